@@ -1,0 +1,1 @@
+"""Nouns: errors, rows, tables, settings, the project folder and its runs. Standard library and filelock only."""

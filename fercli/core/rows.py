@@ -1,0 +1,151 @@
+"""The rows of the project's tables, one frozen class per table, columns in the order of the file."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+FaceStatus = Literal["ok", "dropped", "given", "gone"]
+LabelStatus = Literal["ok", "tie", "no_majority", "too_few", "unknown", "adjudicated", "given"]
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """One row of videos.csv; a folder of pictures is a video without time."""
+
+    video_id: str
+    path: str
+    sha256: str
+    bytes: int
+    width: int
+    height: int
+    fps: float | None = None
+    num_frames: int | None = None
+    duration_s: float | None = None
+    codec: str = ""
+    session: str = ""
+    recorded_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One row of frames.csv; `time_s` comes from the container's time stamps."""
+
+    frame_id: str
+    video_id: str
+    frame_index: int
+    time_s: float | None
+    path: str
+    method: str = ""
+    score: float | None = None
+    sharpness: float | None = None
+    phash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One row of faces.csv.
+
+    Box and landmarks are pixels of the frame, left and right as the viewer sees them. `m00`..`m12` is
+    the 2x3 affine that takes frame pixels to crop pixels. `path` of a packed face is `pack.npy#row`.
+    `status`: ok (cut out), dropped (see `reason`), given (came as a crop), gone (a re-run no longer finds it).
+    """
+
+    face_id: str
+    frame_id: str
+    video_id: str
+    time_s: float | None = None
+    left: float | None = None
+    top: float | None = None
+    width: float | None = None
+    height: float | None = None
+    confidence: float | None = None
+    left_eye_x: float | None = None
+    left_eye_y: float | None = None
+    right_eye_x: float | None = None
+    right_eye_y: float | None = None
+    nose_x: float | None = None
+    nose_y: float | None = None
+    left_mouth_x: float | None = None
+    left_mouth_y: float | None = None
+    right_mouth_x: float | None = None
+    right_mouth_y: float | None = None
+    m00: float | None = None
+    m01: float | None = None
+    m02: float | None = None
+    m10: float | None = None
+    m11: float | None = None
+    m12: float | None = None
+    roll: float | None = None
+    blur: float | None = None
+    path: str = ""
+    track_id: str = ""
+    subject_id: str = ""
+    status: FaceStatus = "ok"
+    reason: str = ""
+    source_row: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One row of subjects.csv: a person seen, under a pseudonym; `source` is tracks, csv or given."""
+
+    subject_id: str
+    source: str
+    num_faces: int
+    num_tracks: int
+    videos: str
+    first_face_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One row of votes.csv: one judgement by one annotator (a pseudonym) of one face."""
+
+    face_id: str
+    annotator: str
+    label: str
+    raw_label: str
+    confidence: float | None = None
+    created_at: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One row of labels.csv: what the votes on a face agree on; `label` is empty unless they do.
+
+    `agreement` is the share of the votes that the largest label has, `entropy` that of the votes in bits,
+    `probabilities` the share of votes of each class (columns `p_<class>`).
+    """
+
+    face_id: str
+    label: str
+    status: LabelStatus
+    rule: str
+    num_votes: int
+    agreement: float | None = None
+    entropy: float | None = None
+    probabilities: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRow:
+    """One row of splits/<name>.csv; `fold` is empty without k-fold."""
+
+    face_id: str
+    split: Split
+    fold: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One row of predictions.csv; `probabilities` are the columns `p_<class>`, softmax of the logits."""
+
+    face_id: str
+    subject_id: str
+    video_id: str
+    split: str
+    label: str
+    predicted: str
+    probabilities: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""The drawn classroom: frames, truth and votes of pupils who do not exist."""

@@ -1,0 +1,1 @@
+"""Votes to labels, agreement between annotators, and splits of faces by subject."""

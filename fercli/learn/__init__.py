@@ -1,0 +1,1 @@
+"""Fit a network and apply it."""

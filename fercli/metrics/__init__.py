@@ -1,0 +1,1 @@
+"""Predictions to numbers, each with its interval."""

@@ -1,0 +1,1 @@
+"""Published data sets and class folders to rows."""

@@ -1,0 +1,22 @@
+"""What all tests share: the folder of real data, where one is named."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs real data when no folder of it is named."""
+    if os.environ.get("FER_REAL_DATA"):
+        return
+    skip = pytest.mark.skip(reason="FER_REAL_DATA names no folder")
+    for item in items:
+        if "real_data" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder named by FER_REAL_DATA (see docs/real-data.md)."""
+    return Path(os.environ["FER_REAL_DATA"]).resolve()
