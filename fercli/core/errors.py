@@ -57,7 +57,7 @@ class CheckError(FerError):
     exit_code = 5
 
 
-class StageMissing(FerError):
+class MissingStageError(FerError):
     """An earlier stage has not been run, so there is nothing to work on."""
 
     exit_code = 7

@@ -1,0 +1,93 @@
+"""Files that are whole or old, never half: temporary name, fsync, rename; and the names that ids are made of."""
+
+import errno
+import hashlib
+import os
+import re
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from fercli.core.errors import ProjectError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; it takes the place of `path` when the block ends well.
+
+    The temporary name keeps the suffix of `path`, so that writers that go by it work.
+
+    Raises:
+        ProjectError: the disk is full, or the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.stem}-{uuid4().hex[:8]}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def replace_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path`, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write `text` to `path` as UTF-8 with line feeds, whole or not at all."""
+    replace_bytes(path, text.encode("utf-8"))
+
+
+def storage_error(error: OSError, path: Path) -> ProjectError:
+    """The clear form of an operating system's refusal to write `path`."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ProjectError(
+            f"the disk is full; '{path}' was not written", hint="Free some space and run the command again."
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return ProjectError(f"'{path}' cannot be written: {error.strerror}", hint="Check the folder's permissions.")
+    return ProjectError(
+        f"'{path}' cannot be written: {error.strerror or error}", hint="Check the disk, then run again."
+    )
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def slug(text: str) -> str:
+    """`text` as a part of an id: letters, digits, `_` and `-` in lower case; "x" when nothing is left.
+
+    Accents are dropped and other scripts written as their code points, so two names seldom meet.
+    """
+    plain = unicodedata.normalize("NFKD", text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    spelled = "".join(_spell(letter) for letter in plain if not unicodedata.combining(letter))
+    return re.sub(r"[^a-z0-9_]+", "-", spelled.lower()).strip("-") or "x"
+
+
+def unused(name: str, taken: set[str]) -> str:
+    """`name`, or `name-2`, `name-3`, ... whichever is not in `taken` yet."""
+    number, candidate = 1, name
+    while candidate in taken:
+        number += 1
+        candidate = f"{name}-{number}"
+    return candidate
+
+
+def _spell(letter: str) -> str:
+    return letter if ord(letter) < 128 or not letter.isalnum() else f"u{ord(letter):x}"
+
+
+def _sync(path: Path) -> None:
+    # Windows refuses fsync on a handle opened for reading only.
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,198 @@
+"""The project folder: where things are, what fer.toml says, and its tables by their row type."""
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fercli.core.emotions import built_in_aliases
+from fercli.core.errors import ProjectError, SettingsError, MissingStageError
+from fercli.core.files import replace_text
+from fercli.core.locks import writing_lock
+from fercli.core.rows import Face, Frame, Label, SplitRow, Subject, Video, Vote
+from fercli.core.settings import suggestion
+from fercli.core.tables import read_table, write_table
+from fercli.core.toml import toml_text
+
+Row = TypeVar("Row")
+CONFIG_NAME = "fer.toml"
+TABLES: dict[type[Any], str] = {
+    Video: "videos.csv",
+    Frame: "frames.csv",
+    Face: "faces.csv",
+    Subject: "subjects.csv",
+    Vote: "votes.csv",
+    Label: "labels.csv",
+}
+# The command that makes each table, for the hint of whoever misses it.
+MAKERS: dict[type[Any], str] = {
+    Video: "fer add",
+    Frame: "fer extract-frames",
+    Face: "fer align",
+    Subject: "fer subjects track",
+    Vote: "fer labels import",
+    Label: "fer labels import",
+}
+SECTIONS = (
+    "project", "labels", "model", "add", "extract-frames", "align", "subjects", "labels-import", "labels-vote",
+    "labels-agreement", "labels-export", "split", "check", "stats", "train", "eval", "gradcam", "predict", "report",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Project:
+    """One project folder; all paths in its tables are relative to `root` and POSIX."""
+
+    root: Path
+    name: str
+    classes: tuple[str, ...]
+    aliases: dict[str, str] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)  # fer.toml as it stands
+
+    def section(self, name: str) -> Mapping[str, object]:
+        """The settings that fer.toml holds for one command."""
+        return dict(self.config.get(name, {}))
+
+    def table_path(self, row_type: type[Any]) -> Path:
+        """Where the table of these rows lies."""
+        return self.root / "manifests" / TABLES[row_type]
+
+    def split_path(self, name: str) -> Path:
+        """Where the split of that name lies; its .json beside it says how it was made."""
+        return self.root / "manifests" / "splits" / f"{name}.csv"
+
+    def rows(self, row_type: type[Row]) -> list[Row]:
+        """All rows of a table; none when it has not been made yet."""
+        path = self.table_path(row_type)
+        return read_table(path, row_type) if path.exists() else []
+
+    def required_rows(self, row_type: type[Row]) -> list[Row]:
+        """All rows of a table that an earlier stage must have made.
+
+        Raises:
+            MissingStageError: the table does not exist, or is empty.
+        """
+        rows = self.rows(row_type)
+        if not rows:
+            self.require(row_type, is_empty=self.table_path(row_type).exists())
+        return rows
+
+    def require(self, row_type: type[Any], *, is_empty: bool = False) -> None:
+        """Raise MissingStageError when a table has not been made yet, without reading it."""
+        if is_empty or not self.table_path(row_type).exists():
+            noun = TABLES[row_type].removesuffix(".csv")
+            state = "is empty" if is_empty else "does not exist yet"
+            raise MissingStageError(
+                f"no {noun} in '{self.name}': manifests/{TABLES[row_type]} {state}", hint=f"Run: {MAKERS[row_type]}"
+            )
+
+    def write_rows(self, rows: Iterable[Any], row_type: type[Any]) -> str:
+        """Replace a table; its path relative to the project comes back."""
+        path = self.table_path(row_type)
+        write_table(path, rows, row_type, self.classes if row_type is Label else ())
+        return self.relative(path)
+
+    def split_rows(self, name: str) -> list[SplitRow]:
+        """The rows of a split.
+
+        Raises:
+            MissingStageError: there is no split of that name.
+        """
+        path = self.split_path(name)
+        if not path.exists():
+            known = sorted(other.stem for other in path.parent.glob("*.csv"))
+            hint = f"Splits here: {', '.join(known)}." if known else "Run: fer split"
+            raise MissingStageError(f"no split '{name}' in '{self.name}'", hint=hint)
+        return read_table(path, SplitRow)
+
+    def relative(self, path: Path) -> str:
+        """`path` relative to the project, POSIX."""
+        return path.relative_to(self.root).as_posix()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the project's only writing place.
+
+        Raises:
+            ProjectError: another process is writing.
+        """
+        with writing_lock(self.root):
+            yield
+
+
+def find_project(start: Path) -> Path:
+    """The nearest folder at or above `start` with a fer.toml.
+
+    Raises:
+        ProjectError: there is none.
+    """
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / CONFIG_NAME).is_file():
+            return folder
+    raise ProjectError(f"no project at or above '{start}'", hint="Make one with: fer init DIR, or name it with -p DIR.")
+
+
+def open_project(root: Path) -> Project:
+    """Read the project whose folder holds fer.toml.
+
+    Raises:
+        ProjectError: there is no fer.toml, or it is not TOML.
+        SettingsError: it names no classes, or has a section that is not ours.
+    """
+    path = root / CONFIG_NAME
+    if not path.is_file():
+        raise ProjectError(f"'{root}' is no project: it has no {CONFIG_NAME}", hint="Make one with: fer init DIR")
+    try:
+        config = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProjectError(f"{path}: not valid TOML: {error}", hint="Mend that line.") from error
+    _check_config(path, config)
+    classes = tuple(config["project"]["classes"])
+    aliases = built_in_aliases(classes) | dict(config.get("labels", {}).get("aliases", {}))
+    return Project(root.resolve(), str(config["project"].get("name", root.resolve().name)), classes, aliases, config)
+
+
+def create_project(root: Path, *, name: str, classes: Sequence[str]) -> Project:
+    """Make the folder, its fer.toml and its empty rooms.
+
+    Raises:
+        ProjectError: a project is there already, with other classes; the same one is opened.
+    """
+    if (root / CONFIG_NAME).exists():
+        project = open_project(root)
+        if project.classes != tuple(classes):
+            raise ProjectError(
+                f"'{root}' is a project already, with the classes {', '.join(project.classes)}",
+                hint=f"Change them in {root / CONFIG_NAME}, or make the new project in another folder.",
+            )
+        return project
+    for folder in ("videos", "frames", "faces", "labels/imports", "manifests/splits", "runs", "reports", ".fer"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    header = "# A fer project. Settings written here differ from the built-in ones: `fer config show --origin`.\n"
+    table = {"project": {"name": name, "classes": list(classes)}}
+    replace_text(root / CONFIG_NAME, header + toml_text(table))
+    return open_project(root)
+
+
+def _check_config(path: Path, config: Mapping[str, Any]) -> None:
+    for section in config:
+        if section not in SECTIONS:
+            raise SettingsError(f"{path}: no section [{section}]", hint=suggestion(section, SECTIONS))
+    classes = config.get("project", {}).get("classes")
+    is_list = (
+        isinstance(classes, list) and len(classes) >= 2 and all(isinstance(word, str) and word for word in classes)
+    )
+    if not is_list or len(set(classes)) != len(classes):
+        raise SettingsError(
+            f"{path}: [project] needs classes, a list of at least two different words",
+            hint='For example: classes = ["happy", "neutral", "bored"]',
+        )
+    aliases = config.get("labels", {}).get("aliases", {})
+    for word, meaning in aliases.items() if isinstance(aliases, Mapping) else [("aliases", "")]:
+        if meaning not in classes:
+            raise SettingsError(
+                f"{path}: alias '{word}' means '{meaning}', which is no class", hint=suggestion(str(meaning), classes)
+            )

@@ -1,0 +1,228 @@
+"""Where each setting comes from: layers of plain values to one frozen settings object and the origin of every field."""
+
+import dataclasses
+import difflib
+import re
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from fercli.core.errors import FerError, SettingsError, UsageError
+
+S = TypeVar("S")
+BUILT_IN = "built-in"
+OPTION = "option"
+_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "": 1.0}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Values of one origin ("fer.toml", "--set", ...), by the field's name or its option's name."""
+
+    origin: str
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Resolved(Generic[S]):
+    """Settings and, for each field, the origin that gave its value."""
+
+    settings: S
+    origins: dict[str, str]
+
+
+def setting(
+    default: Any,  # whatever the field holds
+    help_line: str,
+    *,
+    option: str = "",
+    unit: str = "",
+    minimum: float | None = None,
+    maximum: float | None = None,
+    is_hidden: bool = False,
+) -> Any:  # a dataclass field, which takes the type of its annotation
+    """A field of a settings class: its only default, and the help line of the option that mirrors it.
+
+    Args:
+        default: the built-in value.
+        help_line: verb first, a period last, under 70 characters.
+        option: the option's name where it differs from the field's (`every` for `every_s`), without dashes.
+        unit: "s" reads durations such as 2s, 500ms, 1.5m, 1h.
+        minimum: smallest allowed value.
+        maximum: largest allowed value.
+        is_hidden: settable in fer.toml and by `--set`, but no option of its own.
+    """
+    metadata = {
+        "help": help_line,
+        "option": option,
+        "unit": unit,
+        "minimum": minimum,
+        "maximum": maximum,
+        "is_hidden": is_hidden,
+    }
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def option_name(field: "dataclasses.Field[Any]") -> str:
+    """The name of the option that mirrors a settings field, without dashes in front."""
+    return str(field.metadata.get("option") or field.name.replace("_", "-"))
+
+
+def resolve_settings(settings_class: type[S], layers: Sequence[Layer]) -> Resolved[S]:
+    """Lay values over the built-in defaults, the last layer on top; None means "not given".
+
+    Raises:
+        SettingsError: an unknown key or an impossible value in a file, the environment or `--set`.
+        UsageError: the same in an option.
+    """
+    fields = {field.name: field for field in dataclasses.fields(typing.cast(Any, settings_class))}
+    names = {option_name(field): field.name for field in fields.values()} | {name: name for name in fields}
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(fields, BUILT_IN)
+    for layer in layers:
+        for key, value in layer.values.items():
+            if value is None:
+                continue
+            name = names.get(key) or names.get(key.replace("-", "_"))
+            if name is None:
+                raise _unknown_key(key, sorted(set(names)), layer.origin)
+            read = _read_value(fields[name], value, layer.origin)
+            values[name] = values.get(name, {}) | read if isinstance(read, dict) else read
+            origins[name] = layer.origin
+    return Resolved(settings_class(**values), origins)
+
+
+def parse_assignments(assignments: Sequence[str], section: str) -> dict[str, object]:
+    """`key=value` words of `--set` as values of one section; `section.key=value` names another only to be refused.
+
+    A key `<mapping>.<key>` goes into the mapping field of that name (`model.topn=15`).
+    """
+    values: dict[str, object] = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals or not key:
+            raise UsageError(f"'--set {assignment}' has no value", hint="Write --set key=value, e.g. --set lr=0.001.")
+        key = key.removeprefix(f"{section}.")
+        mapping, dot, inner = key.partition(".")
+        if dot:
+            values[mapping] = {**typing.cast(dict[str, str], values.get(mapping, {})), inner: value}
+        else:
+            values[key] = value
+    return values
+
+
+def environment_values(environ: Mapping[str, str], section: str, settings_class: type[Any]) -> dict[str, object]:
+    """Values of `FER_<SECTION>_<FIELD>`, e.g. FER_EXTRACT_FRAMES_EVERY=2s; others are not ours."""
+    prefix = f"FER_{section}_".replace("-", "_").upper()
+    names = {name for field in dataclasses.fields(settings_class) for name in (field.name, option_name(field))}
+    wanted = {prefix + name.replace("-", "_").upper(): name for name in names}
+    return {name: environ[variable] for variable, name in sorted(wanted.items()) if variable in environ}
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a duration such as "2s", "500ms", "1.5m", "1h", "90" or "01:30".
+
+    Raises:
+        ValueError: the text is none of these.
+    """
+    if re.fullmatch(r"(\d+:)?\d+:\d+(\.\d+)?", text):
+        seconds = 0.0
+        for part in text.split(":"):
+            seconds = seconds * 60 + float(part)
+        return seconds
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip())
+    if not match or match[2] not in _DURATION_UNITS:
+        raise ValueError(text)
+    return float(match[1]) * _DURATION_UNITS[match[2]]
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """A hint for an unknown `word`: "Did you mean 'x'?" when one of `known` is close, else the list of them."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(known)}."
+
+
+def _unknown_key(key: str, known: Sequence[str], origin: str) -> FerError:
+    kind = UsageError if origin == OPTION else SettingsError
+    return kind(f"{origin}: no setting '{key}'", hint=suggestion(key, known))
+
+
+def _read_value(field: "dataclasses.Field[Any]", value: object, origin: str) -> Any:
+    kind = UsageError if origin == OPTION else SettingsError
+    name = option_name(field)
+    try:
+        read = _convert(field.type, value, field.metadata.get("unit", ""))
+    except (ValueError, TypeError) as error:
+        raise kind(f"{origin}: '{name}' cannot be '{value}'", hint=_expected(field)) from error
+    low, high = field.metadata.get("minimum"), field.metadata.get("maximum")
+    if isinstance(read, int | float) and not (
+        read >= (low if low is not None else read) and read <= (high if high is not None else read)
+    ):
+        raise kind(f"{origin}: '{name}' cannot be {value}", hint=_expected(field))
+    return read
+
+
+def _convert(kind: Any, value: object, unit: str) -> Any:
+    if isinstance(kind, types.UnionType):
+        if isinstance(value, str) and value.lower() in ("none", ""):
+            return None
+        (kind,) = (part for part in typing.get_args(kind) if part is not types.NoneType)
+    origin, choices = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Literal:
+        return _choice(choices, value)
+    if origin is tuple:
+        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return tuple(_convert(choices[0], part, unit) for part in typing.cast(Sequence[object], parts))
+    if origin is dict:
+        return {str(key): inner for key, inner in typing.cast(Mapping[object, object], value).items()}
+    if kind is bool:
+        return _truth(value)
+    if kind is float and unit == "s" and isinstance(value, str):
+        return parse_duration(value)
+    return _plain(kind, value)
+
+
+def _plain(kind: Any, value: object) -> Any:
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Path):
+        raise ValueError(value)
+    if kind is int and isinstance(value, float) and not value.is_integer():
+        raise ValueError(value)
+    if kind is str and not isinstance(value, str | Path):
+        raise ValueError(value)
+    read = kind(value)
+    if isinstance(read, float) and read != read:  # not a number
+        raise ValueError(value)
+    return read
+
+
+def _choice(choices: tuple[Any, ...], value: object) -> Any:
+    for choice in choices:
+        if str(choice) == str(value):
+            return choice
+    raise ValueError(value)
+
+
+def _truth(value: object) -> bool:
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if str(value).lower() not in words:
+        raise ValueError(value)
+    return words[str(value).lower()]
+
+
+def _expected(field: "dataclasses.Field[Any]") -> str:
+    kind = field.type
+    parts = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    inner = next(part for part in parts if part is not types.NoneType)
+    if typing.get_origin(inner) is typing.Literal:
+        return f"Expected one of: {', '.join(str(choice) for choice in typing.get_args(inner))}."
+    if field.metadata.get("unit") == "s":
+        return "Expected a duration such as 2s, 500ms, 1.5m or 01:30."
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", Path: "a path"}
+    low, high = field.metadata.get("minimum"), field.metadata.get("maximum")
+    bounds = [f"at least {low:g}"] * (low is not None) + [f"at most {high:g}"] * (high is not None)
+    return ", ".join([f"Expected {words.get(inner, 'a list separated by commas')}", *bounds]) + "."

@@ -1,0 +1,145 @@
+"""CSV files to typed rows and back; a table on disk is whole or old."""
+
+import csv
+import dataclasses
+import functools
+import io
+import types
+import typing
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fercli.core.errors import TableError
+from fercli.core.files import replace_text
+
+Row = TypeVar("Row")
+PROBABILITY_PREFIX = "p_"
+
+
+def column_names(row_type: type[Any], classes: Sequence[str] = ()) -> list[str]:
+    """The columns of a table in order; a field of probabilities becomes one column `p_<class>` for each class."""
+    names: list[str] = []
+    for column in dataclasses.fields(row_type):
+        names += [PROBABILITY_PREFIX + name for name in classes] if _is_mapping(column.type) else [column.name]
+    return names
+
+
+def read_table(path: Path, row_type: type[Row]) -> list[Row]:
+    """All rows of a table; columns may stand in any order.
+
+    Raises:
+        TableError: the file cannot be read, a column is missing or unknown, or a cell has the wrong type.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            header = next(reader, [])
+            parse = _row_parser(row_type, header, path)
+            return [parse(cells, reader.line_num) for cells in reader if cells]
+    except UnicodeDecodeError as error:
+        raise TableError(f"{path}: not UTF-8 text ({error.reason})", hint="Save the table as UTF-8 CSV.") from error
+    except OSError as error:
+        raise TableError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def write_table(path: Path, rows: Iterable[Any], row_type: type[Any], classes: Sequence[str] = ()) -> None:
+    """Replace a table by `rows`, sorted by their columns from the first, which is the key."""
+    replace_text(path, table_text(rows, row_type, classes))
+
+
+def table_text(rows: Iterable[Any], row_type: type[Any], classes: Sequence[str] = ()) -> str:
+    """The text that `write_table` writes: a header line, then sorted rows; floats as the shortest exact decimal."""
+    fields = dataclasses.fields(row_type)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(column_names(row_type, classes))
+    lines = []
+    for row in rows:
+        cells: list[str] = []
+        for column in fields:
+            value = getattr(row, column.name)
+            if _is_mapping(column.type):
+                cells += [_cell(value.get(name)) for name in classes]
+            else:
+                cells.append(_cell(value))
+        lines.append(cells)
+    writer.writerows(sorted(lines))
+    return out.getvalue()
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _row_parser(row_type: type[Row], header: list[str], path: Path) -> Callable[[list[str], int], Row]:
+    fields = dataclasses.fields(typing.cast(Any, row_type))
+    places = {name: place for place, name in enumerate(header)}
+    wanted = [column.name for column in fields if not _is_mapping(column.type)]
+    missing = [name for name in wanted if name not in places]
+    if missing:
+        raise TableError(f"{path}: no column {', '.join(missing)}", hint=f"The columns are: {', '.join(wanted)}.")
+    extra = [name for name in header if name not in wanted]
+    has_mapping = len(wanted) < len(fields)
+    foreign = [name for name in extra if not (has_mapping and name.startswith(PROBABILITY_PREFIX))]
+    if foreign:
+        raise TableError(f"{path}: unknown column {', '.join(foreign)}", hint="Take it out; the project would lose it.")
+    shares = [(name.removeprefix(PROBABILITY_PREFIX), places[name]) for name in extra]
+    readers = [
+        (column.name, _reader_of(typing.cast(Any, column.type)), places.get(column.name, -1)) for column in fields
+    ]
+
+    def parse(cells: list[str], line: int) -> Row:
+        if len(cells) != len(header):
+            raise TableError(f"{path}:{line}: {len(cells)} cells instead of {len(header)}")
+        try:
+            values = [
+                read(cells[place]) if place >= 0 else {name: float(cells[p]) for name, p in shares if cells[p]}
+                for _, read, place in readers
+            ]
+        except ValueError as error:
+            raise TableError(f"{path}:{line}: {_culprit(readers, cells)}", hint="Mend or restore that line.") from error
+        return row_type(*values)
+
+    return parse
+
+
+def _culprit(readers: list[tuple[str, Callable[[str], Any], int]], cells: list[str]) -> str:
+    for name, read, place in readers:
+        try:
+            if place >= 0:
+                read(cells[place])
+        except ValueError:
+            return f"column {name} cannot hold '{cells[place]}'"
+    return "a probability is no number"
+
+
+def _is_mapping(kind: object) -> bool:
+    return typing.get_origin(kind) is dict
+
+
+@functools.cache
+def _reader_of(kind: Any) -> Callable[[str], Any]:
+    """How to read a cell of a field of type `kind`: str, int, float, bool, a Literal, or one of these or None."""
+    if isinstance(kind, types.UnionType):
+        (inner,) = (part for part in typing.get_args(kind) if part is not types.NoneType)
+        read = _reader_of(inner)
+        return lambda cell: None if cell == "" else read(cell)
+    if typing.get_origin(kind) is typing.Literal:
+        return _one_of(typing.get_args(kind))
+    if kind is bool:
+        return lambda cell: _one_of(("true", "false"))(cell.lower()) == "true"
+    return typing.cast(Callable[[str], Any], kind)
+
+
+def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
+    def read(cell: str) -> str:
+        if cell not in words:
+            raise ValueError(cell)
+        return cell
+
+    return read
