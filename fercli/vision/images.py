@@ -1,0 +1,179 @@
+"""Picture files to RGB arrays and back, safely: the header is checked before decoding, a cut-off file is refused."""
+
+import io
+import os
+import re
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps
+
+from fercli.core.errors import MediaError
+from fercli.core.files import replace_bytes
+
+# 100 megapixels are 300 MB as RGB: more than any camera frame, less than what stops a small machine.
+MAX_PIXELS = 100_000_000
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+
+# Only these parsers of Pillow are let near a stranger's file.
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
+_EXIF_ORIENTATION = 0x0112
+_SIDEWAYS = frozenset({5, 6, 7, 8})
+# What Pillow's parsers raise on broken bytes; its own class, UnidentifiedImageError, is an OSError.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
+
+
+def read_image(path: Path) -> UInt8[np.ndarray, "height width 3"]:
+    """Read a picture file as RGB, turned upright by its EXIF orientation.
+
+    Raises:
+        MediaError: the file is missing, empty, cut off, damaged, of no known form, or has over `MAX_PIXELS`.
+    """
+    return decode_image(_read_bytes(path), name=printable(path))
+
+
+def decode_image(data: bytes, *, name: str) -> UInt8[np.ndarray, "height width 3"]:
+    """Decode a picture held in memory as RGB, turned upright by its EXIF orientation.
+
+    Grey and palette pictures become RGB; transparent pixels are laid over black; 16 bits are cut to the upper 8;
+    of an animation the first picture counts.
+
+    Args:
+        data: the bytes of the file.
+        name: how messages call it.
+
+    Raises:
+        MediaError: as `read_image`.
+    """
+    with _opened(data, name) as image:
+        image.load()
+        return _to_rgb(ImageOps.exif_transpose(image))
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height of the picture as `read_image` gives it, from the header alone.
+
+    Raises:
+        MediaError: the header is missing, unreadable, or declares over `MAX_PIXELS`.
+    """
+    with _opened(_read_bytes(path), printable(path)) as image:
+        width, height = image.size
+        # The base class's method: that of PNG would decode the whole picture to look behind it for metadata.
+        exif = Image.Image.getexif(image)
+        return (height, width) if exif.get(_EXIF_ORIENTATION) in _SIDEWAYS else (width, height)
+
+
+def write_jpeg(path: Path, image: UInt8[np.ndarray, "height width 3"], quality: int = 95) -> None:
+    """Write RGB `image` as JPEG, whole or not at all.
+
+    Raises:
+        ProjectError: the disk is full or the folder cannot be written.
+    """
+    _write(path, image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
+
+
+def write_png(path: Path, image: UInt8[np.ndarray, "height width 3"]) -> None:
+    """Write RGB `image` as PNG, whole or not at all.
+
+    Raises:
+        ProjectError: the disk is full or the folder cannot be written.
+    """
+    _write(path, image, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 3])
+
+
+def list_images(folder: Path) -> tuple[list[Path], int]:
+    """The pictures in `folder` itself, by suffix, in byte order of their names, and how many other files lie there.
+
+    Hidden files (a leading dot) are neither.
+
+    Raises:
+        MediaError: `folder` is not a folder that can be read.
+    """
+    try:
+        files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+    except OSError as error:
+        raise MediaError(
+            f"cannot list '{printable(folder)}': {error.strerror}", hint="Name a folder that exists."
+        ) from error
+    images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    return sorted(images, key=lambda path: os.fsencode(path.name)), len(files) - len(images)
+
+
+def printable(path: Path) -> str:
+    """`path` as text that any stream can take: bytes of the name that are not UTF-8 are shown in hexadecimal."""
+    return os.fsencode(path).decode("utf-8", errors="backslashreplace")
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise MediaError(
+            f"cannot read picture '{printable(path)}': {error.strerror}", hint="Check the path and its permissions."
+        ) from error
+    if not data:
+        raise MediaError(f"picture '{printable(path)}' is empty (0 bytes)", hint="Copy it again from its source.")
+    return data
+
+
+@contextmanager
+def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
+    """The picture, its header checked; whatever Pillow raises within becomes a MediaError."""
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of large pictures and odd metadata; the bound below is ours.
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                width, height = image.size
+                if width * height > MAX_PIXELS:
+                    raise _too_large(name, f"{width} x {height} pixels")
+                yield image
+    except Image.DecompressionBombError as error:
+        found = re.search(r"\d+", str(error))
+        raise _too_large(name, f"{int(found.group()):,} pixels" if found else "too many pixels") from error
+    except _BROKEN as error:
+        raise MediaError(
+            f"picture '{name}' cannot be decoded, it is cut off, damaged or no picture ({error})",
+            hint="Open it in a viewer; if it is whole, save it again as PNG or JPEG.",
+        ) from error
+
+
+def _too_large(name: str, size: str) -> MediaError:
+    return MediaError(
+        f"picture '{name}' declares {size}, more than the bound of {MAX_PIXELS:,}",
+        hint="Make it smaller first, or leave it out.",
+    )
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith("I") or image.mode == "F":
+        grey = _eight_bits(np.asarray(image))
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, rgba)
+    return np.array(image.convert("RGB"))
+
+
+def _eight_bits(grey: np.ndarray) -> UInt8[np.ndarray, "height width"]:
+    # Floats are taken as 0..1 when they fit, else as 0..255; integers as 16 bit.
+    if np.issubdtype(grey.dtype, np.floating):
+        scale = 255.0 if grey.size and float(np.nanmax(grey)) <= 1.0 else 1.0
+        wide = np.nan_to_num(grey) * scale
+    else:
+        wide = np.clip(grey, 0, 65535) // 256
+    return np.asarray(np.clip(wide, 0, 255), dtype=np.uint8)
+
+
+def _write(path: Path, image: np.ndarray, suffix: str, options: list[int]) -> None:
+    encoded, data = cv2.imencode(suffix, np.ascontiguousarray(image[:, :, ::-1]), options)
+    assert encoded, f"OpenCV could not encode {image.shape} as {suffix}"
+    replace_bytes(path, data.tobytes())
