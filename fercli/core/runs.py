@@ -1,0 +1,221 @@
+"""Training runs on disk: names, run.json, which one is the newest, which one can be resumed."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, get_args
+
+from filelock import FileLock, Timeout
+
+from fercli.core.errors import InputError, MissingStageError, ProjectError
+from fercli.core.files import replace_text, slug, unused
+
+RunStatus = Literal["running", "finished", "interrupted", "failed"]
+RUNS_FOLDER = "runs"
+SCHEMA = "fer.run/1"
+_RECORD_FILE = "run.json"
+_LOCK_FILE = ".lock"
+_MEND = "Restore it, or delete the run folder."
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What run.json says of a run.
+
+    Args:
+        fingerprint: sha256 over `inputs`; two runs with the same fingerprint do the same work.
+        inputs: a digest of each thing the run was made from: "settings", "data", "split".
+        reason: why the run stopped, in words; empty while it runs.
+        decided: what was decided once and is obeyed on resume: device, precision, threads, memory format.
+        result: best epoch and its validation figures, epochs done, seconds.
+    """
+
+    run_id: str
+    model: str
+    status: RunStatus
+    created_at: str
+    fingerprint: str
+    name: str = ""
+    reason: str = ""
+    ended_at: str = ""
+    data_set: str = ""
+    classes: tuple[str, ...] = ()
+    seed: int = 0
+    inputs: dict[str, str] = field(default_factory=dict)
+    decided: dict[str, object] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    result: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder and its record; a run whose process was killed reads as interrupted."""
+
+    folder: Path
+    record: RunRecord
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run's folder; it stays right when the project is moved or the folder renamed."""
+        return self.folder.name
+
+    @property
+    def status(self) -> RunStatus:
+        """The record's status, save that "running" without a living process is "interrupted"."""
+        if self.record.status == "running" and not is_held(self.folder):
+            return "interrupted"
+        return self.record.status
+
+
+def create_run_folder(project_root: Path, model: str, name: str = "", *, now: datetime | None = None) -> Path:
+    """Make `runs/<yyyymmdd-hhmmss>-<model>[-name]`; a second run of the same second gets `-2`."""
+    parts = [(now or datetime.now()).strftime("%Y%m%d-%H%M%S"), slug(model)] + ([slug(name)] if name else [])
+    runs = project_root / RUNS_FOLDER
+    runs.mkdir(parents=True, exist_ok=True)
+    taken = {folder.name for folder in runs.iterdir()}
+    while True:
+        folder = runs / unused("-".join(parts), taken)
+        try:
+            folder.mkdir()
+        except FileExistsError:  # another process was faster
+            taken.add(folder.name)
+        else:
+            return folder
+
+
+def write_record(folder: Path, record: RunRecord) -> None:
+    """Replace the run's run.json."""
+    values = {"schema": SCHEMA, **dataclasses.asdict(record)}
+    replace_text(folder / _RECORD_FILE, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_run(folder: Path) -> Run:
+    """The run in `folder`.
+
+    Raises:
+        ProjectError: run.json is missing, is no JSON or lacks a field.
+    """
+    path = folder / _RECORD_FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ProjectError(f"'{folder}' is no run: it has no run.json", hint="`fer runs` lists the runs.") from error
+    except (OSError, ValueError) as error:
+        raise ProjectError(f"'{path}' cannot be read: {error}", hint=_MEND) from error
+    return Run(folder, _record_of(values, path))
+
+
+def list_runs(project_root: Path) -> list[Run]:
+    """All runs of the project that can be read, oldest first; other folders are passed over."""
+    runs = []
+    for folder in sorted((project_root / RUNS_FOLDER).glob("*/")):
+        try:
+            runs.append(read_run(folder))
+        except ProjectError:
+            continue
+    return sorted(runs, key=lambda run: (run.record.created_at, run.run_id))
+
+
+def newest_finished(project_root: Path) -> Run:
+    """The run that was finished last.
+
+    Raises:
+        MissingStageError: no run of the project is finished.
+    """
+    finished = [run for run in list_runs(project_root) if run.status == "finished"]
+    if not finished:
+        raise MissingStageError("no finished training run in this project", hint="Train one first: fer train.")
+    return max(finished, key=lambda run: (run.record.ended_at, run.run_id))
+
+
+def find_run(project_root: Path, text: str = "") -> Run:
+    """The run that `text` names: a folder, an id, the end or start of one id; nothing means the newest finished one.
+
+    Raises:
+        InputError: no run, or more than one, is named so.
+        MissingStageError: `text` is empty and no run is finished.
+    """
+    if not text:
+        return newest_finished(project_root)
+    if (Path(text) / _RECORD_FILE).is_file():
+        return read_run(Path(text))
+    runs = list_runs(project_root)
+    exact = [run for run in runs if run.run_id == text]
+    found = exact or [run for run in runs if run.run_id.startswith(text) or run.run_id.endswith(text)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(run.run_id for run in (found or runs)) or "none"
+    problem = "names several runs" if found else "is no run of this project"
+    raise InputError(f"'{text}' {problem}", hint=f"Runs: {known}.")
+
+
+def same_work(project_root: Path, fingerprint: str) -> Run | None:
+    """The newest run made from the same inputs; a finished one comes before an interrupted one."""
+    alike = [run for run in list_runs(project_root) if run.record.fingerprint == fingerprint]
+    for status in ("finished", "interrupted", "running"):
+        for run in reversed(alike):
+            if run.status == status:
+                return run
+    return None
+
+
+def digest(value: object) -> str:
+    """sha256 of a value's JSON form, keys sorted; paths and other objects are refused."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Names of the inputs whose digests differ, sorted."""
+    return sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+
+
+@contextmanager
+def holding(folder: Path) -> Iterator[None]:
+    """Hold a run while it is trained; the hold of a killed process is free again.
+
+    Raises:
+        ProjectError: another process trains this run.
+    """
+    lock = FileLock(folder / _LOCK_FILE)
+    try:
+        lock.acquire(timeout=0.2)
+    except Timeout as error:
+        hint = "Wait for it, or start another run with --name or other settings."
+        raise ProjectError(f"run '{folder.name}' is being trained by another process", hint=hint) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a living process trains the run in `folder`."""
+    path = folder / _LOCK_FILE
+    if not path.exists():
+        return False
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def _record_of(values: object, path: Path) -> RunRecord:
+    if not isinstance(values, dict) or values.get("schema") != SCHEMA:
+        raise ProjectError(f"'{path}' is no {SCHEMA} record", hint="It was made by another program or a newer fercli.")
+    if values.get("status") not in get_args(RunStatus):
+        raise ProjectError(f"'{path}': '{values.get('status')}' is no status of a run", hint=_MEND)
+    known = {entry.name for entry in dataclasses.fields(RunRecord)}
+    given = {name: value for name, value in values.items() if name in known}
+    try:
+        return RunRecord(**{**given, "classes": tuple(given.get("classes", ()))})
+    except TypeError as error:
+        raise ProjectError(f"'{path}' lacks a field: {error}", hint=_MEND) from error

@@ -1,0 +1,142 @@
+import json
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from fercli.core.errors import InputError, MissingStageError, ProjectError
+from fercli.core.runs import (
+    RunRecord,
+    RunStatus,
+    changed_inputs,
+    create_run_folder,
+    digest,
+    find_run,
+    holding,
+    is_held,
+    list_runs,
+    newest_finished,
+    read_run,
+    same_work,
+    write_record,
+)
+
+NOON = datetime(2024, 5, 6, 12, 0, 0)
+
+
+def make_run(root: Path, model: str, status: RunStatus, ended_at: str = "", fingerprint: str = "f") -> Path:
+    folder = create_run_folder(root, model, now=NOON)
+    record = RunRecord(folder.name, model, status, "2024-05-06T12:00:00", fingerprint, ended_at=ended_at)
+    write_record(folder, record)
+    return folder
+
+
+def test_folder_is_named_by_time_model_and_name(tmp_path: Path) -> None:
+    assert create_run_folder(tmp_path, "drf-msam", "First Try", now=NOON).name == "20240506-120000-drf-msam-first-try"
+
+
+def test_second_run_of_one_second_gets_its_own_folder(tmp_path: Path) -> None:
+    names = [create_run_folder(tmp_path, "eac", now=NOON).name for _ in range(3)]
+    assert names == ["20240506-120000-eac", "20240506-120000-eac-2", "20240506-120000-eac-3"]
+
+
+def test_record_comes_back_as_written(tmp_path: Path) -> None:
+    record = RunRecord("r", "eac", "finished", "t", "f", classes=("a", "b"), inputs={"data": "1"}, result={"epoch": 3})
+    write_record(tmp_path, record)
+    assert read_run(tmp_path).record == record
+
+
+def test_newest_finished_goes_by_the_end_and_passes_over_unfinished(tmp_path: Path) -> None:
+    make_run(tmp_path, "a", "finished", "2024-05-06T13:00:00")
+    wanted = make_run(tmp_path, "b", "finished", "2024-05-06T15:00:00")
+    make_run(tmp_path, "c", "failed", "2024-05-06T16:00:00")
+    assert newest_finished(tmp_path).folder == wanted
+
+
+def test_project_without_finished_run_says_train_first(tmp_path: Path) -> None:
+    make_run(tmp_path, "a", "interrupted")
+    with pytest.raises(MissingStageError, match="no finished training run"):
+        newest_finished(tmp_path)
+
+
+def test_run_is_found_by_path_id_and_unique_end(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, "a", "finished")
+    make_run(tmp_path, "b", "finished")
+    assert [find_run(tmp_path, text).folder for text in (str(folder), folder.name, "-a")] == [folder] * 3
+
+
+def test_ambiguous_run_is_refused_and_lists_the_choices(tmp_path: Path) -> None:
+    make_run(tmp_path, "a", "finished")
+    make_run(tmp_path, "b", "finished")
+    with pytest.raises(InputError, match="several runs") as caught:
+        find_run(tmp_path, "2024")
+    assert "20240506-120000-a, 20240506-120000-b" in caught.value.hint
+
+
+def test_unknown_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'x' is no run of this project"):
+        find_run(tmp_path, "x")
+
+
+@pytest.mark.parametrize("text", ["{", '{"schema": "other"}', '{"schema": "fer.run/1", "status": "failed"}'])
+def test_damaged_record_is_refused_by_name_but_passed_over_in_lists(tmp_path: Path, text: str) -> None:
+    folder = create_run_folder(tmp_path, "a")
+    (folder / "run.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ProjectError, match=r"run\.json"):
+        read_run(folder)
+    assert list_runs(tmp_path) == []
+
+
+def test_folder_without_record_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="is no run"):
+        read_run(tmp_path)
+
+
+def test_unknown_status_is_refused(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, "a", "finished")
+    values = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    (folder / "run.json").write_text(json.dumps({**values, "status": "done"}), encoding="utf-8")
+    with pytest.raises(ProjectError, match="'done' is no status"):
+        read_run(folder)
+
+
+def test_running_record_of_a_dead_process_reads_as_interrupted(tmp_path: Path) -> None:
+    run = read_run(make_run(tmp_path, "a", "running"))
+    with holding(run.folder):
+        assert run.status == "running"
+    assert run.status == "interrupted"
+
+
+def test_hold_of_a_killed_process_is_free_again(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from fercli.core.runs import holding\n"
+        "with holding(Path(sys.argv[1])):\n    os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 9
+    assert not is_held(tmp_path)
+
+
+def test_run_in_training_cannot_be_held_twice(tmp_path: Path) -> None:
+    with holding(tmp_path), pytest.raises(ProjectError, match="trained by another process"), holding(tmp_path):
+        pass
+
+
+def test_same_work_prefers_the_finished_run(tmp_path: Path) -> None:
+    finished = make_run(tmp_path, "a", "finished")
+    make_run(tmp_path, "b", "interrupted")
+    make_run(tmp_path, "c", "failed", fingerprint="g")
+    found = same_work(tmp_path, "f")
+    assert found is not None
+    assert found.folder == finished
+    assert same_work(tmp_path, "g") is None
+
+
+def test_digest_ignores_the_order_of_keys_but_not_of_items() -> None:
+    assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1})
+    assert digest([1, 2]) != digest([2, 1])
+
+
+def test_changed_inputs_names_what_differs() -> None:
+    assert changed_inputs({"data": "1", "split": "2"}, {"data": "1", "split": "3", "votes": "4"}) == ["split", "votes"]
