@@ -1,69 +1,15 @@
-"""What a project remembers of its stages: finished items of a running one, the fingerprint of a finished one, a log."""
+"""What a project notes while it works: the finished items of a running stage, and a log of every run."""
 
 import dataclasses
-import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from fercli.core.files import replace_text, sha256_of, storage_error
-
-
-@dataclass(frozen=True)
-class StageState:
-    """What a finished stage was made from (`fingerprint`), its `items` (id -> key) and the counts that it reported."""
-
-    fingerprint: str
-    items: dict[str, str] = field(default_factory=dict)
-    result: dict[str, Any] = field(default_factory=dict)  # any JSON value: each stage has counts of its own
-
-
-def fingerprint(settings: object, inputs: Iterable[Path] = (), extra: object = None) -> str:
-    """One short name for settings, the contents of input files and anything else that a stage depends on.
-
-    Args:
-        settings: a settings dataclass, or anything JSON can hold.
-        inputs: files; a missing one counts as such.
-        extra: anything JSON can hold.
-    """
-    plain = dataclasses.asdict(settings) if dataclasses.is_dataclass(settings) else settings  # type: ignore[arg-type]  # never a class
-    digests = [sha256_of(path) if path.exists() else "missing" for path in inputs]
-    text = json.dumps([plain, digests, extra], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-def read_state(project_root: Path, stage: str) -> StageState | None:
-    """What is remembered of the last finished run of `stage`; None when there was none or its record is damaged."""
-    try:
-        return StageState(**json.loads(_state_path(project_root, stage).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def write_state(project_root: Path, stage: str, state: StageState) -> None:
-    """Remember a finished run of `stage`."""
-    text = json.dumps(dataclasses.asdict(state), sort_keys=True, default=str)
-    replace_text(_state_path(project_root, stage), text + "\n")
-
-
-def log_run(project_root: Path, stage: str, settings: object, counts: Mapping[str, object]) -> None:
-    """Add one line to the project's log of everything that was done to it."""
-    plain = dataclasses.asdict(settings) if dataclasses.is_dataclass(settings) else settings  # type: ignore[arg-type]  # never a class
-    line = {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "stage": stage,
-        "settings": plain,
-        "counts": counts,
-    }
-    path = project_root / ".fer" / "journal.jsonl"
-    path.parent.mkdir(exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line, sort_keys=True, default=str) + "\n")
+from fercli.core.files import replace_text, storage_error
 
 
 class ItemJournal:
@@ -124,9 +70,20 @@ class ItemJournal:
         return lines
 
 
+def log_run(project_root: Path, stage: str, settings: object, counts: Mapping[str, object]) -> None:
+    """Add one line to the project's log of everything that was done to it."""
+    plain = dataclasses.asdict(settings) if dataclasses.is_dataclass(settings) else settings  # type: ignore[arg-type]  # never a class
+    line = {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "stage": stage,
+        "settings": plain,
+        "counts": counts,
+    }
+    path = project_root / ".fer" / "journal.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line, sort_keys=True, default=str) + "\n")
+
+
 def _line(entry: object) -> str:
     return json.dumps(entry, default=str) + "\n"
-
-
-def _state_path(project_root: Path, stage: str) -> Path:
-    return project_root / ".fer" / "stages" / f"{stage}.json"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fercli.core.emotions import built_in_aliases
-from fercli.core.errors import ProjectError, SettingsError, MissingStageError
+from fercli.core.errors import MissingStageError, ProjectError, SettingsError
 from fercli.core.files import replace_text
 from fercli.core.locks import writing_lock
 from fercli.core.rows import Face, Frame, Label, SplitRow, Subject, Video, Vote

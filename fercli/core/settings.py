@@ -3,13 +3,13 @@
 import dataclasses
 import difflib
 import re
-import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from fercli.core.annotations import bare_type
 from fercli.core.errors import FerError, SettingsError, UsageError
 
 S = TypeVar("S")
@@ -168,10 +168,9 @@ def _read_value(field: "dataclasses.Field[Any]", value: object, origin: str) -> 
 
 
 def _convert(kind: Any, value: object, unit: str) -> Any:
-    if isinstance(kind, types.UnionType):
-        if isinstance(value, str) and value.lower() in ("none", ""):
-            return None
-        (kind,) = (part for part in typing.get_args(kind) if part is not types.NoneType)
+    kind, is_optional = bare_type(kind)
+    if is_optional and isinstance(value, str) and value.lower() in ("none", ""):
+        return None
     origin, choices = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Literal:
         return _choice(choices, value)
@@ -215,14 +214,12 @@ def _truth(value: object) -> bool:
 
 
 def _expected(field: "dataclasses.Field[Any]") -> str:
-    kind = field.type
-    parts = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
-    inner = next(part for part in parts if part is not types.NoneType)
+    inner, _ = bare_type(field.type)
     if typing.get_origin(inner) is typing.Literal:
         return f"Expected one of: {', '.join(str(choice) for choice in typing.get_args(inner))}."
     if field.metadata.get("unit") == "s":
         return "Expected a duration such as 2s, 500ms, 1.5m or 01:30."
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", Path: "a path"}
     low, high = field.metadata.get("minimum"), field.metadata.get("maximum")
-    bounds = [f"at least {low:g}"] * (low is not None) + [f"at most {high:g}"] * (high is not None)
+    bounds = [f"{word} {bound:g}" for word, bound in (("at least", low), ("at most", high)) if bound is not None]
     return ", ".join([f"Expected {words.get(inner, 'a list separated by commas')}", *bounds]) + "."

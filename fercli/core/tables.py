@@ -4,12 +4,12 @@ import csv
 import dataclasses
 import functools
 import io
-import types
 import typing
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from fercli.core.annotations import bare_type
 from fercli.core.errors import TableError
 from fercli.core.files import replace_text
 
@@ -125,8 +125,8 @@ def _is_mapping(kind: object) -> bool:
 @functools.cache
 def _reader_of(kind: Any) -> Callable[[str], Any]:
     """How to read a cell of a field of type `kind`: str, int, float, bool, a Literal, or one of these or None."""
-    if isinstance(kind, types.UnionType):
-        (inner,) = (part for part in typing.get_args(kind) if part is not types.NoneType)
+    inner, is_optional = bare_type(kind)
+    if is_optional:
         read = _reader_of(inner)
         return lambda cell: None if cell == "" else read(cell)
     if typing.get_origin(kind) is typing.Literal:

@@ -1,0 +1,184 @@
+"""The binary `fer`: which commands exist, and the only place where an error becomes a line and an exit code."""
+
+import importlib
+import inspect
+import os
+import sys
+import traceback
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from fercli import __version__
+from fercli.core.errors import INTERRUPTED_EXIT_CODE, FerError
+
+_HELP = "From classroom video to a published facial-expression model, on one project folder."
+_EPILOG = "Begin with `fer demo` (a drawn classroom, offline) or `fer init my-class --preset scfed`."
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One command: the words a user types, the help panel, the module in `cli/` and its help line.
+
+    The module's function is called as the last word; it is imported only when the user asks for this command.
+    """
+
+    words: str
+    panel: str
+    module: str
+    help: str
+    example: str = ""
+    alias_of: str = ""
+
+    @property
+    def function(self) -> str:
+        """The function's name in the module."""
+        return (self.alias_of or self.words).replace(" ", "_").replace("-", "_")
+
+
+# One row a command. A command is listed here when it works, not before.
+ENTRIES: tuple[Entry, ...] = (
+    Entry("init", "Start", "init", "Make a project folder with its classes.", "fer init my-class --preset scfed"),
+)
+GROUPS: dict[str, tuple[str, str]] = {
+    "labels": ("Labels", "Import votes, turn them into labels, measure agreement."),
+    "subjects": ("Data", "Say who is who, so that splits never share a person."),
+    "check": ("Labels", "Look for leakage and damage before you train."),
+    "config": ("Project", "Show where each setting comes from."),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(run(words))
+
+
+def run(words: list[str]) -> int:
+    """Run one command line; its exit code comes back. Nothing else in the project turns errors into codes."""
+    from typer._click.exceptions import ClickException
+
+    is_json = "--json" in words
+    try:
+        code = build_app(words)(args=words, prog_name="fer", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except FerError as error:
+        return _fail(error, words, is_json=is_json)
+    except ClickException as error:
+        if is_json:
+            return _fail(_usage_error(error), words, is_json=True)
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        print("fer: interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        return INTERRUPTED_EXIT_CODE
+    except BrokenPipeError:
+        # The reader of our output has left (`fer status | head`); Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if "--debug" in words:
+            raise
+        return _fail(_own_bug(error), words, is_json=is_json)
+
+
+def build_app(words: Sequence[str] | None = None) -> typer.Typer:
+    """The typer application; only the command that `words` name is imported, the others are names with a help line.
+
+    Args:
+        words: the command line; None imports every command, for shell completion and tests.
+    """
+    is_completing = words is None or any(name.endswith("_COMPLETE") and "FER" in name for name in os.environ)
+    asked = next((word for word in words or () if not word.startswith("-")), None)
+    app = typer.Typer(help=_HELP, epilog=_EPILOG, no_args_is_help=True, rich_markup_mode="rich")
+    app.callback()(_top_options)
+    groups: dict[str, typer.Typer] = {}
+    for entry in ENTRIES:
+        first = entry.words.split()[0]
+        parent = app
+        if first in GROUPS:
+            if first not in groups:
+                panel, help_line = GROUPS[first]
+                groups[first] = typer.Typer(help=help_line, no_args_is_help=True)
+                app.add_typer(groups[first], name=first, rich_help_panel=panel)
+            parent = groups[first]
+        if is_completing or asked == first:
+            _add_real(parent, entry)
+        else:
+            _add_name(parent, entry)
+    return app
+
+
+def load_function(entry: Entry) -> Callable[..., typing.Any]:
+    """The function of `cli/<module>.py` that a command runs."""
+    function = getattr(importlib.import_module(f"fercli.cli.{entry.module}"), entry.function)
+    return typing.cast(Callable[..., typing.Any], function)
+
+
+def _add_real(app: typer.Typer, entry: Entry) -> None:
+    from fercli.cli.options import add_command
+
+    function = load_function(entry)
+    parameter = inspect.signature(function).parameters.get("settings")
+    help_ = f"{entry.help}\n\nExample: [bold]{entry.example}[/bold]" if entry.example else entry.help
+    add_command(
+        app,
+        function,
+        parameter.annotation if parameter else None,
+        name=entry.words,
+        section=entry.alias_of or entry.words,
+        help_=help_,
+        panel=entry.panel,
+        is_hidden=bool(entry.alias_of),
+    )
+
+
+def _add_name(app: typer.Typer, entry: Entry) -> None:
+    app.command(entry.words.split()[-1], help=entry.help, rich_help_panel=entry.panel, hidden=bool(entry.alias_of))(
+        lambda: None
+    )
+
+
+def _top_options(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"fer {__version__}")
+        raise typer.Exit
+
+
+def _fail(error: FerError, words: list[str], *, is_json: bool) -> int:
+    from fercli.cli import render
+
+    if "--debug" in words:
+        traceback.print_exception(error)
+    if is_json:
+        command = " ".join(word for word in words[:2] if any(word in entry.words.split() for entry in ENTRIES))
+        print(render.json_object(command or "fer", None, None, error))
+    render.show_error(error)
+    return error.exit_code
+
+
+def _usage_error(error: Exception) -> FerError:
+    from fercli.core.errors import UsageError
+
+    format_message = getattr(error, "format_message", lambda: str(error))
+    return UsageError(format_message(), hint="See the command's --help.")
+
+
+def _own_bug(error: Exception) -> FerError:
+    from fercli.core.files import storage_error
+
+    if isinstance(error, OSError) and error.filename:
+        from pathlib import Path
+
+        return storage_error(error, Path(os.fsdecode(error.filename)))
+    if isinstance(error, MemoryError):
+        return FerError("out of memory", hint="Close other programs, or lower --batch-size or --workers.")
+    return FerError(
+        f"this is a mistake in fercli, not yours: {type(error).__name__}: {error}",
+        hint="Please report it with what --debug shows; nothing was lost.",
+    )

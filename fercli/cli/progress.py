@@ -1,0 +1,138 @@
+"""A stage's progress on a terminal, as plain lines in a log, or not at all."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Literal, Self
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+ProgressStyle = Literal["auto", "rich", "plain", "none"]
+
+
+class PlainProgress:
+    """One line at the start and end of a task and every ten seconds between, for logs and pipes."""
+
+    interval_s = 10.0
+
+    def __init__(self) -> None:
+        self._task = ""
+
+    def start(self, task: str, total: int | None = None) -> None:
+        """See `core.progress.Progress`."""
+        self._finish()
+        self._task, self._total, self._done, self._fields = task, total, 0, ""
+        self._began = self._said = time.monotonic()
+
+    def advance(self, num_items: int = 1, **fields: str) -> None:
+        """See `core.progress.Progress`."""
+        self._done += num_items
+        self._fields = " ".join(fields.values()) or self._fields
+        if time.monotonic() - self._said >= self.interval_s:
+            self._said = time.monotonic()
+            self._say()
+
+    def note(self, text: str) -> None:
+        """See `core.progress.Progress`."""
+        print(text, file=sys.stderr, flush=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._finish()
+
+    def _finish(self) -> None:
+        if self._task:
+            self._say()
+        self._task = ""
+
+    def _say(self) -> None:
+        of_total = f"/{self._total}" if self._total is not None else ""
+        seconds = time.monotonic() - self._began
+        print(f"{self._task}: {self._done}{of_total} in {seconds:.0f} s {self._fields}".rstrip(), file=sys.stderr)
+
+
+class RichProgress:
+    """A bar with rate and time left; finished tasks stay as a line."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self._bar = Progress(
+            SpinnerColumn(finished_text="[green]✓[/green]"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[extra]}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=Console(stderr=True),
+        )
+        self._current: TaskID | None = None
+
+    def start(self, task: str, total: int | None = None) -> None:
+        """See `core.progress.Progress`."""
+        self._finish()
+        self._current = self._bar.add_task(task, total=total, extra="")
+
+    def advance(self, num_items: int = 1, **fields: str) -> None:
+        """See `core.progress.Progress`."""
+        if self._current is not None:
+            self._bar.advance(self._current, num_items)
+            if fields:
+                self._bar.update(self._current, extra=" ".join(fields.values()))
+
+    def note(self, text: str) -> None:
+        """See `core.progress.Progress`."""
+        self._bar.console.print(text, markup=False, highlight=False)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: object, *_error: object) -> None:
+        if kind is None:
+            self._finish()
+        self._bar.stop()
+
+    def _finish(self) -> None:
+        if self._current is not None:
+            task = self._bar.tasks[self._bar.task_ids.index(self._current)]
+            self._bar.update(self._current, total=task.completed, completed=task.completed)
+        self._current = None
+
+
+class NoProgress:
+    """Notes only; for `--progress none`."""
+
+    def start(self, task: str, total: int | None = None) -> None:
+        """Do nothing."""
+
+    def advance(self, num_items: int = 1, **fields: str) -> None:
+        """Do nothing."""
+
+    def note(self, text: str) -> None:
+        """Do nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Do nothing."""
+
+
+def make_progress(style: ProgressStyle) -> PlainProgress | RichProgress | NoProgress:
+    """What `--progress` asks for; `auto` draws on a terminal and writes plain lines elsewhere."""
+    if style == "none":
+        return NoProgress()
+    if style == "rich" or (style == "auto" and sys.stderr.isatty()):
+        return RichProgress()
+    return PlainProgress()

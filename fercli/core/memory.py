@@ -1,0 +1,102 @@
+"""What a project remembers of a finished stage, so that a second identical call says it again and does nothing."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from fercli.core.files import replace_text, sha256_of
+from fercli.core.journal import log_run
+from fercli.core.results import Failure, StageResult
+
+Result = TypeVar("Result", bound=StageResult)
+
+
+@dataclass(frozen=True)
+class StageState:
+    """A finished run of a stage.
+
+    Attributes:
+        fingerprint: of the settings and inputs that it was made from.
+        items: what was done, id -> key of the settings and input of that item; for stages that do only what is new.
+        result: the fields of its StageResult.
+        settings: the settings, to say what has changed.
+    """
+
+    fingerprint: str
+    items: dict[str, str] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)  # the fields of any StageResult
+    settings: dict[str, Any] = field(default_factory=dict)  # the fields of any settings class
+
+
+def fingerprint(settings: object, inputs: Iterable[Path] = (), extra: object = None) -> str:
+    """One short name for settings, the contents of input files and anything else that a stage depends on.
+
+    Args:
+        settings: a settings dataclass, or anything JSON can hold.
+        inputs: files; a missing one counts as such.
+        extra: anything JSON can hold.
+    """
+    digests = [sha256_of(path) if path.exists() else "missing" for path in inputs]
+    text = json.dumps([_plain(settings), digests, extra], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def recall(project_root: Path, stage: str, mark: str, result_class: type[Result]) -> Result | None:
+    """The result of the last run of `stage` if it was made from the same `mark` and its outputs are still there."""
+    state = read_state(project_root, stage)
+    if state is None or state.fingerprint != mark:
+        return None
+    known = {column.name for column in dataclasses.fields(result_class)}
+    if not set(state.result) <= known or not all((project_root / path).exists() for path in state.result["outputs"]):
+        return None
+    failures = tuple(Failure(**failure) for failure in state.result["failures"])
+    values = {name: _tuples(value) for name, value in state.result.items()}
+    return result_class(**(values | {"failures": failures, "is_unchanged": True}))
+
+
+def remember(
+    project_root: Path,
+    stage: str,
+    mark: str,
+    settings: object,
+    result: StageResult,
+    items: Mapping[str, str] | None = None,
+) -> None:
+    """Note a finished run of `stage`, and add its line to the project's log."""
+    values = dataclasses.asdict(result)
+    state = StageState(mark, dict(items or {}), values, cast(dict[str, Any], _plain(settings)))
+    replace_text(_state_path(project_root, stage), json.dumps(dataclasses.asdict(state), default=str) + "\n")
+    log_run(project_root, stage, settings, {name: value for name, value in values.items() if isinstance(value, int)})
+
+
+def read_state(project_root: Path, stage: str) -> StageState | None:
+    """What is remembered of the last finished run of `stage`; None when there was none or its record is damaged."""
+    try:
+        return StageState(**json.loads(_state_path(project_root, stage).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def changed_settings(state: StageState, settings: object) -> list[str]:
+    """What differs between the remembered settings and these, one "name: old -> new" each."""
+    old, new = state.settings, json.loads(json.dumps(_plain(settings), default=str))
+    return [f"{name}: {old.get(name)} -> {value}" for name, value in new.items() if old.get(name) != value]
+
+
+def _plain(settings: object) -> object:
+    is_instance = dataclasses.is_dataclass(settings) and not isinstance(settings, type)
+    return dataclasses.asdict(settings) if is_instance else settings  # type: ignore[arg-type]  # checked above
+
+
+def _tuples(value: Any) -> Any:  # any JSON value
+    if isinstance(value, list):
+        return tuple(_tuples(inner) for inner in value)
+    return {key: _tuples(inner) for key, inner in value.items()} if isinstance(value, dict) else value
+
+
+def _state_path(project_root: Path, stage: str) -> Path:
+    return project_root / ".fer" / "stages" / f"{stage}.json"

@@ -1,0 +1,56 @@
+"""`fer init`: an empty folder to a project with its classes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from fercli.core.emotions import PRESETS
+from fercli.core.errors import UsageError
+from fercli.core.project import create_project
+from fercli.core.results import StageResult
+from fercli.core.settings import setting
+
+
+@dataclass(frozen=True)
+class InitSettings:
+    """What a new project begins with."""
+
+    classes: tuple[str, ...] = setting((), "Name the emotion classes in order, separated by commas.")
+    preset: Literal["scfed", "sferd", "fer2013", "ferplus", "raf-db", "affectnet7", "affectnet8"] | None = setting(
+        None, "Take the classes of a published data set."
+    )
+    name: str = setting("", "Call the project so; its folder's name otherwise.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitResult(StageResult):
+    """Where the project lies and what it tells apart."""
+
+    root: str
+    name: str
+    classes: tuple[str, ...]
+
+
+def init(folder: Path, settings: InitSettings) -> InitResult:
+    """Make a project folder; a second call with the same classes changes nothing.
+
+    Raises:
+        UsageError: neither or both of classes and preset are given.
+        ProjectError: the folder is a project with other classes.
+    """
+    if bool(settings.classes) == bool(settings.preset):
+        raise UsageError(
+            "a project needs either '--classes' or '--preset'",
+            hint=f"For example: fer init {folder} --preset scfed (presets: {', '.join(PRESETS)})",
+        )
+    classes = settings.classes or PRESETS[str(settings.preset)]
+    was_there = (folder / "fer.toml").exists()
+    project = create_project(folder, name=settings.name or folder.resolve().name, classes=classes)
+    return InitResult(
+        root=str(project.root),
+        name=project.name,
+        classes=project.classes,
+        outputs=() if was_there else ("fer.toml",),
+        is_unchanged=was_there,
+        next_command=f"cd {folder} && fer add VIDEO",
+    )
