@@ -1,0 +1,122 @@
+"""From a network's name and options to the network."""
+
+import inspect
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from torch import nn
+
+from fercli.core.errors import SettingsError, UsageError
+from fercli.models.specs import MODELS, ModelSpec
+
+
+def find_spec(name: str) -> ModelSpec:
+    """The row of `name`.
+
+    Raises:
+        UsageError: no network has this name.
+    """
+    if name in MODELS:
+        return MODELS[name]
+    close = get_close_matches(name, MODELS, n=1)
+    meant = f"Did you mean '{close[0]}'? " if close else ""
+    raise UsageError(f"no model is called '{name}'", hint=f"{meant}Known: {', '.join(MODELS)}")
+
+
+def build_model(name: str, *, num_classes: int, **options: Any) -> nn.Module:  # Any: each network has its own options
+    """Build the network `name` with fresh weights drawn from torch's global generator.
+
+    Args:
+        name: a key of `MODELS`.
+        num_classes: size of the last layer, at least 2.
+        options: keyword arguments of the network's class, as `--set model.KEY=VALUE` gives them; lists pass for
+            tuples and whole numbers for floats.
+
+    Raises:
+        UsageError: unknown name.
+        SettingsError: unknown option, or a value it cannot take.
+    """
+    spec = find_spec(name)
+    if num_classes < 2:
+        raise SettingsError(f"model '{name}' needs at least 2 classes, not {num_classes}")
+    builder = _load_builder(spec)
+    given = {**spec.options, **_check_options(name, builder, options)}
+    try:
+        model = builder(num_classes, **given)
+    except ValueError as error:
+        raise SettingsError(f"model '{name}': {error}", hint="Change it with --set model.KEY=VALUE") from error
+    return model
+
+
+def model_options(name: str) -> dict[str, object]:
+    """The options of network `name` with the values they have when nothing is given."""
+    spec = find_spec(name)
+    defaults = {key: parameter.default for key, parameter in _parameters(_load_builder(spec)).items()}
+    return {**defaults, **spec.options}
+
+
+def _load_builder(spec: ModelSpec) -> type[nn.Module]:
+    module, _, attribute = spec.builder.partition(":")
+    builder: type[nn.Module] = getattr(import_module(module), attribute)
+    return builder
+
+
+def _parameters(builder: type[nn.Module]) -> dict[str, inspect.Parameter]:
+    parameters = inspect.signature(builder.__init__).parameters
+    return {key: parameter for key, parameter in parameters.items() if key not in ("self", "num_classes")}
+
+
+def _check_options(name: str, builder: type[nn.Module], options: Mapping[str, object]) -> dict[str, object]:
+    known = _parameters(builder)
+    hints = get_type_hints(builder.__init__)
+    checked: dict[str, object] = {}
+    for key, value in options.items():
+        if key not in known:
+            close = get_close_matches(key, known, n=1)
+            meant = f"Did you mean '{close[0]}'? " if close else ""
+            raise SettingsError(f"model '{name}' has no option '{key}'", hint=f"{meant}Known: {', '.join(known)}")
+        try:
+            checked[key] = _fit(value, hints[key])
+        except TypeError as error:
+            raise SettingsError(f"option '{key}' of model '{name}' is {value!r}", hint=f"It takes {error}") from None
+    return checked
+
+
+def _fit(value: object, hint: Any) -> object:  # Any: a type annotation, for which the language has no type
+    """`value` as `hint` wants it; TypeError says in words what would fit."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        if value in arguments:
+            return value
+        raise TypeError(" | ".join(str(choice) for choice in arguments))
+    if origin in (Union, UnionType):
+        return _fit_any(value, arguments)
+    if origin is tuple:
+        return _fit_tuple(value, arguments)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
+        return value
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", NoneType: "nothing"}
+    raise TypeError(words.get(hint, str(hint)))
+
+
+def _fit_any(value: object, choices: tuple[Any, ...]) -> object:
+    words = []
+    for choice in choices:
+        try:
+            return _fit(value, choice)
+        except TypeError as error:
+            words.append(str(error))
+    raise TypeError(" or ".join(words))
+
+
+def _fit_tuple(value: object, members: tuple[Any, ...]) -> object:
+    is_open = len(members) == 2 and members[1] is Ellipsis
+    if not isinstance(value, list | tuple) or not (is_open or len(value) == len(members)):
+        raise TypeError("a list" if is_open else f"a list of {len(members)}")
+    hints = members[:1] * len(value) if is_open else members
+    return tuple(_fit(member, hint) for member, hint in zip(value, hints, strict=True))
