@@ -1,8 +1,9 @@
 """How a stage tells how far it is, without knowing what a screen is."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Progress(Protocol):
     """What a stage reports to; `cli/progress.py` shows it, `SILENT` forgets it."""
 
