@@ -1,0 +1,50 @@
+"""Pictures and landmarks to single figures: how sharp, how alike, how tilted."""
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+# The picture is shrunk to 32 x 32 and described by the signs of its 8 x 8 lowest frequencies.
+_PHASH_SIDE, _PHASH_KEPT = 32, 8
+
+
+def sharpness(image: UInt8[np.ndarray, "height width"] | UInt8[np.ndarray, "height width 3"]) -> float:
+    """Variance of the Laplacian of the luma; low is blurred. Compare only pictures of one size.
+
+    Args:
+        image: RGB or luma.
+
+    Source: Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000, eq. 4.
+    """
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(_luma(image), cv2.CV_16S))
+    return float(deviation[0, 0] ** 2)
+
+
+def phash(image: UInt8[np.ndarray, "height width"] | UInt8[np.ndarray, "height width 3"]) -> str:
+    """Perceptual hash of 64 bits as 16 hexadecimal digits; pictures that look alike differ in few bits.
+
+    Args:
+        image: RGB or luma.
+
+    Source: Zauner, "Implementation and benchmarking of perceptual image hash functions", 2010, section 3.2.1.
+    """
+    small = cv2.resize(_luma(image), (_PHASH_SIDE, _PHASH_SIDE), interpolation=cv2.INTER_AREA)
+    low = cv2.dct(small.astype(np.float64))[:_PHASH_KEPT, :_PHASH_KEPT]
+    # Rounding first: frequencies that a flat picture lacks must not get their sign from rounding noise.
+    low = np.round(low, 6)
+    return np.packbits(low > np.median(low)).tobytes().hex()
+
+
+def hamming(first: str, second: str) -> int:
+    """Number of bits in which two hashes of equal length differ."""
+    return (int(first, 16) ^ int(second, 16)).bit_count()
+
+
+def roll_deg(landmarks: Float[np.ndarray, "5 2"]) -> float:
+    """Tilt of the eye line in degrees, -180 to 180; positive when the right eye is the lower one in the picture."""
+    across, down = landmarks[1] - landmarks[0]
+    return float(np.degrees(np.arctan2(down, across)))
+
+
+def _luma(image: np.ndarray) -> np.ndarray:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)) if image.ndim == 3 else image
