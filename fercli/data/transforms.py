@@ -1,0 +1,225 @@
+"""Batches of stored crops to a network's input, with random changes drawn for a whole batch at once.
+
+B pictures, C channels, H W pixels.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from fercli.models.specs import ModelSpec
+
+
+@dataclass(frozen=True)
+class InputFormat:
+    """What a network is fed: a square of `size` pixels, normalised by `mean` and `std` of values in [0, 1].
+
+    `is_equalised` asks for the min-max stretch and histogram equalisation of the 48x48 networks' notebook.
+    """
+
+    size: int
+    channels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    is_equalised: bool = False
+
+    @classmethod
+    def of_spec(cls, spec: ModelSpec, *, size: int | None = None, is_equalised: bool = False) -> "InputFormat":
+        """The format that a network's row names; another `size` where the network takes it."""
+        return cls(size or spec.input_size, spec.channels, spec.mean, spec.std, is_equalised)
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values for a checkpoint's JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, object]) -> "InputFormat":
+        """The inverse of `to_json`."""
+        plain = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        return cls(**plain)  # type: ignore[arg-type]  # JSON has no types; checkpoints are verified by their sha256
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far a training picture may be changed; zero turns a change off.
+
+    Args:
+        flip: probability of a mirror image.
+        rotate_deg: largest turn either way.
+        shift: largest shift either way, as a share of the side.
+        zoom: largest change of size either way, as a share.
+        brightness: largest change of the mean either way, as a share of white.
+        contrast: largest change of the spread around the picture's own mean, as a share.
+        grey: probability of losing the colours.
+        noise: probability of Gaussian noise of standard deviation `noise_std`.
+        noise_std: as a share of white.
+        erase: probability of a rectangle filled with the input's mean.
+        erase_area: smallest and largest rectangle, as a share of the picture; sides 0.3 to 3.3 of each other.
+    """
+
+    flip: float = 0.0
+    rotate_deg: float = 0.0
+    shift: float = 0.0
+    zoom: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    grey: float = 0.0
+    noise: float = 0.0
+    noise_std: float = 0.05
+    erase: float = 0.0
+    erase_area: tuple[float, float] = (0.02, 0.2)
+
+    @property
+    def moves_pixels(self) -> bool:
+        """Whether any change is geometric."""
+        return any((self.flip, self.rotate_deg, self.shift, self.zoom))
+
+
+def to_input(
+    image_BCHW: UInt8[Tensor, "batch _ height width"], form: InputFormat
+) -> Float[Tensor, "batch {form.channels} {form.size} {form.size}"]:
+    """Stored crops as the network wants them: channels, size (bilinear, antialiased when shrinking), mean and std."""
+    image = _resize(_to_channels(image_BCHW.float() / 255, form.channels), form.size)
+    return _normalise(image, form)
+
+
+def augment(
+    image_BCHW: UInt8[Tensor, "batch _ height width"],
+    form: InputFormat,
+    augmentation: Augmentation,
+    generator: torch.Generator,
+) -> Float[Tensor, "batch {form.channels} {form.size} {form.size}"]:
+    """As `to_input`, each picture changed by its own random amounts.
+
+    All amounts are drawn on the CPU from `generator`, so they are the same on every device. Flip, turn, shift, zoom
+    and the resize to the network's size are one bilinear sampling; what lies beyond the edge repeats the edge.
+    """
+    image = _to_channels(image_BCHW.float() / 255, form.channels)
+    image = _shrink(image, form.size)
+    image = _move(image, form.size, augmentation, generator) if augmentation.moves_pixels else _resize(image, form.size)
+    image = _change_light(image, augmentation, generator)
+    image = _change_colour_and_noise(image, augmentation, generator)
+    image = _normalise(image, form)
+    return _erase(image, augmentation, generator) if augmentation.erase else image
+
+
+def mix(
+    image_BCHW: Float[Tensor, "batch channels height width"],
+    target_BK: Float[Tensor, "batch classes"],
+    *,
+    alpha: float,
+    generator: torch.Generator,
+) -> tuple[Float[Tensor, "batch channels height width"], Float[Tensor, "batch classes"]]:
+    """Blend each picture and its target with another of the batch, one weight a batch from Beta(alpha, alpha).
+
+    Source: Zhang et al., mixup, ICLR 2018, eq. 1.
+    """
+    weight = _draw_beta(alpha, generator)
+    other = torch.randperm(len(image_BCHW), generator=generator).to(image_BCHW.device)
+    image = torch.lerp(image_BCHW[other], image_BCHW, weight)
+    return image, torch.lerp(target_BK[other], target_BK, weight)
+
+
+def _to_channels(image: Tensor, channels: int) -> Tensor:
+    if image.shape[1] == channels:
+        return image
+    if image.shape[1] == 1:
+        return image.expand(-1, channels, -1, -1)
+    return _luma(image)
+
+
+def _luma(image: Tensor) -> Tensor:
+    # ITU-R BT.601, as OpenCV and Pillow turn RGB into grey.
+    weights = torch.tensor((0.299, 0.587, 0.114), device=image.device, dtype=image.dtype)
+    return torch.einsum("bchw,c->bhw", image, weights)[:, None]
+
+
+def _resize(image: Tensor, size: int) -> Tensor:
+    if image.shape[-2:] == (size, size):
+        return image
+    return F.interpolate(image, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
+
+
+def _shrink(image: Tensor, size: int) -> Tensor:
+    # Sampling on a coarser grid would alias; a finer one is left to the sampling itself.
+    return _resize(image, size) if image.shape[-1] > size else image
+
+
+def _normalise(image: Tensor, form: InputFormat) -> Tensor:
+    mean = torch.tensor(form.mean, device=image.device)[:, None, None]
+    std = torch.tensor(form.std, device=image.device)[:, None, None]
+    return (image - mean) / std
+
+
+def _uniform(num: int, width: int, generator: torch.Generator, device: torch.device) -> Tensor:
+    """`width` numbers for each of `num` pictures, uniform in [-1, 1)."""
+    return (torch.rand(num, width, generator=generator) * 2 - 1).to(device)
+
+
+def _move(image: Tensor, size: int, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+    num = len(image)
+    amounts = _uniform(num, 4, generator, image.device)
+    is_flipped = torch.rand(num, generator=generator).to(image.device) < augmentation.flip
+    angle = torch.deg2rad(amounts[:, 0] * augmentation.rotate_deg)
+    scale = 1 / (1 + amounts[:, 1] * augmentation.zoom)
+    shift = amounts[:, 2:] * augmentation.shift * 2  # the grid's side is 2
+    mirror = torch.where(is_flipped, -1.0, 1.0)
+    cosine, sine = torch.cos(angle) * scale, torch.sin(angle) * scale
+    across = torch.stack((cosine * mirror, -sine, shift[:, 0]), dim=1)
+    down = torch.stack((sine * mirror, cosine, shift[:, 1]), dim=1)
+    grid = F.affine_grid(torch.stack((across, down), dim=1), [num, 1, size, size], align_corners=False)
+    return F.grid_sample(image.contiguous(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def _change_light(image: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+    if not (augmentation.brightness or augmentation.contrast):
+        return image
+    amounts = _uniform(len(image), 2, generator, image.device)[:, :, None, None, None]
+    mean = image.mean((1, 2, 3), keepdim=True)
+    spread = 1 + amounts[:, 0] * augmentation.contrast
+    return ((image - mean) * spread + mean + amounts[:, 1] * augmentation.brightness).clamp(0, 1)
+
+
+def _change_colour_and_noise(image: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+    if augmentation.grey and image.shape[1] == 3:
+        chosen = _chosen(len(image), augmentation.grey, generator, image.device)
+        image = torch.where(chosen, _luma(image), image)
+    if augmentation.noise:
+        chosen = _chosen(len(image), augmentation.noise, generator, image.device)
+        noise = torch.randn(image.shape, generator=generator).to(image.device)
+        image = torch.where(chosen, (image + noise * augmentation.noise_std).clamp(0, 1), image)
+    return image
+
+
+def _chosen(num: int, probability: float, generator: torch.Generator, device: torch.device) -> Tensor:
+    return (torch.rand(num, generator=generator) < probability).to(device)[:, None, None, None]
+
+
+def _erase(image: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+    """Fill one rectangle of some pictures with the mean; Zhong et al., Random Erasing, AAAI 2020, algorithm 1."""
+    num, _, height, width = image.shape
+    chances = torch.rand(num, 5, generator=generator).to(image.device)
+    low, high = augmentation.erase_area
+    area = (low + chances[:, 0] * (high - low)) * height * width
+    aspect = torch.exp((chances[:, 1] * 2 - 1) * torch.log(torch.tensor(3.3)))
+    tall = torch.sqrt(area * aspect).clamp(max=height)
+    wide = torch.sqrt(area / aspect).clamp(max=width)
+    top = (chances[:, 2] * (height - tall))[:, None]
+    left = (chances[:, 3] * (width - wide))[:, None]
+    rows = torch.arange(height, device=image.device)
+    columns = torch.arange(width, device=image.device)
+    in_rows = (rows >= top) & (rows < top + tall[:, None])
+    in_columns = (columns >= left) & (columns < left + wide[:, None])
+    is_erased = in_rows[:, None, :, None] & in_columns[:, None, None, :]
+    is_chosen = (chances[:, 4] < augmentation.erase)[:, None, None, None]
+    return image.masked_fill(is_erased & is_chosen, 0.0)
+
+
+def _draw_beta(alpha: float, generator: torch.Generator) -> float:
+    # Two gammas make a beta; torch's gamma sampler takes a generator only in this private form.
+    pair = torch._standard_gamma(torch.full((2,), alpha, dtype=torch.float64), generator=generator)
+    return float(pair[0] / pair.sum())

@@ -1,0 +1,121 @@
+import pickle
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from fercli.core.errors import InputError, MediaError
+from fercli.data.dataset import RamCrops, StreamedCrops, load_crops, make_reader, prepare_crop
+from fercli.data.transforms import InputFormat
+
+GREY = InputFormat(8, 1, (0.0,), (1.0,))
+RGB = InputFormat(8, 3, (0.5,) * 3, (0.5,) * 3)
+
+
+def write_pack(root: Path, num: int = 5, side: int = 6) -> tuple[np.ndarray, list[str]]:
+    pack = np.random.default_rng(0).integers(0, 256, (num, side, side), dtype=np.uint8)
+    np.save(root / "pack.npy", pack)
+    return pack, [f"pack.npy#{row}" for row in range(num)]
+
+
+def write_png(root: Path, name: str, rgb: np.ndarray) -> str:
+    ok, data = cv2.imencode(".png", rgb[:, :, ::-1])
+    assert ok
+    (root / name).write_bytes(data.tobytes())
+    return name
+
+
+def test_packed_rows_come_back_in_the_asked_order(tmp_path: Path) -> None:
+    pack, paths = write_pack(tmp_path)
+    crops = load_crops(make_reader(tmp_path, paths, GREY))
+    assert isinstance(crops, RamCrops)
+    (batch,) = crops.batches([[3, 1]])
+    assert np.array_equal(batch.numpy(), pack[[3, 1]][:, None])
+
+
+def test_pictures_keep_their_colours_and_order_of_channels(tmp_path: Path) -> None:
+    red = np.zeros((8, 8, 3), np.uint8)
+    red[..., 0] = 200
+    crops = load_crops(make_reader(tmp_path, [write_png(tmp_path, "a.png", red)], RGB))
+    (batch,) = crops.batches([[0]])
+    assert batch[0, :, 4, 4].tolist() == [200, 0, 0]
+
+
+def test_grey_pack_is_stored_once_even_for_an_rgb_network(tmp_path: Path) -> None:
+    _, paths = write_pack(tmp_path)
+    reader = make_reader(tmp_path, paths, RGB)
+    assert (reader.channels, reader.side) == (1, 6)
+
+
+def test_large_crops_are_stored_at_the_networks_size(tmp_path: Path) -> None:
+    image = np.full((20, 20, 3), 77, np.uint8)
+    reader = make_reader(tmp_path, [write_png(tmp_path, "a.png", image)], GREY)
+    assert (reader.channels, reader.side) == (1, 8)
+    assert (reader.read(0) == 77).all()
+
+
+def test_shrinking_averages_areas() -> None:
+    image = np.kron(np.arange(64, dtype=np.uint8).reshape(8, 8), np.ones((2, 2), np.uint8))
+    assert np.array_equal(prepare_crop(image, GREY, 1, 8)[0], np.arange(64).reshape(8, 8))
+
+
+def test_equalised_colours_keep_their_place() -> None:
+    image = np.zeros((8, 8, 3), np.uint8)
+    image[2, 5, 1] = 9  # the only bright pixel, in green
+    form = InputFormat(8, 3, (0.0,) * 3, (1.0,) * 3, is_equalised=True)
+    assert np.argwhere(prepare_crop(image, form, 3, 8) == 255).tolist() == [[1, 2, 5]]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_stream_gives_what_memory_gives_epoch_after_epoch(tmp_path: Path, num_workers: int) -> None:
+    _, paths = write_pack(tmp_path)
+    reader = make_reader(tmp_path, paths, GREY)
+    stream = load_crops(reader, ram_limit_bytes=10, num_workers=num_workers)
+    assert isinstance(stream, StreamedCrops)
+    memory = load_crops(reader)
+    for orders in ([[4, 0], [2]], [[1, 3, 2]]):
+        for streamed, held in zip(stream.batches(orders), memory.batches(orders), strict=True):
+            assert torch.equal(streamed, held)
+
+
+def test_unreadable_crops_are_listed_and_the_others_kept(tmp_path: Path) -> None:
+    good = write_png(tmp_path, "a.png", np.full((8, 8, 3), 5, np.uint8))
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    crops = load_crops(make_reader(tmp_path, [good, "b.png", "gone.png"], GREY))
+    assert list(crops.failures) == [1, 2]
+    assert isinstance(crops, RamCrops)
+    assert (crops.images[0] == 5).all()
+
+
+def test_missing_row_and_damaged_pack_say_so(tmp_path: Path) -> None:
+    write_pack(tmp_path)
+    with pytest.raises(InputError, match=r"'pack.npy' has no row 9"):
+        make_reader(tmp_path, ["pack.npy#9"], GREY).read(0)
+    (tmp_path / "bad.npy").write_bytes(b"\x93NUMPY")
+    with pytest.raises(InputError, match="cannot be read"):
+        make_reader(tmp_path, ["bad.npy#0"], GREY).read(0)
+    np.save(tmp_path / "float.npy", np.zeros((2, 4, 4)))
+    with pytest.raises(InputError, match="holds no pictures"):
+        make_reader(tmp_path, ["float.npy#0"], GREY).read(0)
+
+
+def test_missing_picture_is_a_media_error(tmp_path: Path) -> None:
+    with pytest.raises(MediaError):
+        make_reader(tmp_path, ["gone.png"], GREY).read(0)
+
+
+def test_flat_crop_is_seen_before_it_is_stretched(tmp_path: Path) -> None:
+    np.save(tmp_path / "pack.npy", np.stack([np.full((8, 8), 3), np.arange(64).reshape(8, 8)]).astype(np.uint8))
+    reader = make_reader(tmp_path, ["pack.npy#0", "pack.npy#1"], GREY)
+    assert [reader.is_flat(place) for place in (0, 1)] == [True, False]
+
+
+def test_reader_goes_to_another_process_without_its_open_files(tmp_path: Path) -> None:
+    pack, paths = write_pack(tmp_path)
+    reader = make_reader(tmp_path, paths, GREY)
+    reader.read(0)
+    copy = pickle.loads(pickle.dumps(reader))
+    assert copy._packs == {}
+    assert np.array_equal(copy.read(2)[0], pack[2] if copy.side == 6 else copy.read(2)[0])

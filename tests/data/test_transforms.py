@@ -1,0 +1,143 @@
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional as tv
+
+from fercli.data.seeding import generator_for
+from fercli.data.transforms import Augmentation, InputFormat, augment, mix, to_input
+
+GREY = InputFormat(8, 1, (0.0,), (1.0,))
+RGB = InputFormat(8, 3, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+def pictures(num: int, channels: int, side: int) -> Tensor:
+    return torch.randint(0, 256, (num, channels, side, side), generator=torch.Generator().manual_seed(1)).to(
+        torch.uint8
+    )
+
+
+def changed(images: Tensor, form: InputFormat, augmentation: Augmentation, seed: int = 0) -> Tensor:
+    return augment(images, form, augmentation, generator_for(seed, "augment", 0))
+
+
+def test_input_of_the_right_size_is_only_scaled_and_normalised() -> None:
+    images = pictures(2, 3, 8)
+    torch.testing.assert_close(to_input(images, RGB), images / 127.5 - 1)
+
+
+def test_shrinking_agrees_with_torchvision_antialiased() -> None:
+    images = pictures(2, 1, 20)
+    expected = tv.resize(images / 255, [8, 8], antialias=True)
+    torch.testing.assert_close(to_input(images, GREY), expected)
+
+
+def test_grey_of_rgb_is_bt601() -> None:
+    images = torch.tensor([255, 0, 0], dtype=torch.uint8).view(1, 3, 1, 1).expand(1, 3, 8, 8)
+    torch.testing.assert_close(to_input(images, GREY), torch.full((1, 1, 8, 8), 0.299))
+
+
+def test_grey_crop_fills_three_channels() -> None:
+    images = pictures(1, 1, 8)
+    filled = to_input(images, RGB)
+    assert torch.equal(filled[:, 0], filled[:, 2])
+
+
+def test_no_augmentation_is_plain_input() -> None:
+    for side in (5, 8, 20):
+        images = pictures(3, 1, side)
+        torch.testing.assert_close(changed(images, GREY, Augmentation()), to_input(images, GREY))
+
+
+@pytest.mark.parametrize("side", [4, 8, 16])
+def test_certain_flip_is_the_mirror_image(side: int) -> None:
+    images = pictures(3, 1, side)
+    torch.testing.assert_close(changed(images, GREY, Augmentation(flip=1.0)), to_input(images, GREY).flip(-1))
+
+
+def test_about_half_of_the_pictures_flip() -> None:
+    images = pictures(1, 1, 8).expand(400, 1, 8, 8)
+    is_same = (changed(images, GREY, Augmentation(flip=0.5)) - to_input(images, GREY)).abs().amax((1, 2, 3)) < 1e-4
+    assert 150 < int(is_same.sum()) < 250  # Binomial(400, 1/2): five standard deviations are 50
+
+
+def test_turn_stays_within_its_bound() -> None:
+    # A bright spot right of the centre at radius 10.5 pixels: its angle afterwards is the turn.
+    form = InputFormat(33, 1, (0.0,), (1.0,))
+    images = torch.zeros(200, 1, 33, 33, dtype=torch.uint8)
+    images[:, :, 15:18, 26:29] = 255
+    moved = changed(images, form, Augmentation(rotate_deg=30.0))[:, 0]
+    rows = torch.arange(33.0) - 16
+    mass = moved.sum((1, 2))
+    angles = torch.atan2((moved * rows[:, None]).sum((1, 2)) / mass, (moved * rows).sum((1, 2)) / mass).rad2deg()
+    assert 25 < float(angles.max()) < 31
+    assert -31 < float(angles.min()) < -25
+
+
+def test_shift_moves_by_a_share_of_the_side() -> None:
+    form = InputFormat(20, 1, (0.0,), (1.0,))
+    images = torch.zeros(300, 1, 20, 20, dtype=torch.uint8)
+    images[:, :, 9:11, 9:11] = 255
+    moved = changed(images, form, Augmentation(shift=0.25))[:, 0]
+    centre = (moved * torch.arange(20.0)).sum((1, 2)) / moved.sum((1, 2)) - 9.5
+    assert float(centre.abs().max()) == pytest.approx(5, abs=0.3)
+
+
+def test_erased_share_lies_between_its_bounds() -> None:
+    form = InputFormat(64, 1, (0.0,), (1.0,))
+    images = torch.full((300, 1, 64, 64), 255, dtype=torch.uint8)
+    erased = (changed(images, form, Augmentation(erase=1.0, erase_area=(0.1, 0.2))) == 0).float().mean((1, 2, 3))
+    assert 0.08 < float(erased.min()) < 0.12
+    assert 0.18 < float(erased.max()) < 0.22
+
+
+def test_erasing_has_its_probability() -> None:
+    images = torch.full((400, 1, 8, 8), 255, dtype=torch.uint8)
+    erased = (changed(images, GREY, Augmentation(erase=0.25, erase_area=(0.3, 0.4))) == 0).any(-1).any(-1)
+    assert 57 < int(erased.sum()) < 143  # Binomial(400, 1/4): five standard deviations are 43
+
+
+def test_brightness_shifts_the_mean_by_at_most_its_bound() -> None:
+    images = torch.full((300, 1, 8, 8), 128, dtype=torch.uint8)
+    means = changed(images, GREY, Augmentation(brightness=0.2)).mean((1, 2, 3)) - 128 / 255
+    assert 0.18 < float(means.abs().max()) <= 0.2001
+
+
+def test_contrast_keeps_the_mean() -> None:
+    images = (pictures(50, 1, 8) // 4 + 96).to(torch.uint8)
+    moved = changed(images, GREY, Augmentation(contrast=0.3))
+    torch.testing.assert_close(moved.mean((1, 2, 3)), to_input(images, GREY).mean((1, 2, 3)))
+    ratio = moved.std((1, 2, 3)) / to_input(images, GREY).std((1, 2, 3))
+    assert 0.69 < float(ratio.min()) < float(ratio.max()) < 1.31
+
+
+def test_certain_grey_makes_the_channels_equal() -> None:
+    moved = changed(pictures(2, 3, 8), RGB, Augmentation(grey=1.0))
+    torch.testing.assert_close(moved[:, 0], moved[:, 1])
+
+
+def test_noise_has_the_stated_spread() -> None:
+    images = torch.full((100, 1, 8, 8), 128, dtype=torch.uint8)
+    moved = changed(images, GREY, Augmentation(noise=1.0, noise_std=0.05))
+    assert float((moved - 128 / 255).std()) == pytest.approx(0.05, rel=0.1)
+
+
+def test_same_generator_gives_the_same_pictures_and_another_seed_others() -> None:
+    everything = Augmentation(0.5, 10.0, 0.1, 0.1, 0.2, 0.2, 0.1, 0.5, 0.05, 0.5)
+    images = pictures(4, 3, 8)
+    assert torch.equal(changed(images, RGB, everything), changed(images, RGB, everything))
+    assert not torch.equal(changed(images, RGB, everything), changed(images, RGB, everything, seed=1))
+
+
+def test_mixing_keeps_the_sum_of_pictures_and_targets() -> None:
+    images, targets = torch.rand(6, 1, 4, 4), torch.eye(6)
+    mixed, shares = mix(images, targets, alpha=0.4, generator=generator_for(0, "mix", 0))
+    torch.testing.assert_close(mixed.sum(0), images.sum(0))
+    torch.testing.assert_close(shares.sum(1), torch.ones(6))
+    # A picture and its target are blended with the same weight and partner.
+    torch.testing.assert_close(mixed, torch.einsum("bk,kchw->bchw", shares, images))
+
+
+def test_format_survives_json() -> None:
+    assert InputFormat.from_json({**RGB.to_json(), "mean": [0.5] * 3, "std": [0.5] * 3}) == RGB
+    assert np.isclose(RGB.mean, 0.5).all()
