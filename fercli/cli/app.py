@@ -43,12 +43,8 @@ class Entry:
 ENTRIES: tuple[Entry, ...] = (
     Entry("init", "Start", "init", "Make a project folder with its classes.", "fer init my-class --preset scfed"),
 )
-GROUPS: dict[str, tuple[str, str]] = {
-    "labels": ("Labels", "Import votes, turn them into labels, measure agreement."),
-    "subjects": ("Data", "Say who is who, so that splits never share a person."),
-    "check": ("Labels", "Look for leakage and damage before you train."),
-    "config": ("Project", "Show where each setting comes from."),
-}
+# The help panel and line of the commands that have commands of their own.
+GROUPS: dict[str, tuple[str, str]] = {}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -142,12 +138,18 @@ def _add_name(app: typer.Typer, entry: Entry) -> None:
     )
 
 
-def _top_options(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
         typer.echo(f"fer {__version__}")
         raise typer.Exit
+
+
+def _top_options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and leave.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """What stands before the command."""
 
 
 def _fail(error: FerError, words: list[str], *, is_json: bool) -> int:

@@ -17,7 +17,7 @@ from fercli.cli import render
 from fercli.cli.progress import ProgressStyle, make_progress
 from fercli.core.annotations import bare_type
 from fercli.core.errors import PARTIAL_EXIT_CODE, InputError
-from fercli.core.progress import Progress
+from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project, find_project, open_project
 from fercli.core.results import StageResult
 from fercli.core.settings import (
@@ -149,7 +149,7 @@ def _end(call: Call, result: StageResult) -> None:
 def _make_call(command: str, given: dict[str, Any]) -> Call:  # the values of typer
     return Call(
         command,
-        progress=typing.cast(Progress, None),  # set as soon as the bar stands
+        progress=SILENT,
         project_dir=given.pop("project_dir"),
         json=given.pop("json_"),
         force=given.pop("force", False),

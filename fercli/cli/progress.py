@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -36,7 +36,7 @@ class PlainProgress:
         """See `core.progress.Progress`."""
         print(text, file=sys.stderr, flush=True)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "PlainProgress":
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -94,7 +94,7 @@ class RichProgress:
         """See `core.progress.Progress`."""
         self._bar.console.print(text, markup=False, highlight=False)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "RichProgress":
         self._bar.start()
         return self
 
@@ -122,7 +122,7 @@ class NoProgress:
     def note(self, text: str) -> None:
         """Do nothing."""
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "NoProgress":
         return self
 
     def __exit__(self, *_error: object) -> None:

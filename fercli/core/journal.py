@@ -1,15 +1,15 @@
 """What a project notes while it works: the finished items of a running stage, and a log of every run."""
 
-import dataclasses
 import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from fercli.core.files import replace_text, storage_error
+from fercli.core.settings import plain_settings
 
 
 class ItemJournal:
@@ -25,7 +25,7 @@ class ItemJournal:
         self._fingerprint = stage_fingerprint
         self.finished: dict[str, Any] = {}  # any JSON value: each stage has records of its own
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ItemJournal":
         lines = self._whole_lines()
         if lines and lines[0] == {"fingerprint": self._fingerprint}:
             self.finished = {line["item"]: line["record"] for line in lines[1:]}
@@ -72,11 +72,10 @@ class ItemJournal:
 
 def log_run(project_root: Path, stage: str, settings: object, counts: Mapping[str, object]) -> None:
     """Add one line to the project's log of everything that was done to it."""
-    plain = dataclasses.asdict(settings) if dataclasses.is_dataclass(settings) else settings  # type: ignore[arg-type]  # never a class
     line = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "stage": stage,
-        "settings": plain,
+        "settings": plain_settings(settings),
         "counts": counts,
     }
     path = project_root / ".fer" / "journal.jsonl"

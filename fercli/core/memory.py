@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from fercli.core.files import replace_text, sha256_of
 from fercli.core.journal import log_run
 from fercli.core.results import Failure, StageResult
+from fercli.core.settings import plain_settings
 
 Result = TypeVar("Result", bound=StageResult)
 
@@ -36,12 +37,12 @@ def fingerprint(settings: object, inputs: Iterable[Path] = (), extra: object = N
     """One short name for settings, the contents of input files and anything else that a stage depends on.
 
     Args:
-        settings: a settings dataclass, or anything JSON can hold.
+        settings: an instance of a settings class.
         inputs: files; a missing one counts as such.
         extra: anything JSON can hold.
     """
     digests = [sha256_of(path) if path.exists() else "missing" for path in inputs]
-    text = json.dumps([_plain(settings), digests, extra], sort_keys=True, default=str)
+    text = json.dumps([plain_settings(settings), digests, extra], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
@@ -68,7 +69,7 @@ def remember(
 ) -> None:
     """Note a finished run of `stage`, and add its line to the project's log."""
     values = dataclasses.asdict(result)
-    state = StageState(mark, dict(items or {}), values, cast(dict[str, Any], _plain(settings)))
+    state = StageState(mark, dict(items or {}), values, plain_settings(settings))
     replace_text(_state_path(project_root, stage), json.dumps(dataclasses.asdict(state), default=str) + "\n")
     log_run(project_root, stage, settings, {name: value for name, value in values.items() if isinstance(value, int)})
 
@@ -83,13 +84,8 @@ def read_state(project_root: Path, stage: str) -> StageState | None:
 
 def changed_settings(state: StageState, settings: object) -> list[str]:
     """What differs between the remembered settings and these, one "name: old -> new" each."""
-    old, new = state.settings, json.loads(json.dumps(_plain(settings), default=str))
+    old, new = state.settings, plain_settings(settings)
     return [f"{name}: {old.get(name)} -> {value}" for name, value in new.items() if old.get(name) != value]
-
-
-def _plain(settings: object) -> object:
-    is_instance = dataclasses.is_dataclass(settings) and not isinstance(settings, type)
-    return dataclasses.asdict(settings) if is_instance else settings  # type: ignore[arg-type]  # checked above
 
 
 def _tuples(value: Any) -> Any:  # any JSON value

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import json
 import re
 import typing
 from collections.abc import Mapping, Sequence
@@ -66,6 +67,12 @@ def setting(
     if isinstance(default, dict):
         return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def plain_settings(settings: Any) -> dict[str, Any]:  # an instance of any settings class
+    """The fields of a settings object as JSON has them."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(settings), default=str))
+    return plain
 
 
 def option_name(field: "dataclasses.Field[Any]") -> str:

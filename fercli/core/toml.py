@@ -25,7 +25,7 @@ def _is_plain(value: object) -> bool:
 
 
 def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)
 
 
 def _value(value: object) -> str:
@@ -35,6 +35,9 @@ def _value(value: object) -> str:
         return repr(value)
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_value(part) for part in value) + "]"
+    return _quoted(value.as_posix() if isinstance(value, Path) else str(value))
+
+
+def _quoted(text: str) -> str:
     # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
-    text = value.as_posix() if isinstance(value, Path) else str(value)
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,98 @@
+import dataclasses
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fercli.cli.app import ENTRIES, GROUPS, Entry, load_function
+from tests.cli.run import run_fer
+
+HEAVY = ("numpy", "torch", "cv2", "pandas", "matplotlib", "ray", "av", "sklearn", "torchvision", "PIL")
+
+
+@pytest.mark.parametrize("words", [["--help"], *[[*entry.words.split(), "--help"] for entry in ENTRIES]], ids=" ".join)
+def test_help_loads_nothing_heavy(words: list[str]) -> None:
+    code = (
+        "import sys\nfrom fercli.cli.app import run\n"
+        f"assert run({words!r}) == 0\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.words)
+def test_a_help_line_starts_with_a_verb_and_ends_with_a_period(entry: Entry) -> None:
+    assert entry.help[0].isupper()
+    assert entry.help.endswith(".")
+    assert len(entry.help) < 70
+    assert entry.alias_of or entry.example.startswith(f"fer {entry.words}")
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.words)
+def test_every_setting_of_a_command_has_a_good_help_line(entry: Entry) -> None:
+    parameter = inspect.signature(load_function(entry)).parameters.get("settings")
+    for field in dataclasses.fields(parameter.annotation) if parameter else ():
+        line = field.metadata["help"]
+        assert line[0].isupper(), line
+        assert line.endswith("."), line
+        assert len(line) < 70, line
+
+
+def test_every_group_has_commands() -> None:
+    assert {entry.words.split()[0] for entry in ENTRIES if " " in entry.words} == set(GROUPS)
+
+
+def test_version_is_said() -> None:
+    assert run_fer("--version")[:2] == (0, "fer 0.1.0\n")
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    code, _, err = run_fer("aligne")
+    assert code == 2
+    assert "No such command 'aligne'" in err
+
+
+def test_an_error_is_one_line_and_a_hint(tmp_path: Path) -> None:
+    code, out, err = run_fer("init", tmp_path, "--preset", "nope")
+    assert code == 2
+    assert out == ""
+    assert err.splitlines()[0] == "fer: option: 'preset' cannot be 'nope'"
+    assert err.splitlines()[1].strip().startswith("Expected one of: scfed")
+
+
+def test_json_is_one_object_even_for_an_error(tmp_path: Path) -> None:
+    code, out, _ = run_fer("init", tmp_path, "--json")
+    answer = json.loads(out)
+    assert code == answer["error"]["exit_code"] == 2
+    assert (answer["schema"], answer["ok"], answer["result"]) == ("fer.init/1", False, None)
+
+
+def test_init_makes_a_project_and_says_what_comes_next(tmp_path: Path) -> None:
+    code, out, _ = run_fer("init", tmp_path / "mine", "--preset", "scfed")
+    assert code == 0
+    assert "happy, dedicated, neutral, confused, tired, bored" in out
+    assert "fer add VIDEO" in out
+    answer = json.loads(run_fer("init", tmp_path / "mine", "--preset", "scfed", "--json")[1])
+    assert answer["result"]["is_unchanged"]
+    assert answer["project"] == str((tmp_path / "mine").resolve())
+
+
+def test_settings_come_from_set_and_config_too(tmp_path: Path) -> None:
+    config = tmp_path / "init.toml"
+    config.write_text('[init]\npreset = "sferd"\nname = "from config"\n', encoding="utf-8")
+    answer = json.loads(run_fer("init", tmp_path / "a", "--config", config, "--set", "name=from set", "--json")[1])
+    assert answer["result"]["name"] == "from set"
+    assert answer["result"]["classes"][0] == "calm"
+
+
+def test_a_mistake_of_ours_is_told_from_one_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("fercli.cli.init.run_init", lambda *_: 1 // 0)
+    code, _, err = run_fer("init", tmp_path, "--preset", "scfed")
+    assert code == 1
+    assert "a mistake in fercli" in err
+    with pytest.raises(ZeroDivisionError):
+        run_fer("init", tmp_path, "--preset", "scfed", "--debug")

@@ -1,0 +1,64 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from fercli.core.errors import ProjectError
+from fercli.core.files import replace_text, replacing, sha256_of, slug, storage_error, unused
+
+
+def test_a_failed_write_keeps_the_old_file_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    replace_text(path, "old")
+
+    def fail() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half", encoding="utf-8")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert path.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_says_so(tmp_path: Path) -> None:
+    def fill() -> None:
+        with replacing(tmp_path / "a.txt"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(ProjectError, match="the disk is full") as caught:
+        fill()
+    assert "Free some space" in caught.value.hint
+
+
+def test_a_forbidden_folder_says_so() -> None:
+    assert "permissions" in storage_error(PermissionError(errno.EACCES, "Permission denied"), Path("x")).hint
+
+
+def test_sha256_is_the_published_one(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
+    assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Lesson 1.mp4", "lesson-1-mp4"),
+        ("Übung", "ubung"),
+        ("../..", "x"),
+        ("第一课", "u7b2cu4e00u8bfe"),
+        ("a_b", "a_b"),
+    ],
+)
+def test_slugs_are_safe_parts_of_ids(text: str, expected: str) -> None:
+    assert slug(text) == expected
+
+
+def test_a_file_name_that_is_not_utf8_has_a_slug() -> None:
+    assert slug(os.fsdecode(b"caf\xe9-1")) != ""
+
+
+def test_unused_counts_on() -> None:
+    assert unused("a", {"a", "a-2"}) == "a-3"

@@ -1,0 +1,68 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fercli.core.memory import changed_settings, fingerprint, read_state, recall, remember
+from fercli.core.results import Failure, StageResult
+
+
+@dataclass(frozen=True)
+class Sample:
+    size: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleResult(StageResult):
+    num_faces: int
+    dropped: dict[str, int]
+
+
+RESULT = SampleResult(
+    num_faces=3, dropped={"blurred": 1}, outputs=("faces.csv",), failures=(Failure("v/f1", "damaged"),)
+)
+
+
+@pytest.fixture
+def remembered(tmp_path: Path) -> Path:
+    (tmp_path / "faces.csv").write_text("face_id\n", encoding="utf-8")
+    remember(tmp_path, "align", "mark", Sample(), RESULT, items={"v/f1": "k"})
+    return tmp_path
+
+
+def test_an_identical_call_gets_the_same_result_marked_as_unchanged(remembered: Path) -> None:
+    known = recall(remembered, "align", "mark", SampleResult)
+    assert known is not None
+    assert known.is_unchanged
+    assert (known.num_faces, known.dropped, known.failures) == (3, {"blurred": 1}, (Failure("v/f1", "damaged"),))
+
+
+def test_other_inputs_are_not_recalled(remembered: Path) -> None:
+    assert recall(remembered, "align", "other", SampleResult) is None
+
+
+def test_a_lost_output_is_not_recalled(remembered: Path) -> None:
+    (remembered / "faces.csv").unlink()
+    assert recall(remembered, "align", "mark", SampleResult) is None
+
+
+def test_a_damaged_record_is_forgotten(remembered: Path) -> None:
+    (remembered / ".fer" / "stages" / "align.json").write_text("{", encoding="utf-8")
+    assert recall(remembered, "align", "mark", SampleResult) is None
+
+
+def test_the_difference_of_settings_is_named(remembered: Path) -> None:
+    state = read_state(remembered, "align")
+    assert state is not None
+    assert state.items == {"v/f1": "k"}
+    assert changed_settings(state, Sample(2)) == ["size: 1 -> 2"]
+
+
+def test_a_fingerprint_follows_settings_and_contents(tmp_path: Path) -> None:
+    table = tmp_path / "frames.csv"
+    table.write_text("a", encoding="utf-8")
+    first = fingerprint(Sample(), [table])
+    assert fingerprint(Sample(), [table]) == first
+    assert fingerprint(Sample(2), [table]) != first
+    table.write_text("b", encoding="utf-8")
+    assert fingerprint(Sample(), [table]) != first

@@ -1,0 +1,70 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fercli.core.errors import MissingStageError, ProjectError, SettingsError
+from fercli.core.project import create_project, find_project, open_project
+from fercli.core.rows import Frame, Video
+
+
+def test_a_project_is_found_from_a_folder_inside_it(tmp_path: Path) -> None:
+    create_project(tmp_path / "mine", name="mine", classes=("a", "b"))
+    assert find_project(tmp_path / "mine" / "manifests") == (tmp_path / "mine").resolve()
+
+
+def test_no_project_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="no project at or above") as caught:
+        find_project(tmp_path)
+    assert "fer init" in caught.value.hint
+
+
+def test_a_moved_project_still_reads_its_tables(tmp_path: Path) -> None:
+    project = create_project(tmp_path / "old", name="mine", classes=("a", "b"))
+    rows = [Frame("v/f000001", "v", 1, 0.5, "frames/v/f000001.jpg")]
+    project.write_rows(rows, Frame)
+    shutil.move(tmp_path / "old", tmp_path / "new")
+    assert open_project(tmp_path / "new").rows(Frame) == rows
+
+
+def test_making_a_project_again_with_other_classes_is_refused(tmp_path: Path) -> None:
+    create_project(tmp_path, name="mine", classes=("a", "b"))
+    assert create_project(tmp_path, name="mine", classes=("a", "b")).classes == ("a", "b")
+    with pytest.raises(ProjectError, match="is a project already"):
+        create_project(tmp_path, name="mine", classes=("a", "c"))
+
+
+def test_a_missing_table_names_the_command_that_makes_it(tmp_path: Path) -> None:
+    project = create_project(tmp_path, name="mine", classes=("a", "b"))
+    with pytest.raises(MissingStageError, match=r"no videos in 'mine'") as caught:
+        project.required_rows(Video)
+    assert caught.value.hint == "Run: fer add"
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("[project\n", ProjectError, "not valid TOML"),
+        ("[project]\nname='x'\n", SettingsError, "needs classes"),
+        ("[project]\nclasses=['a','a']\n", SettingsError, "two different words"),
+        ("[project]\nclasses=['a','b']\n[algin]\nsize=1\n", SettingsError, r"no section \[algin\]"),
+        ("[project]\nclasses=['a','b']\n[labels.aliases]\nx='c'\n", SettingsError, "alias 'x' means 'c'"),
+    ],
+    ids=["broken", "no classes", "twice", "unknown section", "alias to nowhere"],
+)
+def test_a_wrong_config_is_one_clear_error(tmp_path: Path, text: str, error: type[Exception], message: str) -> None:
+    (tmp_path / "fer.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(error, match=message):
+        open_project(tmp_path)
+
+
+def test_spellings_of_one_emotion_are_known_unless_they_are_doubtful(tmp_path: Path) -> None:
+    project = create_project(tmp_path, name="mine", classes=("happy", "sadness", "neutral"))
+    assert project.aliases["happiness"] == "happy"
+    assert project.aliases["sad"] == "sadness"
+
+
+def test_only_one_process_writes(tmp_path: Path) -> None:
+    project = create_project(tmp_path, name="mine", classes=("a", "b"))
+    with project.writing(), pytest.raises(ProjectError, match="another fer command"), project.writing():
+        pass

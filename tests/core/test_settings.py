@@ -1,0 +1,108 @@
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+
+from fercli.core.errors import SettingsError, UsageError
+from fercli.core.settings import (
+    Layer,
+    environment_values,
+    parse_assignments,
+    parse_duration,
+    resolve_settings,
+    setting,
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Settings of no real stage."""
+
+    size: Literal[112, 224] = setting(112, "Cut crops of this side.")
+    every_s: float = setting(2.0, "Keep one frame in this time.", option="every", unit="s", minimum=0.001)
+    ratios: tuple[float, ...] = setting((0.7, 0.3), "Share out so.")
+    limit: int | None = setting(None, "Stop after this many.", minimum=1)
+    is_strict: bool = setting(False, "Refuse what is unmatched.", option="strict")
+    method: Literal["every", "scene"] | None = setting(None, "Choose frames so.")
+    model: dict[str, str] = setting({}, "Options of the model.", is_hidden=True)
+
+
+def test_a_later_layer_wins_and_every_origin_is_known() -> None:
+    layers = [
+        Layer("fer.toml", {"size": 224, "every": "500ms"}),
+        Layer("environment", {"every": "1s"}),
+        Layer("option", {"size": None, "limit": 3}),
+    ]
+    resolved = resolve_settings(Sample, layers)
+    assert resolved.settings == Sample(size=224, every_s=1.0, limit=3)
+    assert resolved.origins["size"] == "fer.toml"
+    assert resolved.origins["every_s"] == "environment"
+    assert resolved.origins["limit"] == "option"
+    assert resolved.origins["ratios"] == "built-in"
+
+
+def test_words_become_the_types_of_their_fields() -> None:
+    values = {"ratios": "0.5, 0.25,0.25", "strict": "yes", "size": "224", "limit": "none", "method": "scene"}
+    assert resolve_settings(Sample, [Layer("--set", values)]).settings == Sample(
+        224, ratios=(0.5, 0.25, 0.25), is_strict=True, method="scene"
+    )
+
+
+def test_mappings_of_layers_are_laid_over_each_other() -> None:
+    layers = [Layer("fer.toml", {"model": {"topn": 10, "heads": 8}}), Layer("--set", {"model": {"topn": "15"}})]
+    assert resolve_settings(Sample, layers).settings.model == {"topn": "15", "heads": 8}
+
+
+@pytest.mark.parametrize(
+    ("values", "message", "hint"),
+    [
+        ({"sise": 112}, "no setting 'sise'", "Did you mean 'size'"),
+        ({"size": 113}, "'size' cannot be '113'", "one of: 112, 224"),
+        ({"limit": 0}, "'limit' cannot be 0", "whole number, at least 1"),
+        ({"limit": 2.5}, "'limit' cannot be '2.5'", "whole number"),
+        ({"limit": True}, "'limit' cannot be 'True'", "whole number"),
+        ({"every": "soon"}, "'every' cannot be 'soon'", "duration"),
+        ({"ratios": "a,b"}, "'ratios' cannot be 'a,b'", "list separated by commas"),
+        ({"strict": "maybe"}, "'strict' cannot be 'maybe'", "true or false"),
+        ({"every": "nan"}, "'every' cannot be 'nan'", "duration"),
+    ],
+    ids=str,
+)
+def test_an_impossible_value_names_its_origin_and_what_is_expected(
+    values: dict[str, object], message: str, hint: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"fer.toml: .*{message}") as caught:
+        resolve_settings(Sample, [Layer("fer.toml", values)])
+    assert hint in caught.value.hint
+
+
+def test_an_impossible_option_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="option: 'size' cannot be '5'"):
+        resolve_settings(Sample, [Layer("option", {"size": "5"})])
+
+
+def test_assignments_of_set_are_values_of_the_section() -> None:
+    words = ["size=224", "align.limit=3", "model.topn=15", "model.heads=4"]
+    assert parse_assignments(words, "align") == {
+        "size": "224",
+        "limit": "3",
+        "model": {"topn": "15", "heads": "4"},
+    }
+
+
+def test_an_assignment_without_a_value_is_refused() -> None:
+    with pytest.raises(UsageError, match="'--set size' has no value"):
+        parse_assignments(["size"], "align")
+
+
+def test_environment_variables_carry_section_and_field() -> None:
+    environ = {"FER_EXTRACT_FRAMES_EVERY": "3s", "FER_ALIGN_SIZE": "224", "FER_PROJECT": "x"}
+    assert environment_values(environ, "extract-frames", Sample) == {"every": "3s"}
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("2s", 2), ("500ms", 0.5), ("1.5m", 90), ("1h", 3600), ("90", 90), ("01:30", 90), ("1:00:05", 3605)],
+)
+def test_durations_are_read_in_seconds(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
