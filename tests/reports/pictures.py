@@ -1,0 +1,18 @@
+"""Pictures for the tests of figures, and a way back from PNG."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+
+def read_png(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def plain_face(colour: tuple[int, int, int], size: int = 24) -> np.ndarray:
+    return np.full((size, size, 3), colour, np.uint8)
+
+
+def share_of(picture: np.ndarray, colour: tuple[int, int, int]) -> float:
+    return float((picture == colour).all(axis=2).mean())

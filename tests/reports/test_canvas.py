@@ -1,0 +1,85 @@
+import struct
+import zlib
+
+import matplotlib
+import numpy as np
+import pytest
+
+from fercli.reports.canvas import house_style, ink_on, new_figure, new_sheet, place_picture, png_bytes
+from tests.reports.pictures import read_png
+
+
+def chunk_names(png: bytes) -> list[str]:
+    names, place = [], 8
+    while place < len(png):
+        length, name = struct.unpack(">I4s", png[place : place + 8])
+        names.append(name.decode())
+        place += 12 + length
+    return names
+
+
+def test_figures_carry_neither_time_nor_program_version() -> None:
+    with house_style():
+        png = png_bytes(new_figure(1, 1))
+    assert set(chunk_names(png)) <= {"IHDR", "pHYs", "IDAT", "IEND"}
+
+
+def test_the_users_own_style_is_neither_used_nor_changed() -> None:
+    with house_style():
+        expected = png_bytes(new_figure(1, 1))
+    with matplotlib.rc_context({"figure.facecolor": "black", "savefig.facecolor": "black"}):
+        with house_style():
+            assert png_bytes(new_figure(1, 1)) == expected
+        assert matplotlib.rcParams["figure.facecolor"] == "black"
+
+
+def test_a_script_without_a_font_is_no_failure() -> None:
+    with house_style():
+        figure = new_figure(1, 1)
+        figure.text(0.1, 0.1, "\U00012000 \U0001f9d1")  # cuneiform and a face, in no font that matplotlib ships
+        assert png_bytes(figure).startswith(b"\x89PNG")
+
+
+def test_dollar_signs_in_names_are_no_formula() -> None:
+    with house_style():
+        figure = new_figure(1, 1)
+        figure.text(0.1, 0.1, "a$b^c$d_$")
+        assert png_bytes(figure).startswith(b"\x89PNG")
+
+
+def test_picture_lands_on_the_pixels_it_was_given() -> None:
+    with house_style():
+        figure, axes = new_sheet(60, 40)
+        place_picture(axes, np.full((10, 10, 3), (255, 0, 0), np.uint8), 20, 10, 20)
+        sheet = read_png(png_bytes(figure, dpi=100))
+    assert sheet.shape == (40, 60, 3)
+    expected = np.zeros((40, 60), bool)
+    expected[10:30, 20:40] = True
+    np.testing.assert_array_equal((sheet == (255, 0, 0)).all(axis=2), expected)
+
+
+def test_picture_that_is_not_square_is_centred_and_not_stretched() -> None:
+    with house_style():
+        figure, axes = new_sheet(40, 40)
+        place_picture(axes, np.full((20, 10, 3), (0, 0, 255), np.uint8), 10, 10, 20)
+        sheet = read_png(png_bytes(figure, dpi=100))
+    blue = (sheet == (0, 0, 255)).all(axis=2)
+    assert blue.any(axis=1).nonzero()[0].tolist() == list(range(10, 30))
+    assert blue.any(axis=0).nonzero()[0].tolist() == list(range(15, 25))
+
+
+@pytest.mark.parametrize(("colour", "ink"), [((1.0, 1.0, 1.0, 1.0), "#1d2430"), ((0.03, 0.19, 0.42, 1.0), "white")])
+def test_ink_reads_on_its_ground(colour: tuple[float, float, float, float], ink: str) -> None:
+    assert ink_on(colour) == ink
+
+
+def test_reader_of_these_tests_reads_png() -> None:
+    rows = b"\x00\xff\x00\x00\x00\xff\x00"  # filter 0, one red and one green pixel
+    png = b"\x89PNG\r\n\x1a\n"
+    for name, data in (
+        (b"IHDR", struct.pack(">IIBBBBB", 2, 1, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ):
+        png += struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    assert read_png(png).tolist() == [[[255, 0, 0], [0, 255, 0]]]
