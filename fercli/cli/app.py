@@ -42,9 +42,24 @@ class Entry:
 # One row a command. A command is listed here when it works, not before.
 ENTRIES: tuple[Entry, ...] = (
     Entry("init", "Start", "init", "Make a project folder with its classes.", "fer init my-class --preset scfed"),
+    Entry("trace", "Project", "trace", "Follow one face back to its video.", "fer trace lesson-1/f000042-0"),
+    Entry("doctor", "Project", "doctor", "Look at the machine and the project for trouble.", "fer doctor"),
+    Entry("config show", "Project", "config", "Show every setting in force.", "fer config show --origin"),
 )
-# The help panel and line of the commands that have commands of their own.
-GROUPS: dict[str, tuple[str, str]] = {}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Commands under one word; the word alone runs `default`."""
+
+    panel: str
+    help: str
+    default: str
+
+
+GROUPS: dict[str, Group] = {
+    "config": Group("Project", "Show the settings in force.", "show"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -58,6 +73,7 @@ def run(words: list[str]) -> int:
     from typer._click.exceptions import ClickException
 
     is_json = "--json" in words
+    words = _with_default(words)
     try:
         code = build_app(words)(args=words, prog_name="fer", standalone_mode=False)
         return code if isinstance(code, int) else 0
@@ -97,15 +113,26 @@ def build_app(words: Sequence[str] | None = None) -> typer.Typer:
         parent = app
         if first in GROUPS:
             if first not in groups:
-                panel, help_line = GROUPS[first]
-                groups[first] = typer.Typer(help=help_line, no_args_is_help=True)
-                app.add_typer(groups[first], name=first, rich_help_panel=panel)
+                group = GROUPS[first]
+                groups[first] = typer.Typer(help=group.help, no_args_is_help=True)
+                app.add_typer(groups[first], name=first, rich_help_panel=group.panel)
             parent = groups[first]
         if is_completing or asked == first:
             _add_real(parent, entry)
         else:
             _add_name(parent, entry)
     return app
+
+
+def _with_default(words: list[str]) -> list[str]:
+    """`fer labels` is `fer labels show`, options included; `fer labels --help` stays the help of the group."""
+    place = next((place for place, word in enumerate(words) if not word.startswith("-")), None)
+    if place is None or words[place] not in GROUPS:
+        return words
+    rest = words[place + 1 :]
+    if "--help" in rest or (rest and not rest[0].startswith("-")):
+        return words
+    return [*words[: place + 1], GROUPS[words[place]].default, *rest]
 
 
 def load_function(entry: Entry) -> Callable[..., typing.Any]:
@@ -138,10 +165,11 @@ def _add_name(app: typer.Typer, entry: Entry) -> None:
     )
 
 
-def _show_version(is_asked: bool) -> None:
+def _show_version(is_asked: bool | None) -> bool:
     if is_asked:
         typer.echo(f"fer {__version__}")
         raise typer.Exit
+    return False
 
 
 def _top_options(

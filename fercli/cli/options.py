@@ -16,7 +16,7 @@ import typer
 from fercli.cli import render
 from fercli.cli.progress import ProgressStyle, make_progress
 from fercli.core.annotations import bare_type
-from fercli.core.errors import PARTIAL_EXIT_CODE, InputError
+from fercli.core.errors import PARTIAL_EXIT_CODE, CheckError, InputError
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project, find_project, open_project
 from fercli.core.results import StageResult
@@ -42,6 +42,7 @@ class Call:
     Attributes:
         options: the settings that were given as options, None where they were not.
         title: the first line of what is shown, when the command has something better than its name.
+        has_shown: the command has shown its counts itself; only warnings, paths and the next command are left to say.
     """
 
     command: str
@@ -55,6 +56,7 @@ class Call:
     config: Path | None = None
     options: dict[str, object] = field(default_factory=dict)
     title: str = ""
+    has_shown: bool = False
     root: Path | None = None
 
     @functools.cached_property
@@ -141,7 +143,9 @@ def _end(call: Call, result: StageResult) -> None:
     if call.json:
         print(render.json_object(call.command, result, call.root))
     else:
-        render.show_result(call.command, result, call.root, title=call.title)
+        render.show_result(call.command, result, call.root, title=call.title, has_shown=call.has_shown)
+    if result.failed_checks:
+        raise typer.Exit(CheckError.exit_code)
     if result.failures:
         raise typer.Exit(PARTIAL_EXIT_CODE)
 

@@ -5,42 +5,39 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fercli.core.errors import FerError
 from fercli.core.results import StageResult
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _COMMON = {field.name for field in dataclasses.fields(StageResult)}
 _MOST_FAILURES = 10
 
 
-def show_result(command: str, result: StageResult, root: Path | None, *, title: str = "") -> None:
-    """Say on stderr-free stdout what was made, what was dropped and why, where, and the next command."""
+def show_result(
+    command: str, result: StageResult, root: Path | None, *, title: str = "", has_shown: bool = False
+) -> None:
+    """Say on stdout what was made, what was dropped and why, where it lies, and the next command."""
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)
-    say = console.print
-    if result.is_unchanged:
-        say(f"[green]✓[/green] {title or command}: nothing to do, inputs and settings are those of the last run")
-    elif not result.is_dry_run:
-        say(f"[green]✓[/green] {title or command}")
-    for line in result.plan:
-        say(f"  would: {line}", markup=False)
-    if counts := own_fields(result):
-        say(_counts_table(counts))
-    for warning in result.warnings:
-        say("[yellow]warning:[/yellow] ", end="")
-        say(warning, markup=False)
+    if not has_shown:
+        _show_head(console, title or command, result)
+    for sentence in result.warnings:
+        _say(console, "[yellow]warning:[/yellow]", sentence)
+    for sentence in result.failed_checks:
+        _say(console, "[red]check failed:[/red]", sentence)
     for failure in result.failures[:_MOST_FAILURES]:
-        say("[red]failed:[/red] ", end="")
-        say(f"{failure.item}: {failure.reason}", markup=False)
+        _say(console, "[red]failed:[/red]", f"{failure.item}: {failure.reason}")
     if len(result.failures) > _MOST_FAILURES:
-        say(f"... and {len(result.failures) - _MOST_FAILURES} more (all with --json)")
+        console.print(f"... and {len(result.failures) - _MOST_FAILURES} more (all with --json)")
     for path in result.outputs:
-        say(f"  → {shown_path(path, root)}", markup=False)
+        _say(console, "  →", shown_path(path, root))
     if result.next_command:
-        say("[dim]next:[/dim] ", end="")
-        say(result.next_command, markup=False)
+        _say(console, "[dim]next:[/dim]", result.next_command)
 
 
 def json_object(command: str, result: StageResult | None, root: Path | None, error: FerError | None = None) -> str:
@@ -48,7 +45,7 @@ def json_object(command: str, result: StageResult | None, root: Path | None, err
     return json.dumps(
         {
             "schema": f"fer.{command.replace(' ', '.')}/1",
-            "ok": error is None and not (result and result.failures),
+            "ok": error is None and not (result and (result.failures or result.failed_checks)),
             "project": str(root) if root else None,
             "outputs": list(result.outputs) if result else [],
             "result": plain_values(result) if result else None,
@@ -97,6 +94,26 @@ def show_error(error: FerError) -> None:
     print(f"fer: {error.message}", file=sys.stderr)
     if error.hint:
         print(f"     {error.hint}", file=sys.stderr)
+
+
+def _show_head(console: "Console", title: str, result: StageResult) -> None:
+    mark = "[red]✗[/red]" if result.failed_checks else "[green]✓[/green]"
+    if result.is_unchanged:
+        console.print(f"{mark} {title}: nothing to do, inputs and settings are those of the last run")
+    elif result.is_dry_run:
+        console.print(f"{title}, a dry run: nothing was written")
+    else:
+        console.print(f"{mark} {title}")
+    for line in result.plan:
+        _say(console, "  would", line)
+    if counts := own_fields(result):
+        console.print(_counts_table(counts))
+
+
+def _say(console: "Console", mark: str, text: str) -> None:
+    from rich.text import Text
+
+    console.print(Text.from_markup(mark).append(f" {text}", style="not dim default"))
 
 
 def _counts_table(counts: Mapping[str, Any]) -> Any:  # a rich Table, which is imported only to show

@@ -19,6 +19,7 @@ class StageResult:
         outputs: what was written, relative to the project, POSIX.
         warnings: full sentences that a researcher should read.
         failures: items that could not be done; the command then ends "partial", exit code 6.
+        failed_checks: checks that did not hold, in full sentences; the command then ends with exit code 5.
         is_unchanged: nothing was to be done, because inputs and settings are those of the last run.
         is_dry_run: nothing was written; `plan` says what would be done.
         plan: what a run would do, one line each.
@@ -28,6 +29,7 @@ class StageResult:
     outputs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
+    failed_checks: tuple[str, ...] = ()
     is_unchanged: bool = False
     is_dry_run: bool = False
     plan: tuple[str, ...] = ()

@@ -1,0 +1,174 @@
+"""`fer doctor`: the machine and the project to a list of what is well and what is not."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from fercli.core.errors import FerError
+from fercli.core.files import sha256_of
+from fercli.core.project import Project
+from fercli.core.results import StageResult
+from fercli.core.rows import Face, Frame, Video
+
+State = Literal["ok", "note", "problem"]
+_PACKAGES = ("torch", "torchvision", "opencv-python-headless", "av", "mtcnn", "grad-cam", "pandas", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; `hint` says how to mend a problem."""
+
+    name: str
+    state: State
+    detail: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorResult(StageResult):
+    """All findings, those of the machine first."""
+
+    findings: tuple[Finding, ...]
+
+
+def doctor(project: Project | None = None) -> DoctorResult:
+    """Look at everything that makes commands fail: packages, the accelerator, the codecs, the disk, lost files."""
+    looks: list[Callable[[], list[Finding]]] = [_python, _packages, _opencv, _torch, _mtcnn, _h264]
+    findings = [finding for look in looks for finding in _guarded(look)]
+    findings += _disk(project.root if project else Path.cwd())
+    if project:
+        findings += _project_files(project)
+    problems = [finding for finding in findings if finding.state == "problem"]
+    failed = tuple(f"{finding.name}: {finding.detail}. {finding.hint}" for finding in problems)
+    return DoctorResult(findings=tuple(findings), failed_checks=failed)
+
+
+def _guarded(look: Callable[[], list[Finding]]) -> list[Finding]:
+    # Whatever a broken installation raises is a finding of its own.
+    try:
+        return look()
+    except Exception as error:
+        name = look.__name__.strip("_")
+        return [
+            Finding(name, "problem", f"{type(error).__name__}: {error}", "Install fercli again in a new environment.")
+        ]
+
+
+def _python() -> list[Finding]:
+    detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} processors"
+    return [Finding("python", "ok" if sys.version_info >= (3, 11) else "problem", detail)]
+
+
+def _packages() -> list[Finding]:
+    findings = []
+    for name in _PACKAGES:
+        try:
+            findings.append(Finding(name, "ok", importlib.metadata.version(name)))
+        except importlib.metadata.PackageNotFoundError:
+            findings.append(Finding(name, "problem", "not installed", "Run: pip install fercli"))
+    return findings
+
+
+def _opencv() -> list[Finding]:
+    # Both packages own the folder cv2/; having both breaks it, and taking one out deletes it.
+    variants = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
+    others = [name for name in variants if _is_installed(name)]
+    if not others:
+        return [Finding("opencv variants", "ok", "the headless build alone")]
+    hint = f"Run: pip uninstall -y {' '.join(others)} opencv-python-headless && pip install opencv-python-headless"
+    return [Finding("opencv variants", "problem", f"{', '.join(others)} beside the headless build", hint)]
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _torch() -> list[Finding]:
+    import torch
+
+    if torch.cuda.is_available():
+        device = f"cuda: {torch.cuda.get_device_name(0)}"
+    elif torch.backends.mps.is_available():
+        device = "mps: Apple's GPU"
+    else:
+        device = f"cpu, {torch.get_num_threads()} threads"
+    has_bf16 = "bf16" in torch.backends.cpu.get_cpu_capability().lower() or _cpu_has_bf16()
+    return [
+        Finding("device", "ok", device),
+        Finding("bf16 on the processor", "ok" if has_bf16 else "note", "yes" if has_bf16 else "no: training uses fp32"),
+    ]
+
+
+def _cpu_has_bf16() -> bool:
+    import torch
+
+    probe = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return bool(probe()) if probe else False
+
+
+def _mtcnn() -> list[Finding]:
+    from fercli.vision.mtcnn import FaceDetector
+
+    FaceDetector()
+    return [Finding("mtcnn weights", "ok", "present and unaltered")]
+
+
+def _h264() -> list[Finding]:
+    import av.codec
+
+    if "libx264" in av.codec.codecs_available or "h264" in av.codec.codecs_available:
+        return [Finding("H.264", "ok", "reads and writes")]
+    return [Finding("H.264", "problem", "no encoder", "Install PyAV's own wheel: pip install --force-reinstall av")]
+
+
+def _disk(folder: Path) -> list[Finding]:
+    free_gb = shutil.disk_usage(folder).free / 1e9
+    state: State = "ok" if free_gb > 5 else "note" if free_gb > 1 else "problem"
+    return [Finding("free disk", state, f"{free_gb:.1f} GB", "" if state == "ok" else "Free some space.")]
+
+
+def _project_files(project: Project) -> list[Finding]:
+    findings = []
+    try:
+        videos = project.rows(Video)
+        paths_of = {
+            "videos": {row.path for row in videos},
+            "frames": {row.path for row in project.rows(Frame)},
+            "faces": {row.path.partition("#")[0] for row in project.rows(Face)},
+        }
+    except FerError as error:
+        return [Finding("tables", "problem", error.message, error.hint)]
+    for name, found in paths_of.items():
+        paths = sorted(found - {""})
+        lost = [path for path in paths if not (project.root / path).exists()]
+        if lost:
+            detail = f"{len(lost)} of {len(paths)} files are gone, the first is '{lost[0]}'"
+            findings.append(Finding(f"{name} files", "problem", detail, "Restore them, or run the stage with --force."))
+        else:
+            findings.append(Finding(f"{name} files", "ok", f"{len(paths)}, all there"))
+    findings += _changed_videos(project, videos)
+    running = sorted(path.stem for path in (project.root / ".fer" / "running").glob("*.jsonl"))
+    if running:
+        detail = f"{', '.join(running)} was interrupted"
+        findings.append(Finding("stages", "note", detail, "Run the same command again; it goes on from there."))
+    return findings
+
+
+def _changed_videos(project: Project, videos: list[Video]) -> list[Finding]:
+    findings = []
+    for video in videos:
+        path = project.root / video.path
+        if path.is_file() and video.sha256 and sha256_of(path) != video.sha256:
+            hint = "Add the changed file under another name."
+            findings.append(Finding(f"video {video.video_id}", "problem", "its bytes changed since it was added", hint))
+    return findings

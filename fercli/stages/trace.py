@@ -1,0 +1,79 @@
+"""`fer trace`: one face id to everything that is known of it, from the second of the video to the last prediction."""
+
+from dataclasses import dataclass
+
+from fercli.core.errors import InputError
+from fercli.core.project import Project
+from fercli.core.results import StageResult
+from fercli.core.rows import Face, Frame, Label, Prediction, Subject, Video, Vote
+from fercli.core.runs import list_runs
+from fercli.core.tables import read_table
+
+
+@dataclass(frozen=True)
+class TracedPrediction:
+    """What one run said of the face."""
+
+    run_id: str
+    split: str
+    label: str
+    predicted: str
+    probability: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceResult(StageResult):
+    """Where a face comes from and what became of it; empty where a stage has not been run."""
+
+    face: Face
+    frame: Frame | None = None
+    video: Video | None = None
+    subject: Subject | None = None
+    votes: tuple[Vote, ...] = ()
+    label: Label | None = None
+    splits: dict[str, str]
+    predictions: tuple[TracedPrediction, ...] = ()
+
+
+def trace(project: Project, face_id: str) -> TraceResult:
+    """Follow a face back to its video and forward to its predictions.
+
+    Raises:
+        InputError: the project has no face of that id.
+        MissingStageError: the project has no faces yet.
+    """
+    faces = {face.face_id: face for face in project.required_rows(Face)}
+    face = faces.get(face_id)
+    if face is None:
+        raise InputError(
+            f"no face '{face_id}' in '{project.name}'", hint=suggestion(face_id, sorted(faces)[:2000])[:300]
+        )
+    return TraceResult(
+        face=face,
+        frame=next((frame for frame in project.rows(Frame) if frame.frame_id == face.frame_id), None),
+        video=next((video for video in project.rows(Video) if video.video_id == face.video_id), None),
+        subject=next((one for one in project.rows(Subject) if one.subject_id == face.subject_id), None),
+        votes=tuple(vote for vote in project.rows(Vote) if vote.face_id == face_id),
+        label=next((label for label in project.rows(Label) if label.face_id == face_id), None),
+        splits=_splits_of(project, face_id),
+        predictions=tuple(_predictions_of(project, face_id)),
+        outputs=(face.path.partition("#")[0],) if face.path else (),
+    )
+
+
+def _splits_of(project: Project, face_id: str) -> dict[str, str]:
+    names = sorted(path.stem for path in project.split_path("x").parent.glob("*.csv"))
+    found = {name: [row.split for row in project.split_rows(name) if row.face_id == face_id] for name in names}
+    return {name: ", ".join(sorted(set(splits))) for name, splits in found.items() if splits}
+
+
+def _predictions_of(project: Project, face_id: str) -> list[TracedPrediction]:
+    found = []
+    for run in list_runs(project.root):
+        for path in sorted(run.folder.glob("eval/*/predictions.csv")):
+            rows = [row for row in read_table(path, Prediction) if row.face_id == face_id]
+            found += [
+                TracedPrediction(run.run_id, row.split, row.label, row.predicted, row.probabilities[row.predicted])
+                for row in rows
+            ]
+    return found

@@ -1,0 +1,55 @@
+"""What is run before a change lands: `nox` runs it all; `nox -s tests -- tests/core` a part of it."""
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.stop_on_first_error = False
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def group(name: str) -> list[str]:
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def floors(session: nox.Session) -> None:
+    session.install(*group("lint"))
+    session.install("--no-deps", "-e", ".")
+    session.run("lint-imports", "--no-cache")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    session.install("-e", ".", *group("types"))
+    session.run("mypy", "-p", "fercli")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    session.install("-e", ".", *group("test"))
+    arguments = session.posargs or ["-m", "not slow and not docs"]
+    session.run("python", "-m", "pytest", "-q", "--durations=15", *arguments)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run every command and every example that README and docs/ show."""
+    session.install("-e", ".", *group("test"))
+    session.run("python", "-m", "pytest", "-q", "-m", "docs", "--durations=5", *session.posargs)
+
+
+@nox.session(default=False)
+def slow(session: nox.Session) -> None:
+    """Run what takes minutes: large networks compiled and exported, long videos."""
+    session.install("-e", ".", *group("test"))
+    session.run("python", "-m", "pytest", "-q", "-m", "slow", *session.posargs)
