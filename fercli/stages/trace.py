@@ -1,5 +1,6 @@
 """`fer trace`: one face id to everything that is known of it, from the second of the video to the last prediction."""
 
+import difflib
 from dataclasses import dataclass
 
 from fercli.core.errors import InputError
@@ -45,9 +46,9 @@ def trace(project: Project, face_id: str) -> TraceResult:
     faces = {face.face_id: face for face in project.required_rows(Face)}
     face = faces.get(face_id)
     if face is None:
-        raise InputError(
-            f"no face '{face_id}' in '{project.name}'", hint=suggestion(face_id, sorted(faces)[:2000])[:300]
-        )
+        close = difflib.get_close_matches(face_id, faces, n=3, cutoff=0.6)
+        hint = f"Close to it: {', '.join(close)}." if close else "Face ids stand in manifests/faces.csv."
+        raise InputError(f"no face '{face_id}' in '{project.name}'", hint=hint)
     return TraceResult(
         face=face,
         frame=next((frame for frame in project.rows(Frame) if frame.frame_id == face.frame_id), None),
