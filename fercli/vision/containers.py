@@ -1,0 +1,141 @@
+"""A video file to its packets: opened safely, read on past damage, with a clock that starts at zero."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from fercli.core.errors import MediaError
+from fercli.vision.images import MAX_PIXELS, printable
+
+# After so many failed reads in a row the rest of the file is taken as lost.
+_MAX_FAILED_READS = 50
+# Time stamps of container and stream are rounded differently; closer than this is the same moment.
+_SAME_MOMENT_S = Fraction(1, 10_000)
+# A file may end this much earlier than it declares: sound is often longer than the picture.
+_END_SLACK_S = 1.0
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time stamps of one stream to seconds since the file begins, as players show them."""
+
+    time_base: Fraction
+    first_pts: int
+    first_s: Fraction
+
+    def seconds(self, pts: int) -> float:
+        """The moment that a time stamp means."""
+        return float((pts - self.first_pts) * self.time_base + self.first_s)
+
+
+@dataclass(frozen=True)
+class Source:
+    """An open video file and its video stream; av has no types to lean on."""
+
+    container: Any  # av.container.InputContainer
+    stream: Any  # av.video.stream.VideoStream
+    clock: Clock
+    fps: float
+    num_frames: int | None
+    duration_s: float | None
+
+    def packets(self) -> Iterator[Any]:
+        """The packets of the video stream in file order; what cannot be read is stepped over."""
+        num_failures = 0
+        while num_failures <= _MAX_FAILED_READS:
+            try:
+                for packet in self.container.demux(self.stream):
+                    num_failures = 0
+                    if packet.size:
+                        yield packet
+                return
+            except av.FFmpegError:
+                num_failures += 1
+
+    def missing_end(self, num_packets: int, end_s: float) -> str:
+        """A sentence that says the file is cut off, "" when the packets read to its end are what it declares."""
+        declared_s = max(self.duration_s or 0.0, (self.num_frames or 0) / self.fps)
+        is_short = declared_s - end_s > min(_END_SLACK_S, declared_s * 0.1)
+        # A camera that drops frames declares more of them than the file has, yet lasts as long as it says.
+        if not is_short or (self.num_frames is not None and num_packets >= self.num_frames):
+            return ""
+        declared = f"{self.num_frames} frames, " if self.num_frames else ""
+        found = f"{num_packets} frames, {end_s:.1f} s"
+        return f"the file is cut off: it declares {declared}{declared_s:.1f} s and holds {found}"
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[Source]:
+    """Open a video file for reading.
+
+    Only the file itself is read: playlists that name other files or addresses are not followed.
+
+    Raises:
+        MediaError: the file is missing, empty, no video, without a video stream, or its frames are too large.
+    """
+    name = printable(path)
+    try:
+        if path.stat().st_size == 0:
+            raise MediaError(f"video '{name}' is empty (0 bytes)", hint="Copy it again from its source.")
+        # The prefix keeps a name such as 'concat:a|b' from being taken as an order to FFmpeg.
+        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+    except (OSError, av.FFmpegError) as error:
+        raise _cannot_open(name, error) from error
+    with container:
+        yield _source(container, name)
+
+
+def _cannot_open(name: str, error: Exception) -> MediaError:
+    if isinstance(error, FileNotFoundError):
+        return MediaError(f"no video '{name}'", hint="Check the path.")
+    if isinstance(error, IsADirectoryError):
+        return MediaError(f"'{name}' is a folder, not a video", hint="Name the videos in it.")
+    reason = getattr(error, "strerror", None) or str(error)
+    return MediaError(
+        f"video '{name}' cannot be opened, it is cut off, damaged or no video ({reason})",
+        hint="Play it in a video player; if it plays, convert it to MP4 (H.264).",
+    )
+
+
+def _source(container: Any, name: str) -> Source:
+    stream = next((stream for stream in container.streams.video if not _is_cover(stream)), None)
+    if stream is None:
+        raise MediaError(f"'{name}' holds no video stream", hint="Sound and subtitle files have no frames to look at.")
+    if stream.width * stream.height > MAX_PIXELS:
+        raise MediaError(
+            f"video '{name}' declares frames of {stream.width} x {stream.height}, more than {MAX_PIXELS:,} pixels",
+            hint="Make it smaller first, or leave it out.",
+        )
+    fps = float(stream.average_rate or stream.guessed_rate or 25)
+    num_frames = int(stream.frames) or None
+    return Source(container, stream, _clock(container, stream), fps, num_frames, _duration_s(container, stream))
+
+
+def _is_cover(stream: Any) -> bool:
+    """Whether the stream is the cover picture of a sound file."""
+    return bool(stream.disposition & type(stream.disposition).attached_pic)
+
+
+def _clock(container: Any, stream: Any) -> Clock:
+    time_base = Fraction(stream.time_base)
+    first_pts = int(stream.start_time or 0)
+    # The file begins with its earliest stream, which may be the sound.
+    first_s = first_pts * time_base - Fraction(int(container.start_time or 0), av.time_base)
+    return Clock(time_base, first_pts, first_s if abs(first_s) > _SAME_MOMENT_S else Fraction(0))
+
+
+def _duration_s(container: Any, stream: Any) -> float | None:
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    # Matroska writes the length of a track as a tag.
+    hours, _, rest = str(stream.metadata.get("DURATION", "")).partition(":")
+    minutes, _, seconds = rest.partition(":")
+    try:
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return container.duration / av.time_base if container.duration else None

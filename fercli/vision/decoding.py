@@ -1,0 +1,168 @@
+"""Packets of a video to frames in order of display, decoding no more of them than is asked for."""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.video.reformatter import VideoReformatter
+
+from fercli.vision.containers import Source
+from fercli.vision.decoded_frame import DecodedFrame
+
+# Packets are held until the next key frame shows whether they are needed; at most so many.
+_MAX_HELD_PACKETS = 300
+# A damaged picture lives on in those predicted from it until a key frame; streams without any heal within this time.
+_HEALED_AFTER_S = 10.0
+
+# Times closer than this are the same moment: 3 * 0.1 s is meant to find the frame at 0.3 s.
+SAME_MOMENT_S = 1e-6
+
+# Given the time of the frame handed out last (None before the first), the time of the next one wanted, or None.
+NextWanted = Callable[[float | None], float | None]
+
+
+class Decoding:
+    """One pass over an open video.
+
+    Attributes:
+        num_frames: frames that came out whole, handed out or not.
+        num_damaged: frames left out, damaged themselves or predicted from a damaged one.
+        num_packets: packets of the stream that were read.
+        end_s: when the last packet read ends.
+        is_finished: whether the file was read to its end.
+        has_times: whether the container gives time stamps; else time is index / fps.
+    """
+
+    def __init__(self, source: Source, *, keyframes_only: bool, threads: int | None) -> None:
+        self.num_frames = 0
+        self.num_damaged = 0
+        self.num_packets = 0
+        self.end_s = 0.0
+        self.is_finished = False
+        self.has_times = True
+        self._source = source
+        self._keyframes_only = keyframes_only
+        self._pixel_aspect = Fraction(source.stream.sample_aspect_ratio or 1)
+        self._reformatter = VideoReformatter()
+        self._pts_ahead: list[int] = []  # heap: packets read whose frames have not come out
+        self._num_passed = 0
+        self._next_index = 0
+        self._last_s = 0.0
+        self._first_valid_pts: int | None = None
+        self._must_flush = False
+        self._damaged_since_s: float | None = None
+        context = source.stream.codec_context
+        context.skip_frame = "NONKEY" if keyframes_only else "DEFAULT"
+        context.thread_type = "AUTO" if threads is None else "SLICE"
+        context.thread_count = threads or 0
+
+    def frames(self, next_wanted: NextWanted) -> Iterator[DecodedFrame]:
+        """The first frame at or after each time that `next_wanted` names, until it names none."""
+        wanted = next_wanted(None)
+        for packet, end_s in self._packets():
+            if wanted is None:
+                return
+            if end_s is not None and wanted >= end_s:
+                # All that is wanted can be decoded from the key frame at `end_s`.
+                self._must_flush = True
+                continue
+            for frame in self._decode(packet):
+                if wanted is not None and frame.time_s + SAME_MOMENT_S >= wanted:
+                    yield frame
+                    wanted = next_wanted(frame.time_s)
+
+    def _packets(self) -> Iterator[tuple[Any, float | None]]:
+        """Each packet with the time of the next key frame, None where unknown; at last None, to empty the decoder."""
+        for packets, end_s in self._groups():
+            for packet in packets:
+                yield packet, end_s
+        self.is_finished = True
+        yield None, None
+
+    def _groups(self) -> Iterator[tuple[list[Any], float | None]]:
+        """Runs of packets that end before a key frame, with its time, or before nothing known (None)."""
+        held: list[Any] = []
+        for packet in self._source.packets():
+            self._note(packet)
+            starts_group = packet.is_keyframe and packet.pts is not None
+            if held and (starts_group or len(held) >= _MAX_HELD_PACKETS):
+                yield held, self._source.clock.seconds(packet.pts) if starts_group else None
+                held = []
+            held.append(packet)
+        if held:
+            yield held, None
+
+    def _note(self, packet: Any) -> None:
+        self.num_packets += 1
+        if packet.pts is None:
+            self._miss_times()
+            self.end_s = self.num_packets / self._source.fps
+        elif not packet.is_discard:
+            heapq.heappush(self._pts_ahead, packet.pts)
+            length = packet.duration * self._source.clock.time_base if packet.duration else 1 / self._source.fps
+            self.end_s = max(self.end_s, self._source.clock.seconds(packet.pts) + float(length))
+
+    def _decode(self, packet: Any) -> Iterator[DecodedFrame]:
+        """The good frames that come out of the decoder when it is given `packet`; None empties it."""
+        if packet is not None and self._must_flush:
+            self._source.stream.codec_context.flush_buffers()
+            self._first_valid_pts = packet.pts
+            self._must_flush = False
+            self._damaged_since_s = None
+        try:
+            pictures = self._source.stream.decode(packet)
+        except av.FFmpegError:
+            # With threads the error may belong to an earlier packet, so only the last frame's time is sure.
+            self._damaged_since_s = self._last_s
+            self.num_damaged += 1
+            return
+        yield from self._good(pictures)
+
+    def _good(self, pictures: Iterable[Any]) -> Iterator[DecodedFrame]:
+        for picture in pictures:
+            # After a jump, pictures before the key frame lack what they were predicted from.
+            if None not in (picture.pts, self._first_valid_pts) and picture.pts < self._first_valid_pts:
+                continue
+            index = self._index(picture.pts)
+            time_s = index / self._source.fps if picture.pts is None else self._source.clock.seconds(picture.pts)
+            self._last_s = time_s
+            if self._is_damaged(picture, time_s):
+                self.num_damaged += 1
+                continue
+            if self._keyframes_only and not picture.key_frame:
+                # Not every decoder can be told to skip.
+                continue
+            self.num_frames += 1
+            yield DecodedFrame(index, time_s, picture, pixel_aspect=self._pixel_aspect, reformatter=self._reformatter)
+
+    def _index(self, pts: int | None) -> int:
+        """How many frames of the file are shown before this one: packets with earlier time stamps."""
+        if pts is None:
+            self._miss_times()
+            num_before = self._next_index
+        else:
+            while self._pts_ahead and self._pts_ahead[0] < pts:
+                heapq.heappop(self._pts_ahead)
+                self._num_passed += 1
+            # Two packets with one time stamp still are two frames.
+            num_before = max(self._num_passed, self._next_index)
+        self._next_index = num_before + 1
+        return num_before
+
+    def _miss_times(self) -> None:
+        self.has_times = False
+        # Frames are now told apart by counting, so all of them must come out.
+        self._source.stream.codec_context.skip_frame = "DEFAULT"
+
+    def _is_damaged(self, picture: Any, time_s: float) -> bool:
+        if picture.is_corrupt:
+            self._damaged_since_s = time_s
+            return True
+        if self._damaged_since_s is None:
+            return False
+        is_healed = picture.key_frame or time_s >= self._damaged_since_s + _HEALED_AFTER_S
+        if is_healed:
+            self._damaged_since_s = None
+        return not is_healed

@@ -1,0 +1,203 @@
+"""Rules that choose frames of a video: every so often, evenly, at changes, by clusters, at cuts."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Literal
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from fercli.vision.decoding import SAME_MOMENT_S
+from fercli.vision.video import DecodedFrame, VideoReader, scan_video
+
+Method = Literal["every", "uniform", "change", "kmeans", "scene"]
+Chosen = Iterator[tuple[DecodedFrame, float | None]]
+
+# What is compared: small enough to forget noise and small motion, large enough to see a person move.
+_THUMBNAIL_SIZE = (64, 36)
+_CLUSTERED_SIZE = (32, 18)
+# Reading every k-th pixel first, so that at least this many of them fall on one of the thumbnail, is as good as
+# averaging all of them, and much cheaper.
+_SAMPLES_PER_PIXEL = 4
+# Clusters come from a few thousand frames at most; of a longer video every second, fourth, ... frame.
+_MAX_CLUSTERED = 4096
+# Key frames alone are enough to cluster when there are so many for each that is wanted.
+_KEYFRAMES_PER_CLUSTER = 10
+# A cut stands out from the motion before it by this factor.
+_CUT_TO_MOTION = 3.0
+_NUM_MOTION_FRAMES = 5
+
+
+@dataclass(frozen=True)
+class SelectionRule:
+    """Which frames to keep; each field says for which method it counts.
+
+    Attributes:
+        every_s: `every`: the first frame at or after each multiple of this, counted from the reader's start.
+        num: `uniform`, `kmeans`: how many frames, fewer only when the video has fewer different ones.
+        change_threshold: `change`: mean difference of luma to the frame kept last, levels of 0 to 255.
+        scene_threshold: `scene`: mean difference of luma between two successive frames that makes a cut, levels.
+        min_gap_s: `change`, `scene`: frames closer than this to the one kept last are passed over.
+        min_sharpness: filter: frames below are dropped; None keeps all.
+        dedup_bits: filter: frames whose perceptual hash differs from that of the frame kept last in no more bits
+            (0 to 64) are dropped; None keeps all.
+        seed: `kmeans`: where clustering starts.
+    """
+
+    method: Method = "every"
+    every_s: float = 2.0
+    num: int = 20
+    change_threshold: float = 8.0
+    scene_threshold: float = 15.0
+    min_gap_s: float = 0.5
+    min_sharpness: float | None = None
+    dedup_bits: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.every_s <= 0 or self.num < 1:
+            raise ValueError("every_s must be above 0 and num at least 1")
+
+
+def every(reader: VideoReader, rule: SelectionRule, notes: list[str]) -> Chosen:
+    """The first frame at or after each multiple of `every_s`, from the reader's start."""
+    for frame in reader.at(reader.start_s + step * rule.every_s for step in count()):
+        yield frame, None
+
+
+def uniform(reader: VideoReader, rule: SelectionRule, notes: list[str]) -> Chosen:
+    """The frame shown at the middle of each of `num` equal parts of what the file really holds."""
+    span = scan_video(reader.path)
+    notes += span.warnings
+    end_s = min(span.end_s, reader.end_s or span.end_s)
+    times_s = span.times_s[(span.times_s >= reader.start_s) & (span.times_s < end_s)]
+    if not times_s.size:
+        return
+    begin_s = max(reader.start_s, times_s[0])
+    middles = begin_s + (np.arange(rule.num) + 0.5) * (end_s - begin_s) / rule.num
+    shown = np.searchsorted(times_s, middles + SAME_MOMENT_S, side="right") - 1
+    for frame in reader.at(times_s[np.unique(shown)].tolist()):
+        yield frame, None
+
+
+def change(reader: VideoReader, rule: SelectionRule, notes: list[str]) -> Chosen:
+    """The first frame, then each that differs enough from the one chosen before it."""
+    kept, next_s = None, reader.start_s
+    for frame in reader:
+        if kept is None:
+            kept, next_s = thumbnail(frame.luma), frame.time_s + rule.min_gap_s
+            yield frame, None
+        elif frame.time_s >= next_s:
+            seen = thumbnail(frame.luma)
+            score = difference(seen, kept)
+            if score > rule.change_threshold:
+                kept, next_s = seen, frame.time_s + rule.min_gap_s
+                yield frame, score
+
+
+def scene(reader: VideoReader, rule: SelectionRule, notes: list[str]) -> Chosen:
+    """The first frame of each scene: where luma changes at once and far more than it moved before.
+
+    Hard cuts are found; fades and dissolves are not.
+    """
+    last, next_s = None, 0.0
+    motion: deque[float] = deque(maxlen=_NUM_MOTION_FRAMES)
+    for frame in reader:
+        seen = thumbnail(frame.luma)
+        if last is None:
+            next_s = frame.time_s + rule.min_gap_s
+            yield frame, None
+        else:
+            score = difference(seen, last)
+            usual = sum(motion) / len(motion) if motion else 0.0
+            if score > max(rule.scene_threshold, _CUT_TO_MOTION * usual) and frame.time_s >= next_s:
+                next_s = frame.time_s + rule.min_gap_s
+                motion.clear()
+                yield frame, score
+            else:
+                motion.append(score)
+        last = seen
+
+
+def kmeans(reader: VideoReader, rule: SelectionRule, notes: list[str]) -> Chosen:
+    """Of each of `num` clusters of thumbnails the frame nearest to the centre; a second pass decodes only those."""
+    span = scan_video(reader.path)
+    notes += span.warnings
+    is_dense = span.num_keyframes >= _KEYFRAMES_PER_CLUSTER * rule.num
+    first_pass = VideoReader(
+        reader.path, start_s=reader.start_s, end_s=reader.end_s, keyframes_only=is_dense, threads=reader.threads
+    )
+    times_s, thumbnails = _sampled(first_pass)
+    notes += first_pass.warnings
+    if not times_s:
+        return
+    nearest, shares = cluster(np.array(thumbnails), rule.num, rule.seed)
+    chosen = sorted((times_s[place], float(share)) for place, share in zip(nearest, shares, strict=True))
+    scores = dict(chosen)
+    for frame in reader.at(scores):
+        yield frame, scores.get(frame.time_s)
+
+
+SELECTORS: dict[Method, Callable[[VideoReader, SelectionRule, list[str]], Chosen]] = {
+    "every": every,
+    "uniform": uniform,
+    "change": change,
+    "kmeans": kmeans,
+    "scene": scene,
+}
+
+
+def thumbnail(luma: UInt8[np.ndarray, "height width"]) -> UInt8[np.ndarray, "36 64"]:
+    """`luma` at 64 x 36, whatever its shape."""
+    width, height = _THUMBNAIL_SIZE
+    stride_y = max(1, luma.shape[0] // (height * _SAMPLES_PER_PIXEL))
+    stride_x = max(1, luma.shape[1] // (width * _SAMPLES_PER_PIXEL))
+    sampled = np.ascontiguousarray(luma[::stride_y, ::stride_x])
+    return np.asarray(cv2.resize(sampled, _THUMBNAIL_SIZE, interpolation=cv2.INTER_AREA))
+
+
+def difference(one: UInt8[np.ndarray, "36 64"], other: UInt8[np.ndarray, "36 64"]) -> float:
+    """Mean absolute difference of two thumbnails, levels."""
+    return float(cv2.absdiff(one, other).mean())
+
+
+def cluster(
+    thumbnails: UInt8[np.ndarray, "frames pixels"], num: int, seed: int
+) -> tuple[Int[np.ndarray, " clusters"], Float[np.ndarray, " clusters"]]:
+    """Group thumbnails by k-means.
+
+    Returns:
+        For each cluster the row nearest to its centre, the first of equals, and the share of the rows that it holds;
+        as many clusters as there are different rows when these are fewer than `num`.
+    """
+    # Slow to import, and no other method needs them.
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no types
+
+    data = thumbnails.astype(np.float32)
+    num = min(num, len(np.unique(thumbnails, axis=0)))
+    # The sums of several threads are added in the order in which they finish, so the last bits would vary.
+    with threadpool_limits(limits=1):
+        fitted = KMeans(num, n_init=4, random_state=seed).fit(data)
+    distances = np.linalg.norm(data - fitted.cluster_centers_[fitted.labels_], axis=1)
+    members = [np.flatnonzero(fitted.labels_ == label) for label in range(num)]
+    nearest = [places[np.argmin(distances[places])] for places in members]
+    return np.array(nearest, int), np.array([len(places) / len(data) for places in members])
+
+
+def _sampled(reader: VideoReader) -> tuple[list[float], list[UInt8[np.ndarray, " pixels"]]]:
+    """Times and flat thumbnails of evenly spaced frames, `_MAX_CLUSTERED` at most, in one pass."""
+    times_s: list[float] = []
+    rows: list[np.ndarray] = []
+    stride = 1
+    for number, frame in enumerate(reader):
+        if number % stride:
+            continue
+        if len(rows) == _MAX_CLUSTERED:
+            times_s, rows, stride = times_s[::2], rows[::2], stride * 2
+        times_s.append(frame.time_s)
+        rows.append(cv2.resize(thumbnail(frame.luma), _CLUSTERED_SIZE, interpolation=cv2.INTER_AREA).ravel())
+    return times_s, rows

@@ -1,0 +1,185 @@
+"""Videos to frames with the container's time stamps, and frames to videos."""
+
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from fercli.core.errors import MediaError
+from fercli.vision.containers import Source, open_video
+from fercli.vision.decoded_frame import DecodedFrame
+from fercli.vision.decoding import SAME_MOMENT_S, Decoding, NextWanted
+from fercli.vision.images import printable
+from fercli.vision.video_writer import VideoWriter
+
+__all__ = ["DecodedFrame", "VideoInfo", "VideoReader", "VideoSpan", "VideoWriter", "probe_video", "scan_video"]
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp",
+     ".ogv", ".gif"}
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video declares about itself.
+
+    Attributes:
+        width: pixels as shown, after turning and with square pixels.
+        fps: average frame rate.
+        num_frames: None when the container does not say.
+        duration_s: of the video stream where the container says so, else of the file; None when it says neither.
+        codec: FFmpeg's name of the decoder, such as h264.
+    """
+
+    width: int
+    height: int
+    fps: float
+    num_frames: int | None
+    duration_s: float | None
+    codec: str
+
+
+@dataclass(frozen=True)
+class VideoSpan:
+    """What is really in a video file, counted without decoding.
+
+    Attributes:
+        times_s: when each frame is shown, rising.
+        num_keyframes: how many of them decode on their own.
+        end_s: when the last frame ends.
+        warnings: what is not as the file declares, as sentences.
+    """
+
+    times_s: Float[np.ndarray, " frames"]
+    num_keyframes: int
+    end_s: float
+    warnings: tuple[str, ...]
+
+
+def probe_video(path: Path) -> VideoInfo:
+    """Read what a video declares, and decode one frame to be sure that it can be.
+
+    Raises:
+        MediaError: the file is missing, empty, no video, or no frame of it can be decoded.
+    """
+    frame = next(iter(VideoReader(path, threads=1)), None)
+    if frame is None:
+        raise MediaError(
+            f"no frame of video '{printable(path)}' can be decoded", hint="Play it in a video player, or copy it again."
+        )
+    width, height = frame.size
+    with open_video(path) as source:
+        codec = str(source.stream.codec_context.name)
+        return VideoInfo(width, height, source.fps, source.num_frames, source.duration_s, codec)
+
+
+def scan_video(path: Path) -> VideoSpan:
+    """Count the frames of a video by reading the file through, without decoding.
+
+    Raises:
+        MediaError: as `probe_video`, but for frames that cannot be decoded.
+    """
+    with open_video(path) as source:
+        times, num_keyframes, end_s = array("d"), 0, 0.0
+        for packet in source.packets():
+            if packet.is_discard:
+                continue
+            time_s = len(times) / source.fps if packet.pts is None else source.clock.seconds(packet.pts)
+            length_s = float(packet.duration * source.clock.time_base) if packet.duration else 1 / source.fps
+            times.append(time_s)
+            num_keyframes += bool(packet.is_keyframe)
+            end_s = max(end_s, time_s + length_s)
+        cut_off = source.missing_end(len(times), end_s)
+    return VideoSpan(np.sort(np.asarray(times)), num_keyframes, end_s, (cut_off,) if cut_off else ())
+
+
+class VideoReader:
+    """Streams the frames of a video; each iteration reads the file anew.
+
+    Frames are turned upright and get square pixels; their times are the container's, counted from the start of the
+    file; without time stamps they are index / fps, and `warnings` says so. Groups of pictures in which nothing is
+    wanted are read but not decoded. Damaged frames, and those predicted from them until the next key frame (or ten
+    seconds), are left out and counted.
+
+    Args:
+        path: the video file.
+        start_s: frames before are left out.
+        end_s: frames at or after are left out.
+        keyframes_only: give only frames that decode on their own; about twenty times cheaper.
+        threads: of the decoder, None for as many as the machine has. A damaged video gives the same frames in every
+            run only with `threads=1`.
+
+    Attributes:
+        num_decoded: frames that came out whole in the last iteration, handed out or not.
+        num_damaged: frames left out for damage in the last iteration.
+        warnings: what was not as declared in the last iteration, as sentences; complete when it has ended.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+        keyframes_only: bool = False,
+        threads: int | None = None,
+    ) -> None:
+        self.path = path
+        self.start_s = start_s
+        self.end_s = end_s
+        self.keyframes_only = keyframes_only
+        self.threads = threads
+        self.num_decoded = 0
+        self.num_damaged = 0
+        self.warnings: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[DecodedFrame]:
+        """Every frame between `start_s` and `end_s`.
+
+        Raises:
+            MediaError: the file cannot be opened; damage within does not raise.
+        """
+        return self._read(lambda _: self.start_s)
+
+    def at(self, times_s: Iterable[float]) -> Iterator[DecodedFrame]:
+        """The first frame at or after each of the rising `times_s`; one frame may serve several of them.
+
+        Times before `start_s` are ignored.
+
+        Raises:
+            MediaError: as iteration.
+        """
+        times = iter(times_s)
+
+        def next_wanted(last_s: float | None) -> float | None:
+            bound = self.start_s if last_s is None else last_s + SAME_MOMENT_S
+            return next((time for time in times if time > bound or (last_s is None and time >= bound)), None)
+
+        return self._read(next_wanted)
+
+    def _read(self, next_wanted: NextWanted) -> Iterator[DecodedFrame]:
+        self.num_decoded, self.num_damaged, self.warnings = 0, 0, ()
+        with open_video(self.path) as source:
+            decoding = Decoding(source, keyframes_only=self.keyframes_only, threads=self.threads)
+            for frame in decoding.frames(next_wanted):
+                if self.end_s is not None and frame.time_s >= self.end_s:
+                    break
+                self.num_decoded, self.num_damaged = decoding.num_frames, decoding.num_damaged
+                yield frame
+            self.num_decoded, self.num_damaged = decoding.num_frames, decoding.num_damaged
+            self.warnings = tuple(_warnings(source, decoding))
+
+
+def _warnings(source: Source, decoding: Decoding) -> Iterator[str]:
+    if decoding.num_damaged:
+        whole = decoding.num_frames
+        yield f"{decoding.num_damaged} damaged frames left out, {whole} read whole"
+    if not decoding.has_times:
+        yield f"no time stamps; a frame's time is its index divided by {source.fps:g} frames per second"
+    cut_off = source.missing_end(decoding.num_packets, decoding.end_s) if decoding.is_finished else ""
+    if cut_off:
+        yield cut_off
