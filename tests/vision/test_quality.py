@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.fft import dctn
 
-from fercli.vision.quality import hamming, phash, roll_deg, sharpness
+from fercli.vision.quality import blur, hamming, phash, roll_deg, sharpness
 
 
 def texture(seed: int = 0) -> np.ndarray:
@@ -31,6 +31,23 @@ def test_blur_lowers_sharpness() -> None:
 def test_sharpness_of_grey_rgb_is_that_of_its_luma() -> None:
     luma = texture()[:, :, 0]
     assert sharpness(np.repeat(luma[:, :, None], 3, axis=2)) == pytest.approx(sharpness(luma))
+
+
+def test_blur_of_a_checkerboards_edges_is_that_worked_out_by_hand() -> None:
+    # Each step of 90 becomes nine steps of 10, so it loses 80 of 90; what is left counts as blur.
+    luma = np.where(np.add.outer(np.arange(40) // 20, np.arange(40) // 20) % 2, 90, 0).astype(np.uint8)
+    assert blur(luma) == pytest.approx(1 / 9, abs=1e-6)
+
+
+def test_blur_grows_with_blurring_and_stays_in_its_range() -> None:
+    squares = np.kron(np.random.default_rng(0).integers(0, 256, (6, 8)), np.ones((40, 40))).astype(np.uint8)
+    values = [blur(cv2.GaussianBlur(squares, (0, 0), sigma)) for sigma in (0.1, 2, 6, 12)]
+    assert values == sorted(values)
+    assert 0 <= values[0] < values[-1] <= 1
+
+
+def test_flat_picture_is_all_blur() -> None:
+    assert blur(np.full((20, 20), 9, np.uint8)) == 1
 
 
 def test_hash_holds_the_signs_of_the_low_frequencies() -> None:

@@ -1,0 +1,89 @@
+"""A frame and its detections to the crops worth keeping, and for the others the reason why not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from fercli.vision.align import MIN_EYE_DISTANCE_PX, crop_box, crop_face, eye_distance
+from fercli.vision.mtcnn import Detection
+from fercli.vision.quality import blur, roll_deg
+
+DropReason = Literal["low confidence", "too small", "eyes too close", "outside the frame", "too many faces"]
+
+
+@dataclass(frozen=True)
+class CuttingRules:
+    """Which faces are kept, and how they are cut out.
+
+    Attributes:
+        min_confidence: of the detector.
+        min_face_px: of the box's longer side.
+        max_faces: of one frame, the largest; None for all.
+        size: side of the crop.
+        margin: see `vision.align.crop_face`.
+        template: `arcface` sets the face upright by its landmarks, `none` cuts the square about its box.
+    """
+
+    min_confidence: float = 0.9
+    min_face_px: int = 20
+    max_faces: int | None = None
+    size: int = 112
+    margin: float = 0.0
+    template: Literal["arcface", "none"] = "arcface"
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """A crop, the affine from frame to crop, the crop's blur (0 to 1), and the face's roll in degrees."""
+
+    image: UInt8[np.ndarray, "side side 3"]
+    affine: Float[np.ndarray, "2 3"]
+    blur: float
+    roll: float
+
+
+def drop_reasons(
+    detections: Sequence[Detection], frame_size: tuple[int, int], rules: CuttingRules
+) -> list[DropReason | None]:
+    """Why each detection is not kept; None for those that are.
+
+    Args:
+        detections: of one frame.
+        frame_size: width and height.
+        rules: the bounds.
+    """
+    reasons = [_own_reason(face, frame_size, rules) for face in detections]
+    if rules.max_faces is not None:
+        kept = [place for place, reason in enumerate(reasons) if reason is None]
+        kept.sort(key=lambda place: -detections[place].width * detections[place].height)
+        for place in kept[rules.max_faces :]:
+            reasons[place] = "too many faces"
+    return reasons
+
+
+def cut_face(image: UInt8[np.ndarray, "height width 3"], face: Detection, rules: CuttingRules) -> Cut:
+    """Cut one kept detection out of its frame.
+
+    Raises:
+        MediaError: the face is one that `drop_reasons` would have dropped for its eyes.
+    """
+    if rules.template == "none":
+        crop, affine = crop_box(image, (face.left, face.top, face.width, face.height), rules.size, rules.margin)
+    else:
+        crop, affine = crop_face(image, face.landmarks, rules.size, rules.margin)
+    return Cut(crop, affine, blur(crop), roll_deg(face.landmarks))
+
+
+def _own_reason(face: Detection, frame_size: tuple[int, int], rules: CuttingRules) -> DropReason | None:
+    if face.confidence < rules.min_confidence:
+        return "low confidence"
+    if max(face.width, face.height) < rules.min_face_px:
+        return "too small"
+    if bool((face.landmarks < 0).any() or (face.landmarks > np.array(frame_size) - 1).any()):
+        return "outside the frame"
+    if rules.template == "arcface" and eye_distance(face.landmarks) < MIN_EYE_DISTANCE_PX:
+        return "eyes too close"
+    return None

@@ -1,0 +1,60 @@
+"""Which faces are kept, why others are not, and what a cut holds."""
+
+import numpy as np
+import pytest
+
+from fercli.vision.align import TEMPLATE, apply
+from fercli.vision.cutting import CuttingRules, cut_face, drop_reasons
+from fercli.vision.mtcnn import Detection
+
+FRAME = (400, 300)
+
+
+def face(left: float = 100.0, top: float = 80.0, side: float = 112.0, confidence: float = 0.99) -> Detection:
+    return Detection(left, top, side, side, confidence, TEMPLATE * side / 112 + np.array([left, top]))
+
+
+@pytest.mark.parametrize(
+    ("detection", "reason"),
+    [
+        (face(), None),
+        (face(confidence=0.89), "low confidence"),
+        (face(side=19.0), "too small"),
+        (face(left=-45.0), "outside the frame"),
+        (face(top=215.0), "outside the frame"),
+    ],
+    ids=["kept", "confidence", "small", "left", "below"],
+)
+def test_reason_is_named(detection: Detection, reason: str | None) -> None:
+    assert drop_reasons([detection], FRAME, CuttingRules()) == [reason]
+
+
+def test_eyes_too_close_are_dropped_unless_landmarks_are_not_used() -> None:
+    profile = face()
+    profile.landmarks[1] = profile.landmarks[0] + 2
+    assert drop_reasons([profile], FRAME, CuttingRules()) == ["eyes too close"]
+    assert drop_reasons([profile], FRAME, CuttingRules(template="none")) == [None]
+
+
+def test_only_the_largest_faces_are_kept_when_bounded() -> None:
+    faces = [face(0.0, 0.0, 40.0), face(100.0, 0.0, 80.0), face(200.0, 0.0, 60.0), face(300.0, 0.0, 90.0, 0.5)]
+    reasons = drop_reasons(faces, FRAME, CuttingRules(max_faces=2))
+    assert reasons == ["too many faces", None, None, "low confidence"]
+
+
+def test_cut_holds_the_affine_that_brings_the_landmarks_home() -> None:
+    cut = cut_face(np.zeros((300, 400, 3), np.uint8), face(), CuttingRules())
+    np.testing.assert_allclose(apply(cut.affine, face().landmarks), TEMPLATE, atol=1e-6)
+
+
+def test_roll_is_that_of_the_frame_not_of_the_crop() -> None:
+    tilted = face()
+    tilted.landmarks[:] = tilted.landmarks[:, ::-1] * [-1, 1] + [300, 0]  # a quarter turn clockwise
+    cut = cut_face(np.zeros((300, 400, 3), np.uint8), tilted, CuttingRules())
+    assert cut.roll == pytest.approx(90, abs=1)
+
+
+def test_cut_without_template_is_the_box() -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    cut = cut_face(frame, face(), CuttingRules(template="none"))
+    np.testing.assert_array_equal(cut.image, frame[80:192, 100:212])
