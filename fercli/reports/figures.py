@@ -50,8 +50,10 @@ def draw_confusion(
     """
     shares = normalize_confusion(matrix, "true" if normalize == "none" else normalize)
     with house_style():
-        side = 1.3 + 0.78 * len(classes)
-        figure = new_figure(side + 0.7, side + (0.3 if title else 0.0))
+        side, longest = 0.78 * len(classes), max(map(len, classes))
+        # Room for the names beside and below the cells, which stay square.
+        below = 0.75 if longest <= _MAX_LEVEL_LETTERS else 0.5 + 0.06 * longest
+        figure = new_figure(side + 1.1 + 0.075 * longest, side + below + (0.3 if title else 0.0))
         axes = figure.add_subplot()
         levels = matrix / max(1, matrix.max()) if normalize == "none" else shares
         axes.imshow(levels, cmap="Blues", vmin=0, vmax=1)

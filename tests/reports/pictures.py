@@ -16,3 +16,15 @@ def plain_face(colour: tuple[int, int, int], size: int = 24) -> np.ndarray:
 
 def share_of(picture: np.ndarray, colour: tuple[int, int, int]) -> float:
     return float((picture == colour).all(axis=2).mean())
+
+
+def png_of(picture: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def jpeg_bytes(picture: np.ndarray, *, dpi: int) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "JPEG", dpi=(dpi, dpi))
+    return stream.getvalue()
