@@ -1,0 +1,27 @@
+"""`fer add`."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fercli.cli.options import Call
+from fercli.stages.add import AddResult, AddSettings
+from fercli.stages.add import add as run_add
+from fercli.stages.add_source import AddSourceResult
+
+
+def add(
+    call: Call,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Videos, pictures, or folders of them.")],
+    link: Annotated[
+        bool | None, typer.Option("--link/--copy", help="Link to the files, or copy them (default).")
+    ] = None,
+    *,
+    settings: AddSettings,
+) -> AddResult | AddSourceResult:
+    """Options -> settings -> stage."""
+    if link is not None:
+        settings = dataclasses.replace(settings, link=link)
+    return run_add(call.project, settings, paths, progress=call.progress, force=call.force, dry_run=call.dry_run)

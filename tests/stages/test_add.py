@@ -1,0 +1,261 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from fercli.core.errors import InputError, MediaError, UsageError
+from fercli.core.project import Project, create_project
+from fercli.core.rows import Frame, Video
+from fercli.stages.add import AddResult, AddSettings
+from fercli.stages.add import add as add_any
+from fercli.stages.add_source import AddSourceResult
+from tests.vision.videos import coded, pattern, write_video
+
+COPY = AddSettings()
+
+
+def add(project: Project, settings: AddSettings, paths: list[Path], **options: object) -> AddResult:
+    result = add_any(project, settings, paths, **options)  # type: ignore[arg-type]
+    assert isinstance(result, AddResult)
+    return result
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return create_project(tmp_path / "project", name="p", classes=("happy", "sad"))
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_video(tmp_path_factory.mktemp("source") / "Lesson 1.MP4", [coded(i) for i in range(25)])
+
+
+def write_pictures(folder: Path, numbers: range) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in numbers:
+        assert cv2.imwrite(str(folder / f"Photo {number}.png"), pattern(number))
+    return folder
+
+
+def test_video_is_copied_and_described(project: Project, video: Path) -> None:
+    result = add(project, AddSettings(session="monday", recorded_at="2024-05-17"), [video])
+    (row,) = project.rows(Video)
+    assert (row.video_id, row.path, row.codec) == ("lesson-1", "videos/lesson-1.mp4", "h264")
+    assert (row.width, row.height, row.fps, row.num_frames, row.duration_s) == (128, 96, 25.0, 25, 1.0)
+    assert (row.session, row.recorded_at, row.bytes) == ("monday", "2024-05-17", video.stat().st_size)
+    assert (project.root / row.path).read_bytes() == video.read_bytes()
+    assert (result.num_videos, result.ids, result.next_command) == (1, ("lesson-1",), "fer extract-frames")
+
+
+def test_second_call_changes_nothing(project: Project, video: Path) -> None:
+    add(project, COPY, [video])
+    before = project.table_path(Video).read_bytes()
+    assert add(project, COPY, [video]).is_unchanged
+    assert project.table_path(Video).read_bytes() == before
+
+
+def test_same_contents_under_another_name_are_not_added_again(project: Project, video: Path, tmp_path: Path) -> None:
+    add(project, COPY, [video])
+    other = tmp_path / "other.mp4"
+    other.write_bytes(video.read_bytes())
+    result = add(project, COPY, [other])
+    assert (result.num_videos, result.num_known, result.ids) == (0, 1, ("lesson-1",))
+    assert len(project.rows(Video)) == 1
+
+
+def test_other_contents_under_the_same_name_get_a_number(project: Project, video: Path, tmp_path: Path) -> None:
+    add(project, COPY, [video])
+    (tmp_path / "b").mkdir()
+    write_video(tmp_path / "b" / "lesson_1.mp4", [coded(1)] * 3)
+    write_video(tmp_path / "b" / "lesson 1.mp4", [coded(2)] * 3)
+    add(project, COPY, [tmp_path / "b"])
+    assert [row.video_id for row in project.rows(Video)] == ["lesson-1", "lesson-1-2", "lesson_1"]
+
+
+def test_session_of_a_known_video_can_be_noted_later(project: Project, video: Path) -> None:
+    add(project, COPY, [video])
+    add(project, AddSettings(session="tuesday"), [video])
+    assert [row.session for row in project.rows(Video)] == ["tuesday"]
+
+
+def test_link_points_to_the_file(project: Project, video: Path) -> None:
+    add(project, AddSettings(link=True), [video])
+    place = project.root / "videos" / "lesson-1.mp4"
+    assert place.is_symlink()
+    assert place.resolve() == video.resolve()
+
+
+def test_video_that_lies_in_the_project_stays_where_it_is(project: Project, video: Path) -> None:
+    inside = project.root / "videos" / "mine.mp4"
+    inside.write_bytes(video.read_bytes())
+    add(project, COPY, [project.root])
+    assert [row.path for row in project.rows(Video)] == ["videos/mine.mp4"]
+    assert sorted(path.name for path in inside.parent.iterdir()) == ["mine.mp4"]
+
+
+def test_folder_of_pictures_makes_frames_without_time(project: Project, tmp_path: Path) -> None:
+    result = add(project, COPY, [write_pictures(tmp_path / "My Photos", range(3))])
+    frames = project.rows(Frame)
+    assert [frame.frame_id for frame in frames] == [f"my-photos/f00000{i}" for i in range(3)]
+    assert [frame.path for frame in frames] == [f"images/my-photos/photo-{i}.png" for i in range(3)]
+    assert all(frame.time_s is None and (project.root / frame.path).exists() for frame in frames)
+    (row,) = project.rows(Video)
+    assert (row.codec, row.num_frames, row.fps, row.width, row.height) == ("pictures", 3, None, 128, 96)
+    assert (result.num_pictures, result.next_command) == (3, "fer align")
+
+
+def test_new_pictures_of_a_known_folder_are_added_to_it(project: Project, tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "photos", range(1, 3))
+    add(project, COPY, [folder])
+    before = {frame.frame_id: frame.path for frame in project.rows(Frame)}
+    write_pictures(folder, range(4))
+    result = add(project, COPY, [folder])
+    after = {frame.frame_id: frame.path for frame in project.rows(Frame)}
+    assert (result.num_pictures, result.num_known) == (2, 2)
+    assert before.items() <= after.items()
+    assert sorted(after) == [f"photos/f00000{i}" for i in range(4)]
+    assert [row.num_frames for row in project.rows(Video)] == [4]
+
+
+def test_another_folder_of_the_same_name_gets_a_number(project: Project, tmp_path: Path) -> None:
+    add(project, COPY, [write_pictures(tmp_path / "a" / "photos", range(2))])
+    add(project, COPY, [write_pictures(tmp_path / "b" / "photos", range(5, 7))])
+    assert [row.video_id for row in project.rows(Video)] == ["photos", "photos-2"]
+
+
+def test_files_of_other_types_are_counted(project: Project, video: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    write_pictures(folder / "inner", range(2))
+    (folder / "v.mp4").write_bytes(video.read_bytes())
+    (folder / "notes.txt").write_text("x", encoding="utf-8")
+    (folder / "inner" / "sheet.xlsx").write_bytes(b"x")
+    (folder / ".DS_Store").write_bytes(b"x")
+    result = add(project, COPY, [folder])
+    assert (result.num_videos, result.num_pictures, result.num_foreign, result.failures) == (1, 2, 2, ())
+
+
+def test_broken_files_do_not_stop_the_others(project: Project, video: Path, tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "mixed", range(2))
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("no video " * 100, encoding="utf-8")
+    (folder / "cut.png").write_bytes((folder / "Photo 0.png").read_bytes()[:100])
+    (folder / "v.mp4").write_bytes(video.read_bytes())
+    result = add(project, COPY, [folder, tmp_path / "gone.mp4"])
+    assert (result.num_videos, result.num_pictures) == (1, 2)
+    reasons = {Path(failure.item).name: failure.reason for failure in result.failures}
+    assert set(reasons) == {"empty.mp4", "text.mp4", "cut.png", "gone.mp4"}
+    assert "is empty" in reasons["empty.mp4"]
+
+
+def test_single_broken_file_is_an_error(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "empty.mp4").touch()
+    with pytest.raises(MediaError, match="is empty"):
+        add(project, COPY, [tmp_path / "empty.mp4"])
+    assert project.rows(Video) == []
+
+
+def test_missing_file_is_an_error(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"gone\.mp4: no file or folder of this name"):
+        add(project, COPY, [tmp_path / "gone.mp4"])
+
+
+def test_folder_without_media_is_an_error_that_counts(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.txt").touch()
+    with pytest.raises(InputError, match=r"no videos or pictures in .*\(1 other files\)"):
+        add(project, COPY, [tmp_path / "docs"])
+
+
+def test_broken_file_is_tried_again(project: Project, video: Path, tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "photos", range(1))
+    (folder / "v.mp4").touch()
+    assert add(project, COPY, [folder]).failures
+    assert not add(project, COPY, [folder]).is_unchanged
+
+
+def test_dry_run_writes_nothing(project: Project, video: Path) -> None:
+    result = add(project, COPY, [video], dry_run=True)
+    assert result.plan == ("add video 'Lesson 1.MP4'",)
+    assert not project.table_path(Video).exists()
+    assert list((project.root / "videos").iterdir()) == []
+
+
+def test_interrupted_run_goes_on_where_it_stopped(
+    project: Project, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "b.mp4").write_bytes(write_video(tmp_path / "x.mp4", [coded(7)] * 3).read_bytes())
+
+    class Interrupting:
+        def start(self, task: str, total: int | None = None) -> None: ...
+
+        def advance(self, num_items: int = 1, **fields: str) -> None:
+            raise KeyboardInterrupt
+
+        def note(self, text: str) -> None: ...
+
+    with pytest.raises(KeyboardInterrupt):
+        add(project, COPY, [video, tmp_path / "b.mp4"], progress=Interrupting())
+    assert project.rows(Video) == []
+    copied = project.root / "videos" / "lesson-1.mp4"
+    before = copied.stat().st_mtime_ns
+    result = add(project, COPY, [video, tmp_path / "b.mp4"])
+    assert copied.stat().st_mtime_ns == before
+    assert (result.num_videos, result.ids) == (2, ("lesson-1", "b"))
+
+
+def test_cut_off_video_is_added_with_a_warning(project: Project, tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "w.mp4", [pattern(i) for i in range(40)], options={"movflags": "faststart"})
+    half = tmp_path / "half.mp4"
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    result = add(project, COPY, [half])
+    assert result.num_videos == 1
+    assert result.warnings[0].startswith("'half': the file is cut off")
+
+
+@pytest.mark.parametrize("text", ["yesterday", "17.05.2024"])
+def test_date_must_be_iso(project: Project, video: Path, text: str) -> None:
+    with pytest.raises(UsageError, match="is no date"):
+        add(project, AddSettings(recorded_at=text), [video])
+
+
+def test_name_that_is_not_utf8_is_added(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "gr\udcfcn.png"
+    try:
+        path.write_bytes(write_pictures(tmp_path / "p", range(1)).joinpath("Photo 0.png").read_bytes())
+    except (OSError, UnicodeError):
+        pytest.skip("this file system takes only UTF-8 names")
+    assert add(project, COPY, [path]).num_pictures == 1
+    assert project.rows(Frame)[0].path.isascii()
+
+
+def test_picture_bomb_is_refused_before_decoding(project: Project, tmp_path: Path) -> None:
+    import struct
+    import zlib
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0))
+    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))))
+    with pytest.raises(MediaError, match="more than the bound"):
+        add(project, COPY, [tmp_path / "bomb.png"])
+
+
+def test_pixels_of_a_picture_are_not_changed(project: Project, tmp_path: Path) -> None:
+    add(project, COPY, [write_pictures(tmp_path / "photos", range(1))])
+    copied = cv2.imread(str(project.root / "images" / "photos" / "photo-0.png"))
+    np.testing.assert_array_equal(copied, pattern(0))
+
+
+def test_data_set_is_read_by_its_source(project: Project, tmp_path: Path) -> None:
+    for emotion in project.classes:
+        write_pictures(tmp_path / "set" / emotion, range(2))
+    result = add_any(project, AddSettings(source="folder", name="mine"), [tmp_path / "set"])
+    assert isinstance(result, AddSourceResult)
+    assert (result.num_faces, result.classes) == (4, {"happy": 2, "sad": 2})
+
+
+def test_data_set_has_one_path(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="one path"):
+        add_any(project, AddSettings(source="fer2013"), [tmp_path, tmp_path])
