@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -14,6 +14,7 @@ Result = TypeVar("Result")
 _worker: Callable[[Any], Any] | None = None  # takes and gives what the pool's caller chose
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Whatever can run a worker over many items."""
 

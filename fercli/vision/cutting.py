@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -75,6 +76,30 @@ def cut_face(image: UInt8[np.ndarray, "height width 3"], face: Detection, rules:
     else:
         crop, affine = crop_face(image, face.landmarks, rules.size, rules.margin)
     return Cut(crop, affine, blur(crop), roll_deg(face.landmarks))
+
+
+def enlarge_small(
+    image: UInt8[np.ndarray, "height width 3"], side_px: int
+) -> tuple[UInt8[np.ndarray, "tall wide 3"], float]:
+    """A picture whose shorter side is below `side_px`, enlarged to it, and by what factor; else itself and 1."""
+    factor = max(1.0, side_px / min(image.shape[:2]))
+    if factor == 1.0:
+        return image, 1.0
+    size = (round(image.shape[1] * factor), round(image.shape[0] * factor))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)), factor
+
+
+def shrunk_back(face: Detection, factor: float) -> Detection:
+    """A detection in an enlarged picture, in pixels of the picture before."""
+    return Detection(
+        face.left / factor,
+        face.top / factor,
+        face.width / factor,
+        face.height / factor,
+        face.confidence,
+        # Pixel centres lie at whole numbers.
+        (face.landmarks + 0.5) / factor - 0.5,
+    )
 
 
 def _own_reason(face: Detection, frame_size: tuple[int, int], rules: CuttingRules) -> DropReason | None:

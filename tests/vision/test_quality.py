@@ -41,7 +41,7 @@ def test_blur_of_a_checkerboards_edges_is_that_worked_out_by_hand() -> None:
 
 def test_blur_grows_with_blurring_and_stays_in_its_range() -> None:
     squares = np.kron(np.random.default_rng(0).integers(0, 256, (6, 8)), np.ones((40, 40))).astype(np.uint8)
-    values = [blur(cv2.GaussianBlur(squares, (0, 0), sigma)) for sigma in (0.1, 2, 6, 12)]
+    values = [blur(cv2.GaussianBlur(squares, (0, 0), sigma)) for sigma in (0.1, 1, 2, 4)]
     assert values == sorted(values)
     assert 0 <= values[0] < values[-1] <= 1
 
