@@ -1,0 +1,119 @@
+"""Raw votes to rows of votes.csv: faces found, words read, annotators hidden, the newest vote kept."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from fercli.core.rows import Vote
+from fercli.labels.matching import FaceIndex
+from fercli.labels.pseudonyms import extend_pseudonyms
+from fercli.labels.rawvotes import RawVote, RawVotes, stamp_order
+from fercli.labels.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class MatchedVotes:
+    """The votes of one file that found their face.
+
+    Args:
+        votes: sorted by face and annotator, one for each pair.
+        pseudonyms: the key, extended by the annotators of this file.
+        gold: judgements marked as truth, with the annotator's pseudonym.
+        unmatched: items without a face, each once.
+        num_unmatched: votes on them.
+        num_skipped: votes that were none.
+        num_overwritten: votes that a newer one of the same annotator on the same face replaced.
+        repeats: for each annotator who judged a face twice: how often, and how often alike.
+    """
+
+    votes: list[Vote]
+    pseudonyms: dict[str, str]
+    gold: list[Vote] = field(default_factory=list)
+    unmatched: list[str] = field(default_factory=list)
+    num_unmatched: int = 0
+    num_skipped: int = 0
+    num_overwritten: int = 0
+    repeats: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def match_votes(
+    raw: RawVotes, faces: FaceIndex, vocabulary: Vocabulary, *, pseudonyms: Mapping[str, str], source: str
+) -> MatchedVotes:
+    """Turn raw votes into rows.
+
+    Args:
+        raw: what a reader gave.
+        faces: the project's faces.
+        vocabulary: the project's words.
+        pseudonyms: the key of earlier imports, name -> pseudonym.
+        source: what the column `source` shall say, and messages name.
+
+    Raises:
+        InputError: labels that are not in the project's set.
+    """
+    meanings = vocabulary.meanings_of((vote.label for vote in (*raw.votes, *raw.gold)), source)
+    found = {item: faces.find(item) for item in dict.fromkeys(vote.item for vote in (*raw.votes, *raw.gold))}
+    key = extend_pseudonyms(pseudonyms, (vote.annotator for vote in (*raw.votes, *raw.gold)))
+    matched = [vote for vote in raw.votes if found[vote.item] is not None]
+    rows = [_row(vote, found, meanings, key, source) for vote in matched if vote.label in meanings]
+    gold = [vote for vote in raw.gold if vote.label in meanings and found[vote.item] is not None]
+    votes, num_overwritten, repeats = _keep_newest(rows)
+    return MatchedVotes(
+        votes,
+        key,
+        [_row(vote, found, meanings, key, source) for vote in gold],
+        [item for item, face_id in found.items() if face_id is None],
+        len(raw.votes) - len(matched),
+        raw.num_skipped + len(matched) - len(rows),
+        num_overwritten,
+        repeats,
+    )
+
+
+def merge_votes(existing: Iterable[Vote], new: Iterable[Vote]) -> tuple[list[Vote], int, int]:
+    """Both together, sorted, the newest for each face and annotator; how many were replaced, how many by another label.
+
+    With time stamps on both the later stamp is newer; else the vote of `new` is.
+    """
+    votes, num_overwritten, repeats = _keep_newest([*existing, *new])
+    return votes, num_overwritten, num_overwritten - sum(num_alike for _, num_alike in repeats.values())
+
+
+def _row(
+    vote: RawVote,
+    found: Mapping[str, str | None],
+    meanings: Mapping[str, str],
+    key: Mapping[str, str],
+    source: str,
+) -> Vote:
+    face_id = found[vote.item]
+    assert face_id is not None
+    annotator, label = key[vote.annotator], meanings[vote.label]
+    return Vote(face_id, annotator, label, vote.label, vote.confidence, vote.created_at, source)
+
+
+def _keep_newest(votes: Sequence[Vote]) -> tuple[list[Vote], int, dict[str, tuple[int, int]]]:
+    newest: dict[tuple[str, str], Vote] = {}
+    num_repeats, num_alike = Counter[str](), Counter[str]()
+    for vote in votes:
+        pair = vote.face_id, vote.annotator
+        other = newest.get(pair)
+        if other is not None:
+            num_repeats[vote.annotator] += 1
+            num_alike[vote.annotator] += other.label == vote.label
+            if _is_older(vote, other):
+                continue
+        newest[pair] = vote
+    kept = [newest[pair] for pair in sorted(newest)]
+    repeats = {annotator: (count, num_alike[annotator]) for annotator, count in sorted(num_repeats.items())}
+    return kept, len(votes) - len(kept), repeats
+
+
+def _is_older(vote: Vote, other: Vote) -> bool:
+    order, other_order = stamp_order(vote.created_at), stamp_order(other.created_at)
+    return bool(order and other_order) and order < other_order
+
+
+def adjudicated(raw: RawVotes, adjudicator: str) -> RawVotes:
+    """The same judgements as the last word of `adjudicator`, whoever the file says gave them."""
+    return replace(raw, votes=[vote._replace(annotator=adjudicator) for vote in raw.votes])

@@ -1,0 +1,120 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fercli.core.errors import InputError
+from fercli.labels.rawvotes import RawVote
+from fercli.labels.votes_labelstudio import read_label_studio
+
+
+def annotation(*labels: str, who: object = 1, control: str = "emotion", **fields: Any) -> dict[str, Any]:
+    result = {"type": "choices", "from_name": control, "to_name": "image", "value": {"choices": list(labels)}}
+    return {"id": 7, "completed_by": who, "created_at": "2024-05-01T10:00:00Z", "result": [result], **fields}
+
+
+def task(*annotations: dict[str, Any], key: str = "annotations", **data: str) -> dict[str, Any]:
+    return {"id": 1, "data": data or {"image": "/data/upload/1/0123abcd-v__f000000-0.png"}, key: list(annotations)}
+
+
+def written(folder: Path, content: object) -> Path:
+    path = folder / "export.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path
+
+
+def test_each_annotation_is_one_annotators_vote(tmp_path: Path) -> None:
+    tasks = [task(annotation("happy", who=3), annotation("sad", who={"id": 4, "email": "b@x.org"}), face_id="v/f1-0")]
+    raw = read_label_studio(written(tmp_path, tasks))
+    stamp = "2024-05-01T10:00:00Z"
+    assert raw.votes == [RawVote("v/f1-0", "3", "happy", None, stamp), RawVote("v/f1-0", "4", "sad", None, stamp)]
+
+
+def test_annotator_without_id_is_known_by_email(tmp_path: Path) -> None:
+    raw = read_label_studio(written(tmp_path, [task(annotation("sad", who={"email": "b@x.org"}))]))
+    assert raw.votes[0].annotator == "b@x.org"
+
+
+def test_cancelled_or_empty_is_a_skip_and_ground_truth_is_no_vote(tmp_path: Path) -> None:
+    tasks = [
+        task(annotation("happy", was_cancelled=True), annotation(), annotation("sad", ground_truth=True)),
+        task(annotation("happy")),
+    ]
+    raw = read_label_studio(written(tmp_path, tasks))
+    assert [vote.label for vote in raw.votes] == ["happy"]
+    assert [vote.label for vote in raw.gold] == ["sad"]
+    assert raw.num_skipped == 2
+
+
+def test_predictions_and_drafts_are_no_votes(tmp_path: Path) -> None:
+    one = task() | {"predictions": [annotation("happy")], "drafts": [annotation("sad")]}
+    assert read_label_studio(written(tmp_path, [one])).votes == []
+
+
+def test_old_key_completions_is_read(tmp_path: Path) -> None:
+    raw = read_label_studio(written(tmp_path, [task(annotation("happy"), key="completions")]))
+    assert [vote.label for vote in raw.votes] == ["happy"]
+
+
+def test_two_choices_at_once_are_a_conflict(tmp_path: Path) -> None:
+    raw = read_label_studio(written(tmp_path, [task(annotation("happy", "sad"), face_id="x")]))
+    assert raw.votes == []
+    assert raw.conflicts == ["x (1): happy, sad"]
+
+
+def test_several_controls_need_a_field(tmp_path: Path) -> None:
+    both = annotation("happy")
+    both["result"] += annotation("left", control="gaze")["result"]
+    path = written(tmp_path, [task(both)])
+    with pytest.raises(InputError, match="has 2 choices: emotion, gaze") as caught:
+        read_label_studio(path)
+    assert "--field" in caught.value.hint
+    assert [vote.label for vote in read_label_studio(path, control="gaze").votes] == ["left"]
+
+
+def test_json_min_has_one_annotation_to_an_entry(tmp_path: Path) -> None:
+    entries = [
+        {"image": "/data/upload/1/a.png", "face_id": "x", "id": 5, "emotion": "happy", "annotator": 2,
+         "annotation_id": 9, "created_at": "2024-05-01T10:00:00.5Z", "updated_at": "", "lead_time": 2.5},
+        {"image": "/data/upload/1/b.png", "face_id": "y", "id": 6, "annotator": 2, "annotation_id": 10,
+         "created_at": "", "lead_time": 1.0},
+    ]  # fmt: skip
+    raw = read_label_studio(written(tmp_path, entries))
+    assert raw.format == "label-studio-json-min"
+    assert raw.votes == [RawVote("x", "2", "happy", None, "2024-05-01T10:00:00.500000Z")]
+    assert raw.num_skipped == 1
+
+
+def test_csv_export_is_read(tmp_path: Path) -> None:
+    text = (
+        "annotation_id,annotator,created_at,emotion,face_id,id,image,lead_time,updated_at\n"
+        "9,2,2024-05-01T10:00:00Z,happy,x,5,/data/upload/1/a.png,2.5,2024-05-01T10:00:00Z\n"
+    )
+    raw = read_label_studio(written(tmp_path, text))
+    assert raw.format == "label-studio-csv"
+    assert raw.votes == [RawVote("x", "2", "happy", None, "2024-05-01T10:00:00Z")]
+
+
+def test_csv_export_with_other_data_needs_a_field(tmp_path: Path) -> None:
+    text = "annotation_id,annotator,emotion,school,image\n9,2,happy,north,a.png\n"
+    path = written(tmp_path, text)
+    with pytest.raises(InputError, match="could be any of 'emotion', 'school'"):
+        read_label_studio(path)
+    assert [vote.label for vote in read_label_studio(path, control="emotion").votes] == ["happy"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('[{"data": ', "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[1, 2]", "no list of Label Studio tasks"),
+        ([task(annotation("happy", who=None))], "annotation 7 names no annotator"),
+        ([{"data": {"text": "hello"}, "annotations": []}], "task 1 names no picture"),
+    ],
+    ids=["cut off", "nested without end", "other JSON", "no annotator", "no picture"],
+)
+def test_file_that_is_no_export_is_refused(tmp_path: Path, content: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_label_studio(written(tmp_path, content))
