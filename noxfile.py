@@ -45,7 +45,7 @@ def tests(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Run every command and every example that README and docs/ show."""
     session.install("-e", ".", *group("test"))
-    session.run("python", "-m", "pytest", "-q", "-m", "docs", "--durations=5", *session.posargs)
+    session.run("python", "-m", "pytest", "-q", "-m", "docs", "--durations=5", "tests/docs", *session.posargs)
 
 
 @nox.session(default=False)
