@@ -56,18 +56,28 @@ def read_ferplus(path: Path, options: SourceOptions, decode: Decode) -> Iterator
     Raises:
         InputError: one of the two files is missing, or their lines do not belong together.
     """
+    pictures, votes_path = find_ferplus(path, options)
+    return _joined(pictures, votes_path, options)
+
+
+def find_ferplus(path: Path, options: SourceOptions) -> tuple[Path, Path]:
+    """The csv of FER2013's pictures, and fer2013new.csv: where `options` name it, else beside the pictures.
+
+    Raises:
+        InputError: one of them is missing.
+    """
     pictures = find_csv(path)
     if pictures is None:
         raise InputError(
             f"'{shown(path)}' holds no fer2013.csv; FERPlus' votes join it by line",
             hint=f"FERPlus is {LOOKS_LIKE}; Kaggle's folders have lost the order of the lines.",
         )
-    votes_path = options.votes or pictures.parent / VOTES_NAME
-    if not votes_path.is_file():
+    votes = options.votes or pictures.parent / VOTES_NAME
+    if not votes.is_file():
         raise InputError(
-            f"'{shown(votes_path)}' does not exist", hint=f"FERPlus is {LOOKS_LIKE}; or name the votes with --votes."
+            f"'{shown(votes)}' does not exist", hint=f"FERPlus is {LOOKS_LIKE}; or name the votes with --votes."
         )
-    return _joined(pictures, votes_path, options)
+    return pictures, votes
 
 
 def read_ferplus_votes(path: Path) -> FerplusVotes:

@@ -1,5 +1,6 @@
 """Many small pictures of one size to one .npy file that numpy can map into memory, written as they come."""
 
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -55,9 +56,16 @@ class PackWriter:
         try:
             self._file.seek(0)
             self._file.write(_header(self.num_images, self.shape))
+            self._file.flush()
+            os.fsync(self._file.fileno())
             self._file.close()
         except OSError as error:
             raise storage_error(error, self._path) from error
+
+    def abandon(self) -> None:
+        """Let go of the file without completing it."""
+        if self._file is not None:
+            self._file.close()
 
     def __enter__(self) -> "PackWriter":
         return self
@@ -67,8 +75,8 @@ class PackWriter:
     ) -> None:
         if kind is None:
             self.close()
-        elif self._file is not None:
-            self._file.close()
+        else:
+            self.abandon()
 
 
 def _header(num_images: int, shape: tuple[int, ...]) -> bytes:
