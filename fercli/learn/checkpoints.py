@@ -1,0 +1,161 @@
+"""Weights and plain values to files that are whole or old and cannot be altered unnoticed; nothing is pickled."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors import torch as safetensors
+from torch import Tensor
+
+from fercli.core.errors import InputError
+from fercli.core.files import replace_bytes, replace_text
+
+SCHEMA = "fer.checkpoint/1"
+_STATE_SLOTS = ("state-a.safetensors", "state-b.safetensors")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Tensors by name, and what goes with them; `meta` holds only what JSON can."""
+
+    tensors: dict[str, Tensor]
+    meta: dict[str, Any]  # JSON
+
+
+def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> str:
+    """Write `path` (.safetensors) and its .json; the sha256 comes back.
+
+    The .json is written first and names the old file's sha256 too, so that a process killed between the two
+    leaves a pair that still loads.
+    """
+    data = safetensors.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    sha256 = hashlib.sha256(data).hexdigest()
+    previous = _previous(path)
+    note = {"schema": SCHEMA, "sha256": sha256, "meta": dict(meta), "previous": previous}
+    replace_text(_note_path(path), json.dumps(note, indent=1, ensure_ascii=False) + "\n")
+    replace_bytes(path, data)
+    return sha256
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """The tensors, on the CPU, and values of a checkpoint.
+
+    Raises:
+        InputError: a file is missing, is no checkpoint, or was altered after it was written.
+    """
+    note = _read_note(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"checkpoint '{path}' cannot be read: {error.strerror}", hint=_hint(path)) from error
+    meta = _meta_of(note, hashlib.sha256(data).hexdigest())
+    if meta is None:
+        raise InputError(f"checkpoint '{path}' was altered: its sha256 is not the recorded one", hint=_hint(path))
+    try:
+        return Checkpoint(safetensors.load(data), meta)
+    except SafetensorError as error:
+        raise InputError(f"'{path}' is no safetensors file: {error}", hint=_hint(path)) from error
+
+
+def save_state(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Write a state to resume from, in the place of the older of the two that are kept.
+
+    Args:
+        folder: the run's checkpoints folder.
+        tensors: all that is needed to go on.
+        meta: must hold "position", a number that grows from save to save.
+    """
+    positions = [_position(folder / slot) for slot in _STATE_SLOTS]
+    save_checkpoint(folder / _STATE_SLOTS[positions.index(min(positions))], tensors, meta)
+
+
+def load_state(folder: Path) -> Checkpoint | None:
+    """The newest state that is unharmed; None when nothing was saved yet.
+
+    Raises:
+        InputError: states were saved, and all of them are damaged.
+    """
+    slots = sorted((folder / slot for slot in _STATE_SLOTS), key=_position, reverse=True)
+    damages = []
+    for slot in slots:
+        if not _note_path(slot).exists() and not slot.exists():
+            continue
+        try:
+            return load_checkpoint(slot)
+        except InputError as error:
+            damages.append(error)
+    if damages:
+        raise damages[0]
+    return None
+
+
+def drop_state(folder: Path) -> None:
+    """Delete the states of a finished run; best and last stay."""
+    for slot in _STATE_SLOTS:
+        (folder / slot).unlink(missing_ok=True)
+        _note_path(folder / slot).unlink(missing_ok=True)
+
+
+def copy_into(target: Tensor, source: Tensor) -> Tensor:
+    """`source` with the memory format and device of `target`."""
+    return torch.empty_like(target, dtype=source.dtype).copy_(source)
+
+
+def _note_path(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _hint(path: Path) -> str:
+    other = "last" if path.stem == "best" else "best"
+    return f"Restore it, use --checkpoint {other}, or train again."
+
+
+def _read_note(path: Path) -> dict[str, Any]:  # JSON
+    note_path = _note_path(path)
+    if path.suffix != ".safetensors":
+        raise InputError(
+            f"'{path}' is no checkpoint of fer: it must end in .safetensors", hint="Pickled files are never loaded."
+        )
+    try:
+        note = json.loads(note_path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        missing = path if not path.exists() else note_path
+        raise InputError(f"checkpoint file '{missing}' does not exist", hint=_hint(path)) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"'{note_path}' cannot be read: {error}", hint=_hint(path)) from error
+    if not isinstance(note, dict) or note.get("schema") != SCHEMA:
+        raise InputError(f"'{note_path}' is no {SCHEMA} note", hint="It was made by another program or a newer fercli.")
+    return note
+
+
+def _meta_of(note: Mapping[str, Any], sha256: str) -> dict[str, Any] | None:  # JSON
+    for entry in (note, note.get("previous")):
+        if entry and entry.get("sha256") == sha256:
+            return dict(entry["meta"])
+    return None
+
+
+def _previous(path: Path) -> dict[str, Any] | None:  # JSON
+    """What the present pair of files says, without the one before it."""
+    if not path.exists():
+        return None
+    try:
+        note = _read_note(path)
+    except InputError:
+        return None
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    meta = _meta_of(note, sha256)
+    return None if meta is None else {"sha256": sha256, "meta": meta}
+
+
+def _position(slot: Path) -> int:
+    try:
+        return int(_read_note(slot)["meta"]["position"])
+    except (InputError, KeyError, ValueError):
+        return -1

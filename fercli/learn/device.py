@@ -1,0 +1,92 @@
+"""What the machine offers to the device, precision and memory format that a training keeps to."""
+
+import os
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+
+from fercli.core.errors import UsageError
+
+Precision = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Decided once at the start of a training, written into run.json, obeyed when it is resumed."""
+
+    device: str
+    precision: Precision
+    reason: str
+    num_threads: int
+    device_name: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values for run.json."""
+        return asdict(self)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The context in which the network runs."""
+        kind = torch.device(self.device).type
+        return torch.autocast(kind, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+
+
+def choose_machine(device: str = "auto", precision: str = "auto", num_threads: int | None = None) -> Machine:
+    """Decide on device and precision.
+
+    Args:
+        device: "auto" takes a CUDA GPU, else an Apple one, else the processor; else torch's name for it.
+        precision: "auto" takes bf16 where the hardware multiplies in it, else fp32.
+        num_threads: None leaves torch's number.
+
+    Raises:
+        UsageError: there is no such device here.
+    """
+    chosen = _device(device)
+    if precision == "auto":
+        kind, reason = _best_precision(chosen)
+    else:
+        kind, reason = ("bf16" if precision == "bf16" else "fp32"), "as asked"
+    return Machine(str(chosen), kind, reason, num_threads or torch.get_num_threads(), _device_name(chosen))
+
+
+def apply_threads(machine: Machine) -> None:
+    """Use as many threads as were decided; sums of floats depend on it."""
+    if torch.get_num_threads() != machine.num_threads:
+        torch.set_num_threads(machine.num_threads)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"device '{name}' cannot be used: {reason}", hint="Use --device auto or cpu.") from error
+    return device
+
+
+def _best_precision(device: torch.device) -> tuple[Precision, str]:
+    if device.type == "cuda":
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return "bf16", "the GPU multiplies in bf16"
+        return "fp32", "the GPU has no bf16"
+    if device.type != "cpu":
+        return "fp32", "bf16 is untried on this kind of device"
+    features = torch.cpu.get_capabilities()
+    for feature, name in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX-512")):
+        if features.get(feature):
+            return "bf16", f"the processor multiplies in bf16 ({name})"
+    return "fp32", "the processor has no bf16 multiplication"
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    features = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return f"{features.get('cpu_name', 'processor')}, {os.cpu_count()} threads"

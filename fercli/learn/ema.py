@@ -1,0 +1,30 @@
+"""A running mean of a model's weights, which often generalises better than the last ones."""
+
+import copy
+
+import torch
+from torch import nn
+
+
+class WeightAverage:
+    """Exponential moving average of all floating weights and buffers; the others are copied.
+
+    Early on the decay is (1 + n) / (10 + n) after n updates, so that the random start is forgotten soon.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.model = copy.deepcopy(model).requires_grad_(False).eval()
+        self.decay = decay
+        self.num_updates = 0
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Take the model's present weights in."""
+        decay = min(self.decay, (1 + self.num_updates) / (10 + self.num_updates))
+        self.num_updates += 1
+        pairs = [(mean, model.state_dict()[name]) for name, mean in self.model.state_dict().items()]
+        floating = [(mean, value) for mean, value in pairs if mean.is_floating_point()]
+        torch._foreach_lerp_([mean for mean, _ in floating], [value for _, value in floating], 1 - decay)
+        for mean, value in pairs:
+            if not mean.is_floating_point():
+                mean.copy_(value)

@@ -1,0 +1,107 @@
+"""A model and held-out crops to loss, accuracy and macro-F1, and to probabilities.
+
+B pictures, C channels, H W pixels, K classes.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor, nn
+
+from fercli.data.dataset import CropSource
+from fercli.data.loaders import plain_batches
+from fercli.data.transforms import InputFormat, to_input
+from fercli.learn.device import Machine
+from fercli.metrics.confusion import confusion_matrix
+from fercli.metrics.scores import macro_f1
+
+TestTime = Literal["none", "flip", "ten-crop"]
+# Crops of 0.875 of the side, as 224 of 256; the classic ten-crop.
+_CROP_SHARE = 0.875
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How good a model is on held-out faces; `loss` is plain cross-entropy."""
+
+    loss: float
+    accuracy: float
+    macro_f1: float
+
+
+def validate(
+    model: nn.Module,
+    crops: CropSource,
+    targets: Int64[np.ndarray, " faces"],
+    *,
+    form: InputFormat,
+    machine: Machine,
+    num_classes: int,
+    batch_size: int,
+) -> Validation:
+    """Loss, accuracy and macro-F1 of `model` in evaluation mode."""
+    logits = predict_logits(model, crops, form=form, machine=machine, batch_size=batch_size)
+    loss = F.cross_entropy(logits.double(), torch.from_numpy(targets)).item()
+    predicted = logits.argmax(1).numpy()
+    matrix = confusion_matrix(targets, predicted, num_classes)
+    return Validation(loss, float((predicted == targets).mean()), float(macro_f1(matrix)))
+
+
+def predict_logits(
+    model: nn.Module,
+    crops: CropSource,
+    *,
+    form: InputFormat,
+    machine: Machine,
+    batch_size: int,
+) -> Float[Tensor, "faces classes"]:
+    """Logits of all crops in order, float32 on the CPU."""
+    return torch.cat(list(_logit_batches(model, crops, form, machine, batch_size, "none")))
+
+
+def predict_probability_batches(
+    model: nn.Module,
+    crops: CropSource,
+    *,
+    form: InputFormat,
+    machine: Machine,
+    batch_size: int,
+    test_time: TestTime = "none",
+) -> Iterator[Float32[np.ndarray, "batch classes"]]:
+    """Softmax of the logits, a batch at a time, averaged over the views that `test_time` asks for."""
+    for found in _logit_batches(model, crops, form, machine, batch_size, test_time):
+        yield found.softmax(1).numpy() if test_time == "none" else found.numpy()
+
+
+def _logit_batches(
+    model: nn.Module, crops: CropSource, form: InputFormat, machine: Machine, batch_size: int, test_time: TestTime
+) -> Iterator[Tensor]:
+    """Logits, or with several views the mean of their probabilities."""
+    model.eval()
+    orders: Sequence[Sequence[int]] = plain_batches(len(crops), batch_size)
+    for images in crops.batches(orders):
+        # Around the work alone: a context held across a yield would leak into the caller.
+        with torch.inference_mode(), machine.autocast():
+            views = _views(to_input(images.to(machine.device), form), test_time)
+            logits = [model(view.contiguous(memory_format=torch.channels_last)).float() for view in views]
+            found = logits[0] if test_time == "none" else torch.stack([part.softmax(1) for part in logits]).mean(0)
+        yield found.cpu()
+
+
+def _views(image_BCHW: Tensor, test_time: TestTime) -> list[Tensor]:
+    if test_time == "none":
+        return [image_BCHW]
+    if test_time == "flip":
+        return [image_BCHW, image_BCHW.flip(-1)]
+    size = image_BCHW.shape[-1]
+    side = round(size * _CROP_SHARE)
+    far, middle = size - side, (size - side) // 2
+    corners = [(0, 0), (0, far), (far, 0), (far, far), (middle, middle)]
+    crops = [image_BCHW[..., top : top + side, left : left + side] for top, left in corners]
+    grown = [F.interpolate(crop, size=(size, size), mode="bilinear", align_corners=False) for crop in crops]
+    return grown + [crop.flip(-1) for crop in grown]

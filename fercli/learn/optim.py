@@ -1,0 +1,119 @@
+"""Plans to optimisers and learning rates; a schedule is a function of the step, so resuming needs no state."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from fercli.learn.recipe import Plan
+
+# One cycle: start at 1/25 of the peak, rise for 30 % of the steps, end at 1/25 * 1e-4 of it; Smith and Topin 2018,
+# with the values of torch.optim.lr_scheduler.OneCycleLR.
+_CYCLE_START = 1 / 25
+_CYCLE_RISE = 0.3
+_CYCLE_END = _CYCLE_START * 1e-4
+
+
+def make_optimizer(model: nn.Module, plan: Plan) -> Optimizer:
+    """The plan's optimiser over the parameters that need a gradient."""
+    groups = parameter_groups(model, plan)
+    if plan.optimizer == "sgd":
+        return torch.optim.SGD(groups, plan.lr, momentum=plan.momentum, nesterov=plan.momentum > 0)
+    if plan.optimizer == "adamw":
+        return torch.optim.AdamW(groups, plan.lr)
+    return torch.optim.Adam(groups, plan.lr)
+
+
+def parameter_groups(model: nn.Module, plan: Plan) -> list[dict[str, object]]:
+    """Parameters with and without weight decay; biases and normalisation have at most one axis."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    decayed = [parameter for parameter in parameters if plan.decays_norms or parameter.ndim > 1]
+    kept = [parameter for parameter in parameters if not plan.decays_norms and parameter.ndim <= 1]
+    groups: list[dict[str, object]] = [{"params": decayed, "weight_decay": plan.weight_decay}]
+    return groups + ([{"params": kept, "weight_decay": 0.0}] if kept else [])
+
+
+def set_lr(optimizer: Optimizer, lr: float) -> None:
+    """Give all groups this learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+
+
+def lr_at(plan: Plan, step: int, steps_per_epoch: int) -> float:
+    """The learning rate of step `step` (from 0), counted over the whole training."""
+    total = max(1, plan.epochs * steps_per_epoch)
+    if plan.schedule == "one-cycle":
+        return plan.lr * _one_cycle(step / max(1, total - 1))
+    if plan.schedule == "cosine":
+        return plan.lr * _cosine(step, total, round(plan.warmup_epochs * steps_per_epoch))
+    epoch = step // steps_per_epoch
+    if plan.schedule == "exponential":
+        return plan.lr * plan.gamma**epoch
+    if plan.schedule == "step":
+        return float(plan.lr * plan.gamma ** (epoch // plan.step_epochs))
+    return plan.lr
+
+
+def _cosine(step: int, total: int, warmup: int) -> float:
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
+
+
+def _one_cycle(share: float) -> float:
+    if share < _CYCLE_RISE:
+        return _between(_CYCLE_START, 1.0, share / _CYCLE_RISE)
+    return _between(1.0, _CYCLE_END, (share - _CYCLE_RISE) / (1 - _CYCLE_RISE))
+
+
+def _between(first: float, last: float, share: float) -> float:
+    """Half a cosine from `first` to `last`."""
+    return last + (first - last) * 0.5 * (1 + math.cos(math.pi * share))
+
+
+@dataclass
+class SharpnessAware:
+    """SAM: climb to the worst weights within `rho`, take the gradient there, come back and step.
+
+    Source: Foret et al., Sharpness-Aware Minimization, ICLR 2021, algorithm 1.
+    """
+
+    model: nn.Module
+    rho: float
+    _climbed: list[tuple[Tensor, Tensor]] = field(default_factory=list, repr=False)
+
+    @torch.no_grad()
+    def climb(self) -> None:
+        """Move the weights by rho * gradient / |gradient| and drop the gradient."""
+        moved = [parameter for parameter in self.model.parameters() if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in moved if parameter.grad is not None])
+        self._climbed = [(parameter, parameter.detach().clone()) for parameter in moved]
+        for parameter in moved:
+            assert parameter.grad is not None
+            parameter.add_(parameter.grad * (self.rho / (norm + 1e-12)))
+            parameter.grad = None
+
+    @torch.no_grad()
+    def come_back(self) -> None:
+        """Restore the weights as they were before `climb`; the gradient taken up there stays."""
+        for parameter, before in self._climbed:
+            parameter.copy_(before)
+        self._climbed = []
+
+
+@contextmanager
+def still_statistics(model: nn.Module) -> Iterator[None]:
+    """Keep batch normalisation from counting the second pass of a SAM step into its running statistics."""
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum

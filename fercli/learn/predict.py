@@ -1,0 +1,121 @@
+"""A run's weights and pictures or samples to probabilities."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+from torch import nn
+
+from fercli.core.errors import InputError
+from fercli.core.progress import SILENT, Progress
+from fercli.core.runs import read_run
+from fercli.data.dataset import CropSource, RamCrops, load_crops, make_reader, prepare_crop
+from fercli.data.samples import Samples
+from fercli.data.transforms import InputFormat
+from fercli.learn.checkpoints import load_checkpoint
+from fercli.learn.device import Machine, choose_machine
+from fercli.learn.evaluate import TestTime, predict_probability_batches
+from fercli.models.build import build_model, find_spec
+from fercli.models.specs import ModelSpec
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A trained network, ready to predict, with what it was trained for."""
+
+    model: nn.Module
+    spec: ModelSpec
+    classes: tuple[str, ...]
+    form: InputFormat
+    machine: Machine
+    run_id: str
+    checkpoint: str
+    epoch: int
+
+
+def load_run_model(
+    run_dir: Path, checkpoint: str = "best", device: str = "auto", *, precision: str = "auto"
+) -> LoadedModel:
+    """The network of a run with its weights.
+
+    Args:
+        run_dir: the run's folder.
+        checkpoint: "best", "last", or the path of a .safetensors file with its .json beside it.
+        device: "auto" or torch's name.
+        precision: "auto" takes the precision that the run was trained in, where the device has it.
+
+    Raises:
+        InputError: the checkpoint is missing, altered, or does not fit its own description.
+    """
+    path = run_dir / "checkpoints" / f"{checkpoint}.safetensors" if checkpoint in ("best", "last") else Path(checkpoint)
+    saved = load_checkpoint(path)
+    try:
+        spec = find_spec(saved.meta["model"])
+        classes = tuple(saved.meta["classes"])
+        model = build_model(spec.name, num_classes=len(classes), **saved.meta["model_options"])
+        model.load_state_dict(saved.tensors)
+        form = InputFormat.from_json(saved.meta["form"])
+        epoch = int(saved.meta["epoch"])
+    except (KeyError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"checkpoint '{path}' does not fit its network: {reason}", hint="Train again.") from error
+    machine = choose_machine(device, _precision_of(run_dir, device) if precision == "auto" else precision)
+    model = model.to(machine.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # not in torch's stub
+    return LoadedModel(model, spec, classes, form, machine, run_dir.name, checkpoint, epoch)
+
+
+def predict_probabilities(
+    loaded: LoadedModel,
+    faces: Samples | Sequence[UInt8[np.ndarray, "_ _ 3"]],
+    *,
+    test_time: TestTime = "none",
+    batch_size: int = 128,
+    progress: Progress = SILENT,
+) -> Float32[np.ndarray, "faces classes"]:
+    """Probability of each class for each face, rows in the order of `faces` and summing to 1.
+
+    Args:
+        loaded: from `load_run_model`.
+        faces: samples of the project, or upright RGB crops.
+        test_time: "flip" averages with the mirror image, "ten-crop" over five crops and their mirror images.
+        batch_size: pictures at once.
+        progress: told of every batch.
+
+    Raises:
+        InputError: a crop is missing or damaged.
+    """
+    crops = _crops_of(loaded, faces)
+    progress.start("predict", len(crops))
+    parts = []
+    for part in predict_probability_batches(
+        loaded.model, crops, form=loaded.form, machine=loaded.machine, batch_size=batch_size, test_time=test_time
+    ):
+        parts.append(part)
+        progress.advance(len(part))
+    return np.concatenate(parts) if parts else np.zeros((0, len(loaded.classes)), np.float32)
+
+
+def _crops_of(loaded: LoadedModel, faces: Samples | Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> CropSource:
+    form = loaded.form
+    if isinstance(faces, Samples):
+        crops = load_crops(make_reader(faces.root, faces.paths, form), num_workers=0)
+        if crops.failures:
+            place, reason = next(iter(crops.failures.items()))
+            count = f", and {len(crops.failures) - 1} more" if len(crops.failures) > 1 else ""
+            raise InputError(f"face '{faces.face_ids[place]}' cannot be read: {reason}{count}", hint="Run: fer align")
+        return crops
+    side = min(form.size, max((max(face.shape[:2]) for face in faces), default=form.size))
+    prepared = [prepare_crop(face, form, form.channels, side) for face in faces]
+    stacked = np.stack(prepared) if prepared else np.zeros((0, form.channels, side, side), np.uint8)
+    return RamCrops(torch.from_numpy(stacked))
+
+
+def _precision_of(run_dir: Path, device: str) -> str:
+    """The precision of the run if this device would choose it too, else what the device prefers."""
+    if not (run_dir / "run.json").exists():
+        return "auto"
+    trained = str(read_run(run_dir).record.decided.get("precision", "auto"))
+    return "fp32" if trained == "fp32" else "auto"

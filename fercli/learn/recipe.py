@@ -1,0 +1,187 @@
+"""A network, its paper and the size of the data to everything a training is set to; standard library only."""
+
+import dataclasses
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fercli.core.errors import SettingsError
+from fercli.models.specs import ModelSpec, Recipe
+
+RecipeName = Literal["fast", "paper"]
+ClassWeights = Literal["none", "sqrt", "inverse", "effective"]
+Metric = Literal["accuracy", "macro-f1", "loss"]
+Optimizer = Literal["adam", "adamw", "sgd"]
+Schedule = Literal["constant", "cosine", "one-cycle", "exponential", "step"]
+Sampler = Literal["shuffle", "balanced"]
+
+# Without a limit of the paper's own: its early stopping ends the training long before.
+_ENDLESS_EPOCHS = 500
+# The networks of the notebook: grey 48-pixel pictures, stretched and equalised.
+_NOTEBOOK_SIZE = 48
+# The one word among the papers' augmentations that chooses pictures instead of changing them.
+_BALANCED = "imbalance sampler"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides how weights move; two trainings of equal plan, data and seed give equal weights.
+
+    Args:
+        lr: the largest learning rate that the schedule reaches.
+        decays_norms: whether weight decay also acts on biases and normalisation, as plain optimisers do.
+        warmup_epochs: of linear warm-up before "cosine"; a share of an epoch is allowed.
+        gamma: factor per epoch of "exponential", per `step_epochs` of "step".
+        sam_rho: radius of sharpness-aware minimisation; 0 is off.
+        ema_decay: of the running mean of the weights that is validated and kept; 0 is off.
+        patience: epochs without a better `metric` on val before stopping; 0 never stops.
+        clip_norm: largest norm of the gradient; 0 is off.
+        mixup: alpha of the Beta distribution that blends pairs of pictures; 0 is off.
+        accumulate: batches whose gradients are added up before a step.
+        freeze_epochs: epochs at the start in which only the last layers learn.
+        augmentation: fields of data.transforms.Augmentation.
+        is_equalised: the notebook's stretch and equalisation; flat pictures then leave train and val.
+    """
+
+    epochs: int
+    batch_size: int
+    lr: float
+    objective: str = "cross-entropy"
+    optimizer: Optimizer = "adam"
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    decays_norms: bool = True
+    schedule: Schedule = "constant"
+    warmup_epochs: float = 0.0
+    gamma: float = 1.0
+    step_epochs: int = 10
+    sam_rho: float = 0.0
+    label_smoothing: float = 0.0
+    ema_decay: float = 0.0
+    metric: Metric = "accuracy"
+    patience: int = 0
+    clip_norm: float = 0.0
+    mixup: float = 0.0
+    accumulate: int = 1
+    freeze_epochs: int = 0
+    class_weights: ClassWeights = "none"
+    sampler: Sampler = "shuffle"
+    is_equalised: bool = False
+    augmentation: dict[str, float | tuple[float, float]] = field(default_factory=dict)
+
+
+def make_plan(spec: ModelSpec, recipe: RecipeName, *, data_set: str = "", num_train: int = 0) -> Plan:
+    """The plan of a recipe for one network; `num_train` faces decide how many epochs "fast" takes."""
+    return paper_plan(spec, data_set) if recipe == "paper" else fast_plan(spec, num_train)
+
+
+def paper_plan(spec: ModelSpec, data_set: str = "") -> Plan:
+    """What the network's paper did on `data_set`, its default where the paper doesn't name that set."""
+    recipe = spec.recipe_for(data_set)
+    return Plan(
+        epochs=recipe.epochs or _ENDLESS_EPOCHS,
+        batch_size=recipe.batch_size,
+        lr=recipe.lr,
+        objective=spec.objective,
+        optimizer=_optimizer(recipe),
+        weight_decay=recipe.weight_decay,
+        momentum=recipe.momentum,
+        schedule=_schedule(recipe),
+        warmup_epochs=5.0 if recipe.scheduler == "warmup-cosine" else 0.0,
+        gamma=recipe.scheduler_gamma,
+        step_epochs=recipe.step_epochs or 10,
+        sam_rho=(recipe.sam_rho or 0.05) if recipe.optimizer == "sam-adam" else 0.0,
+        label_smoothing=recipe.label_smoothing,
+        ema_decay=recipe.ema_decay or 0.0,
+        patience=recipe.patience or 0,
+        clip_norm=recipe.grad_clip or 0.0,
+        sampler="balanced" if _BALANCED in recipe.augmentation else "shuffle",
+        is_equalised=spec.channels == 1 and spec.input_size == _NOTEBOOK_SIZE,
+        augmentation=parse_augmentation(recipe.augmentation),
+    )
+
+
+def fast_plan(spec: ModelSpec, num_train: int = 0) -> Plan:
+    """Our own recipe: AdamW on one cosine with warm-up, moving average, strong but cheap augmentation.
+
+    Small data sets get more epochs, so that every network takes at least some 1,500 steps.
+    """
+    is_small = spec.parameters < 2_000_000
+    batch_size = 64 if is_small or spec.input_size < 100 else 32
+    steps_per_epoch = max(1, -(-num_train // batch_size))
+    epochs = min(60, max(30, -(-1500 // steps_per_epoch))) if is_small else 20
+    return Plan(
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=4e-3 if is_small else 5e-4,
+        objective=spec.objective,
+        optimizer="adamw",
+        weight_decay=0.01 if is_small else 0.05,
+        decays_norms=False,
+        schedule="cosine",
+        warmup_epochs=min(3.0, epochs / 10),
+        label_smoothing=0.05,
+        ema_decay=0.99,
+        patience=15,
+        clip_norm=5.0,
+        augmentation={
+            "flip": 0.5,
+            "rotate_deg": 10.0,
+            "shift": 0.06,
+            "zoom": 0.1,
+            "brightness": 0.15,
+            "contrast": 0.2,
+            "erase": 0.25,
+            "erase_area": (0.02, 0.15),
+        },
+    )
+
+
+def parse_augmentation(words: tuple[str, ...]) -> dict[str, float | tuple[float, float]]:
+    """The papers' words, e.g. "horizontal-flip" or "random-erasing .02-.25", as fields of `Augmentation`.
+
+    Raises:
+        SettingsError: a word that no change of a picture is known for.
+    """
+    amounts: dict[str, float | tuple[float, float]] = {}
+    for word in words:
+        if word == _BALANCED:
+            continue
+        name, _, detail = word.partition(" ")
+        numbers = [float(number) for number in re.findall(r"\d*\.?\d+", detail)]
+        amounts |= _amounts_of(name, numbers, word)
+    return amounts
+
+
+def with_changes(plan: Plan, changes: dict[str, object]) -> Plan:
+    """The plan with some fields replaced; the augmentation's fields are replaced one by one."""
+    augmentation = {**plan.augmentation, **dict(changes.get("augmentation", {}))}  # type: ignore[call-overload]  # a dict
+    return dataclasses.replace(plan, **{**changes, "augmentation": augmentation})  # type: ignore[arg-type]  # checked by the settings class
+
+
+def _optimizer(recipe: Recipe) -> Optimizer:
+    return "adam" if recipe.optimizer == "sam-adam" else recipe.optimizer
+
+
+def _schedule(recipe: Recipe) -> Schedule:
+    names: dict[str, Schedule] = {"none": "constant", "warmup-cosine": "cosine", "exponential": "exponential"}
+    return names.get(recipe.scheduler, "step")
+
+
+def _amounts_of(name: str, numbers: list[float], word: str) -> dict[str, float | tuple[float, float]]:
+    if name in ("horizontal-flip", "flip", "flips"):
+        return {"flip": 0.5}
+    if name == "random-erasing":
+        low, high = numbers[:2] if len(numbers) >= 2 else (0.02, 0.33)
+        return {"erase": numbers[2] if len(numbers) == 3 else 0.5, "erase_area": (low, high)}
+    if name in ("gaussian-noise", "noise"):
+        return {"noise": numbers[0] if numbers else 0.5}
+    if name in ("rotation", "rotate", "random-rotation"):
+        return {"rotate_deg": numbers[0] if numbers else 10.0}
+    if name in ("grey", "random-grey", "grayscale", "random-grayscale", "random-greyscale"):
+        return {"grey": numbers[0] if numbers else 0.1}
+    if name in ("random-crop", "crop"):
+        # A crop of `small` out of `large` pixels moves the centre by at most (large - small) / 2.
+        small, large = sorted(numbers[:2]) if len(numbers) >= 2 else (224.0, 236.0)
+        return {"shift": (large - small) / 2 / small}
+    raise SettingsError(f"no augmentation is called '{word}'")

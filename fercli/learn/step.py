@@ -1,0 +1,124 @@
+"""One batch of crops to one step of the optimiser: augment, run, differentiate, clip, move.
+
+B pictures, C channels, H W pixels, K classes.
+"""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor, nn
+
+from fercli.core.errors import CheckError
+from fercli.data.seeding import derive_seed, generator_for
+from fercli.data.transforms import Augmentation, InputFormat, augment, mix
+from fercli.learn.device import Machine
+from fercli.learn.objectives import OBJECTIVES, LossOptions, class_weights
+from fercli.learn.optim import SharpnessAware, lr_at, make_optimizer, set_lr, still_statistics
+from fercli.learn.recipe import Plan
+
+
+class StepMaker:
+    """Holds what a step needs; the random numbers of a step depend on nothing but (seed, epoch, step)."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        plan: Plan,
+        form: InputFormat,
+        machine: Machine,
+        *,
+        seed: int,
+        class_counts: Int64[np.ndarray, " classes"],
+        steps_per_epoch: int,
+    ) -> None:
+        self.model, self.plan, self.form, self.machine = model, plan, form, machine
+        self.augmentation = _augmentation(plan)
+        self.seed, self.steps_per_epoch = seed, steps_per_epoch
+        self.num_classes = len(class_counts)
+        weights = class_weights(class_counts, plan.class_weights)
+        self.options = LossOptions(plan.label_smoothing, None if weights is None else weights.to(machine.device))
+        self.objective = OBJECTIVES[plan.objective]
+        self.optimizer = make_optimizer(model, plan)
+        self.sharpness = SharpnessAware(model, plan.sam_rho) if plan.sam_rho else None
+        self.last_lr = plan.lr
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Put the model into training mode."""
+        self.model.train()
+
+    def step(
+        self,
+        images: UInt8[Tensor, "batch _ height width"],
+        targets: Int64[Tensor, " batch"] | Float[Tensor, "batch classes"],
+        epoch: int,
+        step: int,
+    ) -> tuple[float, float]:
+        """Learn from one batch; its loss and how many were right before the step.
+
+        Raises:
+            CheckError: the loss is no number.
+        """
+        self.last_lr = lr_at(self.plan, epoch * self.steps_per_epoch + step, self.steps_per_epoch)
+        set_lr(self.optimizer, self.last_lr)
+        image_BCHW = self._augmented(images, epoch, step)
+        learnt, image_BCHW = self._mixed(image_BCHW, targets, epoch, step)
+        loss, logits_BK = self._gradients(image_BCHW, learnt, epoch, step)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise self._diverged(f"in epoch {epoch + 1}, step {step + 1}: the loss is {value}")
+        if self.sharpness:
+            self.sharpness.climb()
+            with still_statistics(self.model):
+                self._gradients(image_BCHW, learnt, epoch, step)
+            self.sharpness.come_back()
+        if self.plan.clip_norm:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        right = targets if targets.ndim == 1 else targets.argmax(1)
+        return value, float((logits_BK.argmax(1) == right).sum().item())
+
+    def check_epoch(self, mean_loss: float, first_loss: float, epoch: int) -> None:
+        """Stop a training whose loss runs away.
+
+        Raises:
+            CheckError: the epoch's loss is over three times that of the first epoch and of chance.
+        """
+        if mean_loss > 3 * max(first_loss, math.log(self.num_classes)):
+            raise self._diverged(f"in epoch {epoch + 1}: its mean loss is {mean_loss:.3g}, the first {first_loss:.3g}")
+
+    def _augmented(self, images: Tensor, epoch: int, step: int) -> Tensor:
+        generator = generator_for(self.seed, "augment", epoch, step)
+        image_BCHW = augment(images.to(self.machine.device), self.form, self.augmentation, generator)
+        return image_BCHW.contiguous(memory_format=torch.channels_last)
+
+    def _mixed(self, image_BCHW: Tensor, targets: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor]:
+        if not self.plan.mixup:
+            return targets, image_BCHW
+        shares = F.one_hot(targets, self.num_classes).float() if targets.ndim == 1 else targets
+        generator = generator_for(self.seed, "mix", epoch, step)
+        image_BCHW, shares = mix(image_BCHW, shares, alpha=self.plan.mixup, generator=generator)
+        return shares, image_BCHW
+
+    def _gradients(self, image_BCHW: Tensor, targets: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor]:
+        # Dropout and drop path draw from torch's global generator.
+        torch.manual_seed(derive_seed(self.seed, "network", epoch, step))
+        with self.machine.autocast():
+            loss, logits_BK = self.objective(self.model, image_BCHW, targets, self.options)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+        return loss.detach(), logits_BK.detach()
+
+    def _diverged(self, where: str) -> CheckError:
+        return CheckError(
+            f"training diverged {where}",
+            hint=f"Lower the learning rate (--lr, now {self.last_lr:g}); the best weights so far are kept.",
+        )
+
+
+def _augmentation(plan: Plan) -> Augmentation:
+    # TOML and JSON give lists for tuples.
+    amounts = {name: tuple(value) if isinstance(value, list) else value for name, value in plan.augmentation.items()}
+    return Augmentation(**amounts)  # type: ignore[arg-type]  # the names and types of its fields

@@ -1,0 +1,115 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from fercli.core.errors import InputError
+from fercli.learn import checkpoints
+from fercli.learn.checkpoints import copy_into, drop_state, load_checkpoint, load_state, save_checkpoint, save_state
+
+FIRST = {"weight": torch.arange(6.0).reshape(2, 3), "half": torch.ones(2, dtype=torch.bfloat16)}
+SECOND = {"weight": torch.zeros(2, 3), "half": torch.zeros(2, dtype=torch.bfloat16)}
+
+
+def test_checkpoint_comes_back_as_written(tmp_path: Path) -> None:
+    path = tmp_path / "best.safetensors"
+    save_checkpoint(path, FIRST, {"epoch": 3, "classes": ["a", "b"]})
+    loaded = load_checkpoint(path)
+    assert loaded.meta == {"epoch": 3, "classes": ["a", "b"]}
+    assert all(torch.equal(loaded.tensors[name], tensor) for name, tensor in FIRST.items())
+
+
+def test_flipped_bit_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "best.safetensors"
+    save_checkpoint(path, FIRST, {})
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="was altered: its sha256") as caught:
+        load_checkpoint(path)
+    assert "--checkpoint last" in caught.value.hint
+
+
+def test_missing_file_of_the_pair_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "best.safetensors"
+    with pytest.raises(InputError, match=r"best\.safetensors' does not exist"):
+        load_checkpoint(path)
+    save_checkpoint(path, FIRST, {})
+    path.with_suffix(".json").unlink()
+    with pytest.raises(InputError, match=r"best\.json' does not exist"):
+        load_checkpoint(path)
+
+
+def test_pickled_file_is_never_opened(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    torch.save(FIRST, path)
+    with pytest.raises(InputError, match="is no checkpoint of fer"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("note", ["{", '{"schema": "other"}'])
+def test_damaged_note_is_refused(tmp_path: Path, note: str) -> None:
+    path = tmp_path / "best.safetensors"
+    save_checkpoint(path, FIRST, {})
+    path.with_suffix(".json").write_text(note, encoding="utf-8")
+    with pytest.raises(InputError, match=r"best\.json"):
+        load_checkpoint(path)
+
+
+def test_process_killed_between_the_two_files_leaves_the_old_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "best.safetensors"
+    save_checkpoint(path, FIRST, {"epoch": 1})
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "replace_bytes", die)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(path, SECOND, {"epoch": 2})
+    loaded = load_checkpoint(path)
+    assert loaded.meta == {"epoch": 1}
+    assert torch.equal(loaded.tensors["weight"], FIRST["weight"])
+
+
+def test_newest_state_is_loaded(tmp_path: Path) -> None:
+    for position in (1, 2, 3):
+        save_state(tmp_path, {"at": torch.tensor(position)}, {"position": position})
+    state = load_state(tmp_path)
+    assert state is not None
+    assert int(state.tensors["at"]) == 3
+
+
+def test_damaged_newest_state_falls_back_to_the_one_before(tmp_path: Path) -> None:
+    for position in (1, 2):
+        save_state(tmp_path, {"at": torch.tensor(position)}, {"position": position})
+    (newest,) = [path for path in tmp_path.glob("*.json") if json.loads(path.read_text())["meta"]["position"] == 2]
+    newest.with_suffix(".safetensors").write_bytes(b"cut off")
+    state = load_state(tmp_path)
+    assert state is not None
+    assert int(state.tensors["at"]) == 1
+
+
+def test_all_states_damaged_is_an_error_not_a_new_start(tmp_path: Path) -> None:
+    save_state(tmp_path, FIRST, {"position": 1})
+    (tmp_path / "state-a.safetensors").write_bytes(b"cut off")
+    with pytest.raises(InputError, match="was altered"):
+        load_state(tmp_path)
+
+
+def test_dropped_states_are_gone_and_weights_stay(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "best.safetensors", FIRST, {})
+    save_state(tmp_path, FIRST, {"position": 1})
+    drop_state(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.json", "best.safetensors"]
+    assert load_state(tmp_path) is None
+
+
+def test_restored_tensor_takes_the_memory_format_of_its_place() -> None:
+    target = torch.zeros(2, 3, 4, 4).to(memory_format=torch.channels_last)
+    source = torch.rand(2, 3, 4, 4)
+    placed = copy_into(target, source)
+    assert placed.stride() == target.stride()
+    assert torch.equal(placed, source)

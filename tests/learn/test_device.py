@@ -1,0 +1,35 @@
+import pytest
+import torch
+
+from fercli.core.errors import UsageError
+from fercli.learn.device import choose_machine
+
+
+def test_asked_precision_is_obeyed() -> None:
+    machine = choose_machine("cpu", "bf16")
+    assert (machine.device, machine.precision, machine.reason) == ("cpu", "bf16", "as asked")
+
+
+@pytest.mark.parametrize(
+    ("features", "precision", "word"),
+    [({"amx_bf16": True}, "bf16", "AMX"), ({"avx512_bf16": True}, "bf16", "AVX-512"), ({}, "fp32", "no bf16")],
+    ids=["amx", "avx512", "neither"],
+)
+def test_auto_precision_follows_the_processor_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, features: dict[str, bool], precision: str, word: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
+    machine = choose_machine("cpu")
+    assert machine.precision == precision
+    assert word in machine.reason
+
+
+def test_unknown_device_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="device 'warp' cannot be used"):
+        choose_machine("warp")
+
+
+def test_autocast_runs_in_the_chosen_precision() -> None:
+    for precision, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        with choose_machine("cpu", precision).autocast():
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == kind

@@ -1,0 +1,127 @@
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fercli.learn.objectives import OBJECTIVES, LossOptions, class_weights, target_loss
+from fercli.models.specs import MODELS
+
+PLAIN = LossOptions()
+# Probabilities 0.8 and 0.2.
+LOGITS = torch.tensor([[math.log(4.0), 0.0]])
+TARGET = torch.tensor([0])
+CROSS_ENTROPY = -math.log(0.8)
+
+
+class Features(NamedTuple):
+    logits_BK: Tensor
+    class_maps_BKHW: Tensor = torch.zeros(1)
+    attention_BB: Tensor = torch.zeros(1)
+    heads: tuple[Tensor, ...] = ()
+
+
+class Given(nn.Module):
+    """A network that gives back what the test made up."""
+
+    def __init__(self, features: Features) -> None:
+        super().__init__()
+        self.features = features
+
+    def forward_features(self, image_BCHW: Tensor) -> Features:
+        return self.features
+
+    def forward(self, image_BCHW: Tensor) -> Tensor:
+        return self.features.logits_BK
+
+
+def loss_of(name: str, features: Features, targets: Tensor = TARGET, options: LossOptions = PLAIN) -> float:
+    images = torch.zeros(len(targets), 1, 2, 2)
+    return float(OBJECTIVES[name](Given(features), images, targets, options)[0])
+
+
+def test_every_objective_of_the_spec_table_exists() -> None:
+    assert {spec.objective for spec in MODELS.values()} <= set(OBJECTIVES)
+
+
+def test_cross_entropy_of_a_hard_target_is_minus_log_of_its_probability() -> None:
+    assert loss_of("cross-entropy", Features(LOGITS)) == pytest.approx(CROSS_ENTROPY)
+
+
+def test_cross_entropy_of_a_soft_target_weighs_both_classes() -> None:
+    expected = -0.75 * math.log(0.8) - 0.25 * math.log(0.2)
+    assert loss_of("cross-entropy", Features(LOGITS), torch.tensor([[0.75, 0.25]])) == pytest.approx(expected)
+
+
+def test_label_smoothing_spreads_its_share_over_all_classes() -> None:
+    expected = -0.9 * math.log(0.8) - 0.1 * math.log(0.2)  # 0.2 spread: 0.8 + 0.1 and 0.1
+    assert loss_of("cross-entropy", Features(LOGITS), options=LossOptions(0.2)) == pytest.approx(expected)
+
+
+def test_class_weights_make_a_weighted_mean() -> None:
+    logits = LOGITS.repeat(2, 1)
+    loss = target_loss(logits, torch.tensor([0, 1]), LossOptions(0.0, torch.tensor([1.0, 3.0])))
+    assert float(loss) == pytest.approx((-math.log(0.8) - 3 * math.log(0.2)) / 4)
+
+
+def test_eac_adds_five_times_the_difference_of_mirrored_maps() -> None:
+    # The map of the mirror image, mirrored back, is (2, 1): differences (1 - 2, 3 - 1), mean square 2.5; the second
+    # class agrees: mean over both classes 1.25.
+    maps = torch.tensor([[[[1.0, 3.0]], [[0.0, 5.0]]], [[[1.0, 2.0]], [[5.0, 0.0]]]])
+    loss = loss_of("eac", Features(LOGITS.repeat(2, 1), class_maps_BKHW=maps))
+    assert loss == pytest.approx(CROSS_ENTROPY + 5 * 1.25)
+
+
+def test_eac_counts_the_logits_of_the_original_only() -> None:
+    logits = torch.cat([LOGITS, torch.tensor([[0.0, 9.0]])])
+    maps = torch.zeros(2, 2, 1, 2)
+    assert loss_of("eac", Features(logits, class_maps_BKHW=maps)) == pytest.approx(CROSS_ENTROPY)
+
+
+def test_emonext_adds_the_variance_of_the_attention() -> None:
+    attention = torch.tensor([[0.9, 0.1], [0.5, 0.5]])  # mean 0.5, squares 0.16, 0.16, 0, 0
+    loss = loss_of("emonext", Features(LOGITS.repeat(2, 1), attention_BB=attention), torch.tensor([0, 0]))
+    assert loss == pytest.approx(CROSS_ENTROPY + 0.08)
+
+
+def test_ddamfn_adds_a_tenth_of_the_inverse_difference_of_heads() -> None:
+    heads = (torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), 0.5))  # mean squared difference 0.25
+    assert loss_of("ddamfn", Features(LOGITS, heads=heads)) == pytest.approx(CROSS_ENTROPY + 0.4)
+
+
+def test_ddamfn_with_three_heads_takes_the_mean_over_pairs() -> None:
+    heads = tuple(torch.full((1, 1, 1, 1), value) for value in (0.0, 0.5, 1.0))  # 0.25, 1, 0.25: mean 0.5
+    assert loss_of("ddamfn", Features(LOGITS, heads=heads)) == pytest.approx(CROSS_ENTROPY + 0.2)
+
+
+def test_ddamfn_with_one_head_is_plain() -> None:
+    assert loss_of("ddamfn", Features(LOGITS, heads=(torch.ones(1),))) == pytest.approx(CROSS_ENTROPY)
+
+
+def test_poster_adds_twice_the_smoothed_loss() -> None:
+    smoothed = -0.9 * math.log(0.8) - 0.1 * math.log(0.2)
+    assert loss_of("poster", Features(LOGITS)) == pytest.approx(CROSS_ENTROPY + 2 * smoothed)
+
+
+def test_no_weights_for_none() -> None:
+    assert class_weights(np.array([1, 2]), "none") is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "ratio"),
+    [("inverse", 4.0), ("sqrt", 2.0), ("effective", (1 - 0.999**400) / (1 - 0.999**100))],
+)
+def test_weight_of_a_class_four_times_as_rare(rule: str, ratio: float) -> None:
+    counts = np.array([400, 100])
+    weights = class_weights(counts, rule)  # type: ignore[arg-type]  # one of the rules
+    assert weights is not None
+    assert float(weights[1] / weights[0]) == pytest.approx(ratio, rel=1e-5)
+    assert float((weights * torch.from_numpy(counts)).sum()) == pytest.approx(500)
+
+
+def test_class_without_faces_weighs_nothing() -> None:
+    weights = class_weights(np.array([5, 0]), "inverse")
+    assert weights is not None
+    assert weights.tolist() == [1.0, 0.0]

@@ -1,0 +1,62 @@
+import pytest
+
+from fercli.core.errors import SettingsError
+from fercli.data.transforms import Augmentation
+from fercli.learn.objectives import OBJECTIVES
+from fercli.learn.recipe import fast_plan, make_plan, paper_plan, parse_augmentation, with_changes
+from fercli.models.specs import MODELS
+
+
+def test_paper_plan_of_sfer_mdfae_on_fer2013_is_section_4_3() -> None:
+    plan = paper_plan(MODELS["sfer-mdfae"], "fer2013")
+    assert (plan.optimizer, plan.lr, plan.weight_decay, plan.batch_size) == ("adam", 1e-5, 1e-4, 64)
+    assert (plan.patience, plan.metric, plan.schedule, plan.gamma) == (50, "accuracy", "exponential", 0.98)
+    assert plan.augmentation == {"flip": 0.5, "erase": 0.5, "erase_area": (0.02, 0.1)}
+
+
+def test_notebook_networks_equalise_and_others_do_not() -> None:
+    assert paper_plan(MODELS["drf-msam"]).is_equalised
+    assert not paper_plan(MODELS["sfer-mdfae"]).is_equalised
+    assert not fast_plan(MODELS["drf-msam"]).is_equalised
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_every_network_has_both_plans(name: str) -> None:
+    spec = MODELS[name]
+    plans = [paper_plan(spec, data_set) for data_set in spec.recipes] + [make_plan(spec, "fast", num_train=500)]
+    for plan in plans:
+        Augmentation(**plan.augmentation)  # type: ignore[arg-type]  # the plan's fields are Augmentation's
+        assert plan.objective in OBJECTIVES
+        assert plan.epochs >= 5
+
+
+def test_small_data_gets_more_epochs() -> None:
+    spec = MODELS["drf-msam"]
+    assert fast_plan(spec, 700).epochs > fast_plan(spec, 28709).epochs
+
+
+@pytest.mark.parametrize(
+    ("word", "amounts"),
+    [
+        ("horizontal-flip", {"flip": 0.5}),
+        ("random-erasing .02-.25 p .4", {"erase": 0.4, "erase_area": (0.02, 0.25)}),
+        ("rotation 20", {"rotate_deg": 20.0}),
+        ("random-crop 224 of 236", {"shift": 6 / 224}),
+        ("gaussian-noise", {"noise": 0.5}),
+        ("grey", {"grey": 0.1}),
+    ],
+)
+def test_words_of_the_papers_become_amounts(word: str, amounts: dict[str, float]) -> None:
+    assert parse_augmentation((word,)) == amounts
+
+
+def test_unknown_augmentation_is_refused() -> None:
+    with pytest.raises(SettingsError, match="no augmentation is called 'fog'"):
+        parse_augmentation(("fog",))
+
+
+def test_changes_replace_single_fields_of_the_augmentation() -> None:
+    plan = fast_plan(MODELS["drf-msam"])
+    changed = with_changes(plan, {"lr": 0.5, "augmentation": {"flip": 0.0}})
+    assert (changed.lr, changed.augmentation["flip"]) == (0.5, 0.0)
+    assert changed.augmentation["erase"] == plan.augmentation["erase"]

@@ -1,0 +1,316 @@
+import csv
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fercli.core.errors import CheckError
+from fercli.core.progress import SilentProgress
+from fercli.data.dataset import RamCrops
+from fercli.data.transforms import InputFormat
+from fercli.learn import trainer
+from fercli.learn.checkpoints import load_checkpoint
+from fercli.learn.recipe import Plan
+from fercli.learn.trainer import Faces, FitResult, fit
+from fercli.models.build import build_model
+from tests.learn.drawn import CLASSES, FORM, MACHINE, faces, plan
+
+SMALL = {"width": 16, "hidden": 32}
+RICH = {
+    "optimizer": "adamw",
+    "schedule": "cosine",
+    "warmup_epochs": 0.5,
+    "ema_decay": 0.9,
+    "mixup": 0.2,
+    "augmentation": {"flip": 0.5, "rotate_deg": 10.0, "erase": 0.5},
+}
+TINY_SFER = {"widths": (8, 8, 16, 16), "blocks": (1, 1, 1, 1), "heads": 2, "topn": 5}
+RGB = InputFormat(112, 3, (0.5,) * 3, (0.5,) * 3)
+
+
+class Killed(BaseException):
+    """Stands for a process that dies: nothing after it runs."""
+
+
+class Watcher(SilentProgress):
+    """Does something at the given step."""
+
+    def __init__(self, at: int, action: Callable[[], None]) -> None:
+        self.count, self.at, self.action = -1, at, action
+
+    def advance(self, num_items: int = 1, **fields: str) -> None:
+        self.count += 1
+        if self.count == self.at:
+            self.action()
+
+
+def make(name: str, options: dict[str, object]) -> nn.Module:
+    torch.manual_seed(0)
+    return build_model(name, num_classes=2, **options)
+
+
+def train(
+    folder: Path,
+    how: Plan,
+    *,
+    model: nn.Module | None = None,
+    form: InputFormat = FORM,
+    num: int = 32,
+    seed: int = 0,
+    val: Faces | None = None,
+    **more: object,
+) -> FitResult:
+    return fit(
+        model or make("drf-msam", SMALL),
+        faces(num),
+        val or faces(16, seed=1),
+        how,
+        form=form,
+        machine=MACHINE,
+        seed=seed,
+        folder=folder,
+        meta={"classes": list(CLASSES)},
+        **more,  # type: ignore[arg-type]  # progress and time limit
+    )
+
+
+def weights(folder: Path, name: str = "last") -> dict[str, Tensor]:
+    return load_checkpoint(folder / "checkpoints" / f"{name}.safetensors").tensors
+
+
+def assert_same_training(first: Path, second: Path) -> None:
+    for name in ("best", "last"):
+        one, other = weights(first, name), weights(second, name)
+        assert [key for key in one if not torch.equal(one[key], other[key])] == []
+    timed = {"seconds", "images_per_s", "data_wait"}
+    tables = []
+    for folder in (first, second):
+        with (folder / "metrics.csv").open(encoding="utf-8") as file:
+            tables.append([{k: v for k, v in row.items() if k not in timed} for row in csv.DictReader(file)])
+    assert tables[0] == tables[1]
+
+
+def test_training_learns_drawn_faces_by_heart(tmp_path: Path) -> None:
+    result = train(tmp_path, plan(epochs=30, lr=1e-2, optimizer="adamw", schedule="one-cycle"), num=64)
+    assert result.status == "finished"
+    assert result.history[-1].train_accuracy > 0.95
+    assert result.best is not None
+    assert result.best.val_accuracy is not None
+    assert result.best.val_accuracy > 0.8
+
+
+def test_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path) -> None:
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train(tmp_path / name, plan(epochs=2, **RICH), seed=seed)
+    assert_same_training(tmp_path / "a", tmp_path / "b")
+    assert not torch.equal(weights(tmp_path / "a")["dense.weight"], weights(tmp_path / "c")["dense.weight"])
+
+
+@pytest.mark.parametrize("saves_each_step", [False, True], ids=["between-epochs", "within-an-epoch"])
+@pytest.mark.parametrize(
+    ("name", "options", "form", "changes"),
+    [
+        ("drf-msam", SMALL, FORM, RICH),
+        (
+            "sfer-mdfae",
+            TINY_SFER,
+            RGB,
+            {"optimizer": "sgd", "sam_rho": 0.05, "clip_norm": 1.0, "schedule": "one-cycle"},
+        ),
+    ],
+    ids=["drf-msam", "sfer-mdfae"],
+)
+def test_killed_and_resumed_equals_uninterrupted(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    options: dict[str, object],
+    form: InputFormat,
+    changes: dict[str, object],
+    saves_each_step: bool,
+) -> None:
+    how = plan(epochs=3, batch_size=8, **changes)
+    train(tmp_path / "whole", how, model=make(name, options), form=form, num=24)
+    monkeypatch.setattr(trainer, "_SAVE_SHORT_EPOCHS_EVERY_S", -1.0)
+    if saves_each_step:
+        monkeypatch.setattr(trainer, "_SAVE_EVERY_S", -1.0)
+
+    def kill() -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        train(tmp_path / "cut", how, model=make(name, options), form=form, num=24, progress=Watcher(5, kill))
+    result = train(tmp_path / "cut", how, model=make(name, options), form=form, num=24)
+    assert result.was_resumed
+    assert_same_training(tmp_path / "whole", tmp_path / "cut")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.learn.drawn import plan
+from tests.learn.test_trainer import RICH, Watcher, train, trainer
+trainer._SAVE_SHORT_EPOCHS_EVERY_S = -1.0
+kill = lambda: os.kill(os.getpid(), signal.SIGKILL)
+train(Path(sys.argv[1]), plan(epochs=3, batch_size=8, **RICH), num=24, progress=Watcher(7, kill))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_process_killed_by_the_system_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    how = plan(epochs=3, batch_size=8, **RICH)
+    train(tmp_path / "whole", how, num=24)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "cut")], check=False, env=environment)
+    assert ended.returncode == -signal.SIGKILL
+    assert train(tmp_path / "cut", how, num=24).was_resumed
+    assert_same_training(tmp_path / "whole", tmp_path / "cut")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_the_step_saves_and_resumes_to_the_same_weights(tmp_path: Path, number: signal.Signals) -> None:
+    how = plan(epochs=2, batch_size=8, **RICH)
+    train(tmp_path / "whole", how)
+    before = signal.getsignal(number)
+    result = train(tmp_path / "cut", how, progress=Watcher(2, lambda: signal.raise_signal(number)))
+    assert (result.status, result.reason) == ("interrupted", "interrupted")
+    assert signal.getsignal(number) is before
+    assert train(tmp_path / "cut", how).status == "finished"
+    assert_same_training(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_second_signal_stops_at_once(tmp_path: Path) -> None:
+    def twice() -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, plan(), progress=Watcher(2, twice))
+
+
+def test_training_works_outside_the_main_thread(tmp_path: Path) -> None:
+    results: list[FitResult] = []
+    thread = threading.Thread(target=lambda: results.append(train(tmp_path, plan(epochs=1))))
+    thread.start()
+    thread.join()
+    assert results[0].status == "finished"
+
+
+def test_time_limit_saves_and_the_next_call_goes_on(tmp_path: Path) -> None:
+    how = plan(epochs=2, batch_size=8)
+    train(tmp_path / "whole", how)
+    result = train(tmp_path / "cut", how, time_limit_s=1e-9)
+    assert (result.status, result.reason) == ("interrupted", "time limit")
+    train(tmp_path / "cut", how)
+    assert_same_training(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_patience_ends_a_training_that_no_longer_improves(tmp_path: Path) -> None:
+    result = train(tmp_path, plan(epochs=50, lr=0.0, patience=2))
+    assert len(result.history) == 3
+    assert result.reason == "no better accuracy on val for 2 epochs"
+    assert result.best is not None
+    assert result.best.epoch == 1
+
+
+def test_patience_is_remembered_across_a_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "_SAVE_SHORT_EPOCHS_EVERY_S", -1.0)
+
+    def kill() -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        train(tmp_path, plan(epochs=50, lr=0.0, patience=3), progress=Watcher(5, kill))
+    assert len(train(tmp_path, plan(epochs=50, lr=0.0, patience=3)).history) == 4
+
+
+def test_best_weights_are_those_of_the_best_epoch(tmp_path: Path) -> None:
+    result = train(tmp_path, plan(epochs=6, lr=2e-2, metric="loss"))
+    losses = [row.val_loss for row in result.history if row.val_loss is not None]
+    assert result.best is not None
+    assert result.best.epoch == 1 + int(np.argmin(losses))
+    saved = load_checkpoint(tmp_path / "checkpoints" / "best.safetensors")
+    assert saved.meta["epoch"] == result.best.epoch
+
+
+def test_equal_accuracy_is_told_apart_by_the_loss(tmp_path: Path) -> None:
+    # One val face: accuracy is 0 or 1, so among the epochs that are right the surest one must be kept.
+    one = Faces(RamCrops(faces(1, seed=1).crops.images), faces(1, seed=1).targets)  # type: ignore[attr-defined]
+    result = train(tmp_path, plan(epochs=8), val=one)
+    right = [row for row in result.history if row.val_accuracy == 1.0]
+    assert result.best == min(right or result.history, key=lambda row: row.val_loss or 0.0)
+
+
+def test_without_val_faces_the_last_epoch_is_kept(tmp_path: Path) -> None:
+    result = fit(
+        make("drf-msam", SMALL), faces(16), None, plan(patience=1), form=FORM, machine=MACHINE, seed=0,
+        folder=tmp_path, meta={"classes": list(CLASSES)},
+    )  # fmt: skip
+    assert result.best == result.history[-1]
+    assert len(result.history) == 3
+    assert (tmp_path / "metrics.csv").read_text(encoding="utf-8").splitlines()[1].split(",")[3:6] == ["", "", ""]
+
+
+def test_training_never_sees_the_val_faces(tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 2)):
+        train(tmp_path / name, plan(epochs=2), val=faces(16, seed=seed))
+    one, other = weights(tmp_path / "a"), weights(tmp_path / "b")
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+class Spoilt(nn.Module):
+    """Gives NaN, or grows without bound."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2))
+        self.factor = factor
+        self.calls = 0
+
+    def forward(self, image_BCHW: Tensor) -> Tensor:
+        self.calls += self.training
+        return image_BCHW.mean((1, 2, 3))[:, None] * self.weight * self.factor**self.calls * torch.tensor([1.0, -1.0])
+
+
+def test_loss_that_is_no_number_stops_with_the_place_and_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(CheckError, match=r"diverged in epoch 1, step 1: the loss is nan") as caught:
+        train(tmp_path, plan(), model=Spoilt(float("nan")))
+    assert "--lr, now 0.003" in caught.value.hint
+
+
+def test_loss_that_grows_without_bound_stops_and_keeps_the_best(tmp_path: Path) -> None:
+    with pytest.raises(CheckError, match=r"diverged in epoch \d+: its mean loss is"):
+        train(tmp_path, plan(epochs=50, lr=1e-9), model=Spoilt(3.0))
+    assert (tmp_path / "checkpoints" / "best.safetensors").exists()
+
+
+def test_finished_training_leaves_no_state_behind(tmp_path: Path) -> None:
+    train(tmp_path, plan(epochs=1))
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == [
+        "best.json", "best.safetensors", "last.json", "last.safetensors",
+    ]  # fmt: skip
+
+
+def test_soft_targets_are_learnt(tmp_path: Path) -> None:
+    plain = faces(32)
+    undecided = np.full((32, 2), 0.5, np.float32)
+    result = fit(
+        make("drf-msam", SMALL), Faces(plain.crops, plain.targets, undecided), faces(16, seed=1),
+        plan(epochs=25, lr=1e-2), form=FORM, machine=MACHINE, seed=0, folder=tmp_path, meta={"classes": list(CLASSES)},
+    )  # fmt: skip
+    # The best that can be done with half a vote for each of two classes is log 2.
+    assert result.history[-1].train_loss == pytest.approx(np.log(2), abs=0.01)
+
+
+def test_balanced_sampler_changes_what_is_seen(tmp_path: Path) -> None:
+    for name, sampler in (("a", "shuffle"), ("b", "balanced")):
+        train(tmp_path / name, plan(epochs=1, sampler=sampler))
+    assert not torch.equal(weights(tmp_path / "a")["dense.weight"], weights(tmp_path / "b")["dense.weight"])
