@@ -83,7 +83,7 @@ def moved(points: Curve, x: float, y: float) -> Curve:
     return np.asarray(points + np.array((x, y)))
 
 
-def between(first: Curve, second: Curve) -> Curve:
+def between(first: Curve, second: Curve) -> Float[np.ndarray, "outline 2"]:
     """Outline of what lies between two curves that run the same way."""
     return np.concatenate([first, second[::-1]])
 

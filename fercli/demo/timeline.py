@@ -62,7 +62,9 @@ class Timeline:
         return Mood(mood.emotion, min(mood.intensity * float(effort), 1.0), self._alive(shown, time_s))
 
     def _alive(self, face: Expression, time_s: float) -> Expression:
-        yaw, pitch, roll, drop, right, down = self.sway[:, 0] * np.sin(2 * np.pi * self.sway[:, 1] * time_s + self.sway[:, 2])
+        yaw, pitch, roll, drop, right, down = self.sway[:, 0] * np.sin(
+            2 * np.pi * self.sway[:, 1] * time_s + self.sway[:, 2]
+        )
         blinking = bool(len(self.blinks_s)) and bool(np.min(np.abs(self.blinks_s - time_s)) < _BLINK_S / 2)
         lids = 0.1 if blinking else 1.0
         return replace(
