@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from fercli.reports.canvas import FAINT, GREEN, GREY, INK, VERMILION, house_style, new_sheet, place_picture, png_bytes
 
 _SHEET_DPI = 150
+_LEGEND_WIDTH = 560
 _FACE, _GAP, _CAPTION, _MARGIN, _HEADER, _FOOTER = 92, 3, 32, 14, 52, 40
 
 
@@ -77,13 +78,16 @@ def draw_cam_grid(rows: Sequence[CamRow], *, num_per_side: int, title: str = "",
         return png_bytes(figure, dpi=_SHEET_DPI)
 
 
-def draw_contact_sheet(faces: Sequence[SheetFace], *, num_columns: int = 8, size_px: int = 92) -> bytes:
+def draw_contact_sheet(
+    faces: Sequence[SheetFace], *, num_columns: int = 8, size_px: int = 92, legend: str = ""
+) -> bytes:
     """Draw faces in rows, each with its caption below.
 
     Args:
         faces: at least one.
         num_columns: faces in a row.
         size_px: longer side of a face, before the sheet's enlargement by 1.5.
+        legend: what the colours of maps mean, beside their scale; without it no scale is drawn.
 
     Raises:
         ValueError: there is no face.
@@ -95,13 +99,17 @@ def draw_contact_sheet(faces: Sequence[SheetFace], *, num_columns: int = 8, size
     step = size_px + 8, size_px + 8 + 13 * num_lines
     num_rows = -(-len(faces) // num_columns)
     with house_style():
-        figure, axes = new_sheet(num_columns * step[0] + 8, num_rows * step[1] + 8)
+        bottom = num_rows * step[1] + 8
+        width = max(num_columns * step[0] + 8, _LEGEND_WIDTH if legend else 0)
+        figure, axes = new_sheet(width, bottom + (_FOOTER if legend else 0))
         for place, face in enumerate(faces):
             row, column = divmod(place, num_columns)
             left, top = 8 + column * step[0], 8 + row * step[1]
             place_picture(axes, face.image, left, top, size_px)
             for line, text in enumerate(face.caption):
                 axes.text(left, top + size_px + 9 + 13 * line, text, fontsize=6.5, va="center", color=INK)
+        if legend:
+            _draw_scale(axes, 8, bottom + 12, legend)
         return png_bytes(figure, dpi=_SHEET_DPI)
 
 
