@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from fercli.vision.quality import hamming, phash, sharpness
-from fercli.vision.selectors import SELECTORS, SelectionRule
+from fercli.vision.selectors import SELECTORS, Notes, SelectionRule
 from fercli.vision.video import DecodedFrame, VideoReader
 
 __all__ = ["SELECTORS", "KeptFrame", "Selection", "SelectionRule", "select_frames"]
@@ -42,6 +42,7 @@ class Selection:
     Attributes:
         num_chosen: frames that the method chose, before filters.
         num_kept: frames that were handed out.
+        num_damaged: frames of the video that were left out for damage.
         drops: how many chosen frames each filter dropped: "blurred", "duplicate".
         warnings: sentences about the video and the filters; complete when iteration has ended.
     """
@@ -49,6 +50,7 @@ class Selection:
     def __init__(self, reader: VideoReader, rule: SelectionRule) -> None:
         self.num_chosen = 0
         self.num_kept = 0
+        self.num_damaged = 0
         self.drops: Counter[str] = Counter()
         self.warnings: tuple[str, ...] = ()
         self._reader = reader
@@ -61,15 +63,16 @@ class Selection:
         Raises:
             MediaError: the video cannot be opened.
         """
-        notes: list[str] = []
+        notes = Notes()
         for frame, score in SELECTORS[self._rule.method](self._reader, self._rule, notes):
             self.num_chosen += 1
             kept = self._filtered(frame, score)
             if kept is not None:
                 self.num_kept += 1
                 yield kept
+        self.num_damaged = max(notes.num_damaged, self._reader.num_damaged)
         # Two passes over one video see the same damage.
-        self.warnings = tuple(dict.fromkeys([*notes, *self._reader.warnings, *self._much_dropped()]))
+        self.warnings = tuple(dict.fromkeys([*notes.warnings, *self._reader.warnings, *self._much_dropped()]))
 
     def _filtered(self, frame: DecodedFrame, score: float | None) -> KeptFrame | None:
         """The frame to keep; None means that a filter dropped and counted it."""

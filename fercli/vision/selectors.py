@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Literal
 
@@ -29,6 +29,14 @@ _KEYFRAMES_PER_CLUSTER = 10
 # A cut stands out from the motion before it by this factor.
 _CUT_TO_MOTION = 3.0
 _NUM_MOTION_FRAMES = 5
+
+
+@dataclass
+class Notes:
+    """What selectors find besides frames: sentences about the video, and damaged frames of a first pass."""
+
+    warnings: list[str] = field(default_factory=list)
+    num_damaged: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,16 +70,16 @@ class SelectionRule:
             raise ValueError("every_s must be above 0 and num at least 1")
 
 
-def every(reader: VideoReader, rule: SelectionRule, notes: list[str]) -> Chosen:
+def every(reader: VideoReader, rule: SelectionRule, notes: Notes) -> Chosen:
     """The first frame at or after each multiple of `every_s`, from the reader's start."""
     for frame in reader.at(reader.start_s + step * rule.every_s for step in count()):
         yield frame, None
 
 
-def uniform(reader: VideoReader, rule: SelectionRule, notes: list[str]) -> Chosen:
+def uniform(reader: VideoReader, rule: SelectionRule, notes: Notes) -> Chosen:
     """The frame shown at the middle of each of `num` equal parts of what the file really holds."""
     span = scan_video(reader.path)
-    notes += span.warnings
+    notes.warnings += span.warnings
     end_s = min(span.end_s, reader.end_s or span.end_s)
     times_s = span.times_s[(span.times_s >= reader.start_s) & (span.times_s < end_s)]
     if not times_s.size:
@@ -83,7 +91,7 @@ def uniform(reader: VideoReader, rule: SelectionRule, notes: list[str]) -> Chose
         yield frame, None
 
 
-def change(reader: VideoReader, rule: SelectionRule, notes: list[str]) -> Chosen:
+def change(reader: VideoReader, rule: SelectionRule, notes: Notes) -> Chosen:
     """The first frame, then each that differs enough from the one chosen before it."""
     kept, next_s = None, reader.start_s
     for frame in reader:
@@ -98,7 +106,7 @@ def change(reader: VideoReader, rule: SelectionRule, notes: list[str]) -> Chosen
                 yield frame, score
 
 
-def scene(reader: VideoReader, rule: SelectionRule, notes: list[str]) -> Chosen:
+def scene(reader: VideoReader, rule: SelectionRule, notes: Notes) -> Chosen:
     """The first frame of each scene: where luma changes at once and far more than it moved before.
 
     Hard cuts are found; fades and dissolves are not.
@@ -122,16 +130,17 @@ def scene(reader: VideoReader, rule: SelectionRule, notes: list[str]) -> Chosen:
         last = seen
 
 
-def kmeans(reader: VideoReader, rule: SelectionRule, notes: list[str]) -> Chosen:
+def kmeans(reader: VideoReader, rule: SelectionRule, notes: Notes) -> Chosen:
     """Of each of `num` clusters of thumbnails the frame nearest to the centre; a second pass decodes only those."""
     span = scan_video(reader.path)
-    notes += span.warnings
+    notes.warnings += span.warnings
     is_dense = span.num_keyframes >= _KEYFRAMES_PER_CLUSTER * rule.num
     first_pass = VideoReader(
         reader.path, start_s=reader.start_s, end_s=reader.end_s, keyframes_only=is_dense, threads=reader.threads
     )
     times_s, thumbnails = _sampled(first_pass)
-    notes += first_pass.warnings
+    notes.warnings += first_pass.warnings
+    notes.num_damaged = first_pass.num_damaged
     if not times_s:
         return
     nearest, shares = cluster(np.array(thumbnails), rule.num, rule.seed)
@@ -141,7 +150,7 @@ def kmeans(reader: VideoReader, rule: SelectionRule, notes: list[str]) -> Chosen
         yield frame, scores.get(frame.time_s)
 
 
-SELECTORS: dict[Method, Callable[[VideoReader, SelectionRule, list[str]], Chosen]] = {
+SELECTORS: dict[Method, Callable[[VideoReader, SelectionRule, Notes], Chosen]] = {
     "every": every,
     "uniform": uniform,
     "change": change,

@@ -1,0 +1,222 @@
+"""`fer extract-frames`: videos to keyframes, chosen by a rule, each with its index and time."""
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fercli.core.errors import CheckError, UsageError
+from fercli.core.files import storage_error
+from fercli.core.journal import ItemJournal
+from fercli.core.memory import fingerprint, recall, remember
+from fercli.core.progress import SILENT, Progress
+from fercli.core.project import Project
+from fercli.core.results import Failure, StageResult
+from fercli.core.rows import Face, Frame, Video, Vote
+from fercli.engine.local import LOCAL, Engine, LocalEngine
+from fercli.stages.extract_plan import STAGE, ExtractFramesSettings, ExtractionPlan, plan_extraction, rule_key, some_of
+from fercli.stages.extract_worker import ExtractPlan, VideoFrames, VideoTask, make_worker
+
+__all__ = ["ExtractFramesResult", "ExtractFramesSettings", "extract_frames"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractFramesResult(StageResult):
+    """What was kept.
+
+    Attributes:
+        num_videos: videos that frames were taken from now.
+        num_frames: frames that were kept now.
+        num_removed: frames of an earlier run with other settings that were removed.
+        num_decoded: frames that were decoded to choose from.
+        dropped: chosen frames that a filter dropped, by its reason.
+        num_unchanged: videos whose frames were there already.
+        num_frames_in_project: all frames, those of pictures included.
+    """
+
+    num_videos: int = 0
+    num_frames: int = 0
+    num_removed: int = 0
+    num_decoded: int = 0
+    dropped: dict[str, int]
+    num_unchanged: int = 0
+    num_frames_in_project: int = 0
+
+
+def extract_frames(
+    project: Project,
+    settings: ExtractFramesSettings,
+    videos: Sequence[str] = (),
+    *,
+    progress: Progress = SILENT,
+    engine: Engine = LOCAL,
+    force: bool = False,
+    dry_run: bool = False,
+) -> ExtractFramesResult:
+    """Keep frames of all videos that have none by these settings.
+
+    Frames of a video that were kept by other settings are replaced. A video that cannot be read does not stop the
+    others; a damaged one gives its whole frames, the same in every run.
+
+    Args:
+        project: has videos.
+        settings: which frames to keep.
+        videos: ids, or file names, of the videos to work on; all by default.
+        progress: told of each video, counted in its frames.
+        engine: where to work; the default uses `settings.workers` processes here.
+        force: do all videos again, and let frames go whose faces have votes.
+        dry_run: only say what would be done.
+
+    Raises:
+        MissingStageError: there are no videos.
+        InputError: a video named is not in the project.
+        CheckError: frames with voted faces would vanish, and `force` was not given; nothing has changed then.
+    """
+    if settings.end_s is not None and settings.end_s <= settings.start_s:
+        raise UsageError(f"'--end {settings.end_s:g}s' is not after '--start {settings.start_s:g}s'")
+    project.require(Video)
+    mark = fingerprint(replace(settings, workers=1), [project.table_path(Video)], sorted(videos))
+    known = recall(project.root, STAGE, mark, ExtractFramesResult)
+    if known and not known.failures and not force:
+        return known
+    plan = plan_extraction(project, settings, videos, force=force)
+    if dry_run:
+        return ExtractFramesResult(
+            is_dry_run=True,
+            dropped={},
+            num_unchanged=plan.num_unchanged,
+            plan=tuple(plan.lines),
+            warnings=plan.warnings,
+        )
+    with project.writing():
+        with ItemJournal(project.root, STAGE, rule_key(settings)) as journal:
+            failures = _work(project, settings, plan, journal, progress=progress, engine=engine)
+            result = _fold(project, plan, journal, failures, force=force)
+        remember(project.root, STAGE, mark, settings, result, items=_items(plan, journal))
+    return result
+
+
+def _work(
+    project: Project,
+    settings: ExtractFramesSettings,
+    plan: ExtractionPlan,
+    journal: ItemJournal,
+    *,
+    progress: Progress,
+    engine: Engine,
+) -> list[Failure]:
+    """Extract what the journal does not hold yet; files wait aside until the table names them."""
+    room = _waiting_room(project.root)
+    if not journal.finished:
+        shutil.rmtree(room, ignore_errors=True)
+    todo = [video for video in plan.todo if not _is_finished(project, plan, journal, video.video_id)]
+    progress.start("extract frames", sum(video.num_frames or 1 for video in plan.todo))
+    progress.advance(sum(video.num_frames or 1 for video in plan.todo if video not in todo))
+    if engine is LOCAL:
+        engine = LocalEngine(settings.workers)
+    tasks = [VideoTask(video.video_id, video.path) for video in todo]
+    maker = ExtractPlan(project.root, room, settings, settings.workers > 1)
+    failures = []
+    for video, made in zip(todo, engine.map_items(_Maker(maker), tasks), strict=True):
+        if made.failure:
+            failures.append(Failure(video.video_id, made.failure))
+        else:
+            journal.add(video.video_id, made.record() | {"key": plan.keys[video.video_id]})
+        progress.advance(video.num_frames or 1, video=video.video_id)
+    return failures
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """`make_worker` with its plan, picklable."""
+
+    plan: ExtractPlan
+
+    def __call__(self) -> Any:  # the worker; see `make_worker`
+        return make_worker(self.plan)
+
+
+def _waiting_room(root: Path) -> Path:
+    """Where frames wait for the table that names them, so that a refused or killed run leaves the old ones whole."""
+    return root / ".fer" / "running" / STAGE
+
+
+def _is_finished(project: Project, plan: ExtractionPlan, journal: ItemJournal, video_id: str) -> bool:
+    record = journal.finished.get(video_id)
+    if record is None or record["key"] != plan.keys[video_id]:
+        return False
+    paths = [frame["path"] for frame in record["frames"]]
+    return all((_waiting_room(project.root) / path).exists() or (project.root / path).exists() for path in paths)
+
+
+def _fold(
+    project: Project, plan: ExtractionPlan, journal: ItemJournal, failures: Sequence[Failure], *, force: bool
+) -> ExtractFramesResult:
+    """Turn the journal into the table, unless frames with voted faces would be lost."""
+    ids = {video.video_id for video in plan.todo} & set(journal.finished)
+    made = [VideoFrames.from_record(journal.finished[video_id]) for video_id in sorted(ids)]
+    new = [frame for video in made for frame in video.frames]
+    rows = project.rows(Frame)
+    new_ids = {frame.frame_id for frame in new}
+    vanished = [frame for frame in rows if frame.video_id in ids and frame.frame_id not in new_ids]
+    lost = _voted(project, vanished)
+    if lost and not force:
+        raise CheckError(
+            f"frames of {len(lost)} faces that have votes would vanish with these settings: {some_of(lost)}",
+            hint="Nothing was changed. Keep to the last settings, or let them go with --force (their votes stay).",
+        )
+    kept = [frame for frame in rows if frame.video_id not in ids]
+    outputs = _commit(project, kept, new, vanished)
+    journal.discard()
+    warnings = [f"'{video.video_id}': {text}" for video in made for text in video.warnings]
+    warnings += [f"no frame of '{video.video_id}' was kept" for video in made if not video.frames]
+    warnings += [f"{len(lost)} faces that have votes lost their frame: {some_of(lost)}"] if lost else []
+    return ExtractFramesResult(
+        num_videos=len(made),
+        num_frames=len(new),
+        num_removed=len(vanished),
+        num_decoded=sum(video.num_decoded for video in made),
+        dropped=dict(sorted(sum((Counter(video.dropped) for video in made), Counter()).items())),
+        num_unchanged=plan.num_unchanged,
+        num_frames_in_project=len(kept) + len(new),
+        outputs=outputs,
+        warnings=(*plan.warnings, *warnings),
+        failures=tuple(failures),
+        next_command="fer align",
+    )
+
+
+def _voted(project: Project, frames: Sequence[Frame]) -> list[str]:
+    """Faces with votes that lie on `frames`."""
+    if not frames:
+        return []
+    ids = {frame.frame_id for frame in frames}
+    voted = {vote.face_id for vote in project.rows(Vote)}
+    return sorted(face.face_id for face in project.rows(Face) if face.frame_id in ids and face.face_id in voted)
+
+
+def _commit(
+    project: Project, kept: Sequence[Frame], new: Sequence[Frame], vanished: Sequence[Frame]
+) -> tuple[str, ...]:
+    """Put the files where they belong, replace the table, and take away what no row names any more."""
+    room = _waiting_room(project.root)
+    try:
+        for frame in new:
+            waiting, place = room / frame.path, project.root / frame.path
+            if waiting.exists():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                waiting.replace(place)
+        outputs = [project.write_rows([*kept, *new], Frame)]
+        for frame in vanished:
+            (project.root / frame.path).unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, project.root / "frames") from error
+    shutil.rmtree(room, ignore_errors=True)
+    return (*outputs, *(["frames"] if (project.root / "frames").exists() else []))
+
+
+def _items(plan: ExtractionPlan, journal: ItemJournal) -> dict[str, str]:
+    done = {video.video_id for video in plan.todo} & set(journal.finished)
+    return plan.old_items | {video_id: plan.keys[video_id] for video_id in done}

@@ -1,0 +1,129 @@
+"""Which videos `fer extract-frames` has to work on, by its settings and what was done before."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from fercli.core.errors import InputError
+from fercli.core.memory import StageState, changed_settings, read_state
+from fercli.core.project import Project
+from fercli.core.rows import Frame, Video
+from fercli.core.settings import plain_settings, setting
+from fercli.stages.add_media import PICTURES
+
+STAGE = "extract-frames"
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class ExtractFramesSettings:
+    """Which frames of a video are kept."""
+
+    method: Literal["every", "uniform", "change", "kmeans", "scene"] = setting("every", "Choose frames by this rule.")
+    every_s: float = setting(2.0, "every: keep a frame in each such time.", option="every", unit="s", minimum=0.001)
+    num: int = setting(20, "uniform, kmeans: keep so many frames of a video.", minimum=1)
+    start_s: float = setting(0.0, "Begin here in each video.", option="start", unit="s", minimum=0)
+    end_s: float | None = setting(None, "End here in each video.", option="end", unit="s", minimum=0)
+    change_threshold: float = setting(8.0, "change: difference of luma that counts, 0 to 255.", minimum=0, maximum=255)
+    scene_threshold: float = setting(15.0, "scene: difference of luma at a cut, 0 to 255.", minimum=0, maximum=255)
+    min_gap_s: float = setting(0.5, "change, scene: least time between frames.", option="min-gap", unit="s", minimum=0)
+    min_sharpness: float | None = setting(None, "Drop frames less sharp than this (off).", minimum=0)
+    dedup: int | None = setting(
+        None, "Drop frames within so many bits of the kept one before (off).", minimum=0, maximum=64
+    )
+    seed: int = setting(0, "kmeans: begin clustering with this seed.", minimum=0)
+    limit: int | None = setting(None, "Keep at most so many frames of a video.", minimum=1)
+    workers: int = setting(1, "Work on so many videos at a time.", minimum=1)
+
+
+@dataclass(frozen=True)
+class ExtractionPlan:
+    """What is to be done.
+
+    Attributes:
+        todo: videos to take frames from.
+        keys: of each video asked for, what its frames depend on.
+        old_items: the keys of the last run.
+        num_unchanged: videos whose frames are there already.
+        lines: for `--dry-run`.
+        warnings: what a researcher should know before.
+    """
+
+    todo: tuple[Video, ...]
+    keys: dict[str, str]
+    old_items: dict[str, str]
+    num_unchanged: int
+    lines: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def plan_extraction(
+    project: Project, settings: ExtractFramesSettings, names: Sequence[str], *, force: bool
+) -> ExtractionPlan:
+    """Compare what is asked for with what the last run did.
+
+    Raises:
+        InputError: a name means no video of the project.
+    """
+    asked = _named(project.required_rows(Video), names)
+    state = read_state(project.root, STAGE) or StageState("")
+    rule = rule_key(settings)
+    keys = {video.video_id: f"{rule}-{video.sha256[:16]}" for video in asked}
+    old: dict[str, list[Frame]] = {}
+    for frame in project.rows(Frame):
+        old.setdefault(frame.video_id, []).append(frame)
+    todo = [
+        video
+        for video in asked
+        if force
+        or state.items.get(video.video_id) != keys[video.video_id]
+        or not all((project.root / frame.path).exists() for frame in old.get(video.video_id, ()))
+    ]
+    redone = [video.video_id for video in todo if old.get(video.video_id)]
+    changes = changed_settings(state, settings) if redone and state.fingerprint else []
+    warnings = [f"frames of {some_of(redone)} were replaced, settings differ: {', '.join(changes)}"] if changes else []
+    lines = [f"extract frames of '{video.video_id}' by '{settings.method}'" for video in todo]
+    lines += [f"replace {len(old[video_id])} frames of '{video_id}'" for video_id in redone]
+    if not asked:
+        warnings.append("the project has pictures only; they are frames already")
+    return ExtractionPlan(tuple(todo), keys, state.items, len(asked) - len(todo), tuple(lines), tuple(warnings))
+
+
+def _named(videos: Sequence[Video], names: Sequence[str]) -> list[Video]:
+    moving = [video for video in videos if video.codec != PICTURES]
+    if not names:
+        return moving
+    by_name = {video.path.rpartition("/")[2]: video for video in moving} | {v.path: v for v in moving}
+    by_name |= {video.video_id: video for video in moving}
+    found = {}
+    for name in names:
+        video = by_name.get(name) or by_name.get(Path(name).name)
+        if video is None:
+            close = difflib.get_close_matches(name, by_name, n=1)
+            hint = f"Did you mean '{close[0]}'?" if close else f"Videos: {some_of(sorted(v.video_id for v in moving))}."
+            raise InputError(f"no video '{name}' in the project", hint=f"{hint} Add one with: fer add {name}")
+        found[video.video_id] = video
+    return [found[video_id] for video_id in sorted(found)]
+
+
+def rule_key(settings: ExtractFramesSettings) -> str:
+    """A name for what decides on the frames of a video; settings of other methods do not count."""
+    own = {
+        "every": ("every_s",),
+        "uniform": ("num",),
+        "change": ("change_threshold", "min_gap_s"),
+        "kmeans": ("num", "seed"),
+        "scene": ("scene_threshold", "min_gap_s"),
+    }[settings.method]
+    values = plain_settings(settings)
+    names = ("method", *own, "start_s", "end_s", "min_sharpness", "dedup", "limit")
+    return hashlib.sha256(json.dumps([values[name] for name in names]).encode()).hexdigest()[:16]
+
+
+def some_of(ids: Sequence[str]) -> str:
+    """The first few ids, for a sentence."""
+    return ", ".join(ids[:_MOST_NAMED]) + (", ..." if len(ids) > _MOST_NAMED else "")
