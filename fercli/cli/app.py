@@ -44,6 +44,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("init", "Start", "init", "Make a project folder with its classes.", "fer init my-class --preset scfed"),
     Entry("add", "Data", "add", "Add videos, folders of pictures or a public data set.", "fer add lesson-1.mp4"),
     Entry("extract-frames", "Data", "extract_frames", "Keep frames of the videos.", "fer extract-frames --every 2s"),
+    Entry("align", "Data", "align", "Find faces in frames and cut them out upright.", "fer align --size 112"),
     Entry("gradcam", "Inspect", "gradcam", "Draw where a model looks, class by class.", "fer gradcam --per-class 3"),
     Entry("trace", "Project", "trace", "Follow one face back to its video.", "fer trace lesson-1/f000042-0"),
     Entry("doctor", "Project", "doctor", "Look at the machine and the project for trouble.", "fer doctor"),

@@ -1,0 +1,183 @@
+"""`fer align`: frames to faces, found, kept or dropped for a reason, and cut out upright."""
+
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fercli.core.errors import CheckError
+from fercli.core.files import storage_error
+from fercli.core.journal import ItemJournal
+from fercli.core.memory import recall, remember
+from fercli.core.progress import SILENT, Progress
+from fercli.core.project import Project
+from fercli.core.rows import Face, Vote
+from fercli.engine.local import LOCAL, Engine, LocalEngine
+from fercli.stages.align_merge import MergedFaces, Record, merge_faces
+from fercli.stages.align_plan import AlignPlan, AlignSettings, align_mark, plan_align
+from fercli.stages.align_summary import MOST_NAMED, AlignResult, summarise, summarise_plan
+from fercli.stages.align_worker import WorkerPlan, make_worker
+
+__all__ = ["AlignResult", "AlignSettings", "align"]
+
+
+def align(
+    project: Project,
+    settings: AlignSettings,
+    *,
+    progress: Progress = SILENT,
+    engine: Engine = LOCAL,
+    force: bool = False,
+    dry_run: bool = False,
+) -> AlignResult:
+    """Find the faces of all frames that are new, and cut them out.
+
+    Faces of an earlier run keep their ids (boxes that overlap by one half or more), numbers are never used twice.
+
+    Args:
+        project: has frames, or faces that came as crops.
+        settings: how to find, keep and cut.
+        progress: told of each picture.
+        engine: where to work; the default uses `settings.workers` processes here.
+        force: do all pictures again, and let faces vanish that have votes.
+        dry_run: only say what would be done.
+
+    Raises:
+        MissingStageError: there are no frames and no given crops.
+        CheckError: faces that have votes would vanish, and `force` was not given; nothing has changed then.
+    """
+    mark = align_mark(project, settings)
+    known = recall(project.root, "align", mark, AlignResult)
+    if known and not known.failures and not force:
+        return known
+    if dry_run:
+        return summarise_plan(plan_align(project, settings, force=force))
+    with project.writing():
+        plan = plan_align(project, settings, force=force)
+        with ItemJournal(project.root, "align", plan.settings_mark) as journal:
+            device = _find_faces(project, settings, plan, journal, progress=progress, engine=engine)
+            result = _fold(project, plan, journal, force=force, device=device)
+        items = plan.done | {task.item: plan.keys[task.item] for task in plan.todo}
+        for failure in result.failures:
+            items.pop(failure.item, None)
+        remember(project.root, "align", mark, settings, result, items=items)
+    return result
+
+
+def _fold(project: Project, plan: AlignPlan, journal: ItemJournal, *, force: bool, device: str) -> AlignResult:
+    """Turn the journal into the table, unless faces with votes would be lost."""
+    records = {task.item: journal.finished[task.item] for task in plan.todo}
+    merged = merge_faces(plan, records)
+    lost = _voted(project, merged.vanished)
+    if lost and not force:
+        raise _refusal(lost)
+    outputs = _commit(project, plan, merged)
+    journal.discard()
+    return summarise(plan, merged, records, lost=lost, device=device, outputs=outputs)
+
+
+def _find_faces(
+    project: Project,
+    settings: AlignSettings,
+    plan: AlignPlan,
+    journal: ItemJournal,
+    *,
+    progress: Progress,
+    engine: Engine,
+) -> str:
+    """Work on what the journal does not hold yet; the device that was used, empty when there was nothing to do."""
+    progress.start("align", len(plan.todo))
+    finished = journal.finished
+    todo = [task for task in plan.todo if not _is_finished(project.root, plan, task.item, finished.get(task.item))]
+    progress.advance(len(plan.todo) - len(todo))
+    if not todo:
+        return ""
+    worker_plan = _worker_plan(project, settings)
+    if engine is LOCAL:
+        engine = LocalEngine(settings.workers)
+    for task, record in zip(todo, engine.map_items(_Maker(worker_plan), todo), strict=True):
+        journal.add(task.item, record | {"key": plan.keys[task.item]})
+        progress.advance(1, faces=str(len(record.get("faces", ()))))
+    return worker_plan.device
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """`make_worker` with its plan, picklable."""
+
+    plan: WorkerPlan
+
+    def __call__(self) -> Any:  # the worker; see `make_worker`
+        return make_worker(self.plan)
+
+
+def _worker_plan(project: Project, settings: AlignSettings) -> WorkerPlan:
+    from fercli.learn.device import choose_machine
+    from fercli.vision.cutting import CuttingRules
+
+    rules = CuttingRules(
+        min_confidence=settings.min_confidence,
+        min_face_px=settings.min_face,
+        max_faces=settings.max_faces,
+        size=settings.size,
+        margin=settings.margin,
+        template=settings.template,
+    )
+    # Several processes share the processor's cores; one uses them all.
+    num_threads = max(1, (os.cpu_count() or 1) // settings.workers) if settings.workers > 1 else None
+    device = choose_machine(settings.device, "fp32").device
+    return WorkerPlan(project.root, _waiting_room(project.root), rules, settings.mode == "exact", device, num_threads)
+
+
+def _waiting_room(root: Path) -> Path:
+    """Where crops wait for the table that names them, so that a refused or killed run leaves the old ones whole."""
+    return root / ".fer" / "running" / "align"
+
+
+def _is_finished(root: Path, plan: AlignPlan, item: str, record: Record | None) -> bool:
+    if record is None or "failure" in record or record["key"] != plan.keys[item]:
+        return False
+    paths = [face["path"] for face in record["faces"] if face["path"]]
+    return all((_waiting_room(root) / path).exists() or (root / path).exists() for path in paths)
+
+
+def _voted(project: Project, faces: Iterable[Face]) -> list[str]:
+    faces = list(faces)
+    voted = {vote.face_id for vote in project.rows(Vote)} if faces else set()
+    return sorted(face.face_id for face in faces if face.face_id in voted)
+
+
+def _refusal(lost: list[str]) -> CheckError:
+    named = ", ".join(lost[:MOST_NAMED]) + (", ..." if len(lost) > MOST_NAMED else "")
+    return CheckError(
+        f"{len(lost)} faces that have votes would vanish with these settings: {named}",
+        hint="Nothing was changed. Keep to the last settings, or let them go with --force (their votes stay).",
+    )
+
+
+def _commit(project: Project, plan: AlignPlan, merged: MergedFaces) -> tuple[str, ...]:
+    """Put the crops where they belong, replace the table, and take away what no row names any more."""
+    room = _waiting_room(project.root)
+    for face in merged.rows:
+        waiting = room / face.path if face.path else None
+        if waiting and waiting.exists():
+            _move(waiting, project.root / face.path)
+    outputs = [project.write_rows(merged.rows, Face)]
+    named = {face.path for face in merged.rows}
+    for face in plan.faces:
+        if face.path.startswith("faces/") and face.path not in named:
+            (project.root / face.path).unlink(missing_ok=True)
+    shutil.rmtree(room, ignore_errors=True)
+    if (project.root / "faces").exists():
+        outputs.append("faces")
+    return tuple(outputs)
+
+
+def _move(source: Path, target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+    except OSError as error:
+        raise storage_error(error, target) from error

@@ -1,0 +1,145 @@
+"""What `fer align` has to do: the pictures that are new or to be done again, and the faces already known in each."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from fercli.core.memory import StageState, changed_settings, fingerprint, read_state
+from fercli.core.project import Project
+from fercli.core.rows import Face, Frame
+from fercli.core.settings import setting
+from fercli.stages.align_worker import REALIGNED, PictureTask
+
+
+@dataclass(frozen=True)
+class AlignSettings:
+    """How faces are found, kept and cut out."""
+
+    detector: Literal["mtcnn"] = setting("mtcnn", "Find faces with this detector.")
+    mode: Literal["fast", "exact"] = setting("fast", "Find fast, or exactly as mtcnn 1.0.0 does.")
+    min_confidence: float = setting(0.9, "Drop faces the detector is less sure of.", minimum=0.0, maximum=1.0)
+    min_face: int = setting(20, "Look for faces of at least this side, pixels.", minimum=8)
+    max_faces: int | None = setting(None, "Keep only so many faces a frame, the largest.", minimum=1)
+    size: Literal[112, 224] = setting(112, "Cut crops of this side, pixels.")
+    margin: float = setting(0.0, "Show this share of the side more around the face.", minimum=0.0, maximum=2.0)
+    template: Literal["arcface", "none"] = setting("arcface", "Set faces upright, or cut the plain box.")
+    realign: bool = setting(False, "Set faces upright that came as crops, too.")
+    device: str = setting("auto", "Compute here: auto, cpu, cuda, mps.")
+    workers: int = setting(1, "Work in this many processes.", minimum=1)
+    limit: int | None = setting(None, "Look at the first so many frames only.", minimum=1)
+
+
+@dataclass(frozen=True)
+class AlignPlan:
+    """What is to be done.
+
+    Attributes:
+        settings_mark: of the settings that change a face; an interrupted run goes on only under the same.
+        keys: each picture that counts, with the mark of its settings and content.
+        done: what earlier runs have done, with the key of then.
+        todo: the pictures whose key is another now.
+        frames: all frames of the project by id.
+        faces: the rows of the last run.
+        changes: settings that differ from the last run's, "size: 112 -> 224".
+    """
+
+    settings_mark: str
+    keys: dict[str, str]
+    done: dict[str, str]
+    todo: tuple[PictureTask, ...]
+    frames: dict[str, Frame]
+    faces: tuple[Face, ...]
+    changes: tuple[str, ...]
+    num_given: int
+
+
+def align_mark(project: Project, settings: AlignSettings) -> str:
+    """One name for everything that the result depends on; the device and the number of processes are not part of it."""
+    inputs = [project.table_path(Frame)]
+    given = [face.face_id for face in project.rows(Face) if face.status == "given"] if settings.realign else []
+    return fingerprint(_lasting(settings), inputs, given)
+
+
+def plan_align(project: Project, settings: AlignSettings, *, force: bool) -> AlignPlan:
+    """Compare the project's pictures with what the last run has done.
+
+    Raises:
+        MissingStageError: there are no frames, and no given crops either.
+    """
+    faces = project.rows(Face)
+    given = [face for face in faces if face.status == "given" and face.path]
+    frames = project.rows(Frame) if given else project.required_rows(Frame)
+    state = read_state(project.root, "align") if faces else None
+    mark = fingerprint(replace(_lasting(settings), limit=None, realign=False))
+    tasks = _frame_tasks(frames[: settings.limit], faces)
+    if settings.realign:
+        tasks += [PictureTask(face.face_id, face.video_id, original_path(face), given=face) for face in given]
+    keys = {task.item: f"{mark}-{_content_mark(project.root, task)}" for task in tasks}
+    done = state.items if state else {}
+    return AlignPlan(
+        settings_mark=mark,
+        keys=keys,
+        done=done,
+        todo=tuple(task for task in tasks if force or done.get(task.item) != keys[task.item]),
+        frames={frame.frame_id: frame for frame in frames},
+        faces=tuple(faces),
+        changes=_changes(state, settings, mark),
+        num_given=len(given),
+    )
+
+
+def original_path(face: Face) -> str:
+    """Where a given crop lay before it was realigned."""
+    return face.reason.removeprefix(REALIGNED) if is_realigned(face) else face.path
+
+
+def is_realigned(face: Face) -> bool:
+    """Whether a given crop has been set upright; its row then tells where it came from."""
+    return face.status == "given" and face.reason.startswith(REALIGNED)
+
+
+def _lasting(settings: AlignSettings) -> AlignSettings:
+    return replace(settings, device="auto", workers=1)
+
+
+def _frame_tasks(frames: Iterable[Frame], faces: Iterable[Face]) -> list[PictureTask]:
+    known = defaultdict(list)
+    for face in faces:
+        if face.frame_id:
+            known[face.frame_id].append(face)
+    return [
+        PictureTask(
+            frame.frame_id,
+            frame.video_id,
+            frame.path,
+            frame.time_s,
+            tuple((_number(face), _box(face)) for face in known[frame.frame_id]),
+            max((_number(face) + 1 for face in known[frame.frame_id]), default=0),
+        )
+        for frame in frames
+    ]
+
+
+def _number(face: Face) -> int:
+    return int(face.face_id.rpartition("-")[2])
+
+
+def _box(face: Face) -> tuple[float, float, float, float]:
+    return (face.left or 0.0, face.top or 0.0, face.width or 0.0, face.height or 0.0)
+
+
+def _content_mark(root: Path, task: PictureTask) -> str:
+    try:
+        size = (root / task.path.partition("#")[0]).stat().st_size
+    except OSError:
+        size = -1
+    return f"{task.path}-{task.time_s}-{size}"
+
+
+def _changes(state: StageState | None, settings: AlignSettings, mark: str) -> tuple[str, ...]:
+    if state is None or all(key.startswith(mark) for key in state.items.values()):
+        return ()
+    harmless = ("device:", "workers:", "limit:", "realign:")
+    return tuple(change for change in changed_settings(state, settings) if not change.startswith(harmless))
