@@ -106,7 +106,8 @@ def _show_head(console: "Console", title: str, result: StageResult) -> None:
         console.print(f"{mark} {title}")
     for line in result.plan:
         _say(console, "  would", line)
-    if counts := own_fields(result):
+    counts = own_fields(result)
+    if counts and not result.is_dry_run:
         console.print(_counts_table(counts))
 
 
@@ -122,7 +123,8 @@ def _counts_table(counts: Mapping[str, Any]) -> Any:  # a rich Table, which is i
 
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
     for name, value in counts.items():
-        table.add_row(Text(_words(name)), Text(_shown(value)))
+        # A nought is worth a look only where one is missed, so it stands back.
+        table.add_row(Text(_words(name)), Text(_shown(value)), style="dim" if value in (0, False) else "")
     return table
 
 
