@@ -80,11 +80,12 @@ class Ir50(nn.Module):
 
 
 class LandmarkMaps(NamedTuple):
-    """MobileFaceNet's maps: after conv_3 (/4), conv_4 (/8) and conv_6_sep (/16)."""
+    """MobileFaceNet's maps after conv_3 (/4), conv_4 (/8) and conv_6_sep (/16), and the 68 points it is trained for."""
 
     quarter: Tensor
     eighth: Tensor
     sixteenth: Tensor
+    points: Tensor
 
 
 class DepthwiseBlock(nn.Module):
@@ -104,40 +105,50 @@ class DepthwiseBlock(nn.Module):
 
 
 class MobileFaceNet(nn.Module):
-    """MobileFaceNet up to conv_6_sep, as the landmark stream of POSTER and POSTER++ uses it.
+    """MobileFaceNet for 68 landmarks, as POSTER and POSTER++ use it.
 
-    A 112 picture gives 64x28x28, 128x14x14 and 512x7x7. The layers of its landmark regression are left out: they
-    never run in either paper. `width` scales every layer, for tests and small machines.
+    A 112 picture gives 64x28x28, 128x14x14, 512x7x7 and 136 numbers. Neither paper uses the 136 numbers, but their
+    code computes them and the published counts hold them; that last part therefore never gets a gradient.
+
+    Args:
+        width: factor of every layer, for tests and small machines.
+        blocks: residual blocks of conv_3, conv_4 and conv_5.
+        size: side of the picture divided by 16; the landmark head reads the whole last map.
 
     Source: Chen et al., MobileFaceNets, CCBR 2018, table 1 (conv_4 six times, conv_5 twice).
     """
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float = 1.0, blocks: Sequence[int] = (4, 6, 2), size: int = 7) -> None:
         super().__init__()
         c64, c128, c256, c512 = (max(8, int(channels * width)) for channels in (64, 128, 256, 512))
         self.widths = (c64, c128, c512)
         self.conv1 = conv_unit(3, c64, 3, 2)
         self.conv2 = conv_unit(c64, c64, 3, groups=c64)
-        self.conv3 = nn.Sequential(
-            DepthwiseBlock(c64, c64, c128, 2, is_residual=False),
-            *(DepthwiseBlock(c64, c64, c128, 1, is_residual=True) for _ in range(4)),
-        )
-        self.conv4 = nn.Sequential(
-            DepthwiseBlock(c64, c128, c256, 2, is_residual=False),
-            *(DepthwiseBlock(c128, c128, c256, 1, is_residual=True) for _ in range(6)),
-        )
-        self.conv5 = nn.Sequential(
-            DepthwiseBlock(c128, c128, c512, 2, is_residual=False),
-            *(DepthwiseBlock(c128, c128, c256, 1, is_residual=True) for _ in range(2)),
-        )
+        self.conv3 = _depthwise_stage(c64, c64, c128, blocks[0], c128)
+        self.conv4 = _depthwise_stage(c64, c128, c256, blocks[1], c256)
+        self.conv5 = _depthwise_stage(c128, c128, c512, blocks[2], c256)
         self.conv6 = conv_unit(c128, c512, 1)
+        self.points = nn.Sequential(
+            nn.Conv2d(c512, c512, size, groups=c512, bias=False),
+            nn.BatchNorm2d(c512),
+            nn.Flatten(),
+            nn.Linear(c512, 136, bias=False),
+            nn.BatchNorm1d(136),
+        ).requires_grad_(False)
         init_convolutions(self)
 
     def forward(self, image_BCHW: Float[Tensor, "batch 3 height width"]) -> LandmarkMaps:
-        """The three maps the POSTER family reads."""
+        """The three maps the POSTER family reads, and the points."""
         quarter = self.conv3(self.conv2(self.conv1(image_BCHW)))
         eighth = self.conv4(quarter)
-        return LandmarkMaps(quarter, eighth, self.conv6(self.conv5(eighth)))
+        sixteenth = self.conv6(self.conv5(eighth))
+        return LandmarkMaps(quarter, eighth, sixteenth, self.points(sixteenth))
+
+
+def _depthwise_stage(in_channels: int, channels: int, first: int, repeats: int, rest: int) -> nn.Sequential:
+    """One halving block of expansion `first`, then `repeats` residual ones of expansion `rest`."""
+    blocks = (DepthwiseBlock(channels, channels, rest, 1, is_residual=True) for _ in range(repeats))
+    return nn.Sequential(DepthwiseBlock(in_channels, channels, first, 2, is_residual=False), *blocks)
 
 
 class FrozenLandmarks(nn.Module):
@@ -146,9 +157,10 @@ class FrozenLandmarks(nn.Module):
     The authors' code freezes the weights only; in train mode its BN averages still move with every batch.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: MobileFaceNet) -> None:
         super().__init__()
         self.network = network.requires_grad_(False).eval()
+        self.widths = network.widths
 
     def train(self, mode: bool = True) -> "FrozenLandmarks":
         """Keep the network inside in evaluation mode, whatever `mode` is."""

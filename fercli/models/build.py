@@ -9,28 +9,17 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from torch import nn
 
-from fercli.core.errors import SettingsError, UsageError
-from fercli.models.specs import MODELS, ModelSpec
+from fercli.core.errors import SettingsError
+from fercli.models.specs import ModelSpec, find_spec
 
-
-def find_spec(name: str) -> ModelSpec:
-    """The row of `name`.
-
-    Raises:
-        UsageError: no network has this name.
-    """
-    if name in MODELS:
-        return MODELS[name]
-    close = get_close_matches(name, MODELS, n=1)
-    meant = f"Did you mean '{close[0]}'? " if close else ""
-    raise UsageError(f"no model is called '{name}'", hint=f"{meant}Known: {', '.join(MODELS)}")
+__all__ = ["build_model", "find_spec", "model_options"]
 
 
 def build_model(name: str, *, num_classes: int, **options: Any) -> nn.Module:  # Any: each network has its own options
     """Build the network `name` with fresh weights drawn from torch's global generator.
 
     Args:
-        name: a key of `MODELS`.
+        name: a key of `MODELS` or an alias.
         num_classes: size of the last layer, at least 2.
         options: keyword arguments of the network's class, as `--set model.KEY=VALUE` gives them; lists pass for
             tuples and whole numbers for floats.

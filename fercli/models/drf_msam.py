@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from fercli.models.layers import init_like_keras
+
 
 class MultiBranch(nn.Module):
     """The sum of parallel convolutions of different kernels, each behind its own ReLU."""
@@ -65,12 +67,3 @@ class DrfMsam(nn.Module):
         x = self.pool(self.attention1(x))
         x = self.pool(self.attention2(x))
         return self.classify(F.relu(self.dense(x.mean((2, 3)))))
-
-
-def init_like_keras(network: nn.Module) -> None:
-    """Glorot-uniform weights and zero biases, Keras' default for dense and convolutional layers."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)

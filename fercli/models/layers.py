@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 ResizeRule = Literal["antialias", "nearest", "none"]
+FixedResizeRule = Literal["antialias", "nearest"]
 
 
 def resize_image(
@@ -107,6 +108,22 @@ class SqueezeExcitation(nn.Module):
         return x * self.gate(x.mean((2, 3)))[:, :, None, None]
 
 
+class VectorExcitation(nn.Module):
+    """Weigh the numbers of a vector by two full-width linear layers, ReLU between, sigmoid after.
+
+    The POSTER family calls it SE block; nothing is squeezed. Source: their code.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(channels, channels)
+        self.second = nn.Linear(channels, channels)
+
+    def forward(self, x_BC: Float[Tensor, "batch channels"]) -> Float[Tensor, "batch channels"]:
+        """A vector of the same length."""
+        return x_BC * torch.sigmoid(self.second(F.relu(self.first(x_BC), inplace=True)))
+
+
 class WindowCrossAttention(nn.Module):
     """Attention over a map that is one window: queries come from elsewhere, keys and values from the map.
 
@@ -150,3 +167,21 @@ def relative_positions(size: int) -> Tensor:
     down = row_N[:, None] - row_N[None, :] + size - 1
     right = column_N[:, None] - column_N[None, :] + size - 1
     return down * (2 * size - 1) + right
+
+
+def init_linear(part: nn.Module) -> None:
+    """Truncated normal of 0.02 for linear layers and zero biases, as transformers start; norms keep theirs."""
+    for module in part.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def init_like_keras(network: nn.Module) -> None:
+    """Glorot-uniform weights and zero biases, Keras' default for dense and convolutional layers."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

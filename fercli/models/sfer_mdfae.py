@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from fercli.models.backbones import IR50_BLOCKS, IR50_WIDTHS, Ir50
-from fercli.models.layers import ChannelAttention, ResizeRule, WindowCrossAttention, resize_image
+from fercli.models.layers import ChannelAttention, ResizeRule, WindowCrossAttention, init_linear, resize_image
 
 Variant = Literal["full", "nm", "np", "na", "rw"]
 ScoreScale = Literal["head", "channels"]
@@ -206,15 +206,6 @@ class SferMdfae(nn.Module):
     def forward(self, image_BCHW: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch classes"]:
         """RGB normalised by mean and std 0.5 to logits (eq. 15)."""
         return self.classify(torch.cat(self.forward_features(image_BCHW), dim=1))
-
-
-def init_linear(part: nn.Module) -> None:
-    """Truncated normal of 0.02 for linear layers and zero biases, as transformers start; norms keep theirs."""
-    for module in part.modules():
-        if isinstance(module, nn.Linear):
-            nn.init.trunc_normal_(module.weight, std=0.02)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
 
 
 def _as_map(x_BNC: Tensor, height: int, width: int) -> Tensor:

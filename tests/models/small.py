@@ -18,10 +18,22 @@ class Small:
     size: int = 0
 
 
+_CONVNEXT = {"depths": (1, 1, 2, 1), "widths": (16, 24, 32, 48), "image_size": 64}
+_LANDMARKS = {"landmark_width": 0.125, "landmark_blocks": (1, 1, 1)}
 SMALL = {
     "sfer-mdfae": Small({"widths": (8, 16, 24, 32), "blocks": (1, 1, 1, 1)}, 112),
+    "sfernet": Small({"width": 12, "depths": (1, 1, 1, 1), "sizes": (8, 1, 1, 1), "stem": 8, "experts": 2}, 64),
+    "aer-cnn": Small({"width": 8}),
+    "msff-cnn": Small({"width": 4, "hidden": 16}),
     "drf-msam": Small({"width": 8, "hidden": 16}),
+    "eac": Small({"width": 8, "blocks": (1, 1, 1, 1)}, 64),
+    **{f"emonext-{size}": Small(_CONVNEXT, 64) for size in ("tiny", "small", "base", "large")},
+    "ddamfn": Small({"width": 0.125, "repeats": (1, 1, 1)}, 112),
+    "poster": Small({**_LANDMARKS, "ir_blocks": (1, 1, 1), "ir_widths": (8, 8, 16), "depth": 1}, 112),
+    "poster-pp": Small({**_LANDMARKS, "ir_blocks": (1, 1, 1), "embed": 32, "depth": 1}, 112),
 }
+# One of each architecture: the four sizes of EmoNeXt are one class.
+ARCHITECTURES = [name for name in MODELS if name not in ("emonext-tiny", "emonext-small", "emonext-large")]
 
 
 def small_model(name: str, num_classes: int = 7, **options: Any) -> nn.Module:
@@ -33,6 +45,10 @@ def small_model(name: str, num_classes: int = 7, **options: Any) -> nn.Module:
             if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
                 module.running_mean.uniform_(-0.1, 0.1)
                 module.running_var.uniform_(0.8, 1.2)
+        for name_, parameter in model.named_parameters():
+            # Scales that start near zero and regressors that start at zero would hide what lies behind them.
+            if name_.endswith(("scale", "attention_scale", "mlp_scale", "regress.2.weight")):
+                parameter.normal_(0.02, 0.01)
     return model.eval()
 
 

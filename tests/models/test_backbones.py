@@ -67,10 +67,10 @@ def test_early_maps_of_ir50_do_not_depend_on_late_stages() -> None:
     assert not torch.equal(before[3], after[3])
 
 
-def test_mobilefacenet_gives_the_three_maps_of_poster() -> None:
+def test_mobilefacenet_gives_three_maps_and_68_points() -> None:
     with torch.device("meta"):
-        maps = MobileFaceNet()(torch.zeros(1, 3, 112, 112))
-    assert [tuple(x.shape) for x in maps] == [(1, 64, 28, 28), (1, 128, 14, 14), (1, 512, 7, 7)]
+        maps = MobileFaceNet().eval()(torch.zeros(1, 3, 112, 112))
+    assert [tuple(x.shape) for x in maps] == [(1, 64, 28, 28), (1, 128, 14, 14), (1, 512, 7, 7), (1, 136)]
 
 
 def test_mobilefacenet_adds_in_its_residual_blocks_only() -> None:
@@ -83,7 +83,7 @@ def test_frozen_landmarks_stay_as_they_are_in_training() -> None:
     torch.manual_seed(0)
     frozen = FrozenLandmarks(MobileFaceNet(0.125)).train()
     before = {key: value.clone() for key, value in frozen.state_dict().items()}
-    maps = frozen(torch.rand(4, 3, 32, 32))
+    maps = frozen(torch.rand(4, 3, 112, 112))
     assert not any(x.requires_grad for x in maps)
     assert all(torch.equal(value, before[key]) for key, value in frozen.state_dict().items())
 

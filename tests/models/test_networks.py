@@ -1,0 +1,179 @@
+"""What every network of the table promises, asked of its narrow instance."""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from jaxtyping import config as jaxtyping_config
+from torch import Tensor, nn
+
+from fercli.models.specs import MODELS
+from tests.models.small import ARCHITECTURES, SMALL, pictures, small_model
+
+# Drop path and dropout draw per batch, which has no counterpart in a single picture.
+EVERY = pytest.mark.parametrize("name", ARCHITECTURES)
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Without the shape checks of the test run, which no tracer can follow and no user's run has."""
+    jaxtyping_config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        jaxtyping_config.update("jaxtyping_disable", False)
+
+
+def test_every_network_has_a_narrow_instance() -> None:
+    assert SMALL.keys() == MODELS.keys()
+
+
+@EVERY
+@pytest.mark.parametrize("num_classes", [2, 9])
+def test_logits_have_one_column_per_class(name: str, num_classes: int) -> None:
+    with torch.inference_mode():
+        assert small_model(name, num_classes)(pictures(name, 3)).shape == (3, num_classes)
+
+
+@EVERY
+def test_logits_differ_between_pictures(name: str) -> None:
+    with torch.inference_mode():
+        first, second = small_model(name)(pictures(name))
+    assert not torch.allclose(first, second, atol=1e-6)
+
+
+@EVERY
+def test_a_picture_in_a_batch_gets_the_logits_it_gets_alone(name: str) -> None:
+    model, images = small_model(name), pictures(name, 3)
+    with torch.inference_mode():
+        together = model(images)
+        alone = torch.cat([model(image[None]) for image in images])
+    torch.testing.assert_close(together, alone, atol=2e-5, rtol=1e-4)
+
+
+@EVERY
+def test_gradient_reaches_every_trainable_parameter(name: str) -> None:
+    model = small_model(name).train()
+    features = getattr(model, "forward_features", None)
+    outputs = model(pictures(name, 4)).square().sum()
+    if name.startswith("emonext"):
+        # The projections of the batch attention serve the regulariser alone.
+        assert features is not None
+        found = features(pictures(name, 4))
+        outputs = found.logits_BK.square().sum() + 1e4 * (found.attention_BB - found.attention_BB.mean()).square().sum()
+    outputs.backward()
+    starved = [key for key, p in model.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())]
+    # A bias before a softmax or a batch norm shifts nothing.
+    assert [key for key in starved if not key.endswith(("context.bias", "key.bias"))] == []
+
+
+@EVERY
+def test_frozen_parameters_get_no_gradient(name: str) -> None:
+    model = small_model(name).train()
+    model(pictures(name, 4)).sum().backward()
+    assert all(p.grad is None for p in model.parameters() if not p.requires_grad)
+
+
+@EVERY
+def test_training_changes_no_frozen_statistics(name: str) -> None:
+    model = small_model(name).train()
+    kept = {key: value.clone() for key, value in model.state_dict().items() if key.startswith("landmarks.")}
+    model(pictures(name, 4))
+    assert all(torch.equal(model.state_dict()[key], value) for key, value in kept.items())
+
+
+@EVERY
+def test_weights_are_drawn_from_the_seed(name: str) -> None:
+    first, second = small_model(name), small_model(name)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+@EVERY
+def test_cam_layer_gives_a_map_that_varies_and_gets_a_gradient(name: str) -> None:
+    spec, model = MODELS[name], small_model(name)
+    kept: list[Tensor] = []
+
+    def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        kept.append(output)
+
+    model.get_submodule(spec.cam_layer).register_forward_hook(keep)
+    logits = model(pictures(name, 2).requires_grad_())
+    (gradient,) = torch.autograd.grad(logits[:, 0].sum(), kept[0])
+    assert kept[0].ndim == (3 if spec.cam_grid else 4)
+    places = (1,) if spec.cam_grid else (2, 3)
+    assert gradient.abs().sum() > 0
+    assert kept[0].std(places).max() > 0
+
+
+@EVERY
+def test_channels_last_gives_the_same_logits(name: str) -> None:
+    model, images = small_model(name), pictures(name)
+    with torch.inference_mode():
+        expected = model(images)
+        found = model.to(memory_format=torch.channels_last)(images.contiguous(memory_format=torch.channels_last))
+    torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
+
+
+@EVERY
+def test_bfloat16_autocast_stays_close(name: str) -> None:
+    model, images = small_model(name), pictures(name)
+    with torch.inference_mode():
+        expected = model(images)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = model(images)
+    # bfloat16 has 8 bits of mantissa; errors of a dozen layers stay within a few hundredths of the largest logit.
+    assert (found.float() - expected).abs().max() <= 0.06 * expected.abs().max() + 0.01
+
+
+@EVERY
+def test_bfloat16_training_step_has_finite_gradients(name: str) -> None:
+    model = small_model(name).train()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = model(pictures(name, 4)).float().square().mean()
+    loss.backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+@EVERY
+def test_weights_round_trip_through_state_dict(name: str) -> None:
+    model, other = small_model(name), small_model(name)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(0.1)
+    other.load_state_dict(model.state_dict())
+    with torch.inference_mode():
+        torch.testing.assert_close(other(pictures(name)), model(pictures(name)))
+
+
+@EVERY
+def test_the_graph_has_no_break(name: str) -> None:
+    model, images = small_model(name), pictures(name)
+    with torch.inference_mode():
+        expected = model(images)
+        # The traced graph itself, run as it is; test_compiled.py has the generated code.
+        torch.compiler.reset()
+        with unchecked():
+            found = torch.compile(model, backend="eager", fullgraph=True)(images)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+@EVERY
+def test_onnx_runs_with_the_same_logits(name: str) -> None:
+    model, images = small_model(name), pictures(name)
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), unchecked():
+        # The exporter itself uses what torch and onnxscript are about to drop.
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(model, (images,), dynamo=True, verbose=False, optimize=False)
+        assert program is not None
+        program.save(buffer)
+    onnxruntime.set_default_logger_severity(3)
+    session = onnxruntime.InferenceSession(buffer.getvalue(), providers=["CPUExecutionProvider"])
+    (logits,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
+    with torch.inference_mode():
+        np.testing.assert_allclose(logits, model(images).numpy(), atol=1e-4, rtol=1e-3)
