@@ -124,7 +124,8 @@ def _group_scores(name: str, rows: Sequence[Prediction], emotions: Sequence[str]
 
 
 def _interval_record(interval: Interval) -> dict[str, Any]:  # JSON values
-    return {"value": interval.value, "low": interval.low, "high": interval.high, "unit": interval.unit}
+    record = {"value": interval.value, "low": interval.low, "high": interval.high, "unit": interval.unit}
+    return record | {"reason": interval.reason} if interval.reason else record
 
 
 def _without_name(record: dict[str, Any]) -> dict[str, Any]:  # JSON values

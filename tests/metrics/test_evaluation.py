@@ -54,6 +54,7 @@ def test_the_record_is_json_without_odd_numbers(rows: list[Prediction]) -> None:
 def test_too_few_subjects_are_said_in_the_record(rows: list[Prediction]) -> None:
     record = evaluation_record(evaluate(rows[:6], EMOTIONS, seed=0))
     assert record["accuracy"]["low"] is None
+    assert record["accuracy"]["reason"] == record["interval"]["reason"]
     assert record["interval"]["reason"] == "only 2 subjects; an interval needs at least 5"
 
 
