@@ -45,10 +45,19 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("add", "Data", "add", "Add videos, folders of pictures or a public data set.", "fer add lesson-1.mp4"),
     Entry("extract-frames", "Data", "extract_frames", "Keep frames of the videos.", "fer extract-frames --every 2s"),
     Entry("align", "Data", "align", "Find faces in frames and cut them out upright.", "fer align --size 112"),
+    Entry("subjects track", "Data", "subjects", "Tell people apart by their seats.", "fer subjects track"),
+    Entry("subjects assign", "Data", "subjects", "Name people by a table.", "fer subjects assign pupils.csv"),
+    Entry("subjects merge", "Data", "subjects", "Make two subjects one.", "fer subjects merge s001 s007"),
+    Entry("subjects rename", "Data", "subjects", "Call a subject otherwise.", "fer subjects rename s001 p-12"),
+    Entry("labels show", "Labels", "labels", "Show counts of votes and labels, and agreement.", "fer labels show"),
+    Entry("labels import", "Labels", "labels", "Read votes from files and label faces.", "fer labels import votes.csv"),
+    Entry("labels vote", "Labels", "labels", "Turn votes into labels by a rule.", "fer labels vote --min-votes 3"),
+    Entry("stats", "Labels", "stats", "Count faces by split, class, subject, video.", "fer stats --by class --plot"),
     Entry("train", "Train", "train", "Teach a network the labels.", "fer train --model drf-msam --epochs 40"),
     Entry("eval", "Inspect", "eval", "Score a run on held-out faces, with intervals.", "fer eval --confusion"),
     Entry("val", "Inspect", "eval", "Score a run on held-out faces.", alias_of="eval"),
     Entry("gradcam", "Inspect", "gradcam", "Draw where a model looks, class by class.", "fer gradcam --per-class 3"),
+    Entry("report", "Share", "report", "Write one HTML page of everything known.", "fer report"),
     Entry("trace", "Project", "trace", "Follow one face back to its video.", "fer trace lesson-1/f000042-0"),
     Entry("doctor", "Project", "doctor", "Look at the machine and the project for trouble.", "fer doctor"),
     Entry("config show", "Project", "config", "Show every setting in force.", "fer config show --origin"),
@@ -65,6 +74,8 @@ class Group:
 
 
 GROUPS: dict[str, Group] = {
+    "subjects": Group("Data", "Say who is who: by seats, by a table, by hand.", "track"),
+    "labels": Group("Labels", "Import votes, turn them into labels, measure agreement.", "show"),
     "config": Group("Project", "Show the settings in force.", "show"),
 }
 

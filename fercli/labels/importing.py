@@ -23,7 +23,7 @@ class MatchedVotes:
         num_unmatched: votes on them.
         num_skipped: votes that were none.
         num_overwritten: votes that a newer one of the same annotator on the same face replaced.
-        repeats: for each annotator who judged a face twice: how often, and how often alike.
+        repeats: for each annotator who judged a face under two names: how often, and how often alike.
     """
 
     votes: list[Vote]
@@ -37,7 +37,13 @@ class MatchedVotes:
 
 
 def match_votes(
-    raw: RawVotes, faces: FaceIndex, vocabulary: Vocabulary, *, pseudonyms: Mapping[str, str], source: str
+    raw: RawVotes,
+    faces: FaceIndex,
+    vocabulary: Vocabulary,
+    *,
+    pseudonyms: Mapping[str, str],
+    source: str,
+    place: str = "",
 ) -> MatchedVotes:
     """Turn raw votes into rows.
 
@@ -46,18 +52,20 @@ def match_votes(
         faces: the project's faces.
         vocabulary: the project's words.
         pseudonyms: the key of earlier imports, name -> pseudonym.
-        source: what the column `source` shall say, and messages name.
+        source: what the column `source` shall say.
+        place: what messages call the file; `source` where it is not given.
 
     Raises:
         InputError: labels that are not in the project's set.
     """
-    meanings = vocabulary.meanings_of((vote.label for vote in (*raw.votes, *raw.gold)), source)
+    meanings = vocabulary.meanings_of((vote.label for vote in (*raw.votes, *raw.gold)), place or source)
     found = {item: faces.find(item) for item in dict.fromkeys(vote.item for vote in (*raw.votes, *raw.gold))}
     key = extend_pseudonyms(pseudonyms, (vote.annotator for vote in (*raw.votes, *raw.gold)))
     matched = [vote for vote in raw.votes if found[vote.item] is not None]
-    rows = [_row(vote, found, meanings, key, source) for vote in matched if vote.label in meanings]
+    given = [vote for vote in matched if vote.label in meanings]
+    rows = [_row(vote, found, meanings, key, source) for vote in given]
     gold = [vote for vote in raw.gold if vote.label in meanings and found[vote.item] is not None]
-    votes, num_overwritten, repeats = _keep_newest(rows)
+    votes, num_overwritten, _ = _keep_newest(rows)
     return MatchedVotes(
         votes,
         key,
@@ -66,7 +74,7 @@ def match_votes(
         len(raw.votes) - len(matched),
         raw.num_skipped + len(matched) - len(rows),
         num_overwritten,
-        repeats,
+        _repeats(given, rows),
     )
 
 
@@ -75,8 +83,8 @@ def merge_votes(existing: Iterable[Vote], new: Iterable[Vote]) -> tuple[list[Vot
 
     With time stamps on both the later stamp is newer; else the vote of `new` is.
     """
-    votes, num_overwritten, repeats = _keep_newest([*existing, *new])
-    return votes, num_overwritten, num_overwritten - sum(num_alike for _, num_alike in repeats.values())
+    votes, num_overwritten, num_alike = _keep_newest([*existing, *new])
+    return votes, num_overwritten, num_overwritten - num_alike
 
 
 def _row(
@@ -92,21 +100,32 @@ def _row(
     return Vote(face_id, annotator, label, vote.label, vote.confidence, vote.created_at, source)
 
 
-def _keep_newest(votes: Sequence[Vote]) -> tuple[list[Vote], int, dict[str, tuple[int, int]]]:
+def _keep_newest(votes: Sequence[Vote]) -> tuple[list[Vote], int, int]:
+    """One vote for each face and annotator, how many gave way, and how many of these said the same."""
     newest: dict[tuple[str, str], Vote] = {}
-    num_repeats, num_alike = Counter[str](), Counter[str]()
+    num_alike = 0
     for vote in votes:
         pair = vote.face_id, vote.annotator
         other = newest.get(pair)
         if other is not None:
-            num_repeats[vote.annotator] += 1
-            num_alike[vote.annotator] += other.label == vote.label
+            num_alike += other.label == vote.label
             if _is_older(vote, other):
                 continue
         newest[pair] = vote
     kept = [newest[pair] for pair in sorted(newest)]
-    repeats = {annotator: (count, num_alike[annotator]) for annotator, count in sorted(num_repeats.items())}
-    return kept, len(votes) - len(kept), repeats
+    return kept, len(votes) - len(kept), num_alike
+
+
+def _repeats(given: Sequence[RawVote], rows: Sequence[Vote]) -> dict[str, tuple[int, int]]:
+    """How often an annotator judged one face under two names, and how often alike; a changed mind is no repeat."""
+    first: dict[tuple[str, str], tuple[str, str]] = {}
+    num_repeats, num_alike = Counter[str](), Counter[str]()
+    for raw, vote in zip(given, rows, strict=True):
+        item, label = first.setdefault((vote.face_id, vote.annotator), (raw.item, vote.label))
+        if item != raw.item:
+            num_repeats[vote.annotator] += 1
+            num_alike[vote.annotator] += label == vote.label
+    return {annotator: (count, num_alike[annotator]) for annotator, count in sorted(num_repeats.items())}
 
 
 def _is_older(vote: Vote, other: Vote) -> bool:

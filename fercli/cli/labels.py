@@ -1,0 +1,43 @@
+"""`fer labels ...`: votes in, labels out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fercli.cli.options import Call
+from fercli.cli.render_labels import show_import, show_labels
+from fercli.stages.labels_import import LabelsImportResult, LabelsImportSettings
+from fercli.stages.labels_import import labels_import as run_import
+from fercli.stages.labels_show import LabelsShowResult
+from fercli.stages.labels_show import labels_show as run_show
+from fercli.stages.labels_vote import LabelsVoteResult, LabelsVoteSettings
+from fercli.stages.labels_vote import labels_vote as run_vote
+
+
+def labels_import(
+    call: Call,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files or folders of votes.")],
+    *,
+    settings: LabelsImportSettings,
+) -> LabelsImportResult:
+    """Options -> settings -> stage."""
+    result = run_import(call.project, settings, files, progress=call.progress, force=call.force, dry_run=call.dry_run)
+    if not (call.json or result.is_unchanged or result.is_dry_run):
+        show_import(result)
+        call.has_shown = True
+    return result
+
+
+def labels_vote(call: Call, *, settings: LabelsVoteSettings) -> LabelsVoteResult:
+    """Options -> settings -> stage."""
+    return run_vote(call.project, settings, force=call.force, dry_run=call.dry_run)
+
+
+def labels_show(call: Call) -> LabelsShowResult:
+    """Show counts of votes and labels, and agreement."""
+    result = run_show(call.project)
+    if not call.json:
+        show_labels(result)
+        call.has_shown = True
+    return result

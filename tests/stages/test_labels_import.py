@@ -1,0 +1,197 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from fercli.core.errors import CheckError, InputError, MissingStageError, UsageError
+from fercli.core.project import Project, create_project, open_project
+from fercli.core.rows import Face, Label, Vote
+from fercli.stages.labels_import import LabelsImportSettings, labels_import
+from fercli.stages.labels_vote import LabelsVoteSettings, labels_vote
+from tests.stages.voted import CLASSES, face, make_faces, write_votes
+
+AUTO = LabelsImportSettings()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make_faces(tmp_path / "p")
+
+
+def label_of(project: Project, face_id: str) -> tuple[str, str]:
+    return next((label.label, label.status) for label in project.rows(Label) if label.face_id == face_id)
+
+
+def test_votes_become_rows_under_pseudonyms_and_labels_at_once(project: Project, tmp_path: Path) -> None:
+    path = write_votes(
+        tmp_path / "votes.csv", {face(0, 0): "hhn", face(0, 1): "hnb", face(0, 2): "hh-", face(0, 3): "h--"}
+    )
+    result = labels_import(project, AUTO, [path])
+    assert (result.num_votes, result.num_new, result.num_changed) == (9, 9, 0)
+    assert result.formats == {"votes.csv": "csv-long: the header has face_id, annotator, label"}
+    assert {vote.annotator for vote in project.rows(Vote)} == {"a1", "a2", "a3"}
+    assert label_of(project, face(0, 0)) == ("happy", "ok")
+    assert label_of(project, face(0, 1)) == ("", "tie")
+    assert label_of(project, face(0, 3)) == ("", "too_few")
+    assert result.by_status == {"ok": 2, "tie": 1, "too_few": 1}
+    assert any("1 of 4 faces have no majority (1 ties)" in warning for warning in result.warnings)
+
+
+def test_file_is_kept_byte_for_byte_with_its_digest_and_names_only_there(project: Project, tmp_path: Path) -> None:
+    path = write_votes(tmp_path / "votes.csv", {face(0, 0): "hh"}, annotators=["Zoë", "Amir"])  # type: ignore[arg-type]  # zips as well
+    labels_import(project, AUTO, [path])
+    (entry,) = json.loads((project.root / "labels/imports/imports.json").read_text(encoding="utf-8"))
+    assert (project.root / entry["kept"]).read_bytes() == path.read_bytes()
+    assert entry["kept"].startswith(f"labels/imports/{entry['sha256'][:8]}-votes")
+    key = json.loads((project.root / "labels/imports/annotators.json").read_text(encoding="utf-8"))
+    assert key == {"Zoë": "a1", "Amir": "a2"}
+    manifests = "".join(table.read_text(encoding="utf-8") for table in (project.root / "manifests").glob("*.csv"))
+    assert "Zoë" not in manifests
+
+
+def test_same_file_again_does_nothing(project: Project, tmp_path: Path) -> None:
+    path = write_votes(tmp_path / "votes.csv", {face(0, 0): "hhn"})
+    labels_import(project, AUTO, [path])
+    before = (project.root / "manifests/votes.csv").stat().st_mtime_ns
+    again = labels_import(project, AUTO, [path])
+    assert again.is_unchanged
+    assert again.num_labelled == 1
+    assert (project.root / "manifests/votes.csv").stat().st_mtime_ns == before
+
+
+def test_renamed_copy_of_a_file_is_the_same_file(project: Project, tmp_path: Path) -> None:
+    path = write_votes(tmp_path / "votes.csv", {face(0, 0): "hhn"})
+    labels_import(project, AUTO, [path])
+    copy = tmp_path / "other.csv"
+    copy.write_bytes(path.read_bytes())
+    assert labels_import(project, AUTO, [copy]).is_unchanged
+
+
+def test_later_file_adds_votes_and_replaces_those_of_the_same_annotator(project: Project, tmp_path: Path) -> None:
+    labels_import(project, AUTO, [write_votes(tmp_path / "1.csv", {face(0, 0): "hn", face(1, 0): "bb"})])
+    result = labels_import(project, AUTO, [write_votes(tmp_path / "2.csv", {face(0, 0): "-hh"})])
+    assert (result.num_new, result.num_changed) == (1, 1)
+    assert label_of(project, face(0, 0)) == ("happy", "ok")
+    assert label_of(project, face(1, 0)) == ("bored", "ok")
+
+
+def test_unmatched_items_are_failures_and_strict_refuses_them(project: Project, tmp_path: Path) -> None:
+    path = write_votes(tmp_path / "v.csv", {face(0, 0): "hh", "lesson-9/f000000-0": "h"})
+    with pytest.raises(InputError, match="1 items are no face of this project: 'lesson-9/f000000-0'"):
+        labels_import(project, LabelsImportSettings(strict=True), [path])
+    assert project.rows(Vote) == []
+    result = labels_import(project, AUTO, [path])
+    assert [failure.item for failure in result.failures] == ["v.csv: lesson-9/f000000-0"]
+    assert (result.num_votes, result.num_unmatched) == (2, 1)
+
+
+def test_unmatched_items_are_tried_again_when_there_are_new_faces(project: Project, tmp_path: Path) -> None:
+    path = write_votes(tmp_path / "v.csv", {face(0, 0): "hh", "lesson-1/f000099-0": "hh"})
+    labels_import(project, AUTO, [path])
+    assert labels_import(project, AUTO, [path]).is_unchanged
+    project.write_rows([*project.rows(Face), Face("lesson-1/f000099-0", "", "lesson-1")], Face)
+    assert labels_import(project, AUTO, [path]).num_new == 2
+
+
+def test_file_of_another_project_is_refused(project: Project, tmp_path: Path) -> None:
+    path = write_votes(tmp_path / "v.csv", {"lesson-9/f000000-0": "h"})
+    with pytest.raises(InputError, match=r"v\.csv: none of its items is a face of this project"):
+        labels_import(project, AUTO, [path])
+
+
+def test_bad_file_beside_a_good_one_is_a_failure(project: Project, tmp_path: Path) -> None:
+    good = write_votes(tmp_path / "good.csv", {face(0, 0): "hh"})
+    bad = tmp_path / "bad.csv"
+    bad.write_text("a,b\n1,2\n", encoding="utf-8")
+    result = labels_import(project, AUTO, [bad, good, tmp_path / "none.csv"])
+    assert [failure.item for failure in result.failures] == ["bad.csv", "none.csv"]
+    assert result.num_votes == 2
+
+
+def test_unknown_label_changes_nothing_and_map_helps(project: Project, tmp_path: Path) -> None:
+    path = write_votes(tmp_path / "v.csv", {face(0, 0): "xxh"})
+    with pytest.raises(InputError, match=r"v\.csv: 1 label is not in this project's set: 'joyfull' \(2 votes"):
+        labels_import(project, AUTO, [path])
+    assert not list((project.root / "labels/imports").iterdir())
+    result = labels_import(project, LabelsImportSettings(map=("joyfull=happy",)), [path])
+    assert result.classes["happy"] == 1
+    assert {vote.raw_label for vote in project.rows(Vote)} == {"joyfull", "happy"}
+
+
+def test_map_without_equals_is_a_usage_error(project: Project, tmp_path: Path) -> None:
+    path = write_votes(tmp_path / "v.csv", {face(0, 0): "hh"})
+    with pytest.raises(UsageError, match="'--map joyfull' is no word=class"):
+        labels_import(project, LabelsImportSettings(map=("joyfull",)), [path])
+
+
+def test_last_word_on_a_tie_is_an_adjudicated_label(project: Project, tmp_path: Path) -> None:
+    labels_import(project, AUTO, [write_votes(tmp_path / "1.csv", {face(0, 0): "hn"})])
+    final = write_votes(tmp_path / "2.csv", {face(0, 0): "b"}, annotators="z")
+    labels_import(project, LabelsImportSettings(final=True), [final])
+    assert label_of(project, face(0, 0)) == ("bored", "adjudicated")
+    assert next(label.num_votes for label in project.rows(Label)) == 2
+
+
+def test_gold_is_kept_apart(project: Project, tmp_path: Path) -> None:
+    value = {"type": "choices", "from_name": "e", "value": {"choices": ["happy"]}}
+    annotations = [
+        {"completed_by": 1, "result": [value]},
+        {"completed_by": 2, "result": [value], "ground_truth": True},
+    ]
+    path = tmp_path / "tasks.json"
+    path.write_text(json.dumps([{"data": {"face_id": face(0, 0)}, "annotations": annotations}]), encoding="utf-8")
+    result = labels_import(project, AUTO, [path])
+    assert (result.num_votes, result.num_gold) == (1, 1)
+    assert "happy" in (project.root / "labels/gold.csv").read_text(encoding="utf-8")
+
+
+def test_labels_that_came_with_a_data_set_stay_where_nobody_votes(project: Project, tmp_path: Path) -> None:
+    project.write_rows([Label(face(5, 0), "bored", "given", "published", 0)], Label)
+    labels_import(project, AUTO, [write_votes(tmp_path / "1.csv", {face(0, 0): "hh"})])
+    assert label_of(project, face(5, 0)) == ("bored", "given")
+
+
+def test_import_goes_on_with_the_rule_of_the_last_vote(project: Project, tmp_path: Path) -> None:
+    labels_import(project, AUTO, [write_votes(tmp_path / "1.csv", {face(0, 0): "hhh", face(0, 1): "hh"})])
+    labels_vote(project, LabelsVoteSettings(min_votes=3))
+    result = labels_import(project, AUTO, [write_votes(tmp_path / "2.csv", {face(0, 2): "nn"})])
+    assert result.rule.startswith("majority, at least 3 votes")
+    assert label_of(project, face(0, 2)) == ("", "too_few")
+
+
+def test_tie_rule_error_of_the_project_stops_the_import_and_changes_nothing(project: Project, tmp_path: Path) -> None:
+    config = project.root / "fer.toml"
+    config.write_text(config.read_text(encoding="utf-8") + '\n[labels-vote]\ntie = "error"\n', encoding="utf-8")
+    with pytest.raises(CheckError, match="1 faces have no majority"):
+        labels_import(open_project(project.root), AUTO, [write_votes(tmp_path / "1.csv", {face(0, 0): "hn"})])
+    assert project.rows(Vote) == []
+
+
+def test_dry_run_says_what_would_come_in_and_writes_nothing(project: Project, tmp_path: Path) -> None:
+    path = write_votes(tmp_path / "v.csv", {face(0, 0): "hh"})
+    result = labels_import(project, AUTO, [path], dry_run=True)
+    assert result.plan == ("import 2 votes from 'v.csv' (csv-long: the header has face_id, annotator, label)",)
+    assert not list((project.root / "labels/imports").iterdir())
+
+
+def test_import_before_faces_names_the_stage_that_is_missing(tmp_path: Path) -> None:
+    project = create_project(tmp_path / "p", name="p", classes=CLASSES)
+    with pytest.raises(MissingStageError) as caught:
+        labels_import(project, AUTO, [write_votes(tmp_path / "v.csv", {face(0, 0): "hh"})])
+    assert caught.value.hint == "Run: fer align"
+
+
+def test_import_of_nothing_is_a_usage_error(project: Project) -> None:
+    with pytest.raises(UsageError, match="no votes to import"):
+        labels_import(project, AUTO, [])
+
+
+def test_folder_is_imported_and_its_list_of_files_kept(project: Project, tmp_path: Path) -> None:
+    for name in ("anna/happy/f000000-0.png", "anna/bored/f000001-0.png"):
+        (tmp_path / "sorted" / name).parent.mkdir(parents=True)
+        (tmp_path / "sorted" / name).write_bytes(b"x")
+    result = labels_import(project, AUTO, [tmp_path / "sorted"])
+    assert result.num_votes == 2
+    (kept,) = (project.root / "labels/imports").glob("*.list")
+    assert "anna/bored/f000001-0.png" in kept.read_text(encoding="utf-8")
+    assert labels_import(project, AUTO, [tmp_path / "sorted"]).is_unchanged

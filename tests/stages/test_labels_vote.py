@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+
+from fercli.core.errors import CheckError, MissingStageError
+from fercli.core.project import Project
+from fercli.core.rows import Label
+from fercli.stages.labels_import import LabelsImportSettings, labels_import
+from fercli.stages.labels_show import labels_show
+from fercli.stages.labels_vote import LabelsVoteSettings, labels_vote
+from tests.stages.voted import face, make_faces, write_votes
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = make_faces(tmp_path / "p")
+    votes = {face(0, 0): "hhn", face(0, 1): "hnb", face(0, 2): "hh-", face(0, 3): "h--", face(1, 0): "uuh"}
+    labels_import(project, LabelsImportSettings(), [write_votes(tmp_path / "votes.csv", votes)])
+    return project
+
+
+def test_other_settings_give_other_labels_and_the_change_is_counted(project: Project) -> None:
+    result = labels_vote(project, LabelsVoteSettings(min_votes=3))
+    assert (result.num_labelled, result.num_changed) == (1, 1)
+    assert result.by_status == {"ok": 1, "tie": 1, "too_few": 2, "unknown": 1}
+
+
+def test_second_call_does_nothing_and_says_the_same(project: Project) -> None:
+    first = labels_vote(project, LabelsVoteSettings())
+    second = labels_vote(project, LabelsVoteSettings())
+    assert not first.is_unchanged
+    assert second.is_unchanged
+    assert second.by_status == first.by_status
+
+
+def test_dry_run_writes_nothing(project: Project) -> None:
+    before = project.rows(Label)
+    result = labels_vote(project, LabelsVoteSettings(min_votes=3), dry_run=True)
+    assert result.plan == (
+        "write 5 labels by majority, at least 3 votes, agreement 0.5, ties unknown, 1 of them changed",
+    )
+    assert project.rows(Label) == before
+
+
+def test_tie_rules_reach_the_table(project: Project) -> None:
+    labels_vote(project, LabelsVoteSettings(tie="drop"))
+    assert face(0, 1) not in {label.face_id for label in project.rows(Label)}
+    labels_vote(project, LabelsVoteSettings(tie="soft"))
+    assert {label.rule for label in project.rows(Label) if label.status == "tie"} == {"majority+soft"}
+    with pytest.raises(CheckError, match="1 faces have no majority"):
+        labels_vote(project, LabelsVoteSettings(tie="error"))
+
+
+def test_class_without_a_face_is_a_warning_with_numbers(project: Project) -> None:
+    warnings = labels_vote(project, LabelsVoteSettings()).warnings
+    assert "Class 'bored' vanishes: 1 votes, no face (0 outvoted, 1 on faces without a majority)." in warnings
+
+
+def test_vote_before_import_names_the_stage_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(MissingStageError) as caught:
+        labels_vote(make_faces(tmp_path / "p"), LabelsVoteSettings())
+    assert caught.value.hint == "Run: fer labels import"
+
+
+def test_show_counts_faces_votes_and_agreement(project: Project) -> None:
+    result = labels_show(project)
+    assert (result.num_usable_faces, result.num_without_votes, result.num_votes) == (24, 19, 12)
+    assert result.annotators == {"a1": 5, "a2": 4, "a3": 3}
+    # Pairs alike: 1 of 3, 0 of 3, 1 of 1, 1 of 3; the face with one vote has none.
+    assert result.percent == pytest.approx(3 / 10)
+    # hhn: the n is held against h h; uuh: the others of h say unknown, which is no class. The rest has no majority.
+    assert result.ceiling == 0.0
+
+
+def test_show_works_before_any_vote(tmp_path: Path) -> None:
+    result = labels_show(make_faces(tmp_path / "p"))
+    assert (result.num_votes, result.krippendorff, result.num_without_votes) == (0, None, 24)
