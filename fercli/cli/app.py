@@ -57,6 +57,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("eval", "Inspect", "eval", "Score a run on held-out faces, with intervals.", "fer eval --confusion"),
     Entry("val", "Inspect", "eval", "Score a run on held-out faces.", alias_of="eval"),
     Entry("gradcam", "Inspect", "gradcam", "Draw where a model looks, class by class.", "fer gradcam --per-class 3"),
+    Entry("predict", "Inspect", "predict", "Judge the faces of any picture or video.", "fer predict lesson-2.mp4"),
     Entry("report", "Share", "report", "Write one HTML page of everything known.", "fer report"),
     Entry("trace", "Project", "trace", "Follow one face back to its video.", "fer trace lesson-1/f000042-0"),
     Entry("doctor", "Project", "doctor", "Look at the machine and the project for trouble.", "fer doctor"),

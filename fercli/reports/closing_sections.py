@@ -52,7 +52,7 @@ def wrong_section(sheet: bytes | None, wrong: Sequence[Prediction], num_faces: i
     return Section(
         "errors",
         title,
-        text=(f"{counted(len(wrong), 'face')} of {num_faces:,} were mistaken.",),
+        text=(f"Mistaken: {len(wrong):,} of {counted(num_faces, 'face')}.",),
         pictures=(picture,) if sheet else (),
         tables=(
             Table("The same faces", ("face", "true", "predicted", "probability", "subject"), rows, is_folded=True),

@@ -12,9 +12,24 @@ _MANY_VIDEOS = 12
 
 
 def data_section(
-    videos: Sequence[Video], frames: Sequence[Frame], faces: Sequence[Face], subjects: Sequence[Subject]
+    videos: Sequence[Video],
+    frames: Sequence[Frame],
+    faces: Sequence[Face],
+    subjects: Sequence[Subject],
+    *,
+    contact: bytes | None = None,
+    num_shown: int = 0,
 ) -> Section:
-    """Say what was recorded, which frames were kept, which faces were found and which of them were dropped."""
+    """Say what was recorded, which frames were kept, which faces were found and which of them were dropped.
+
+    Args:
+        videos: recordings and folders of pictures.
+        frames: kept ones.
+        faces: all of them.
+        subjects: who is who.
+        contact: sheet with one face of each of the first subjects; None when there is none.
+        num_shown: how many subjects it shows.
+    """
     title = "The data"
     if not videos and not faces:
         return Section("data", title, missing=(Missing("no video or picture has been added.", "fer add VIDEO"),))
@@ -37,6 +52,7 @@ def data_section(
         text=(_data_text(usable, subjects),),
         facts=tuple(facts),
         tables=tuple(table for table in (_video_table(videos, frames, usable), _drop_table(faces)) if table),
+        pictures=_contact_pictures(contact, num_shown, len(known)),
         missing=tuple(missing),
     )
 
@@ -50,6 +66,7 @@ def split_section(
     classes: Sequence[str],
     how: Mapping[str, object],
     leaks: Leaks | None,
+    are_images_checked: bool = False,
 ) -> Section:
     """Say who is in which part, how it was decided, and whether somebody is in two of them.
 
@@ -61,6 +78,7 @@ def split_section(
         classes: of the project.
         how: what the split's JSON says of how it was made.
         leaks: what two parts share; None when it was not looked for.
+        are_images_checked: whether identical pictures were looked for as well.
     """
     title = "The split"
     if not rows:
@@ -91,7 +109,21 @@ def split_section(
                 "Faces of each class in each part. A class with few faces has uncertain figures.",
             ),
         ),
-        closing=_leak_closing(leaks),
+        closing=_leak_closing(leaks, are_images_checked),
+    )
+
+
+def _contact_pictures(contact: bytes | None, num_shown: int, num_subjects: int) -> tuple[Picture, ...]:
+    if contact is None:
+        return ()
+    which = "Each subject" if num_shown == num_subjects else f"The first {num_shown} of {num_subjects} subjects"
+    return (
+        Picture(
+            contact,
+            f"Contact sheet of {counted(num_shown, 'face')}, one for each subject.",
+            f"{which} by one face, under a pseudonym. Two who look like one person, or one who is two people, would "
+            "make the split leak: mend them with fer subjects.",
+        ),
     )
 
 
@@ -177,8 +209,9 @@ def _leak_warnings(leaks: Leaks | None) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _leak_closing(leaks: Leaks | None) -> tuple[str, ...]:
+def _leak_closing(leaks: Leaks | None, are_images_checked: bool) -> tuple[str, ...]:
     if leaks is None or leaks.subjects or leaks.identical:
         return ()
     videos = f" {counted(len(leaks.videos), 'recording')} show subjects of more than one part." if leaks.videos else ""
-    return (f"Leak check: no subject and no identical picture is in more than one part.{videos}",)
+    what = "no subject and no identical picture is" if are_images_checked else "no subject is"
+    return (f"Leak check: {what} in more than one part.{videos}",)

@@ -32,8 +32,8 @@ _MANY_SUBJECTS = 12
 class Outcome:
     """What predictions on one part of the data say.
 
-    `baseline` is the class that training faces have most often and how often always saying it would be right here.
-    `metrics` is metrics.json, which holds the intervals.
+    `baseline` is the most frequent true class and its share: what always saying it would reach. `metrics` is
+    metrics.json, which holds the intervals. `ceiling` is how often one annotator is the majority of the others.
     """
 
     split: str
@@ -42,7 +42,7 @@ class Outcome:
     calibration: Calibration
     metrics: Mapping[str, object]
     predictions: Sequence[Prediction]
-    baseline: tuple[str, float] | None = None
+    baseline: tuple[str, float]
     ceiling: float | None = None
 
 
@@ -52,7 +52,6 @@ def outcome_of(
     classes: Sequence[str],
     *,
     split: str,
-    train_counts: Mapping[str, int],
     ceiling: float | None = None,
 ) -> Outcome:
     """Read the predictions of one part.
@@ -70,8 +69,8 @@ def outcome_of(
         [[row.probabilities.get(emotion, 0.0) for emotion in classes] for row in known], np.float64
     )
     matrix = confusion_matrix(targets, predicted, len(classes))
-    usual = max(classes, key=lambda emotion: train_counts.get(emotion, 0)) if any(train_counts.values()) else ""
-    baseline = (usual, float((targets == places[usual]).mean())) if usual else None
+    support = matrix.sum(axis=1)
+    baseline = (classes[int(support.argmax())], float(support.max() / support.sum())) if known else ("", 0.0)
     return Outcome(
         split,
         matrix,
@@ -144,9 +143,7 @@ def result_section(outcome: Outcome | None, *, command: str = "fer eval --confus
     title = "The results"
     if outcome is None:
         return Section("results", title, missing=(Missing("the model has not been evaluated.", command),))
-    marks = []
-    if outcome.baseline:
-        marks.append(Mark(f"always '{outcome.baseline[0]}'", outcome.baseline[1], "baseline"))
+    marks = [Mark(f"always '{outcome.baseline[0]}'", outcome.baseline[1], "baseline")]
     if outcome.ceiling is not None:
         marks.append(Mark("human ceiling", outcome.ceiling, "ceiling"))
     return Section(
@@ -168,10 +165,11 @@ def interval_of(metrics: Mapping[str, object], key: str) -> Mapping[str, object]
 
 
 def _numbers(outcome: Outcome, key: str) -> tuple[float, float | None, float | None]:
-    return (float(getattr(outcome.scores, key)), *_bounds(interval_of(outcome.metrics, key)))
+    return (float(getattr(outcome.scores, key)), *bounds_of(interval_of(outcome.metrics, key)))
 
 
-def _bounds(entry: Mapping[str, object]) -> tuple[float, float] | tuple[None, None]:
+def bounds_of(entry: Mapping[str, object]) -> tuple[float, float] | tuple[None, None]:
+    """The interval of one measure's entry; twice None when it has none."""
     low, high = entry.get("low"), entry.get("high")
     return (float(low), float(high)) if isinstance(low, int | float) and isinstance(high, int | float) else (None, None)
 
@@ -203,17 +201,16 @@ def _score_table(outcome: Outcome) -> Table:
     for key, word, meaning in MEASURES:
         value, low, high = _numbers(outcome, key)
         rows.append((word, percent(value), percent_range(low, high), meaning))
-    if outcome.baseline:
-        emotion, share = outcome.baseline
-        rows.append(("baseline", percent(share), "-", f"always '{emotion}', the most frequent class of training"))
+    emotion, share = outcome.baseline
+    rows.append(("majority class", percent(share), "-", f"what always saying '{emotion}' would reach on these faces"))
     if outcome.ceiling is not None:
         meaning = "how often one annotator's vote is the majority of the others, on all voted faces"
         rows.append(("human ceiling", percent(outcome.ceiling), "-", meaning))
     without = interval_of(interval_of(outcome.metrics, "without_duplicates"), "accuracy")
     if isinstance(without.get("value"), int | float):
-        share = float(str(without["value"]))
+        value = float(str(without["value"]))
         meaning = "faces with a copy in training left out"
-        rows.append(("accuracy without duplicates", percent(share), percent_range(*_bounds(without)), meaning))
+        rows.append(("accuracy without duplicates", percent(value), percent_range(*bounds_of(without)), meaning))
     unit = str(interval_of(outcome.metrics, "accuracy").get("unit") or "unit")
     return Table("Scores", ("measure", "value", f"95 % interval over {unit}s", "what it is"), tuple(rows))
 

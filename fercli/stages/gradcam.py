@@ -84,8 +84,8 @@ def gradcam(
         InputError: no such run or picture.
     """
     chosen = find_run(project.root, run)
-    mark = _mark(project, chosen, settings)
-    if not force and not settings.list_layers and (known := recall(project.root, "gradcam", mark, GradcamResult)):
+    stage, mark = f"gradcam-{chosen.run_id}", _mark(project, chosen, settings)
+    if not force and not settings.list_layers and (known := recall(project.root, stage, mark, GradcamResult)):
         return known
     _check_target(settings, chosen.record.classes)
     if dry_run:
@@ -102,7 +102,7 @@ def gradcam(
         result = _look_at_images(project, chosen, settings, loaded, progress)
     else:
         result = _look_at_split(project, chosen, settings, loaded, progress)
-    remember(project.root, "gradcam", mark, settings, result)
+    remember(project.root, stage, mark, settings, result)
     return result
 
 

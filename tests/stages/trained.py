@@ -1,13 +1,15 @@
 """A small project with a finished run whose network is real and whose weights were never trained."""
 
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
+from fercli.core.files import replace_text
 from fercli.core.project import Project, create_project
-from fercli.core.rows import Face, Label, SplitRow, Subject, Vote
+from fercli.core.rows import Face, Label, Prediction, SplitRow, Subject, Vote
 from fercli.core.runs import RunRecord, write_record
 from fercli.core.tables import write_table
 from fercli.data.transforms import InputFormat
@@ -56,6 +58,24 @@ def write_run(project: Project, run_id: str = RUN_ID) -> Path:
     meta = {"model": "drf-msam", "classes": list(CLASSES), "model_options": {}, "form": form.to_json(), "epoch": 1}
     save_checkpoint(folder / "checkpoints" / "best.safetensors", model.state_dict(), meta)
     return folder
+
+
+def evaluated(project: Project, *, num_wrong: int = 1) -> list[Prediction]:
+    """Predictions as `fer eval` leaves them, the first `num_wrong` of them mistaken."""
+    folder = project.root / "runs" / RUN_ID / "eval" / "test"
+    part = {row.face_id for row in project.split_rows("default") if row.split == "test"}
+    label_of = {label.face_id: label.label for label in project.rows(Label)}
+    rows = []
+    for number, face in enumerate(face for face in project.rows(Face) if face.face_id in part):
+        label = label_of[face.face_id]
+        predicted = CLASSES[(CLASSES.index(label) + 1) % 3] if number < num_wrong else label
+        shares = {emotion: 0.8 if emotion == predicted else 0.1 for emotion in CLASSES}
+        rows.append(Prediction(face.face_id, face.subject_id, face.video_id, "test", label, predicted, shares))
+    write_table(folder / "predictions.csv", rows, Prediction, CLASSES)
+    interval = {"low": 0.6, "high": 0.95, "unit": "subject"}
+    metrics = {name: {"value": 0.8, **interval} for name in ("accuracy", "balanced_accuracy", "macro_f1")}
+    replace_text(folder / "metrics.json", json.dumps(metrics))
+    return rows
 
 
 def drawn_face(number: int, place: int) -> np.ndarray:

@@ -1,0 +1,114 @@
+"""What a project noted of itself to the commands, settings and versions that make its report again."""
+
+import importlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from fercli.core.project import Project
+from fercli.core.runs import Run
+from fercli.core.settings import option_name, plain_settings
+from fercli.stages.report_run import read_config, read_json
+
+# In the order of the pipeline: the stage's name in the log, the module of its settings, the words of its command.
+_STAGES = (
+    ("init", "init", "fer init"),
+    ("add", "add", "fer add"),
+    ("extract-frames", "extract_plan", "fer extract-frames"),
+    ("align", "align", "fer align"),
+    ("subjects", "subjects", "fer subjects track"),
+    ("labels-import", "labels_import", "fer labels import"),
+    ("labels-vote", "labels_vote", "fer labels vote"),
+    ("split", "split", "fer split"),
+    ("train", "train_settings", "fer train"),
+    ("eval", "eval", "fer eval"),
+    ("gradcam", "gradcam", "fer gradcam"),
+)
+_PLACEHOLDERS = {"init": " .", "add": " VIDEO", "labels-import": " FILE"}
+
+
+def made_by(project: Project, run: Run | None) -> list[str]:
+    """The commands of the pipeline that have been run, the last of each, with the settings that are not the built-in.
+
+    Words in capitals stand for files that the log does not name.
+    """
+    last = _last_settings(project)
+    if run is not None:
+        last["train"] = read_config(run).get("train", {})
+    commands = []
+    for stage, module, words in _STAGES:
+        named = [name for name in last if name == stage or name.startswith(f"{stage}-{run.run_id if run else '?'}")]
+        if named:
+            commands.append(words + _PLACEHOLDERS.get(stage, "") + "".join(_options(module, last[named[-1]])))
+    return [*commands, "fer report"]
+
+
+def run_settings(run: Run | None) -> list[tuple[str, str]]:
+    """Everything that config.toml holds, one dotted name a row."""
+    return list(_flat(read_config(run), "")) if run else []
+
+
+def versions_of(run: Run | None) -> dict[str, str]:
+    """Versions and machine of the run: run.json's, then what env.json adds."""
+    if run is None:
+        return {}
+    known = {name: str(value) for name, value in run.record.versions.items()}
+    return known | {name: value for name, value in _flat(read_json(run.folder / "env.json"), "") if name not in known}
+
+
+def _last_settings(project: Project) -> dict[str, Mapping[str, Any]]:  # JSON
+    path = project.root / ".fer" / "journal.jsonl"
+    last: dict[str, Mapping[str, Any]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            entry = json.loads(line)
+            last[entry["stage"]] = entry["settings"]
+        except (ValueError, KeyError, TypeError):
+            continue  # a line cut short by a kill says nothing
+    return last
+
+
+def _options(module: str, given: Mapping[str, Any]) -> Iterator[str]:
+    """--name value for each setting that differs from its default; mappings as --set."""
+    defaults = _defaults(module, set(given))
+    if defaults is None:
+        return
+    plain = plain_settings(defaults)
+    for column in fields(defaults):
+        value = given.get(column.name, plain[column.name])
+        if value == plain[column.name] or value is None:
+            continue
+        name = option_name(column)
+        if isinstance(value, Mapping):
+            yield from (f" --set {column.name}.{key}={_word(inner)}" for key, inner in value.items())
+        elif column.metadata.get("is_hidden"):
+            yield f" --set {column.name}={_word(value)}"
+        elif isinstance(value, bool):
+            yield f" --{name}" if value else f" --no-{name}"
+        else:
+            yield f" --{name} {_word(value)}"
+
+
+def _defaults(module: str, names: set[str]) -> Any:  # an instance of some settings class
+    """The built-in settings of a stage, found by their fields; None when the log is of another version."""
+    try:
+        found = importlib.import_module(f"fercli.stages.{module}")
+    except ModuleNotFoundError:
+        return None
+    classes = [value for value in vars(found).values() if isinstance(value, type) and is_dataclass(value)]
+    fitting = [one for one in classes if one.__name__.endswith("Settings") and names <= {f.name for f in fields(one)}]
+    return fitting[0]() if fitting else None
+
+
+def _word(value: object) -> str:
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f'"{text}"' if " " in text else text
+
+
+def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:  # JSON or TOML
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", _word(value)

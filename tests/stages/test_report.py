@@ -1,0 +1,161 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fercli.core.errors import InputError
+from fercli.core.files import replace_text
+from fercli.core.journal import log_run
+from fercli.core.memory import remember
+from fercli.core.project import Project, create_project
+from fercli.core.results import StageResult
+from fercli.core.rows import Face, Video
+from fercli.stages.eval import EvalSettings
+from fercli.stages.gradcam import GradcamSettings, gradcam
+from fercli.stages.report import ReportSettings, report
+from fercli.stages.train_settings import TrainSettings
+from tests.reports.test_html import Reader
+from tests.stages.trained import CLASSES, RUN_ID, evaluated, trained_project
+
+RUN = f"runs/{RUN_ID}"
+HISTORY = "epoch,train_loss,train_accuracy,val_loss,val_accuracy\n1,1.1,0.3,1.2,0.4\n2,0.9,0.5,,\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return trained_project(tmp_path / "mine")
+
+
+def words_of(project: Project, path: str) -> str:
+    text = (project.root / path).read_text(encoding="utf-8")
+    return " ".join(Reader(text).words.replace("\N{NO-BREAK SPACE}", " ").split())
+
+
+def test_report_of_a_whole_run_misses_nothing(project: Project) -> None:
+    evaluated(project)
+    gradcam(project, GradcamSettings())
+    replace_text(project.root / RUN / "metrics.csv", HISTORY)
+    project.write_rows([Video("lesson", "videos/lesson.mp4", "0" * 64, 9, 640, 480, 25.0, 150, 6.0)], Video)
+    result = report(project, ReportSettings())
+    assert result.missing == ()
+    assert result.path == f"{RUN}/report.html"
+    page = Reader((project.root / result.path).read_text(encoding="utf-8"))
+    headings = [attributes["id"] for tag, attributes in page.elements if tag == "h2"]
+    assert headings == [
+        *("warnings", "data", "labels", "split", "model", "training"),
+        *("results", "looks", "errors", "reproduce", "responsible-use"),
+    ]
+    words = words_of(project, result.path)
+    assert "83.3 %" in words  # five of six test faces
+    assert "95 % interval 60.0 to 95.0 %, over subjects" in words
+    assert "always saying 'happy'" in words
+    assert "Fleiss' kappa" in words
+    assert f"fer trace {'lesson/f000004-0'}" in words
+    assert "Article 5(1)(f)" in words
+    assert len(page.all("img")) >= 7
+
+
+def test_page_is_small_and_the_same_every_time(project: Project) -> None:
+    evaluated(project)
+    gradcam(project, GradcamSettings())
+    path = project.root / report(project, ReportSettings()).path
+    before = path.read_bytes()
+    assert len(before) < 5_000_000
+    assert not report(project, ReportSettings(), force=True).is_unchanged
+    assert path.read_bytes() == before
+
+
+def test_second_call_does_nothing_until_something_changes(project: Project) -> None:
+    report(project, ReportSettings())
+    assert report(project, ReportSettings()).is_unchanged
+    evaluated(project)
+    assert not report(project, ReportSettings()).is_unchanged
+
+
+def test_second_call_imports_nothing_heavy(project: Project) -> None:
+    report(project, ReportSettings())
+    code = (
+        "import sys; from pathlib import Path; from fercli.core.project import open_project;"
+        "from fercli.stages.report import ReportSettings, report;"
+        f"assert report(open_project(Path({str(project.root)!r})), ReportSettings()).is_unchanged;"
+        "assert not {'torch', 'numpy', 'matplotlib', 'jinja2', 'pandas'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_missing_parts_are_said_with_their_commands(project: Project) -> None:
+    result = report(project, ReportSettings())
+    assert set(result.missing) == {"The training", "The results", "Where the model looks", "Where it errs"}
+    words = words_of(project, result.path)
+    assert "Run fer eval --confusion, then fer report again." in words
+    assert "Run fer gradcam, then fer report again." in words
+
+
+def test_project_without_a_run_has_a_report_of_its_own(tmp_path: Path) -> None:
+    project = create_project(tmp_path / "new", name="new class", classes=CLASSES)
+    result = report(project, ReportSettings())
+    assert result.path == "reports/report.html"
+    assert result.run == ""
+    assert result.next_command == "fer add VIDEO"
+    assert "No model has been trained yet." in words_of(project, result.path)
+
+
+def test_few_faces_of_a_class_and_unknown_subjects_are_warned_of(project: Project) -> None:
+    evaluated(project)
+    rows = project.rows(Face)
+    project.write_rows([Face(row.face_id, row.frame_id, row.video_id, path=row.path) for row in rows], Face)
+    words = words_of(project, report(project, ReportSettings()).path)
+    assert "Fewer than 5 faces are happy or neutral or bored" in words
+    assert "Who is who has not been told" in words
+
+
+def test_score_not_above_the_majority_class_is_warned_of(project: Project) -> None:
+    evaluated(project, num_wrong=5)
+    metrics = {"accuracy": {"value": 1 / 6, "low": 0.1, "high": 0.3, "unit": "subject"}}
+    replace_text(project.root / RUN / "eval" / "test" / "metrics.json", json.dumps(metrics))
+    words = words_of(project, report(project, ReportSettings()).path)
+    assert "The lower end of the accuracy's interval, 10.0 %, is not above the 33.3 %" in words
+
+
+def test_run_without_a_mistake_says_so(project: Project) -> None:
+    evaluated(project, num_wrong=0)
+    assert "Every face of this part was recognised." in words_of(project, report(project, ReportSettings()).path)
+
+
+def test_commands_that_made_the_run_are_told_with_what_differs_from_the_built_in(project: Project) -> None:
+    log_run(project.root, "train", TrainSettings(epochs=3, model={"topn": 10}), {})
+    settings = EvalSettings(confusion=True)
+    remember(project.root, f"eval-{RUN_ID}-test", "mark", settings, StageResult())
+    config = '[train]\nmodel_name = "sfer-mdfae"\nepochs = 3\nlr = 0.001\n'
+    replace_text(project.root / RUN / "config.toml", config)
+    words = words_of(project, report(project, ReportSettings()).path)
+    assert "fer train --model sfer-mdfae --epochs 3 --lr 0.001 fer eval --confusion fer report" in words
+
+
+def test_split_that_shares_a_subject_is_warned_of(project: Project) -> None:
+    faces = [
+        Face(row.face_id, row.frame_id, row.video_id, path=row.path, subject_id="s000") for row in project.rows(Face)
+    ]
+    project.write_rows(faces, Face)
+    words = words_of(project, report(project, ReportSettings()).path)
+    assert "1 subject in more than one part: results are too good." in words
+
+
+def test_page_does_without_pictures_that_are_gone(project: Project) -> None:
+    evaluated(project)
+    for path in (project.root / "faces").rglob("*.png"):
+        path.unlink()
+    assert "Mistaken: 1 of 6 faces." in words_of(project, report(project, ReportSettings()).path)
+
+
+def test_dry_run_writes_nothing(project: Project) -> None:
+    result = report(project, ReportSettings(), dry_run=True)
+    assert result.plan == (f"write {RUN}/report.html",)
+    assert not (project.root / result.path).exists()
+
+
+def test_unknown_run_is_named(project: Project) -> None:
+    with pytest.raises(InputError, match="'nowhere' is no run of this project"):
+        report(project, ReportSettings(), "nowhere")
