@@ -179,6 +179,9 @@ def _warnings(source: "Source", options: "SourceOptions", gathered: "Gathered", 
     if gathered.left_out:
         words = ", ".join(f"{word} {number:,}" for word, number in sorted(gathered.left_out.items()))
         yield f"Rows of no class of this project were left out: {words}."
+    num_open = sum(not item.emotion for item in gathered.items)
+    if num_open:
+        yield f"{num_open:,} of {len(gathered.items):,} faces have no label: their votes decide for no class."
     empty = [emotion for emotion, number in written.classes.items() if not number]
     if empty:
         yield f"No face has the label {', '.join(empty)}."

@@ -202,6 +202,7 @@ def _write_split(project: Project, gathered: Gathered, made: "OfficialSplit", wr
         "val": _how_val(made, seed),
         "num_faces": written.parts,
     }
+    record["source"] = sorted(record["sets"])
     identical = [copy for copy in record["leakage"]["identical"] if not gathered.is_mine(copy["face_id"])]
     identical += [dataclasses.asdict(copy) for copy in leaks.identical]
     record["leakage"] = {"identical_across_splits": len(identical), "identical": identical}
@@ -220,7 +221,7 @@ def _leaks(gathered: Gathered, rows: Sequence[SplitRow]) -> "Leaks":
 
 def _record(path: Path) -> dict[str, Any]:  # JSON values
     """What stands beside the split already, for a project with several sets."""
-    record: dict[str, Any] = {"name": OFFICIAL, "made_by": "fer add --source", "is_published": True, "sets": {}}
+    record: dict[str, Any] = {"name": OFFICIAL, "made_by": "fer add --source", "official": True, "sets": {}}
     if path.exists():
         record = json.loads(path.read_text(encoding="utf-8"))
     record.setdefault("leakage", {"identical": []})
