@@ -152,7 +152,7 @@ def _voted(project: Project, faces: Iterable[Face]) -> list[str]:
 def _refusal(lost: list[str]) -> CheckError:
     named = ", ".join(lost[:MOST_NAMED]) + (", ..." if len(lost) > MOST_NAMED else "")
     return CheckError(
-        f"{len(lost)} faces that have votes would vanish with these settings: {named}",
+        f"with these settings faces that have votes would vanish ({len(lost)}): {named}",
         hint="Nothing was changed. Keep to the last settings, or let them go with --force (their votes stay).",
     )
 

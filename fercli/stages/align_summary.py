@@ -75,7 +75,9 @@ def _warnings(plan: AlignPlan, num_ok: int, num_dropped: int, lost: list[str]) -
     if plan.changes:
         said.append(f"Settings changed ({', '.join(plan.changes)}), so {len(plan.todo)} pictures were done again.")
     if lost:
-        said.append(f"{len(lost)} faces that have votes are gone, as --force allowed: {', '.join(lost[:MOST_NAMED])}.")
+        said.append(
+            f"Faces that have votes are gone ({len(lost)}), as --force allowed: {', '.join(lost[:MOST_NAMED])}."
+        )
     if plan.frames and not num_ok:
         said.append("No face was kept in any frame; look at a few frames, and try a smaller --min-face.")
     elif num_dropped > num_ok:

@@ -99,9 +99,17 @@ def link_tracks(frames: Sequence[Boxes], *, max_missed: int = MAX_MISSED_FRAMES)
 def seats_from_tracks(tracks: Sequence[Track]) -> list[int]:
     """The seat number of each track: tracks in one place that are never seen in the same frame share a seat.
 
-    Nearest pairs are joined first. Seats are numbered from left to right.
+    Long tracks make the seats, short ones join the nearest; then the nearest seats are joined as long as any can be.
+    Seats are numbered from left to right.
     """
-    seats = [_seat(index, track) for index, track in enumerate(tracks)]
+    seats: list[_Seat] = []
+    for index in sorted(range(len(tracks)), key=lambda index: -len(tracks[index].boxes)):
+        seat = _seat(index, tracks[index])
+        nearest = _nearest_free(seat, seats)
+        if nearest is None:
+            seats.append(seat)
+        else:
+            _join(nearest, seat)
     while (pair := _nearest_pair(seats)) is not None:
         first, second = pair
         _join(seats[first], seats.pop(second))
@@ -154,10 +162,23 @@ def _seat(index: int, track: Track) -> _Seat:
     return _Seat([index], middle[:2] + middle[2:] / 2, float(middle[2]), len(track.boxes), set(track.frames))
 
 
+def _nearest_free(seat: _Seat, seats: list[_Seat]) -> _Seat | None:
+    """The nearest of `seats` in reach that is never seen together with `seat`."""
+    if not seats:
+        return None
+    distances = _place_distances(_seat_boxes([seat]), _seat_boxes(seats))[0]
+    for place in np.argsort(distances, kind="stable"):
+        if distances[place] > MAX_SEAT_DISTANCE:
+            return None
+        if seats[place].frames.isdisjoint(seat.frames):
+            return seats[place]
+    return None
+
+
 def _nearest_pair(seats: list[_Seat]) -> tuple[int, int] | None:
     if len(seats) < 2:
         return None
-    boxes = np.array([[*(seat.centre - seat.width / 2), seat.width, seat.width] for seat in seats])
+    boxes = _seat_boxes(seats)
     distances = _place_distances(boxes, boxes)
     rows, columns = np.nonzero(np.triu(distances <= MAX_SEAT_DISTANCE, k=1))
     for place in np.argsort(distances[rows, columns], kind="stable"):
@@ -165,6 +186,10 @@ def _nearest_pair(seats: list[_Seat]) -> tuple[int, int] | None:
         if seats[first].frames.isdisjoint(seats[second].frames):
             return first, second
     return None
+
+
+def _seat_boxes(seats: list[_Seat]) -> np.ndarray:
+    return np.array([[*(seat.centre - seat.width / 2), seat.width, seat.width] for seat in seats])
 
 
 def _join(seat: _Seat, other: _Seat) -> None:

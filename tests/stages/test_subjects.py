@@ -1,0 +1,258 @@
+"""`fer subjects`: seats to subjects, names that stay, tables from elsewhere, and what a person decides."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fercli.core.errors import InputError, MissingStageError, UsageError
+from fercli.core.project import Project, create_project
+from fercli.core.rows import Face, Subject, Video
+from fercli.stages.subjects import TrackSettings, assign_subjects, merge_subjects, rename_subject, track_subjects
+from fercli.vision.images import read_image, write_png
+
+SEATS = {"left": 50.0, "middle": 150.0, "right": 250.0}
+
+
+def seen(video_id: str, index: int, *lefts: float, width: float = 40.0, number: int = 0) -> list[Face]:
+    """Faces of one frame, numbered in the order given."""
+    frame_id = f"{video_id}/f{index:06d}"
+    return [
+        Face(
+            f"{frame_id}-{number + place}", frame_id, video_id, 2.0 * index, left=left, top=60.0, width=width,
+            height=width * 1.2, path=f"faces/{frame_id}-{number + place}.png",
+        )
+        for place, left in enumerate(lefts)
+    ]  # fmt: skip
+
+
+def make_project(root: Path, faces: list[Face], sessions: dict[str, str] | None = None) -> Project:
+    project = create_project(root / "class", name="class", classes=("a", "b"))
+    sessions = sessions or {}
+    ids = sorted({face.video_id for face in faces})
+    videos = [Video(name, f"videos/{name}.mp4", "", 1, 320, 180, session=sessions.get(name, "")) for name in ids]
+    project.write_rows(videos, Video)
+    project.write_rows(faces, Face)
+    for place, face in enumerate(faces):
+        if face.path:
+            write_png(project.root / face.path, np.full((8, 8, 3), 40 + place, np.uint8))
+    return project
+
+
+@pytest.fixture
+def lesson(tmp_path: Path) -> Project:
+    """Three seats, three frames, detected in another order each time; the middle pupil is away once."""
+    left, middle, right = SEATS.values()
+    frames = [
+        seen("v", 0, left, middle, right),
+        seen("v", 1, right + 4, left - 3),
+        seen("v", 2, middle + 2, right, left),
+    ]
+    return make_project(tmp_path, [face for frame in frames for face in frame])
+
+
+def seats_of(project: Project) -> dict[str, set[str]]:
+    """For each subject the seats that its faces are nearest to."""
+    found: dict[str, set[str]] = {}
+    for face in project.rows(Face):
+        seat = min(SEATS, key=lambda name: abs(SEATS[name] - (face.left or 0)))
+        found.setdefault(face.subject_id, set()).add(seat)
+    return found
+
+
+def subject_at(project: Project, seat: str, video_id: str = "v") -> str:
+    faces = [face for face in project.rows(Face) if face.video_id == video_id]
+    return min(faces, key=lambda face: abs((face.left or 0) - SEATS[seat])).subject_id
+
+
+def test_each_seat_is_one_subject_from_left_to_right(lesson: Project) -> None:
+    result = track_subjects(lesson, TrackSettings())
+    assert (result.num_subjects, result.num_faces, result.num_changed) == (3, 8, 8)
+    assert seats_of(lesson) == {"s001": {"left"}, "s002": {"middle"}, "s003": {"right"}}
+
+
+def test_table_of_subjects_counts_their_faces(lesson: Project) -> None:
+    track_subjects(lesson, TrackSettings())
+    assert lesson.rows(Subject)[1] == Subject("s002", "tracks", 2, 1, "v", "v/f000000-1")
+
+
+def test_contact_sheet_shows_every_subjects_faces(lesson: Project) -> None:
+    result = track_subjects(lesson, TrackSettings())
+    sheet = read_image(lesson.root / "reports" / "subjects.png")
+    assert "reports/subjects.png" in result.outputs
+    assert all((sheet == 40 + place).all(axis=2).sum() >= 75 * 75 for place in range(8))
+
+
+def test_second_run_has_nothing_to_do(lesson: Project) -> None:
+    first = track_subjects(lesson, TrackSettings())
+    second = track_subjects(lesson, TrackSettings())
+    assert second.is_unchanged
+    assert second.num_subjects == first.num_subjects
+
+
+def test_dry_run_changes_nothing(lesson: Project) -> None:
+    before = lesson.rows(Face)
+    assert "8 faces" in track_subjects(lesson, TrackSettings(), dry_run=True).plan[0]
+    assert lesson.rows(Face) == before
+
+
+def test_other_video_has_other_subjects(tmp_path: Path) -> None:
+    project = make_project(tmp_path, [*seen("v", 0, 50.0), *seen("w", 0, 50.0)])
+    track_subjects(project, TrackSettings())
+    assert subject_at(project, "left", "v") != subject_at(project, "left", "w")
+
+
+@pytest.mark.parametrize(("session", "is_same"), [("monday", True), ("", False)])
+def test_seat_is_one_subject_through_a_session_when_asked(tmp_path: Path, session: str, is_same: bool) -> None:
+    faces = [*seen("v", 0, 50.0), *seen("w", 0, 50.0)]
+    project = make_project(tmp_path, faces, {"v": session, "w": session})
+    track_subjects(project, TrackSettings(join_sessions=True))
+    assert (subject_at(project, "left", "v") == subject_at(project, "left", "w")) is is_same
+
+
+def test_moving_camera_makes_each_track_a_subject(tmp_path: Path) -> None:
+    faces = [*seen("v", 0, 50.0), *seen("v", 9, 50.0)]
+    away = [face for index in range(1, 9) for face in seen("v", index, 250.0)]
+    project = make_project(tmp_path, faces + away)
+    assert track_subjects(project, TrackSettings(max_missed=3)).num_subjects == 2
+    assert track_subjects(project, TrackSettings(max_missed=3, camera="moving"), force=True).num_subjects == 3
+
+
+def test_new_frames_join_the_subjects_that_are_there(lesson: Project) -> None:
+    track_subjects(lesson, TrackSettings())
+    rename_subject(lesson, "s002", "zoe")
+    lesson.write_rows([*lesson.rows(Face), *seen("v", 3, *SEATS.values()), *seen("a", 0, 50.0)], Face)
+    track_subjects(lesson, TrackSettings())
+    assert seats_of(lesson) == {"s001": {"left"}, "zoe": {"middle"}, "s003": {"right"}, "s004": {"left"}}
+
+
+def test_force_numbers_tracked_subjects_anew_and_keeps_what_a_person_decided(lesson: Project) -> None:
+    shuffled = {"left": "s009", "middle": "s008", "right": "s007"}
+    faces = []
+    for face in lesson.rows(Face):
+        seat = min(SEATS, key=lambda name: abs(SEATS[name] - (face.left or 0)))
+        faces.append(dataclasses.replace(face, subject_id=shuffled[seat]))
+    lesson.write_rows(faces, Face)
+    track_subjects(lesson, TrackSettings())
+    assert seats_of(lesson) == {"s009": {"left"}, "s008": {"middle"}, "s007": {"right"}}
+    rename_subject(lesson, "s008", "zoe")
+    track_subjects(lesson, TrackSettings(), force=True)
+    assert subject_at(lesson, "middle") == "zoe"
+    assert not {"s009", "s007"} & set(seats_of(lesson))
+
+
+def test_merged_subjects_stay_one_when_tracked_again(lesson: Project) -> None:
+    track_subjects(lesson, TrackSettings())
+    result = merge_subjects(lesson, "s001", ["s002"])
+    assert result.num_subjects == 2
+    assert "seen twice in one frame: s001" in result.warnings[0]
+    track_subjects(lesson, TrackSettings())
+    assert seats_of(lesson) == {"s001": {"left", "middle"}, "s003": {"right"}}
+
+
+def test_merging_with_itself_or_with_nobody_is_refused(lesson: Project) -> None:
+    track_subjects(lesson, TrackSettings())
+    with pytest.raises(UsageError, match="cannot be merged with itself"):
+        merge_subjects(lesson, "s001", ["s001"])
+    with pytest.raises(InputError, match="no subject 's01' in this project") as caught:
+        merge_subjects(lesson, "s001", ["s01"])
+    assert "Did you mean" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("new", "message"), [("Zoë", "is no subject id"), ("s002", "there is a subject 's002' already")]
+)
+def test_impossible_new_name_is_refused(lesson: Project, new: str, message: str) -> None:
+    track_subjects(lesson, TrackSettings())
+    with pytest.raises(InputError, match=message):
+        rename_subject(lesson, "s001", new)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "face_id,subject\nv/f000000-0,Ann\nv/f000000-1,Ben\n",
+        "track_id;pupil\nv/t000;Ann\nv/t001;Ben\n",
+        '\ufeff"subject_id","subject"\ns001,ann\ns002,ben\n',
+        "face_id\tsubject_id\nv/f000000-0\tann\nv/f000000-1\tben\n",
+    ],
+    ids=["faces", "tracks", "subjects", "tabs"],
+)
+def test_table_names_subjects(lesson: Project, tmp_path: Path, text: str) -> None:
+    track_subjects(lesson, TrackSettings())
+    (tmp_path / "pupils.csv").write_text(text, encoding="utf-8")
+    assert not assign_subjects(lesson, tmp_path / "pupils.csv").failures
+    assert {"ann", "ben"} <= set(seats_of(lesson))
+    assert {row.subject_id: row.source for row in lesson.rows(Subject)}["ann"] == "csv"
+
+
+def test_tracking_joins_a_seats_new_faces_to_the_named_subject(lesson: Project, tmp_path: Path) -> None:
+    (tmp_path / "pupils.csv").write_text("face_id,subject\nv/f000000-0,Ann\n", encoding="utf-8")
+    assign_subjects(lesson, tmp_path / "pupils.csv")
+    track_subjects(lesson, TrackSettings())
+    assert seats_of(lesson)["ann"] == {"left"}
+    assert len([face for face in lesson.rows(Face) if face.subject_id == "ann"]) == 3
+
+
+def test_items_of_a_table_that_are_not_there_are_listed(lesson: Project, tmp_path: Path) -> None:
+    (tmp_path / "pupils.csv").write_text("face_id,subject\nv/f000000-0,ann\nx/f1-0,ben\n", encoding="utf-8")
+    assert [failure.item for failure in assign_subjects(lesson, tmp_path / "pupils.csv").failures] == ["x/f1-0"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("picture,who\na,b\n", "the columns are picture, who"),
+        ("face_id,subject\nv/f000000-0,\n", "no row names a subject"),
+        ("face_id,subject\nv/f000000-0,ann\nv/f000000-0,ben\n", "is given to 'ann' and to 'ben'"),
+        ("face_id,subject\nv/f000000-0,Zoë\nv/f000000-1,Zoe\n", "would both be subject 'zoe'"),
+        ("", "is empty"),
+    ],
+    ids=["columns", "empty", "conflict", "collision", "no-header"],
+)
+def test_table_that_cannot_be_used_is_refused(lesson: Project, tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "pupils.csv").write_text(text, encoding="utf-8")
+    before = lesson.rows(Face)
+    with pytest.raises(InputError, match=message):
+        assign_subjects(lesson, tmp_path / "pupils.csv")
+    assert lesson.rows(Face) == before
+
+
+def test_missing_table_is_named(lesson: Project, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.csv"):
+        assign_subjects(lesson, tmp_path / "none.csv")
+
+
+def test_dropped_faces_and_pictures_without_time_have_no_subject(tmp_path: Path) -> None:
+    dropped = [dataclasses.replace(face, status="dropped", path="") for face in seen("v", 0, 250.0, number=5)]
+    untimed = [dataclasses.replace(face, time_s=None) for face in seen("pictures", 0, 50.0)]
+    project = make_project(tmp_path, [*seen("v", 0, 50.0), *dropped, *untimed])
+    result = track_subjects(project, TrackSettings())
+    assert (result.num_subjects, result.num_faces_without_subject) == (1, 1)
+    assert any("Pictures without time" in warning for warning in result.warnings)
+
+
+def test_rarely_seen_subjects_are_pointed_out(lesson: Project) -> None:
+    result = track_subjects(lesson, TrackSettings())
+    assert "fewer than 3 faces (s002)" in result.warnings[0]
+
+
+def test_subjects_changed_after_a_split_are_pointed_out(lesson: Project) -> None:
+    lesson.split_path("default").write_text("face_id,split,fold\n", encoding="utf-8")
+    result = track_subjects(lesson, TrackSettings())
+    assert any("fer split" in warning for warning in result.warnings)
+
+
+def test_missing_crop_is_partial_not_fatal(lesson: Project) -> None:
+    (lesson.root / lesson.rows(Face)[0].path).unlink()
+    result = track_subjects(lesson, TrackSettings())
+    assert len(result.failures) == 1
+    assert result.num_subjects == 3
+
+
+def test_project_without_faces_names_the_command_that_makes_them(tmp_path: Path) -> None:
+    project = create_project(tmp_path, name="empty", classes=("a", "b"))
+    with pytest.raises(MissingStageError, match="no faces") as caught:
+        track_subjects(project, TrackSettings())
+    assert "fer align" in caught.value.hint
