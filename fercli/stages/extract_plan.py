@@ -24,18 +24,20 @@ class ExtractFramesSettings:
     """Which frames of a video are kept."""
 
     method: Literal["every", "uniform", "change", "kmeans", "scene"] = setting("every", "Choose frames by this rule.")
-    every_s: float = setting(2.0, "every: keep a frame in each such time.", option="every", unit="s", minimum=0.001)
-    num: int = setting(20, "uniform, kmeans: keep so many frames of a video.", minimum=1)
+    every_s: float = setting(2.0, "Keep a frame in each such time (every).", option="every", unit="s", minimum=0.001)
+    num: int = setting(20, "Keep so many frames of a video (uniform, kmeans).", minimum=1)
     start_s: float = setting(0.0, "Begin here in each video.", option="start", unit="s", minimum=0)
     end_s: float | None = setting(None, "End here in each video.", option="end", unit="s", minimum=0)
-    change_threshold: float = setting(8.0, "change: difference of luma that counts, 0 to 255.", minimum=0, maximum=255)
-    scene_threshold: float = setting(15.0, "scene: difference of luma at a cut, 0 to 255.", minimum=0, maximum=255)
-    min_gap_s: float = setting(0.5, "change, scene: least time between frames.", option="min-gap", unit="s", minimum=0)
+    change_threshold: float = setting(8.0, "Keep frames this many grey levels apart (change).", minimum=0, maximum=255)
+    scene_threshold: float = setting(15.0, "Call such a step in grey levels a cut (scene).", minimum=0, maximum=255)
+    min_gap_s: float = setting(
+        0.5, "Keep frames at least so far apart (change, scene).", option="min-gap", unit="s", minimum=0
+    )
     min_sharpness: float | None = setting(None, "Drop frames less sharp than this (off).", minimum=0)
     dedup: int | None = setting(
         None, "Drop frames within so many bits of the kept one before (off).", minimum=0, maximum=64
     )
-    seed: int = setting(0, "kmeans: begin clustering with this seed.", minimum=0)
+    seed: int = setting(0, "Begin clustering with this seed (kmeans).", minimum=0)
     limit: int | None = setting(None, "Keep at most so many frames of a video.", minimum=1)
     workers: int = setting(1, "Work on so many videos at a time.", minimum=1)
 

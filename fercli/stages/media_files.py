@@ -50,10 +50,16 @@ class Media:
     num_foreign: int = 0
 
 
-def list_files(paths: Sequence[Path], project_root: Path) -> Listing:
-    """List what the paths name; folders with all below them, but nothing hidden and nothing the project made."""
+def list_files(paths: Sequence[Path], project_root: Path, *, skip_own: bool = True) -> Listing:
+    """List what the paths name; folders with all below them, but nothing hidden.
+
+    Args:
+        paths: files and folders.
+        project_root: of the project.
+        skip_own: pass over the folders that the project made.
+    """
     named, folders, missing = [], [], []
-    own = {project_root / name for name in _OWN_FOLDERS}
+    own = {project_root / name for name in _OWN_FOLDERS} if skip_own else set()
     for path in paths:
         if path.is_dir():
             folders += _walk(path.resolve(), own)

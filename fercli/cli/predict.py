@@ -1,0 +1,22 @@
+"""`fer predict`."""
+
+from typing import Annotated
+
+import typer
+
+from fercli.cli.options import Call
+from fercli.stages.predict import PredictResult, PredictSettings
+from fercli.stages.predict import predict as run_predict
+
+
+def predict(
+    call: Call,
+    media: Annotated[list[str], typer.Argument(metavar="MEDIA...", help="Videos, pictures, folders, or video ids.")],
+    run: Annotated[str, typer.Option("--run", metavar="RUN", help="Use this run; the newest otherwise.")] = "",
+    *,
+    settings: PredictSettings,
+) -> PredictResult:
+    """Options -> settings -> stage."""
+    return run_predict(
+        call.project, settings, media, run, progress=call.progress, force=call.force, dry_run=call.dry_run
+    )

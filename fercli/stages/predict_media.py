@@ -1,0 +1,256 @@
+"""One video or folder of pictures to its faces, their tracks and their emotions."""
+
+import dataclasses
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fercli.core.errors import MediaError
+from fercli.core.memory import read_state
+from fercli.core.progress import SILENT, Progress
+from fercli.core.project import Project
+from fercli.core.results import Failure
+from fercli.core.runs import Run
+from fercli.stages.media_files import MediaItem, shown
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fercli.stages.predict import PredictSettings
+    from fercli.vision.cutting import CuttingRules
+
+# The word drawn on a face is that of its mean probabilities over this time, so that it does not flicker.
+_STEADY_S = 0.5
+# Crops wait until so many can be judged at once.
+_BATCH = 128
+
+
+@dataclass(frozen=True)
+class FacePrediction:
+    """One row of a predictions table.
+
+    `frame` is its index in a video; `picture` the file of a picture. `predicted` is the class of this face alone,
+    `shown` that of its track over half a second either way, and `shown_probability` its mean there, which an annotated
+    video shows.
+    """
+
+    face_id: str
+    frame: int | None
+    time_s: float | None
+    picture: str
+    track: str
+    left: float
+    top: float
+    width: float
+    height: float
+    confidence: float | None
+    predicted: str
+    shown: str
+    shown_probability: float
+    probabilities: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was seen in one video or folder; `by_frame` has a list of faces for each frame or picture looked at."""
+
+    name: str
+    item: MediaItem
+    times_s: tuple[float, ...]
+    by_frame: tuple[tuple[FacePrediction, ...], ...]
+    warnings: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def faces(self) -> Iterator[FacePrediction]:
+        """All faces in order."""
+        return (face for faces in self.by_frame for face in faces)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A picture in which faces are looked for."""
+
+    image: "np.ndarray"
+    frame: int | None
+    time_s: float | None
+    picture: str
+    number: int
+
+
+class Predictor:
+    """Detector and network, built once for all media."""
+
+    def __init__(self, project: Project, run: Run, settings: "PredictSettings", progress: Progress) -> None:
+        from fercli.learn.predict import load_run_model
+        from fercli.vision.mtcnn import FaceDetector
+
+        self._settings = settings
+        self._progress = progress
+        self._loaded = load_run_model(run.folder, settings.checkpoint, settings.device)
+        self._rules = _rules_of(project)
+        self._detector = FaceDetector(
+            min_face_px=self._rules.min_face_px,
+            thresholds=(0.6, 0.7, min(0.8, self._rules.min_confidence)),
+            device=self._loaded.machine.device,
+        )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Of the run, in order."""
+        return self._loaded.classes
+
+    def look_at(self, item: MediaItem, name: str) -> Prediction:
+        """Find and judge the faces of one video or folder of pictures.
+
+        Raises:
+            MediaError: the video, or every picture, cannot be read.
+        """
+        return self._look_at_pictures(item, name) if item.is_pictures else self._look_at_video(item, name)
+
+    def _look_at_video(self, item: MediaItem, name: str) -> Prediction:
+        from fercli.vision.video import VideoReader
+
+        settings = self._settings
+        # One thread, so that a damaged video gives the same frames here and when they are drawn.
+        reader = VideoReader(item.files[0], start_s=settings.start_s, end_s=settings.end_s, threads=1)
+        every = (settings.start_s + step * settings.every_s for step in count())
+        frames = islice(reader.at(every) if settings.every_s > 0 else reader, settings.limit)
+        looks = (_Look(frame.rgb(), frame.index, frame.time_s, "", frame.index) for frame in frames)
+        self._progress.start(f"find faces in {item.name}")
+        times_s, by_frame = self._judge(looks, name)
+        tracked = _steady(_tracked(by_frame), times_s, self.classes)
+        return Prediction(name, item, tuple(times_s), tracked, warnings=reader.warnings)
+
+    def _look_at_pictures(self, item: MediaItem, name: str) -> Prediction:
+        failures: list[Failure] = []
+        files = item.files[: self._settings.limit]
+        self._progress.start(f"find faces in {item.name}", total=len(files))
+        times_s, by_frame = self._judge(_pictures(files, failures), name)
+        if not by_frame:
+            raise MediaError(f"no picture of '{item.name}' can be read; {failures[0].reason}")
+        return Prediction(name, item, tuple(times_s), tuple(map(tuple, by_frame)), failures=tuple(failures))
+
+    def _judge(self, looks: Iterable[_Look], name: str) -> tuple[list[float], list[list[FacePrediction]]]:
+        """Faces of each picture with their probabilities; only one batch of crops is held."""
+        times_s: list[float] = []
+        by_frame: list[list[FacePrediction]] = []
+        waiting: list[tuple[int, FacePrediction, np.ndarray]] = []
+        for place, look in enumerate(looks):
+            times_s.append(look.time_s or 0.0)
+            by_frame.append([])
+            waiting += [(place, face, crop) for face, crop in self._find(look, name)]
+            if len(waiting) >= _BATCH:
+                self._settle(waiting, by_frame)
+                waiting = []
+            self._progress.advance(faces=str(sum(map(len, by_frame)) + len(waiting)))
+        self._settle(waiting, by_frame)
+        return times_s, by_frame
+
+    def _settle(
+        self, waiting: "Sequence[tuple[int, FacePrediction, np.ndarray]]", by_frame: list[list[FacePrediction]]
+    ) -> None:
+        from fercli.learn.predict import predict_probabilities
+
+        probabilities = predict_probabilities(self._loaded, [crop for _, _, crop in waiting], progress=SILENT)
+        for (place, face, _), row in zip(waiting, probabilities, strict=True):
+            shares = {name: round(float(share), 6) for name, share in zip(self.classes, row, strict=True)}
+            word = self.classes[int(row.argmax())]
+            by_frame[place].append(
+                replace(face, predicted=word, shown=word, shown_probability=shares[word], probabilities=shares)
+            )
+
+    def _find(self, look: _Look, name: str) -> "Iterator[tuple[FacePrediction, np.ndarray]]":
+        from fercli.vision.cutting import cut_face, drop_reasons
+
+        height, width = look.image.shape[:2]
+        frame_id = f"{name}/f{look.number:06d}"
+        if self._settings.cropped and look.picture:
+            yield _face(f"{frame_id}-0", look, (0.0, 0.0, width, height), None), look.image
+            return
+        detections = self._detector.detect([look.image])[0]
+        reasons = drop_reasons(detections, (width, height), self._rules)
+        kept = [found for found, reason in zip(detections, reasons, strict=True) if reason is None]
+        for number, found in enumerate(kept):
+            box = (found.left, found.top, found.width, found.height)
+            crop = cut_face(look.image, found, self._rules).image
+            yield _face(f"{frame_id}-{number}", look, box, found.confidence), crop
+
+
+def _face(
+    face_id: str, look: _Look, box: tuple[float, float, float, float], confidence: float | None
+) -> FacePrediction:
+    left, top, width, height = (round(float(side), 2) for side in box)
+    sure = None if confidence is None else round(confidence, 6)
+    time_s = None if look.time_s is None else round(look.time_s, 6)
+    return FacePrediction(face_id, look.frame, time_s, look.picture, "", left, top, width, height, sure, "", "", 0.0)
+
+
+def _pictures(files: Sequence[Path], failures: list[Failure]) -> Iterator[_Look]:
+    from fercli.vision.images import read_image
+
+    for number, file in enumerate(files):
+        try:
+            yield _Look(read_image(file), None, None, shown(Path(file.name)), number)
+        except MediaError as error:
+            failures.append(Failure(shown(file), error.message))
+
+
+def _rules_of(project: Project) -> "CuttingRules":
+    """The rules by which the project's own faces were cut; the built-in ones where it has none."""
+    from fercli.vision.cutting import CuttingRules
+
+    names = {
+        "size": "size",
+        "margin": "margin",
+        "template": "template",
+        "min_confidence": "min_confidence",
+        "min_face": "min_face_px",
+    }
+    state = read_state(project.root, "align")
+    known = state.settings if state else {}
+    return dataclasses.replace(CuttingRules(), **{names[key]: known[key] for key in names if key in known})
+
+
+def _tracked(by_frame: Sequence[Sequence[FacePrediction]]) -> list[list[FacePrediction]]:
+    import numpy as np
+
+    from fercli.vision.tracks import link_tracks
+
+    boxes = [
+        np.array([(face.left, face.top, face.width, face.height) for face in faces], np.float64).reshape(-1, 4)
+        for faces in by_frame
+    ]
+    numbers = link_tracks(boxes)
+    return [
+        [replace(face, track=f"t{number:03d}") for face, number in zip(faces, found, strict=True)]
+        for faces, found in zip(by_frame, numbers, strict=True)
+    ]
+
+
+def _steady(
+    by_frame: Sequence[Sequence[FacePrediction]], times_s: Sequence[float], classes: Sequence[str]
+) -> tuple[tuple[FacePrediction, ...], ...]:
+    """Each face with the class of its track's mean probabilities about that time."""
+    tracks: dict[str, list[tuple[float, FacePrediction]]] = defaultdict(list)
+    for time_s, faces in zip(times_s, by_frame, strict=True):
+        for face in faces:
+            tracks[face.track].append((time_s, face))
+    shown: dict[str, tuple[str, float]] = {}
+    for seen in tracks.values():
+        moments = [moment for moment, _ in seen]
+        for time_s, face in seen:
+            first, end = bisect_left(moments, time_s - _STEADY_S), bisect_right(moments, time_s + _STEADY_S)
+            near = [other.probabilities for _, other in seen[first:end]]
+            means = {name: sum(shares[name] for shares in near) / len(near) for name in classes}
+            word = max(means, key=means.__getitem__)
+            shown[face.face_id] = word, round(means[word], 6)
+    return tuple(tuple(_showing(face, *shown[face.face_id]) for face in faces) for faces in by_frame)
+
+
+def _showing(face: FacePrediction, word: str, probability: float) -> FacePrediction:
+    return replace(face, shown=word, shown_probability=probability)

@@ -1,0 +1,213 @@
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fercli.core.errors import InputError, MediaError, MissingStageError
+from fercli.core.project import Project, create_project
+from fercli.stages.add import AddSettings, add
+from fercli.stages.media_files import MediaItem
+from fercli.stages.predict import PredictSettings, predict
+from fercli.stages.predict_files import faces_at
+from fercli.stages.predict_media import FacePrediction, Prediction
+from fercli.vision.images import read_image, write_png
+from fercli.vision.video import VideoReader
+from tests.stages.trained import CLASSES, RUN_ID, drawn_face, trained_project
+from tests.vision.drawn import draw_face, draw_room
+from tests.vision.videos import write_video
+
+FOLDER = f"exports/predict/{RUN_ID}"
+NUM_FRAMES = 12
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two faces at ten frames a second; the right one moves by four pixels a frame."""
+    frames = []
+    for number in range(NUM_FRAMES):
+        frame = draw_room(200, 360)
+        draw_face(frame, (90.0, 100.0), 70.0)
+        draw_face(frame, (230.0 + 4 * number, 100.0), 84.0)
+        frames.append(frame)
+    return write_video(tmp_path_factory.mktemp("video") / "Two Pupils.mp4", frames, fps=10)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return trained_project(tmp_path / "mine")
+
+
+def rows(project: Project, name: str) -> list[dict[str, str]]:
+    with (project.root / FOLDER / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_video_gives_a_table_and_a_video_with_all_its_frames(project: Project, video: Path) -> None:
+    result = predict(project, PredictSettings(out=("csv", "json", "video")), [str(video)])
+    assert result.outputs == tuple(f"{FOLDER}/two-pupils.{suffix}" for suffix in ("csv", "json", "mp4"))
+    assert (result.run, result.num_looked_at, result.num_without_faces, result.num_faces) == (RUN_ID, 6, 0, 12)
+    assert sum(result.predicted.values()) == 12
+    given = [frame.time_s for frame in VideoReader(video)]
+    drawn = [frame.time_s for frame in VideoReader(project.root / FOLDER / "two-pupils.mp4")]
+    assert len(drawn) == NUM_FRAMES == result.num_written_frames
+    assert drawn == pytest.approx(given, abs=1e-3)
+
+
+def test_table_holds_box_time_and_probabilities_of_each_face(project: Project, video: Path) -> None:
+    predict(project, PredictSettings(out=("csv",)), [str(video)])
+    table = rows(project, "two-pupils.csv")
+    assert [row["face_id"] for row in table[:3]] == [f"two-pupils/f{n}" for n in ("000000-0", "000000-1", "000002-0")]
+    assert sorted({int(row["frame"]) for row in table}) == [0, 2, 4, 6, 8, 10]
+    for row in table:
+        assert float(row["time_s"]) == pytest.approx(int(row["frame"]) / 10)
+        shares = {name: float(row[f"p_{name}"]) for name in CLASSES}
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
+        assert row["predicted"] == max(shares, key=shares.__getitem__)
+        centre = float(row["left"]) + float(row["width"]) / 2
+        assert min(abs(centre - 90), abs(centre - 230 - 4 * int(row["frame"]))) < 15
+
+
+def test_each_pupil_is_one_track(project: Project, video: Path) -> None:
+    predict(project, PredictSettings(out=("csv",)), [str(video)])
+    sides = {(row["track"], float(row["left"]) < 150) for row in rows(project, "two-pupils.csv")}
+    assert len(sides) == 2
+    assert len({track for track, _ in sides}) == 2
+
+
+def test_drawn_video_differs_from_its_input_at_the_faces(project: Project, video: Path) -> None:
+    predict(project, PredictSettings(out=("video",)), [str(video)])
+    drawn = list(VideoReader(project.root / FOLDER / "two-pupils.mp4"))
+    for given, shown in zip(VideoReader(video), drawn, strict=True):
+        change = np.abs(given.rgb().astype(int) - shown.rgb()).max(axis=2)
+        assert (change > 80).sum() > 400
+        assert (change[180:] > 80).sum() == 0
+
+
+def test_json_holds_the_same_faces(project: Project, video: Path) -> None:
+    predict(project, PredictSettings(out=("csv", "json")), [str(video)])
+    values = json.loads((project.root / FOLDER / "two-pupils.json").read_text(encoding="utf-8"))
+    assert (values["schema"], values["run"], values["classes"]) == ("fer.predictions/1", RUN_ID, list(CLASSES))
+    table = rows(project, "two-pupils.csv")
+    assert [face["face_id"] for face in values["faces"]] == [row["face_id"] for row in table]
+    assert set(values["faces"][0]["probabilities"]) == set(CLASSES)
+
+
+def test_every_zero_looks_at_each_frame(project: Project, video: Path) -> None:
+    result = predict(project, PredictSettings(out=("csv",), every_s=0.0, limit=5), [str(video)])
+    assert (result.num_looked_at, result.num_faces) == (5, 10)
+
+
+def test_limit_ends_the_drawn_video_too(project: Project, video: Path) -> None:
+    result = predict(project, PredictSettings(out=("video",), limit=2), [str(video)])
+    assert result.num_written_frames == 3
+
+
+def test_second_call_does_nothing_and_force_gives_the_same_bytes(project: Project, video: Path) -> None:
+    settings = PredictSettings(out=("csv", "video"))
+    first = predict(project, settings, [str(video)])
+    before = {path: (project.root / path).read_bytes() for path in first.outputs}
+    assert predict(project, settings, [str(video)]).is_unchanged
+    assert not predict(project, settings, [str(video)], force=True).is_unchanged
+    assert {path: (project.root / path).read_bytes() for path in first.outputs} == before
+
+
+def test_folder_of_pictures_gives_one_table_and_drawn_pictures(project: Project, video: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "Photos"
+    folder.mkdir()
+    for number, frame in enumerate(list(VideoReader(video))[:2]):
+        write_png(folder / f"Photo {number}.png", frame.rgb())
+    write_png(folder / "wall.png", draw_room(200, 360))
+    (folder / "notes.txt").touch()
+    (folder / "cut.png").write_bytes((folder / "wall.png").read_bytes()[:200])
+    result = predict(project, PredictSettings(), [str(folder)])
+    assert (result.num_looked_at, result.num_without_faces, result.num_faces, result.num_foreign) == (3, 1, 4, 1)
+    assert [Path(failure.item).name for failure in result.failures] == ["cut.png"]
+    table = rows(project, "photos.csv")
+    assert [row["picture"] for row in table] == ["Photo 0.png"] * 2 + ["Photo 1.png"] * 2
+    drawn = read_image(project.root / FOLDER / "photos" / "photo-0.jpg")
+    assert np.abs(drawn.astype(int) - np.kron(read_image(folder / "Photo 0.png"), np.ones((2, 2, 1)))).max() > 80
+
+
+def test_cut_out_faces_are_taken_whole_when_asked(project: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "crops"
+    folder.mkdir()
+    for place in range(3):
+        write_png(folder / f"{place}.png", drawn_face(1, place))
+    result = predict(project, PredictSettings(cropped=True), [str(folder)])
+    assert (result.num_faces, result.num_without_faces) == (3, 0)
+    assert [(row["left"], row["width"], row["confidence"]) for row in rows(project, "crops.csv")] == [
+        ("0.0", "64.0", "")
+    ] * 3
+
+
+def test_video_without_a_face_says_so(project: Project, tmp_path: Path) -> None:
+    path = write_video(tmp_path / "empty-room.mp4", [draw_room(120, 160)] * 3)
+    result = predict(project, PredictSettings(), [str(path)])
+    assert (result.num_faces, result.num_without_faces, result.num_written_frames) == (0, 1, 3)
+    assert any("no face was found" in text for text in result.warnings)
+
+
+def test_video_of_the_project_is_named_by_its_id(project: Project, video: Path) -> None:
+    add(project, AddSettings(), [video])
+    assert predict(project, PredictSettings(out=("csv",), limit=1), ["two-pupils"]).num_faces == 2
+
+
+def test_unknown_medium_gets_a_suggestion(project: Project, video: Path) -> None:
+    add(project, AddSettings(), [video])
+    with pytest.raises(InputError, match="no file, folder or video 'two-pupil'") as caught:
+        predict(project, PredictSettings(), ["two-pupil"])
+    assert "two-pupils" in caught.value.hint
+
+
+def test_unreadable_video_is_an_error_alone_and_a_failure_beside_others(
+    project: Project, video: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "text.mp4").write_text("no video", encoding="utf-8")
+    with pytest.raises(MediaError, match="cannot be opened"):
+        predict(project, PredictSettings(), [str(tmp_path / "text.mp4")])
+    both = [str(tmp_path / "text.mp4"), str(video)]
+    result = predict(project, PredictSettings(out=("csv",), limit=1), both)
+    assert [failure.item for failure in result.failures] == ["text.mp4"]
+    assert result.num_faces == 2
+
+
+def test_project_without_a_run_names_the_command(tmp_path: Path, video: Path) -> None:
+    empty = create_project(tmp_path / "empty", name="p", classes=("happy", "sad"))
+    with pytest.raises(MissingStageError, match="no finished training run"):
+        predict(empty, PredictSettings(), [str(video)])
+
+
+def test_dry_run_writes_nothing(project: Project, video: Path) -> None:
+    result = predict(project, PredictSettings(), [str(video)], dry_run=True)
+    assert result.plan == (f"predict the faces of 'Two Pupils.mp4' with run {RUN_ID}",)
+    assert not (project.root / "exports").exists()
+
+
+def face(frame: int, left: float, track: str) -> FacePrediction:
+    return FacePrediction(
+        f"v/f{frame}-0", frame, frame / 10, "", track, left, 0, 10, 10, 1.0, "a", "a", 1.0, {"a": 1.0}
+    )
+
+
+def test_boxes_move_from_look_to_look_along_their_track() -> None:
+    item = MediaItem("v", (Path("v.mp4"),), is_pictures=False, key="")
+    looks = ((face(0, 0.0, "t000"),), (face(2, 20.0, "t000"), face(2, 90.0, "t001")), ())
+    prediction = Prediction("v", item, (0.0, 0.2, 0.4), looks)
+    lefts = {time_s: [found.left for found in faces_at(prediction, time_s)] for time_s in (0.0, 0.05, 0.1, 0.2, 0.3)}
+    assert lefts[0.0] == [0.0]
+    assert lefts[0.05] == [pytest.approx(5.0)]
+    assert lefts[0.1] == [pytest.approx(10.0)]
+    assert lefts[0.2] == lefts[0.3] == [20.0, 90.0]
+    assert list(faces_at(prediction, 0.4)) == []
+    assert list(faces_at(prediction, -0.1)) == []
+
+
+@pytest.mark.real_data
+def test_three_people_are_seen_in_each_frame(real_data: Path, tmp_path: Path) -> None:
+    project = trained_project(tmp_path / "mine")
+    result = predict(project, PredictSettings(every_s=0.5), [str(real_data / "videos" / "three-people.gif")])
+    assert result.num_looked_at == 7
+    assert 20 <= result.num_faces <= 21
+    assert result.num_written_frames == 41
