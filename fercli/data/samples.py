@@ -77,11 +77,11 @@ def load_samples(
     """Join faces, labels and a split; a face that lacks one of them is left out and counted by reason.
 
     With soft targets a face whose votes are divided (tie, no_majority) still trains, where its label's rule
-    asks for it ("soft"); it never enters val or test. With a `fold` of a k-fold split, that fold is val and the
-    other folds are train; test stays test.
+    asks for it ("soft"); it never enters val or test. A k-fold split holds each face once for each fold, with the
+    part it plays there; `fold` chooses one.
 
     Raises:
-        InputError: a label is no class of the project, or `fold` does not exist.
+        InputError: a label is no class of the project, `fold` does not exist, or a k-fold split needs one.
     """
     label_of = {label.face_id: label for label in labels}
     split_of = _splits(split_rows, fold)
@@ -111,17 +111,13 @@ def load_samples(
 
 
 def _splits(rows: Sequence[SplitRow], fold: int | None) -> Mapping[str, Split]:
-    if fold is None:
-        return {row.face_id: row.split for row in rows}
     folds = sorted({row.fold for row in rows if row.fold is not None})
-    if fold not in folds:
-        known = ", ".join(map(str, folds)) or "none"
+    known = ", ".join(map(str, folds)) or "none"
+    if fold is None and folds:
+        raise InputError(f"the split has {len(folds)} folds", hint=f"Choose one with --fold; folds: {known}.")
+    if fold is not None and fold not in folds:
         raise InputError(f"the split has no fold {fold}", hint=f"Folds: {known}. Make some with: fer split --kfold 5.")
-    words: dict[str, Split] = {}
-    for row in rows:
-        is_val = row.fold == fold
-        words[row.face_id] = row.split if row.fold is None else "val" if is_val else "train"
-    return words
+    return {row.face_id: row.split for row in rows if row.fold is None or row.fold == fold}
 
 
 def _reason_to_leave(face: Face, label: Label | None, split: Split | None, with_soft_targets: bool) -> str:

@@ -73,10 +73,20 @@ def test_divided_votes_do_not_train_with_hard_targets() -> None:
     assert len(join([face("a")], labels, [SplitRow("a", "train")])) == 0
 
 
-def test_chosen_fold_is_val_and_the_others_train() -> None:
-    rows = [SplitRow("a", "train", 0), SplitRow("b", "train", 1), SplitRow("c", "test", None)]
-    samples = join([face(name) for name in "abc"], [label(name) for name in "abc"], rows, fold=1)
-    assert samples.splits == ("train", "val", "test")
+def test_face_plays_the_part_that_the_chosen_fold_gives_it() -> None:
+    rows = [
+        *(SplitRow(name, part, 0) for name, part in zip("abc", ("train", "val", "test"), strict=True)),
+        *(SplitRow(name, part, 1) for name, part in zip("abc", ("test", "train", "val"), strict=True)),
+    ]
+    faces, labels = [face(name) for name in "abc"], [label(name) for name in "abc"]
+    assert join(faces, labels, rows, fold=0).splits == ("train", "val", "test")
+    assert join(faces, labels, rows, fold=1).splits == ("test", "train", "val")
+
+
+def test_split_into_folds_needs_one_of_them() -> None:
+    with pytest.raises(InputError, match="the split has 2 folds") as caught:
+        join([], [], [SplitRow("a", "train", 0), SplitRow("a", "test", 1)])
+    assert "--fold" in caught.value.hint
 
 
 def test_unknown_fold_is_refused_with_the_known_ones() -> None:

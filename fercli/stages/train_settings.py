@@ -1,0 +1,164 @@
+"""What `fer train` can be set to, and how that changes the recipe's plan."""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from fercli.core.errors import SettingsError
+from fercli.core.settings import plain_settings, setting, suggestion
+from fercli.core.toml import toml_text
+
+if TYPE_CHECKING:
+    from fercli.data.transforms import InputFormat
+    from fercli.learn.recipe import Plan
+    from fercli.models.specs import ModelSpec
+
+# What only says how, when or how long to work; the same training is recognised in spite of it.
+_OUTSIDE = ("time_limit_s", "workers", "ram_limit_mb")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How a network is trained; what is not given comes from the recipe.
+
+    `model` holds the network's own options (`--set model.topn=10`), `augment` fields of the augmentation
+    (`--set augment.flip=0`); both are tables of their own in a config file.
+    """
+
+    model_name: str = setting("drf-msam", "Train this network; `fer models` lists them.", option="model")
+    recipe: Literal["fast", "paper"] = setting("fast", "Start from our settings or from the paper's.")
+    epochs: int | None = setting(None, "Train for at most this many epochs.", minimum=1)
+    batch_size: int | None = setting(None, "Take this many faces in a step.", minimum=1)
+    lr: float | None = setting(None, "Use this largest learning rate.", minimum=0)
+    class_weights: Literal["none", "sqrt", "inverse", "effective"] | None = setting(
+        None, "Weigh rare classes more in the loss."
+    )
+    targets: Literal["hard", "soft"] = setting("hard", "Learn the label or the shares of the votes.")
+    split: str = setting("", "Use the split of this name; else default, or the only one.")
+    fold: int | None = setting(None, "Use this fold of a k-fold split.", minimum=0)
+    precision: Literal["auto", "fp32", "bf16"] = setting("auto", "Compute in this precision.")
+    time_limit_s: float | None = setting(
+        None, "Stop after this time; the same command goes on.", option="time-limit", unit="s", minimum=0.001
+    )
+    name: str = setting("", "Add this to the name of the run.")
+    seed: int = setting(0, "Draw everything random from this seed.", minimum=0)
+    device: str = setting("auto", "Compute on: auto, cpu, cuda, mps.")
+    limit: int | None = setting(None, "Learn from at most this many faces.", minimum=2)
+    workers: int = setting(2, "Read crops too many for memory in this many processes.", minimum=0)
+
+    objective: str | None = setting(None, "Minimise this loss.", is_hidden=True)
+    optimizer: Literal["adam", "adamw", "sgd"] | None = setting(None, "Use this optimiser.", is_hidden=True)
+    weight_decay: float | None = setting(None, "Shrink the weights by this.", minimum=0, is_hidden=True)
+    momentum: float | None = setting(None, "Momentum of sgd.", minimum=0, maximum=1, is_hidden=True)
+    decays_norms: bool | None = setting(None, "Shrink biases and norms too.", is_hidden=True)
+    schedule: Literal["constant", "cosine", "one-cycle", "exponential", "step"] | None = setting(
+        None, "Change the learning rate so.", is_hidden=True
+    )
+    warmup_epochs: float | None = setting(None, "Warm up for this many epochs.", minimum=0, is_hidden=True)
+    gamma: float | None = setting(None, "Factor of exponential and step.", minimum=0, is_hidden=True)
+    step_epochs: int | None = setting(None, "Epochs between two steps.", minimum=1, is_hidden=True)
+    sam_rho: float | None = setting(None, "Radius of sharpness-aware steps.", minimum=0, is_hidden=True)
+    label_smoothing: float | None = setting(
+        None, "Spread this share of the target.", minimum=0, maximum=1, is_hidden=True
+    )
+    ema_decay: float | None = setting(None, "Decay of the mean of the weights.", minimum=0, maximum=1, is_hidden=True)
+    metric: Literal["accuracy", "macro-f1", "loss"] | None = setting(None, "Choose the best epoch by.", is_hidden=True)
+    patience: int | None = setting(None, "Epochs without a better one; 0 is off.", minimum=0, is_hidden=True)
+    clip_norm: float | None = setting(None, "Largest norm of the gradient.", minimum=0, is_hidden=True)
+    mixup: float | None = setting(None, "Blend pairs of pictures.", minimum=0, is_hidden=True)
+    accumulate: int | None = setting(None, "Add up so many batches to a step.", minimum=1, is_hidden=True)
+    sampler: Literal["shuffle", "balanced"] | None = setting(None, "Draw faces so.", is_hidden=True)
+    is_equalised: bool | None = setting(None, "Equalise the histogram of each crop.", is_hidden=True)
+    image_size: int | None = setting(None, "Feed pictures of this side.", minimum=8, is_hidden=True)
+    threads: int | None = setting(None, "Compute with this many threads.", minimum=1, is_hidden=True)
+    ram_limit_mb: int = setting(2048, "Hold crops in memory up to this.", minimum=0, is_hidden=True)
+    model: dict[str, Any] = setting({}, "Options of the network.", is_hidden=True)  # any option of any network
+    augment: dict[str, Any] = setting({}, "Changes of the pictures.", is_hidden=True)  # numbers, or text from --set
+
+
+def identity(settings: TrainSettings) -> dict[str, Any]:  # JSON
+    """The settings that two equal trainings share."""
+    plain = plain_settings(settings)
+    return {name: value for name, value in plain.items() if name not in _OUTSIDE}
+
+
+def settings_text(settings: TrainSettings, plan: "Plan", form: "InputFormat") -> str:
+    """The run's config.toml: `fer train --config` reads it; [plan] and [input] say what the recipe made of it."""
+    given = {name: value for name, value in dataclasses.asdict(settings).items() if value is not None}
+    tables = {name: parse_values(given.pop(name)) for name in ("model", "augment")}
+    header = "# How this run was made. Repeat it: fer train --config config.toml\n# [plan] and [input] only inform.\n"
+    plain_plan, plain_form = dataclasses.asdict(plan), dataclasses.asdict(form)
+    return header + toml_text({"train": given, **tables, "plan": plain_plan, "input": plain_form})
+
+
+def read_settings(text: str) -> TrainSettings:
+    """The inverse of `settings_text`."""
+    config = tomllib.loads(text)
+    tables = {name: config.get(name, {}) for name in ("model", "augment")}
+    return TrainSettings(**config["train"], **tables)
+
+
+def parse_values(values: Mapping[str, Any]) -> dict[str, Any]:  # TOML
+    """Words of `--set` as the TOML values they spell: "15" is a number, "true" a truth, "rw" a word."""
+    return {name: _parse_value(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def make_settings_plan(settings: TrainSettings, spec: "ModelSpec", *, data_set: str, num_train: int) -> "Plan":
+    """The recipe's plan with what the user set instead.
+
+    Raises:
+        SettingsError: an objective or a change of pictures that does not exist, or that the network cannot give.
+    """
+    from fercli.learn.recipe import Plan, make_plan, with_changes
+
+    plan = make_plan(spec, settings.recipe, data_set=data_set, num_train=num_train)
+    names = {column.name for column in dataclasses.fields(Plan)} - {"augmentation"}
+    given = {name: getattr(settings, name, None) for name in names}
+    changes: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    changes["augmentation"] = _augmentation(settings.augment)
+    _check_objective(settings.objective, spec)
+    return with_changes(plan, changes)
+
+
+def make_form(settings: TrainSettings, spec: "ModelSpec", plan: "Plan") -> "InputFormat":
+    """What the network is fed; "fast" feeds the smaller of the sizes that a network takes."""
+    from fercli.data.transforms import InputFormat
+    from fercli.learn.recipe import fast_size
+
+    size = settings.image_size or (fast_size(spec) if settings.recipe == "fast" else spec.input_size)
+    return InputFormat.of_spec(spec, size=size, is_equalised=plan.is_equalised)
+
+
+def _augmentation(values: Mapping[str, Any]) -> dict[str, Any]:  # TOML
+    known = [
+        "flip", "rotate_deg", "shift", "zoom", "brightness", "contrast", "grey", "noise", "noise_std", "erase",
+        "erase_area",
+    ]  # fmt: skip
+    amounts = parse_values(values)
+    for name, value in amounts.items():
+        if name not in known:
+            raise SettingsError(f"no change of pictures is called 'augment.{name}'", hint=suggestion(name, known))
+        is_pair = isinstance(value, list | tuple) and len(value) == 2
+        if is_pair != (name == "erase_area") or not (is_pair or isinstance(value, int | float)):
+            raise SettingsError(
+                f"'augment.{name}' cannot be '{value}'", hint="It takes a number; erase_area takes two."
+            )
+    return {name: tuple(value) if isinstance(value, list) else float(value) for name, value in amounts.items()}
+
+
+def _check_objective(objective: str | None, spec: "ModelSpec") -> None:
+    # These two work on logits alone; the others need what only their own network gives.
+    allowed = sorted({"cross-entropy", "poster", spec.objective})
+    if objective is not None and objective not in allowed:
+        raise SettingsError(
+            f"objective '{objective}' does not go with '{spec.name}'", hint=suggestion(objective, allowed)
+        )
+
+
+def _parse_value(text: str) -> Any:  # TOML
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
