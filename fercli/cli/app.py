@@ -52,6 +52,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("labels show", "Labels", "labels", "Show counts of votes and labels, and agreement.", "fer labels show"),
     Entry("labels import", "Labels", "labels", "Read votes from files and label faces.", "fer labels import votes.csv"),
     Entry("labels vote", "Labels", "labels", "Turn votes into labels by a rule.", "fer labels vote --min-votes 3"),
+    Entry("split", "Labels", "split", "Share faces out to train, val and test, by subject.", "fer split --seed 1"),
     Entry("stats", "Labels", "stats", "Count faces by split, class, subject, video.", "fer stats --by class --plot"),
     Entry("train", "Train", "train", "Teach a network the labels.", "fer train --model drf-msam --epochs 40"),
     Entry("eval", "Inspect", "eval", "Score a run on held-out faces, with intervals.", "fer eval --confusion"),

@@ -19,6 +19,8 @@ Sampler = Literal["shuffle", "balanced"]
 _ENDLESS_EPOCHS = 500
 # The networks of the notebook: grey 48-pixel pictures, stretched and equalised.
 _NOTEBOOK_SIZE = 48
+# Networks whose backbone sees 112 pixels whatever they are fed (`input_notes` of their specs).
+_SHRINKS_TO_112 = frozenset({"sfer-mdfae", "poster", "poster-pp"})
 # The one word among the papers' augmentations that chooses pictures instead of changing them.
 _BALANCED = "imbalance sampler"
 
@@ -37,8 +39,7 @@ class Plan:
         patience: epochs without a better `metric` on val before stopping; 0 never stops.
         clip_norm: largest norm of the gradient; 0 is off.
         mixup: alpha of the Beta distribution that blends pairs of pictures; 0 is off.
-        accumulate: batches whose gradients are added up before a step.
-        freeze_epochs: epochs at the start in which only the last layers learn.
+        accumulate: parts that a batch is cut into to save memory; their gradients are added up.
         augmentation: fields of data.transforms.Augmentation.
         is_equalised: the notebook's stretch and equalisation; flat pictures then leave train and val.
     """
@@ -63,7 +64,6 @@ class Plan:
     clip_norm: float = 0.0
     mixup: float = 0.0
     accumulate: int = 1
-    freeze_epochs: int = 0
     class_weights: ClassWeights = "none"
     sampler: Sampler = "shuffle"
     is_equalised: bool = False
@@ -135,6 +135,11 @@ def fast_plan(spec: ModelSpec, num_train: int = 0) -> Plan:
             "erase_area": (0.02, 0.15),
         },
     )
+
+
+def fast_size(spec: ModelSpec) -> int:
+    """The side of the pictures that "fast" feeds: 112 to networks that shrink 224 to 112 themselves."""
+    return 112 if spec.name in _SHRINKS_TO_112 else spec.input_size
 
 
 def parse_augmentation(words: tuple[str, ...]) -> dict[str, float | tuple[float, float]]:

@@ -104,12 +104,19 @@ class StepMaker:
         return shares, image_BCHW
 
     def _gradients(self, image_BCHW: Tensor, targets: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor]:
-        # Dropout and drop path draw from torch's global generator.
-        torch.manual_seed(derive_seed(self.seed, "network", epoch, step))
-        with self.machine.autocast():
-            loss, logits_BK = self.objective(self.model, image_BCHW, targets, self.options)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
-        return loss.detach(), logits_BK.detach()
+        """Add the batch's gradient to the parameters, part by part; the mean loss and the logits come back."""
+        mean_loss, logits = torch.zeros((), device=image_BCHW.device), []
+        parts = zip(image_BCHW.chunk(self.plan.accumulate), targets.chunk(self.plan.accumulate), strict=True)
+        for number, (images, learnt) in enumerate(parts):
+            # Dropout and drop path draw from torch's global generator.
+            torch.manual_seed(derive_seed(self.seed, "network", epoch, step, number))
+            with self.machine.autocast():
+                loss, logits_BK = self.objective(self.model, images, learnt, self.options)
+            loss = loss * (len(images) / len(image_BCHW))
+            loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+            mean_loss += loss.detach()
+            logits.append(logits_BK.detach())
+        return mean_loss, torch.cat(logits)
 
     def _diverged(self, where: str) -> CheckError:
         return CheckError(

@@ -314,3 +314,11 @@ def test_balanced_sampler_changes_what_is_seen(tmp_path: Path) -> None:
     for name, sampler in (("a", "shuffle"), ("b", "balanced")):
         train(tmp_path / name, plan(epochs=1, sampler=sampler))
     assert not torch.equal(weights(tmp_path / "a")["dense.weight"], weights(tmp_path / "b")["dense.weight"])
+
+
+def test_batch_cut_into_parts_has_the_gradient_of_the_whole(tmp_path: Path) -> None:
+    # Without batch normalisation the mean of the parts' gradients is the gradient of the batch.
+    for name, parts in (("a", 1), ("b", 4)):
+        train(tmp_path / name, plan(epochs=2, optimizer="sgd", lr=0.1, batch_size=16, accumulate=parts))
+    one, other = weights(tmp_path / "a"), weights(tmp_path / "b")
+    assert all(torch.allclose(one[key], other[key], atol=1e-5) for key in one)

@@ -1,0 +1,28 @@
+"""`fer train`."""
+
+from typing import Annotated
+
+import typer
+
+from fercli.cli.options import Call
+from fercli.stages.train import TrainResult, TrainSettings, train_config
+from fercli.stages.train import train as run_train
+
+
+def train(
+    call: Call,
+    resume: Annotated[str, typer.Option("--resume", metavar="RUN", help="Go on with this interrupted run.")] = "",
+    print_config: Annotated[bool, typer.Option("--print-config", help="Print the settings, and stop.")] = False,
+    *,
+    settings: TrainSettings,
+) -> TrainResult:
+    """Options -> settings -> stage."""
+    if print_config:
+        text = train_config(call.project, settings)
+        if not call.json:
+            print(text, end="")
+            raise typer.Exit
+        return TrainResult(model=settings.model_name, is_dry_run=True, plan=tuple(text.splitlines()))
+    return run_train(
+        call.project, settings, resume=resume, progress=call.progress, force=call.force, dry_run=call.dry_run
+    )

@@ -1,0 +1,219 @@
+"""`fer train`: labelled faces and a split to a run: weights, figures, and how they were got."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from fercli.core.errors import CheckError, ProjectError
+from fercli.core.files import sha256_of
+from fercli.core.journal import log_run
+from fercli.core.progress import SILENT, Progress
+from fercli.core.project import Project
+from fercli.core.results import Failure, StageResult
+from fercli.core.rows import Face, Label
+from fercli.core.runs import (
+    Run,
+    RunRecord,
+    changed_inputs,
+    digest,
+    find_run,
+    list_runs,
+    same_work,
+)
+from fercli.stages.train_settings import TrainSettings, identity, read_settings
+
+__all__ = ["TrainResult", "TrainSettings", "train", "train_config"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult(StageResult):
+    """The run; validation figures are those of the best epoch, the one that is kept."""
+
+    run: str = ""
+    model: str = ""
+    status: str = ""
+    stopped_because: str = ""
+    epochs: int = 0
+    best_epoch: int = 0
+    val_accuracy: float | None = None
+    val_macro_f1: float | None = None
+    num_train: int = 0
+    num_val: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+    images_per_s: float = 0.0
+    seconds: float = 0.0
+    precision: str = ""
+    was_resumed: bool = False
+
+
+def train(
+    project: Project,
+    settings: TrainSettings,
+    *,
+    resume: str = "",
+    progress: Progress = SILENT,
+    force: bool = False,
+    dry_run: bool = False,
+) -> TrainResult:
+    """Train a network on the project's faces, or go on with a training that was interrupted.
+
+    The same settings and data as those of a finished run do nothing; of an interrupted run, they go on with it.
+
+    Args:
+        project: with faces, labels and a split.
+        settings: which network and how.
+        resume: a run to go on with, by id or a part of it; its own settings are used.
+        progress: told of each step.
+        force: train again although a finished run has the same settings and data.
+        dry_run: only say what would be done.
+
+    Raises:
+        MissingStageError: no faces, no labels or no such split.
+        CheckError: the training diverged.
+        ProjectError: the run to resume was made from other data, or is being trained.
+        KeyboardInterrupt: SIGINT or SIGTERM came; all work until then is saved.
+    """
+    project.require(Face)
+    project.require(Label)
+    if resume:
+        run = find_run(project.root, resume)
+        settings = _settings_of(run, settings)
+    _check_model(settings)
+    settings = with_split(project, settings)
+    inputs = _inputs(project, settings)
+    known = _check_unchanged(run, inputs) if resume else None if force else same_work(project.root, digest(inputs))
+    if known and known.status == "finished":
+        return finished_result(known)
+    if dry_run:
+        return _plan_result(settings, known)
+    from fercli.stages.train_run import run_training
+
+    result = run_training(project, settings, known, inputs, progress=progress)
+    result = replace(result, warnings=(*result.warnings, *_left_behind(project, inputs, result.run)))
+    log_run(project.root, "train", settings, {"run": result.run, "epochs": result.epochs})
+    if result.stopped_because == "interrupted":
+        raise KeyboardInterrupt
+    return result
+
+
+def train_config(project: Project, settings: TrainSettings) -> str:
+    """The config.toml that a run with these settings would have, the recipe's plan included."""
+    from fercli.stages.train_run import prepare
+    from fercli.stages.train_settings import settings_text
+
+    project.require(Face)
+    project.require(Label)
+    _check_model(settings)
+    settings = with_split(project, settings)
+    prepared = prepare(project, settings)
+    return settings_text(settings, prepared.plan, prepared.form)
+
+
+def with_split(project: Project, settings: TrainSettings) -> TrainSettings:
+    """The settings with the name of a split that exists.
+
+    Raises:
+        MissingStageError: there is no such split, or several and none is called "default".
+    """
+    names = sorted(path.stem for path in (project.root / "manifests" / "splits").glob("*.csv"))
+    name = settings.split or (names[0] if len(names) == 1 else "default")
+    if name not in names:
+        project.split_rows(name)  # says which splits there are
+    return replace(settings, split=name)
+
+
+def finished_result(run: Run) -> TrainResult:
+    """What a finished run says of itself, without reading anything but run.json."""
+    return replace(record_result(run.folder, run.record), is_unchanged=True)
+
+
+def record_result(folder: Path, record: RunRecord, **more: Any) -> TrainResult:  # fields of TrainResult
+    """The result that a run's record tells."""
+    told: dict[str, Any] = record.result  # JSON
+    best = told.get("best") or {}
+    names = ("metrics.csv", "curves.png", "model_card.md", "checkpoints/best.safetensors")
+    return TrainResult(
+        run=folder.name,
+        model=record.model,
+        status=record.status,
+        stopped_because=record.reason,
+        epochs=told.get("epochs", 0),
+        seconds=told.get("seconds", 0.0),
+        images_per_s=told.get("images_per_s", 0.0),
+        num_train=told.get("num_train", 0),
+        num_val=told.get("num_val", 0),
+        left_out=told.get("left_out") or {},
+        best_epoch=best.get("epoch", 0),
+        val_accuracy=best.get("val_accuracy"),
+        val_macro_f1=best.get("val_macro_f1"),
+        precision=str(record.decided.get("precision", "")),
+        outputs=tuple(f"runs/{folder.name}/{name}" for name in names if (folder / name).exists()),
+        next_command="fer eval --confusion",
+        **more,
+    )
+
+
+def _check_model(settings: TrainSettings) -> None:
+    # Standard library only: specs.py names the networks without building one.
+    from fercli.core.errors import UsageError
+    from fercli.core.settings import suggestion
+    from fercli.models.specs import MODELS
+
+    if settings.model_name not in MODELS:
+        raise UsageError(
+            f"no model is called '{settings.model_name}'", hint=suggestion(settings.model_name, sorted(MODELS))
+        )
+
+
+def _inputs(project: Project, settings: TrainSettings) -> dict[str, str]:
+    """A digest of each thing that decides the weights."""
+    return {
+        "settings": digest(identity(settings)),
+        "classes": digest(project.classes),
+        "faces": sha256_of(project.table_path(Face)),
+        "labels": sha256_of(project.table_path(Label)),
+        "split": sha256_of(project.split_path(settings.split)),
+    }
+
+
+def _settings_of(run: Run, given: TrainSettings) -> TrainSettings:
+    """The settings the run was started with, and from the present ones only what does not change the weights."""
+    path = run.folder / "config.toml"
+    try:
+        settings = read_settings(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ProjectError(f"'{path}' cannot be read: {error}", hint="Restore it, or train a new run.") from error
+    return replace(settings, time_limit_s=given.time_limit_s, workers=given.workers, ram_limit_mb=given.ram_limit_mb)
+
+
+def _check_unchanged(run: Run, inputs: dict[str, str]) -> Run:
+    changed = [name for name in changed_inputs(run.record.inputs, inputs) if name != "settings"]
+    if changed and run.status != "finished":
+        raise ProjectError(
+            f"run '{run.run_id}' cannot be resumed: {', '.join(changed)} changed since it began",
+            hint="Bring the old state back, or train a new run without --resume.",
+        )
+    if run.status == "failed":
+        raise CheckError(f"run '{run.run_id}' failed: {run.record.reason}", hint="Train again with other settings.")
+    return run
+
+
+def _left_behind(project: Project, inputs: dict[str, str], run_id: str) -> list[str]:
+    """A sentence for each interrupted run of these settings that began with other data, and so was not gone on with."""
+    sentences = []
+    for run in list_runs(project.root):
+        is_alike = run.record.inputs.get("settings") == inputs["settings"] and run.run_id != run_id
+        if is_alike and run.status == "interrupted":
+            changed = ", ".join(changed_inputs(run.record.inputs, inputs)) or "nothing"
+            sentences.append(f"Run '{run.run_id}' was interrupted and not gone on with: {changed} changed since.")
+    return sentences
+
+
+def _plan_result(settings: TrainSettings, known: Run | None) -> TrainResult:
+    verb = f"go on with run '{known.run_id}'" if known else f"train {settings.model_name} as a new run"
+    return TrainResult(model=settings.model_name, is_dry_run=True, plan=(verb,))
+
+
+def stopped_by_clock(run_id: str, epochs: int, planned: int) -> Failure:
+    """What a training says that its time limit ended."""
+    return Failure(run_id, f"stopped by the time limit after {epochs} of {planned} epochs; the same command goes on")

@@ -1,0 +1,304 @@
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fercli.core.errors import (
+    CheckError,
+    InputError,
+    MissingStageError,
+    ProjectError,
+    SettingsError,
+    UsageError,
+)
+from fercli.core.progress import SilentProgress
+from fercli.core.project import Project, create_project
+from fercli.core.rows import Face, Label, SplitRow
+from fercli.core.runs import list_runs, read_run, write_record
+from fercli.core.tables import read_table, write_table
+from fercli.learn.checkpoints import load_checkpoint
+from fercli.learn.predict import load_run_model
+from fercli.stages.train import train, train_config
+from fercli.stages.train_settings import TrainSettings, read_settings
+from tests.stages.train_project import drawn_project, quick
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return drawn_project(tmp_path / "mine")
+
+
+class Signaller(SilentProgress):
+    """Asks to stop at the third step."""
+
+    def __init__(self) -> None:
+        self.task, self.count = "", 0
+
+    def start(self, task: str, total: int | None = None) -> None:
+        self.task = task
+
+    def advance(self, num_items: int = 1, **fields: str) -> None:
+        self.count += self.task == "train"
+        if self.count == 3:
+            signal.raise_signal(signal.SIGTERM)
+
+
+def weights(project: Project, run: str) -> dict[str, torch.Tensor]:
+    return load_checkpoint(project.root / "runs" / run / "checkpoints" / "last.safetensors").tensors
+
+
+def test_run_folder_holds_all_that_it_promises(project: Project) -> None:
+    result = train(project, quick(name="First"))
+    folder = project.root / "runs" / result.run
+    assert result.run.endswith("-drf-msam-first")
+    assert sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) == [
+        "checkpoints", "config.toml", "curves.png", "env.json", "labels.csv", "metrics.csv", "model_card.md",
+        "run.json", "split.csv",
+    ]  # fmt: skip
+    assert (result.status, result.epochs, result.num_train, result.num_val) == ("finished", 2, 24, 12)
+    assert all((project.root / path).is_file() for path in result.outputs)
+
+
+def test_split_of_the_run_is_the_one_it_used(project: Project) -> None:
+    result = train(project, quick())
+    rows = read_table(project.root / "runs" / result.run / "split.csv", SplitRow)
+    assert rows == sorted(project.split_rows("default"), key=lambda row: row.face_id)
+
+
+def test_same_settings_and_data_do_nothing(project: Project) -> None:
+    first = train(project, quick())
+    again = train(project, quick())
+    assert again.is_unchanged
+    assert replace(again, is_unchanged=False) == replace(first, warnings=())
+    assert len(list_runs(project.root)) == 1
+
+
+def test_skipping_imports_no_torch(project: Project) -> None:
+    train(project, quick())
+    program = (
+        "import sys; from pathlib import Path; from fercli.core.project import open_project\n"
+        "from fercli.stages.train import TrainSettings, train\n"
+        "s = TrainSettings(epochs=2, batch_size=8, precision='fp32', threads=1, image_size=24,"
+        " model={'width': 16, 'hidden': 32})\n"
+        "assert train(open_project(Path(sys.argv[1])), s).is_unchanged\n"
+        "assert not {'torch', 'numpy', 'matplotlib', 'cv2', 'pandas'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(project.root)], check=True)
+
+
+def test_force_trains_again_to_the_same_weights(project: Project) -> None:
+    first = train(project, quick())
+    second = train(project, quick(), force=True)
+    assert first.run != second.run
+    one, other = weights(project, first.run), weights(project, second.run)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_other_seed_is_another_run(project: Project) -> None:
+    first, second = train(project, quick()), train(project, quick(seed=1))
+    assert not torch.equal(weights(project, first.run)["dense.bias"], weights(project, second.run)["dense.bias"])
+
+
+def test_changed_label_is_other_work(project: Project) -> None:
+    train(project, quick())
+    labels = project.rows(Label)
+    project.write_rows([replace(labels[0], label="frown"), *labels[1:]], Label)
+    assert not train(project, quick()).is_unchanged
+
+
+def test_signal_is_an_interrupt_and_the_same_command_goes_on(project: Project, tmp_path: Path) -> None:
+    whole = train(drawn_project(tmp_path / "other"), quick())
+    with pytest.raises(KeyboardInterrupt):
+        train(project, quick(), progress=Signaller())
+    (run,) = list_runs(project.root)
+    assert (run.status, run.record.reason) == ("interrupted", "interrupted")
+    result = train(project, quick())
+    assert (result.run, result.status, result.was_resumed) == (run.run_id, "finished", True)
+    one = load_checkpoint(tmp_path / "other" / "runs" / whole.run / "checkpoints" / "last.safetensors").tensors
+    other = weights(project, result.run)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_time_limit_is_partial_and_the_same_command_goes_on(project: Project) -> None:
+    stopped = train(project, quick(time_limit_s=0.001))
+    assert stopped.status == "interrupted"
+    assert "stopped by the time limit after 0 of 2 epochs" in stopped.failures[0].reason
+    assert train(project, quick()).run == stopped.run
+
+
+def test_resume_by_name_uses_the_settings_of_the_run(project: Project) -> None:
+    stopped = train(project, quick(time_limit_s=0.001))
+    result = train(project, TrainSettings(), resume=stopped.run)
+    assert (result.run, result.status, result.epochs) == (stopped.run, "finished", 2)
+
+
+def test_resume_on_changed_data_names_what_changed(project: Project) -> None:
+    stopped = train(project, quick(time_limit_s=0.001))
+    labels = project.rows(Label)
+    project.write_rows(labels[1:], Label)
+    with pytest.raises(ProjectError, match="cannot be resumed: labels changed since it began"):
+        train(project, quick(), resume=stopped.run)
+    assert any(
+        "was interrupted and not gone on with: labels changed" in text for text in train(project, quick()).warnings
+    )
+
+
+def test_finished_run_is_not_resumed_by_mistake(project: Project) -> None:
+    result = train(project, quick())
+    before = weights(project, result.run)
+    assert train(project, quick(epochs=9), resume=result.run).is_unchanged
+    assert all(torch.equal(tensor, before[name]) for name, tensor in weights(project, result.run).items())
+
+
+def test_resume_obeys_what_was_decided(project: Project) -> None:
+    stopped = train(project, quick(time_limit_s=0.001))
+    folder = project.root / "runs" / stopped.run
+    record = read_run(folder).record
+    write_record(folder, replace(record, decided={**record.decided, "precision": "bf16"}))
+    assert train(project, quick()).precision == "bf16"
+
+
+def test_diverging_training_is_recorded_as_failed(project: Project) -> None:
+    with pytest.raises(CheckError, match="diverged"):
+        train(project, quick(lr=1e6, epochs=30, clip_norm=0.0, optimizer="sgd", ema_decay=0.0, schedule="constant"))
+    (run,) = list_runs(project.root)
+    assert run.status == "failed"
+    assert "diverged" in run.record.reason
+
+
+def test_written_config_repeats_the_run(project: Project) -> None:
+    settings = quick(name="x", augment={"flip": "0", "erase_area": [0.1, 0.2]}, fold=None, lr=0.5)
+    result = train(project, settings)
+    read = read_settings((project.root / "runs" / result.run / "config.toml").read_text(encoding="utf-8"))
+    assert read == replace(settings, split="default", augment={"flip": 0, "erase_area": [0.1, 0.2]})
+    assert train_config(project, settings) == (project.root / "runs" / result.run / "config.toml").read_text("utf-8")
+
+
+def test_dry_run_writes_nothing(project: Project) -> None:
+    result = train(project, quick(), dry_run=True)
+    assert result.plan == ("train drf-msam as a new run",)
+    assert list_runs(project.root) == []
+
+
+def test_model_of_the_run_can_be_loaded_and_knows_its_options(project: Project) -> None:
+    result = train(project, quick(model={"width": "8", "hidden": "16"}))
+    loaded = load_run_model(project.root / "runs" / result.run, device="cpu")
+    assert sum(parameter.numel() for parameter in loaded.model.parameters()) < 20_000
+
+
+def test_limit_learns_from_fewer_faces(project: Project) -> None:
+    assert train(project, quick(limit=10)).num_train == 10
+
+
+def test_unreadable_crop_is_a_failure_and_the_others_train(project: Project) -> None:
+    faces = project.rows(Face)
+    project.write_rows([replace(faces[0], path="faces/gone.png"), *faces[1:]], Face)
+    result = train(project, quick())
+    assert (result.num_train, [failure.item for failure in result.failures]) == (23, [faces[0].face_id])
+
+
+def test_paper_recipe_leaves_flat_crops_out(project: Project) -> None:
+    pack = np.load(project.root / "faces" / "pack.npy")
+    pack[0] = 7
+    np.save(project.root / "faces" / "pack.npy", pack)
+    assert train(project, quick(recipe="paper")).num_train == 23
+    assert train(project, quick()).num_train == 24
+
+
+def test_soft_targets_train(project: Project) -> None:
+    assert train(project, quick(targets="soft")).status == "finished"
+
+
+def test_without_val_faces_it_warns(project: Project) -> None:
+    rows = [row for row in project.split_rows("default") if row.split != "val"]
+    write_table(project.split_path("default"), rows, SplitRow)
+    result = train(project, quick())
+    assert result.val_accuracy is None
+    assert any("no val faces" in warning for warning in result.warnings)
+
+
+def test_class_without_faces_is_a_warning(project: Project) -> None:
+    labels = [label for label in project.rows(Label) if label.label != "frown" or label.face_id < "set/000003"]
+    project.write_rows(labels, Label)
+    result = train(project, quick())
+    assert any("No val face is labelled frown" in warning for warning in result.warnings)
+    assert result.left_out == {"no votes": 23}
+
+
+def test_nothing_to_train_on_says_why(project: Project) -> None:
+    project.write_rows([replace(label, label="", status="tie") for label in project.rows(Label)], Label)
+    with pytest.raises(InputError, match=r"leaves 0 faces to train on \(label: tie: 48\)"):
+        train(project, quick())
+
+
+def test_one_class_alone_cannot_be_learnt(project: Project) -> None:
+    project.write_rows([replace(label, label="smile") for label in project.rows(Label)], Label)
+    with pytest.raises(InputError, match="same label"):
+        train(project, quick())
+
+
+def test_missing_split_is_named_with_those_that_exist(project: Project) -> None:
+    with pytest.raises(MissingStageError, match="no split 'nosuch'") as caught:
+        train(project, quick(split="nosuch"))
+    assert "default" in caught.value.hint
+
+
+def test_only_split_is_taken_whatever_its_name(project: Project) -> None:
+    project.split_path("default").rename(project.split_path("official"))
+    assert train(project, quick()).status == "finished"
+
+
+def test_untouched_project_is_told_what_to_run(tmp_path: Path) -> None:
+    empty = create_project(tmp_path, name="x", classes=("a", "b"))
+    with pytest.raises(MissingStageError, match="no faces"):
+        train(empty, quick())
+
+
+def test_unknown_model_gets_a_suggestion(project: Project) -> None:
+    with pytest.raises(UsageError, match="no model is called 'drf-mas'") as caught:
+        train(project, quick(model_name="drf-mas"))
+    assert "drf-msam" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"augment": {"flop": 1}}, "no change of pictures is called 'augment.flop'"),
+        ({"augment": {"flip": "yes"}}, "'augment.flip' cannot be 'yes'"),
+        ({"model": {"widht": 3}}, "has no option 'widht'"),
+        ({"objective": "eac"}, "objective 'eac' does not go with 'drf-msam'"),
+    ],
+    ids=["augment-name", "augment-value", "model-option", "objective"],
+)
+def test_wrong_setting_is_refused_before_training(project: Project, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        train(project, quick(**changes))
+    assert list_runs(project.root) == []
+
+
+def test_test_faces_change_nothing_in_training(project: Project) -> None:
+    first = train(project, quick())
+    test_ids = {row.face_id for row in project.split_rows("default") if row.split == "test"}
+    pack = np.load(project.root / "faces" / "pack.npy")
+    for row, face in enumerate(project.rows(Face)):
+        if face.face_id in test_ids:
+            pack[row] = 0
+    np.save(project.root / "faces" / "pack.npy", pack)
+    second = train(project, quick(), force=True)
+    one, other = weights(project, first.run), weights(project, second.run)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert (first.val_accuracy, first.val_macro_f1) == (second.val_accuracy, second.val_macro_f1)
+
+
+def test_run_json_names_machine_and_versions(project: Project) -> None:
+    result = train(project, quick())
+    record = json.loads((project.root / "runs" / result.run / "run.json").read_text(encoding="utf-8"))
+    assert record["decided"]["precision"] == "fp32"
+    assert record["decided"]["reason"] == "as asked"
+    assert {"fercli", "torch", "numpy"} <= set(record["versions"])
