@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from fercli.models.layers import DropPath, Mlp, SqueezeExcitation
+from fercli.models.layers import DropPath, Mlp, SqueezeExcitation, full_precision
 
 
 class EmoNextFeatures(NamedTuple):
@@ -61,7 +61,7 @@ class SpatialTransformer(nn.Module):
     def forward(self, image_BCHW: Tensor) -> Tensor:
         """The warped picture, of the same size; zeros where it looks beyond the edge."""
         theta_B23 = self.regress(self.locate(image_BCHW).flatten(1)).view(-1, 2, 3)
-        with torch.autocast(image_BCHW.device.type, enabled=False):
+        with full_precision(image_BCHW):
             grid = F.affine_grid(theta_B23.float(), list(image_BCHW.shape), align_corners=True)
             warped = F.grid_sample(image_BCHW.float(), grid, align_corners=True)
         return warped.to(image_BCHW.dtype)

@@ -6,6 +6,7 @@ B pictures, C channels, H W pixels, N tokens, D channels of one head.
 # A module's call has no return type in torch, and Tensor.unflatten no types at all.
 # mypy: disable-error-code="no-any-return,no-untyped-call"
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
@@ -31,6 +32,11 @@ def resize_image(
         return F.interpolate(image_BCHW, size=(size, size), mode="nearest")
     small = F.interpolate(image_BCHW.float(), size=(size, size), mode="bilinear", antialias=True)
     return small.to(image_BCHW.dtype)
+
+
+def full_precision(x: Tensor) -> AbstractContextManager[object]:
+    """A context in which autocast leaves float32 alone, on the device of `x`."""
+    return nullcontext() if x.device.type == "meta" else torch.autocast(x.device.type, enabled=False)
 
 
 class DropPath(nn.Module):

@@ -14,7 +14,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from fercli.models.backbones import IR50_BLOCKS, IR50_WIDTHS, Ir50
-from fercli.models.layers import ChannelAttention, ResizeRule, WindowCrossAttention, init_linear, resize_image
+from fercli.models.layers import (
+    ChannelAttention,
+    ResizeRule,
+    WindowCrossAttention,
+    full_precision,
+    init_linear,
+    resize_image,
+)
 
 Variant = Literal["full", "nm", "np", "na", "rw"]
 ScoreScale = Literal["head", "channels"]
@@ -111,7 +118,7 @@ class TopRegionAttention(nn.Module):
     def route(self, query_BCHW: Tensor, key_BCHW: Tensor) -> Bool[Tensor, "batch patches patches"]:
         """Which patch may look at which: rows ask, columns answer."""
         height, width = query_BCHW.shape[-2:]
-        with torch.autocast(query_BCHW.device.type, enabled=False):
+        with full_precision(query_BCHW):
             query_BRC = F.adaptive_avg_pool2d(query_BCHW.float(), self.regions).flatten(2).transpose(1, 2)
             key_BCR = F.adaptive_avg_pool2d(key_BCHW.float(), self.regions).flatten(2)
             chosen_BRn = (query_BRC @ key_BCR).topk(self.topn, dim=-1).indices

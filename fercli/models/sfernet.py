@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from fercli.models.layers import Mlp, init_linear
+from fercli.models.layers import Mlp, full_precision, init_linear
 
 # Rows and columns from a superpixel to its nine neighbours, itself in the middle; slot 8 - i is the way back of i.
 _STEPS = tuple((row, column) for row in (-1, 0, 1) for column in (-1, 0, 1))
@@ -174,7 +174,7 @@ class GeneralisedMean(nn.Module):
 
     def forward(self, tokens_BNC: Float[Tensor, "batch tokens channels"]) -> Float[Tensor, "batch channels"]:
         """One number per channel, computed in float32."""
-        with torch.autocast(tokens_BNC.device.type, enabled=False):
+        with full_precision(tokens_BNC):
             power = self.power.float()
             pooled = tokens_BNC.float().clamp(min=self.eps).pow(power).mean(1).pow(1 / power)
         return pooled.to(tokens_BNC.dtype)

@@ -1,0 +1,94 @@
+"""Where users get weights to start a backbone from, under what licence and of what origin; standard library only."""
+
+from dataclasses import dataclass
+
+MS_CELEB = (
+    "Trained on MS-Celeb-1M, which its makers withdrew in 2019; people in it never agreed. "
+    "Check whether your institution allows weights that descend from it."
+)
+IMAGENET = "Trained on ImageNet-1k, whose pictures are for non-commercial research."
+
+
+@dataclass(frozen=True)
+class PretrainedWeights:
+    """One file that `--backbone-weights` takes. Nothing is downloaded: users fetch it, we load it.
+
+    Attributes:
+        name: short name of the weights.
+        models: the networks whose backbone it fills.
+        files: what the file is called and how its names begin.
+        source: where its makers publish it.
+        licence: as its makers state it; "none stated" is not a permission.
+        origin: what it was trained on, and what to think of before use.
+        loads: "directly", or what to do first.
+    """
+
+    name: str
+    models: tuple[str, ...]
+    files: str
+    source: str
+    licence: str
+    origin: str
+    loads: str = "directly"
+
+
+WEIGHTS = (
+    PretrainedWeights(
+        name="face.evoLVe IR-50",
+        models=("sfer-mdfae", "poster", "poster-pp"),
+        files="backbone_ir50_*.pth: input_layer.*, body.0-23 (output_layer.* is not used)",
+        source="https://github.com/ZhaoJ9014/face.evoLVe",
+        licence="MIT for the code; none stated for the weights",
+        origin=MS_CELEB,
+    ),
+    PretrainedWeights(
+        name="POSTER++ IR-50",
+        models=("sfer-mdfae", "poster", "poster-pp"),
+        files="ir50.pth: body1.0-2, body2.0-3, body3.0-13; stage 4 of sfer-mdfae starts fresh",
+        source="https://github.com/Talented-Q/POSTER_V2",
+        licence="MIT for the code; none stated for the weights",
+        origin=MS_CELEB,
+    ),
+    PretrainedWeights(
+        name="MobileFaceNet landmarks",
+        models=("poster", "poster-pp"),
+        files="mobilefacenet_model_best.pth.tar: conv1.*, conv_23.*, ..., output_layer.*",
+        source="https://github.com/zczcwh/POSTER",
+        licence="none stated",
+        origin="Trained for 68 landmarks; the POSTER repositories don't say on which pictures.",
+    ),
+    PretrainedWeights(
+        name="DDAMFN backbone",
+        models=("ddamfn",),
+        files="MFN_msceleb.pth",
+        source="https://github.com/SainingZhang/DDAMFN",
+        licence="none stated",
+        origin=MS_CELEB,
+        loads="after saving its state_dict() as safetensors: the file is a pickled module, which may run code",
+    ),
+    PretrainedWeights(
+        name="VGGFace2 ResNet-50",
+        models=("eac",),
+        files="resnet50_ft_weight.pkl: conv1.*, layer1.0.conv1.*, ...",
+        source="https://github.com/cydonia999/VGGFace2-pytorch",
+        licence="MIT for the code; none stated for the weights",
+        origin="First trained on MS-Celeb-1M, then on VGGFace2; its site no longer offers the data. " + MS_CELEB,
+        loads="after saving its arrays as safetensors: the file is a pickle, which may run code",
+    ),
+    PretrainedWeights(
+        name="torchvision or timm ResNet-50",
+        models=("eac",),
+        files="conv1.*, layer1.0.conv1.*, ...",
+        source="https://download.pytorch.org/models/ and https://huggingface.co/timm",
+        licence="BSD-3-Clause (torchvision); timm states one for each file",
+        origin=IMAGENET + " Their stride is on the 3x3 convolution, EAC's on the 1x1 before it.",
+    ),
+    PretrainedWeights(
+        name="ConvNeXt",
+        models=("emonext-tiny", "emonext-small", "emonext-base", "emonext-large"),
+        files="convnext_*_1k_224_ema.pth (downsample_layers.*), torchvision's (features.*) or timm's (stem.*)",
+        source="https://github.com/facebookresearch/ConvNeXt",
+        licence="MIT (the authors' repository), BSD-3-Clause (torchvision); timm states one for each file",
+        origin=IMAGENET,
+    ),
+)
