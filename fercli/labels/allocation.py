@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 MAX_STARTS = 100
 WORK = 6_000
 MAX_ROUNDS = 5
+MANY_GROUPS = 2_000
 # How much the number of groups counts beside the number of faces: enough that no part is one large group alone.
 GROUP_WEIGHT = 0.5
 # What a class missing from a part costs, beside its distance from the goal: a test set without it says nothing of it.
@@ -81,7 +82,7 @@ def _improve(goals: _Goals, chosen: np.ndarray) -> tuple[np.ndarray, float]:
     held = np.zeros_like(goals.of_parts)
     np.add.at(held, chosen, goals.features)
     num_groups = np.bincount(chosen, minlength=len(held))
-    for _ in range(MAX_ROUNDS):
+    for _ in range(1 if len(chosen) > MANY_GROUPS else MAX_ROUNDS):
         has_moved = False
         for group, feature in enumerate(goals.features):
             home = int(chosen[group])

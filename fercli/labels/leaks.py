@@ -81,6 +81,21 @@ def find_leaks(
     )
 
 
+def without_copies(rows: Sequence[SplitRow], leaks: Leaks, hashes: Mapping[str, str]) -> list[SplitRow]:
+    """The split without those faces whose image a later part (val before test) has as well.
+
+    Args:
+        rows: the split.
+        leaks: of these rows and hashes.
+        hashes: of each face's image.
+    """
+    last: dict[tuple[str, int | None], int] = {}
+    for copy in leaks.identical:
+        key = hashes[copy.face_id], copy.fold
+        last[key] = max(last.get(key, 0), _ORDER[copy.split])
+    return [row for row in rows if _ORDER[row.split] >= last.get((hashes.get(row.face_id, ""), row.fold), 0)]
+
+
 def _folds(rows: Sequence[SplitRow]) -> Iterable[list[SplitRow]]:
     folds: dict[int | None, list[SplitRow]] = defaultdict(list)
     for row in rows:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fercli.core.rows import SplitRow
-from fercli.labels.leaks import CopiedImage, find_leaks
+from fercli.labels.leaks import CopiedImage, find_leaks, without_copies
 
 ROWS = [
     SplitRow("a", "train"),
@@ -67,3 +67,10 @@ def test_fer2013_has_280_test_images_that_are_copies_of_training_images(real_dat
     kept = {f"f{row:06d}": image for row, image in enumerate(hashes) if image in twice}
     rows = [SplitRow(face_id, "train" if face_id < "f028709" else "test") for face_id in kept]
     assert find_leaks(rows, hashes=kept).identical_across_splits == 280
+
+
+def test_without_copies_keeps_the_latest_part_of_each_image() -> None:
+    hashes = {"a": "1", "b": "2", "c": "1", "d": "1", "e": "3"}
+    kept = without_copies(ROWS, find_leaks(ROWS, hashes=hashes), hashes)
+    assert [row.face_id for row in kept] == ["b", "d", "e"]
+    assert find_leaks(kept, hashes=hashes).identical == []
