@@ -14,7 +14,7 @@ from fercli.stages.add_source import AddSourceResult
 
 def add(
     call: Call,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Videos, pictures, or folders of them.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Videos, pictures, or folders of them.")],
     link: Annotated[
         bool | None, typer.Option("--link/--copy", help="Link to the files, or copy them (default).")
     ] = None,

@@ -11,7 +11,7 @@ from fercli.stages.predict import predict as run_predict
 
 def predict(
     call: Call,
-    media: Annotated[list[str], typer.Argument(metavar="MEDIA...", help="Videos, pictures, folders, or video ids.")],
+    media: Annotated[list[str], typer.Argument(metavar="MEDIA", help="Videos, pictures, folders, or video ids.")],
     run: Annotated[str, typer.Option("--run", metavar="RUN", help="Use this run; the newest otherwise.")] = "",
     *,
     settings: PredictSettings,

@@ -17,7 +17,7 @@ from fercli.core.results import Failure, StageResult
 from fercli.core.rows import Face, Frame, Video, Vote
 from fercli.engine.local import LOCAL, Engine, LocalEngine
 from fercli.stages.extract_plan import STAGE, ExtractFramesSettings, ExtractionPlan, plan_extraction, rule_key, some_of
-from fercli.stages.extract_worker import ExtractPlan, VideoFrames, VideoTask, make_worker
+from fercli.stages.extract_worker import ExtractPlan, Tell, VideoFrames, VideoTask, make_worker
 
 __all__ = ["ExtractFramesResult", "ExtractFramesSettings", "extract_frames"]
 
@@ -112,20 +112,50 @@ def _work(
     if not journal.finished:
         shutil.rmtree(room, ignore_errors=True)
     todo = [video for video in plan.todo if not _is_finished(project, plan, journal, video.video_id)]
-    progress.start("extract frames", sum(video.num_frames or 1 for video in plan.todo))
-    progress.advance(sum(video.num_frames or 1 for video in plan.todo if video not in todo))
+    meter = _Meter(progress, sum(map(_length, plan.todo)))
+    meter.skip(sum(_length(video) for video in plan.todo if video not in todo))
+    # Another process, or another machine, cannot tell how far it is before it is done.
+    tell = meter.reach if engine is LOCAL and settings.workers == 1 else None
     if engine is LOCAL:
         engine = LocalEngine(settings.workers)
     tasks = [VideoTask(video.video_id, video.path) for video in todo]
-    maker = ExtractPlan(project.root, room, settings, settings.workers > 1)
+    maker = _Maker(ExtractPlan(project.root, room, settings, settings.workers > 1), tell)
     failures = []
-    for video, made in zip(todo, engine.map_items(_Maker(maker), tasks), strict=True):
+    for video, made in zip(todo, engine.map_items(maker, tasks), strict=True):
         if made.failure:
             failures.append(Failure(video.video_id, made.failure))
         else:
             journal.add(video.video_id, made.record() | {"key": plan.keys[video.video_id]})
-        progress.advance(video.num_frames or 1, video=video.video_id)
+        meter.finish(video)
     return failures
+
+
+def _length(video: Video) -> int:
+    return video.num_frames or 1
+
+
+class _Meter:
+    """Counts the frames of all videos; a second pass over a video does not count again."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._reached = 0
+        progress.start("extract frames", total)
+
+    def skip(self, num_frames: int) -> None:
+        """Count what an interrupted run has done."""
+        self._progress.advance(num_frames)
+
+    def reach(self, index: int) -> None:
+        """Count the frames of the video at work up to `index`."""
+        if index > self._reached:
+            self._progress.advance(index - self._reached)
+            self._reached = index
+
+    def finish(self, video: Video) -> None:
+        """Count the rest of a video."""
+        self._progress.advance(max(0, _length(video) - self._reached), video=video.video_id)
+        self._reached = 0
 
 
 @dataclass(frozen=True)
@@ -133,9 +163,10 @@ class _Maker:
     """`make_worker` with its plan, picklable."""
 
     plan: ExtractPlan
+    tell: Tell | None
 
     def __call__(self) -> Any:  # the worker; see `make_worker`
-        return make_worker(self.plan)
+        return make_worker(self.plan, self.tell)
 
 
 def _waiting_room(root: Path) -> Path:

@@ -86,8 +86,8 @@ def plan_extraction(
         or not all((project.root / frame.path).exists() for frame in old.get(video.video_id, ()))
     ]
     redone = [video.video_id for video in todo if old.get(video.video_id)]
-    changes = changed_settings(state, settings) if redone and state.fingerprint else []
-    warnings = [f"frames of {some_of(redone)} were replaced, settings differ: {', '.join(changes)}"] if changes else []
+    changes = _changes(state, settings) if redone and state.fingerprint else []
+    warnings = [f"frames of {some_of(redone)} give way to new ones: {', '.join(changes)}"] if changes else []
     lines = [f"extract frames of '{video.video_id}' by '{settings.method}'" for video in todo]
     lines += [f"replace {len(old[video_id])} frames of '{video_id}'" for video_id in redone]
     if not asked:
@@ -114,6 +114,11 @@ def _named(videos: Sequence[Video], names: Sequence[str]) -> list[Video]:
 
 def rule_key(settings: ExtractFramesSettings) -> str:
     """A name for what decides on the frames of a video; settings of other methods do not count."""
+    values = plain_settings(settings)
+    return hashlib.sha256(json.dumps([values[name] for name in _deciding(settings)]).encode()).hexdigest()[:16]
+
+
+def _deciding(settings: ExtractFramesSettings) -> tuple[str, ...]:
     own = {
         "every": ("every_s",),
         "uniform": ("num",),
@@ -121,9 +126,12 @@ def rule_key(settings: ExtractFramesSettings) -> str:
         "kmeans": ("num", "seed"),
         "scene": ("scene_threshold", "min_gap_s"),
     }[settings.method]
-    values = plain_settings(settings)
-    names = ("method", *own, "start_s", "end_s", "min_sharpness", "dedup", "limit")
-    return hashlib.sha256(json.dumps([values[name] for name in names]).encode()).hexdigest()[:16]
+    return ("method", *own, "start_s", "end_s", "min_sharpness", "dedup", "limit")
+
+
+def _changes(state: StageState, settings: ExtractFramesSettings) -> list[str]:
+    changes = changed_settings(state, settings)
+    return [change for change in changes if change.partition(":")[0] in _deciding(settings)]
 
 
 def some_of(ids: Sequence[str]) -> str:

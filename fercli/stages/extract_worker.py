@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fercli.vision.keyframes import Selection, SelectionRule
 
 JPEG_QUALITY = 95
+Tell = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,13 @@ class VideoFrames:
         )
 
 
-def make_worker(plan: ExtractPlan) -> Callable[[VideoTask], VideoFrames]:
-    """A function that writes the keyframes of one video and returns their rows."""
+def make_worker(plan: ExtractPlan, tell: Tell | None = None) -> Callable[[VideoTask], VideoFrames]:
+    """A function that writes the keyframes of one video and returns their rows.
+
+    Args:
+        plan: what to do.
+        tell: called with the index of each frame that is reached; only within one process.
+    """
     # Imported once in each process, before the first item.
     from fercli.vision import keyframes
 
@@ -87,29 +93,37 @@ def make_worker(plan: ExtractPlan) -> Callable[[VideoTask], VideoFrames]:
 
     def work(task: VideoTask) -> VideoFrames:
         try:
-            return _extract(task, plan, rule)
+            return _extract(task, plan, rule, tell)
         except MediaError as error:
             return VideoFrames(task.video_id, failure=error.message)
 
     return work
 
 
-def _extract(task: VideoTask, plan: ExtractPlan, rule: "SelectionRule") -> VideoFrames:
-    made, num_damaged = _pass(task, plan, rule, threads=1 if plan.is_shared else None)
+def _extract(task: VideoTask, plan: ExtractPlan, rule: "SelectionRule", tell: Tell | None) -> VideoFrames:
+    made, num_damaged = _pass(task, plan, rule, tell, threads=1 if plan.is_shared else None)
     if num_damaged and not plan.is_shared:
         # What several threads make of damage depends on which is first; one thread gives the same in every run.
         for frame in made.frames:
             (plan.room / frame.path).unlink(missing_ok=True)
-        made, _ = _pass(task, plan, rule, threads=1)
+        made, _ = _pass(task, plan, rule, tell, threads=1)
     return made
 
 
-def _pass(task: VideoTask, plan: ExtractPlan, rule: "SelectionRule", threads: int | None) -> tuple[VideoFrames, int]:
+def _pass(
+    task: VideoTask, plan: ExtractPlan, rule: "SelectionRule", tell: Tell | None, *, threads: int | None
+) -> tuple[VideoFrames, int]:
     from fercli.vision.keyframes import select_frames
     from fercli.vision.video import VideoReader
 
     settings = plan.settings
-    reader = VideoReader(plan.root / task.path, start_s=settings.start_s, end_s=settings.end_s, threads=threads)
+    reader = VideoReader(
+        plan.root / task.path,
+        start_s=settings.start_s,
+        end_s=settings.end_s,
+        threads=threads,
+        watch=(lambda frame: tell(frame.index)) if tell else None,
+    )
     selection = select_frames(reader, rule)
     frames = _write(selection, task.video_id, plan)
     made = VideoFrames(

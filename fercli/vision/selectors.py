@@ -136,7 +136,12 @@ def kmeans(reader: VideoReader, rule: SelectionRule, notes: Notes) -> Chosen:
     notes.warnings += span.warnings
     is_dense = span.num_keyframes >= _KEYFRAMES_PER_CLUSTER * rule.num
     first_pass = VideoReader(
-        reader.path, start_s=reader.start_s, end_s=reader.end_s, keyframes_only=is_dense, threads=reader.threads
+        reader.path,
+        start_s=reader.start_s,
+        end_s=reader.end_s,
+        keyframes_only=is_dense,
+        threads=reader.threads,
+        watch=reader.watch,
     )
     times_s, thumbnails = _sampled(first_pass)
     notes.warnings += first_pass.warnings

@@ -1,7 +1,7 @@
 """Videos to frames with the container's time stamps, and frames to videos."""
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,6 +112,7 @@ class VideoReader:
         keyframes_only: give only frames that decode on their own; about twenty times cheaper.
         threads: of the decoder, None for as many as the machine has. A damaged video gives the same frames in every
             run only with `threads=1`.
+        watch: called with each frame before it is handed out, to tell how far reading is.
 
     Attributes:
         num_decoded: frames that came out whole in the last iteration, handed out or not.
@@ -127,8 +128,10 @@ class VideoReader:
         end_s: float | None = None,
         keyframes_only: bool = False,
         threads: int | None = None,
+        watch: Callable[[DecodedFrame], None] | None = None,
     ) -> None:
         self.path = path
+        self.watch = watch
         self.start_s = start_s
         self.end_s = end_s
         self.keyframes_only = keyframes_only
@@ -169,6 +172,8 @@ class VideoReader:
                 if self.end_s is not None and frame.time_s >= self.end_s:
                     break
                 self.num_decoded, self.num_damaged = decoding.num_frames, decoding.num_damaged
+                if self.watch:
+                    self.watch(frame)
                 yield frame
             self.num_decoded, self.num_damaged = decoding.num_frames, decoding.num_damaged
             self.warnings = tuple(_warnings(source, decoding))

@@ -92,7 +92,7 @@ def test_other_settings_replace_the_frames_and_say_so(project: Project) -> None:
     assert frame_ids(project) == ["a/f000000", "a/f000015", "a/f000030", "b/f000000", "b/f000015"]
     assert files(project) == [frame.path for frame in project.rows(Frame)]
     assert (result.num_frames, result.num_removed) == (5, 3)
-    assert result.warnings == ("frames of a, b were replaced, settings differ: every_s: 1.0 -> 1.5",)
+    assert result.warnings == ("frames of a, b give way to new ones: every_s: 1.0 -> 1.5",)
 
 
 def test_setting_of_another_method_redoes_nothing(project: Project) -> None:
@@ -228,14 +228,10 @@ def test_project_without_videos_names_the_command(tmp_path: Path) -> None:
 
 
 class InterruptAfterFirst:
-    def __init__(self) -> None:
-        self.num_left = 2  # the first call tells what was done before
-
     def start(self, task: str, total: int | None = None) -> None: ...
 
     def advance(self, num_items: int = 1, **fields: str) -> None:
-        self.num_left -= 1
-        if not self.num_left:
+        if "video" in fields:
             raise KeyboardInterrupt
 
     def note(self, text: str) -> None: ...
@@ -253,6 +249,30 @@ def test_interrupted_run_goes_on_after_the_finished_videos(project: Project) -> 
     assert (result.num_videos, result.failures) == (2, ())
     assert len(frame_ids(project)) == 6
     assert not (project.root / ".fer" / "running" / "extract-frames").exists()
+
+
+class Counting:
+    def __init__(self) -> None:
+        self.total, self.done, self.num_calls = 0, 0, 0
+
+    def start(self, task: str, total: int | None = None) -> None:
+        self.total = total or 0
+
+    def advance(self, num_items: int = 1, **fields: str) -> None:
+        assert num_items >= 0
+        self.done += num_items
+        self.num_calls += 1
+
+    def note(self, text: str) -> None: ...
+
+
+@pytest.mark.parametrize("method", ["every", "kmeans"])
+def test_progress_counts_each_frame_once_and_within_a_video(project: Project, method: str) -> None:
+    progress = Counting()
+    settings = ExtractFramesSettings(method=method, every_s=0.5, num=2)  # type: ignore[arg-type]
+    extract_frames(project, settings, progress=progress)
+    assert progress.total == progress.done == 60
+    assert progress.num_calls > 10
 
 
 def test_interrupted_run_with_other_settings_leaves_no_trace(project: Project) -> None:
