@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fercli.core.errors import InputError, MediaError, ProjectError
 from fercli.core.files import replacing, sha256_of, slug, unused
@@ -15,24 +15,20 @@ from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import Frame, Video
+from fercli.stages.add_settings import AddResult, AddSettings
 from fercli.stages.media_files import MediaItem, find_media, list_files, shown
-
-if TYPE_CHECKING:
-    from fercli.stages.add import AddResult, AddSettings
 
 PICTURES = "pictures"  # stands in the column codec of a folder of pictures
 
 
 def add_media(
-    project: Project, settings: "AddSettings", paths: Sequence[Path], *, progress: Progress, dry_run: bool
-) -> "AddResult":
+    project: Project, settings: AddSettings, paths: Sequence[Path], *, progress: Progress, dry_run: bool
+) -> AddResult:
     """Copy or link videos and pictures into the project, and note what they are; see `stages.add.add`.
 
     Raises:
         InputError: nothing of what the paths name can be added.
     """
-    from fercli.stages.add import AddResult
-
     listing = list_files(paths, project.root)
     mark = _mark(project, settings, listing.facts)
     if not dry_run and (known := recall(project.root, "add", mark, AddResult)) and not known.failures:
@@ -60,7 +56,7 @@ def add_media(
     return result
 
 
-def _mark(project: Project, settings: "AddSettings", facts: Sequence[object]) -> str:
+def _mark(project: Project, settings: AddSettings, facts: Sequence[object]) -> str:
     return fingerprint(settings, [project.table_path(Video), project.table_path(Frame)], facts)
 
 
@@ -74,7 +70,7 @@ class _Tally:
     """What has come in so far; rows are written together at the end."""
 
     project: Project
-    settings: "AddSettings"
+    settings: AddSettings
     videos: dict[str, Video]
     frames: list[Frame] = dataclasses.field(default_factory=list)
     failures: list[Failure] = dataclasses.field(default_factory=list)
@@ -117,10 +113,8 @@ class _Tally:
             outputs.append(self.project.write_rows([*self.project.rows(Frame), *self.frames], Frame))
         return (*outputs, *sorted({video.path for video in videos if video.video_id in ids}))
 
-    def result(self, outputs: tuple[str, ...], num_foreign: int) -> "AddResult":
+    def result(self, outputs: tuple[str, ...], num_foreign: int) -> AddResult:
         """The stage's result."""
-        from fercli.stages.add import AddResult
-
         has_videos = any(self.videos[video_id].codec != PICTURES for video_id in self.ids)
         return AddResult(
             num_videos=self.num_videos,

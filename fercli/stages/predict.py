@@ -28,7 +28,9 @@ class PredictSettings:
     out: tuple[Literal["csv", "json", "video"], ...] = setting(
         ("csv", "video"), "Write csv, json, video (drawn faces)."
     )
-    every_s: float = setting(0.2, "Look for faces this often in a video; 0 in each frame.", option="every", unit="s", minimum=0)
+    every_s: float = setting(
+        0.2, "Look for faces this often in a video; 0 in each frame.", option="every", unit="s", minimum=0
+    )
     start_s: float = setting(0.0, "Begin here in each video.", option="start", unit="s", minimum=0)
     end_s: float | None = setting(None, "End here in each video.", option="end", unit="s", minimum=0)
     limit: int | None = setting(None, "Look at the first so many frames or pictures.", minimum=1)
