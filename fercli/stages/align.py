@@ -89,6 +89,9 @@ def _find_faces(
 ) -> str:
     """Work on what the journal does not hold yet; the device that was used, empty when there was nothing to do."""
     progress.start("align", len(plan.todo))
+    if not journal.finished:
+        # What waits there was cut under other settings.
+        shutil.rmtree(_waiting_room(project.root), ignore_errors=True)
     finished = journal.finished
     todo = [task for task in plan.todo if not _is_finished(project.root, plan, task.item, finished.get(task.item))]
     progress.advance(len(plan.todo) - len(todo))

@@ -77,7 +77,8 @@ def plan_align(project: Project, settings: AlignSettings, *, force: bool) -> Ali
     if settings.realign:
         tasks += [PictureTask(face.face_id, face.video_id, original_path(face), given=face) for face in given]
     keys = {task.item: f"{mark}-{_content_mark(project.root, task)}" for task in tasks}
-    done = state.items if state else {}
+    lost = {face.frame_id or face.face_id for face in faces if _has_lost_its_crop(project.root, face)}
+    done = {item: key for item, key in state.items.items() if item not in lost} if state else {}
     return AlignPlan(
         settings_mark=mark,
         keys=keys,
@@ -98,6 +99,10 @@ def original_path(face: Face) -> str:
 def is_realigned(face: Face) -> bool:
     """Whether a given crop has been set upright; its row then tells where it came from."""
     return face.status == "given" and face.reason.startswith(REALIGNED)
+
+
+def _has_lost_its_crop(root: Path, face: Face) -> bool:
+    return face.path.startswith("faces/") and "#" not in face.path and not (root / face.path).exists()
 
 
 def _lasting(settings: AlignSettings) -> AlignSettings:

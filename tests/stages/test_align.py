@@ -225,6 +225,25 @@ def test_interrupted_run_goes_on_where_it_was(project: Project) -> None:
     assert (result.num_frames_done, result.num_faces) == (3, 6)
 
 
+def test_crops_of_a_refused_run_never_replace_those_of_other_settings(aligned: Project) -> None:
+    vote(aligned, *(face.face_id for face in faces(aligned)))
+    with pytest.raises(CheckError):
+        align(aligned, dataclasses.replace(QUICK, max_faces=1, size=224))
+    make_lesson(aligned.root, video_id="lesson-2", num_frames=1)
+    align(aligned, QUICK)
+    assert {read_image(aligned.root / face.path).shape for face in faces(aligned)} == {(112, 112, 3)}
+
+
+def test_crops_that_were_lost_are_cut_again(aligned: Project) -> None:
+    before = aligned.rows(Face)
+    for path in aligned.root.glob("faces/*/f000001-*.png"):
+        path.unlink()
+    (aligned.root / "manifests/frames.csv").write_bytes((aligned.root / "manifests/frames.csv").read_bytes() + b"\n")
+    assert align(aligned, QUICK).num_frames_done == 1
+    assert aligned.rows(Face) == before
+    assert all((aligned.root / face.path).exists() for face in before)
+
+
 def test_dry_run_writes_nothing_and_tells_the_plan(project: Project) -> None:
     result = align(project, QUICK, dry_run=True)
     assert result.plan == ("look for faces in 3 of 3 frames",)

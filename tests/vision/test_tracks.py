@@ -1,8 +1,12 @@
 """Tracks and seats on rooms whose truth is known."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image, ImageSequence
 
+from fercli.vision.mtcnn import FaceDetector
 from fercli.vision.tracks import Track, link_tracks, match_boxes, seats_from_tracks
 
 
@@ -119,3 +123,14 @@ def test_class_that_sways_leans_and_hides_is_told_apart(seed: int) -> None:
     right = sum(max(persons.count(person) for person in set(persons)) for persons in people.values())
     assert right / sum(map(len, people.values())) >= 0.99
     assert len(people) == len(seats)
+
+
+@pytest.mark.real_data
+def test_three_people_are_three_tracks_without_a_switch(real_data: Path) -> None:
+    with Image.open(real_data / "videos" / "three-people.gif") as video:
+        frames = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(video)]
+    found = [sorted(faces, key=lambda face: face.left) for faces in FaceDetector().detect(frames)]
+    links = link_tracks([boxes(*[(f.left, f.top, f.width, f.height) for f in faces]) for faces in found])
+    # The three sit side by side and stay there, so from left to right they are the same in every frame.
+    assert links == [links[0]] * 41
+    assert sorted(links[0]) == [0, 1, 2]
