@@ -17,7 +17,8 @@ def show_scores(result: EvalResult, settings: EvalSettings) -> None:
     console = Console(highlight=False)
     same = ": nothing to do, as at the last run" if result.is_unchanged else ""
     console.print(
-        f"[green]✓[/green] {result.run} ({result.checkpoint}) on {result.num_faces} {result.split} faces{same}"
+        f"[green]✓[/green] {result.run} ({result.checkpoint}) on {result.num_faces} {result.split} faces{same}",
+        soft_wrap=True,
     )
     console.print(_score_table(result))
     if settings.confusion:
@@ -50,10 +51,11 @@ def _cells(entry: Mapping[str, Any]) -> tuple[str, str]:  # JSON values
 
 
 def _confusion_table(result: EvalResult, normalize: str) -> Table:
-    table = Table(title="rows true, columns predicted", title_justify="left", title_style="dim", header_style="bold")
-    table.add_column("")
+    title = "rows true, columns predicted"
+    table = Table(title=title, title_justify="left", title_style="dim", header_style="dim", box=None, padding=(0, 1))
+    table.add_column("", no_wrap=True)
     for emotion in result.classes:
-        table.add_column(emotion, justify="right")
+        table.add_column(Text(emotion), justify="right", no_wrap=True)
     table.add_column("recall", justify="right")
     columns = [sum(column) for column in zip(*result.matrix, strict=True)]
     for place, (emotion, counts) in enumerate(zip(result.classes, result.matrix, strict=True)):

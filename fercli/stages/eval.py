@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from fercli.core.memory import fingerprint, recall, remember
+from fercli.core.memory import fingerprint, read_state, recall, remember
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.results import StageResult
@@ -16,7 +16,6 @@ from fercli.core.settings import setting
 from fercli.core.tables import read_table
 
 if TYPE_CHECKING:
-    from fercli.data.samples import Samples
     from fercli.stages.eval_files import Findings
 
 
@@ -98,17 +97,20 @@ def evaluate(
         return EvalResult(**what, is_dry_run=True, plan=(plan,))
     from fercli.stages.eval_files import find_out, write_files
 
-    samples, predictions = _predict(project, chosen, settings, progress)
-    findings = find_out(project, chosen, settings, predictions, left_out=samples.left_out)
+    before, predictions_mark = read_state(project.root, stage), _predictions_mark(project, chosen, settings)
+    path = chosen.folder / "eval" / settings.split / "predictions.csv"
+    if not force and before and before.items.get("predictions") == predictions_mark and path.exists():
+        predictions = read_table(path, Prediction)
+    else:
+        predictions = _predict(project, chosen, settings, progress)
+    findings = find_out(project, chosen, settings, predictions)
     outputs = write_files(project, chosen, settings, findings)
     result = _result(what, findings, outputs, tuple(_warnings(project, chosen, settings, findings)))
-    remember(project.root, stage, mark, settings, result)
+    remember(project.root, stage, mark, settings, result, items={"predictions": predictions_mark})
     return result
 
 
-def _predict(
-    project: Project, run: Run, settings: EvalSettings, progress: Progress
-) -> "tuple[Samples, list[Prediction]]":
+def _predict(project: Project, run: Run, settings: EvalSettings, progress: Progress) -> list[Prediction]:
     from fercli.learn.predict import load_run_model, predict_probabilities
     from fercli.stages.gradcam import run_samples
 
@@ -118,7 +120,7 @@ def _predict(
         loaded, samples, test_time=settings.test_time, batch_size=settings.batch_size, progress=progress
     )
     classes = loaded.classes
-    predictions = [
+    return [
         Prediction(
             samples.face_ids[row],
             samples.subject_ids[row],
@@ -130,7 +132,6 @@ def _predict(
         )
         for row in range(len(samples))
     ]
-    return samples, predictions
 
 
 def _result(
@@ -181,18 +182,17 @@ def _num_changed_labels(project: Project, run: Run, findings: "Findings") -> int
 
 
 def _mark(project: Project, run: Run, settings: EvalSettings) -> str:
+    # What is only shown makes no difference to what is computed and written.
+    computed = dataclasses.replace(settings, confusion=False, by=None, calibration=False)
+    tables = [project.table_path(Label), project.table_path(Vote), project.split_path("official").with_suffix(".json")]
+    return fingerprint(computed, tables, _predictions_mark(project, run, settings))
+
+
+def _predictions_mark(project: Project, run: Run, settings: EvalSettings) -> str:
+    """What predictions.csv depends on; with another seed or normalisation it is taken as it is."""
     named = settings.checkpoint in ("best", "last")
     weights = run.folder / "checkpoints" / f"{settings.checkpoint}.json" if named else Path(settings.checkpoint)
     own = [run.folder / name for name in ("split.csv", "labels.csv")]
-    tables = [project.table_path(row_type) for row_type in (Face, Label, Vote)]
-    # What is only shown makes no difference to what is computed and written.
-    computed = dataclasses.replace(settings, confusion=False, by=None, calibration=False)
-    return fingerprint(
-        computed, [weights, *own, *tables, project.split_path("official").with_suffix(".json")], run.run_id
-    )
-
-
-def read_predictions(run: Run, split: str) -> list[Prediction]:
-    """The predictions that `fer eval` has written for one part; none when it has not run."""
-    path = run.folder / "eval" / split / "predictions.csv"
-    return read_table(path, Prediction) if path.exists() else []
+    choices = dataclasses.replace(EvalSettings(), split=settings.split, checkpoint=settings.checkpoint)
+    choices = dataclasses.replace(choices, test_time=settings.test_time, device=settings.device)
+    return fingerprint(choices, [weights, *own, project.table_path(Face)], run.run_id)

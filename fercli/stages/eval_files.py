@@ -34,23 +34,8 @@ class Findings:
     metrics: dict[str, Any]  # JSON values
 
 
-def find_out(
-    project: Project,
-    run: Run,
-    settings: "EvalSettings",
-    predictions: list[Prediction],
-    *,
-    left_out: Mapping[str, int],
-) -> Findings:
-    """Compute all scores of predictions on one part.
-
-    Args:
-        project: with faces and votes.
-        run: that made the predictions.
-        settings: of the evaluation.
-        predictions: one for each face of the part.
-        left_out: faces of the run that could not be scored, by reason.
-    """
+def find_out(project: Project, run: Run, settings: "EvalSettings", predictions: list[Prediction]) -> Findings:
+    """Compute all scores of predictions on one part, one row a face."""
     from fercli.metrics.evaluation import calibration_of, evaluate, evaluation_record, scores_by_subject
 
     classes = run.record.classes
@@ -70,7 +55,6 @@ def find_out(
         "calibration": {"ece": calibrated.ece, "brier": calibrated.brier, "nll": calibrated.nll},
         "human_ceiling": _ceiling(project, classes, predictions, settings.seed),
         "without_duplicates": _without(predictions, classes, copies, settings.seed),
-        "left_out": {reason: number for reason, number in left_out.items() if reason != "not in the split"},
     }
     return Findings(predictions, evaluation, calibrated, subjects, metrics)
 

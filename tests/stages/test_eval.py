@@ -124,6 +124,17 @@ def test_a_second_call_loads_nothing_heavy(done: Project) -> None:
     assert loaded.strip() == "[]"
 
 
+def test_another_way_to_draw_takes_the_predictions_as_they_are(tmp_path: Path) -> None:
+    project = trained_project(tmp_path / "mine")
+    evaluate(project, EvalSettings())
+    before = (folder_of(project) / "confusion.png").read_bytes()
+    # Without its weights the run cannot predict any more.
+    (project.root / "runs" / RUN_ID / "checkpoints" / "best.safetensors").unlink()
+    result = evaluate(project, EvalSettings(normalize="none"))
+    assert not result.is_unchanged
+    assert (folder_of(project) / "confusion.png").read_bytes() != before
+
+
 def test_a_dry_run_only_says_what_it_would_score(done: Project) -> None:
     result = evaluate(done, EvalSettings(split="val"), dry_run=True)
     assert result.plan == (f"score the val faces with run {RUN_ID} (best)",)
@@ -212,7 +223,7 @@ def test_copies_of_earlier_pictures_are_found(leaking: Project) -> None:
 
 
 def test_scores_without_copies_stand_beside_the_scores_with_them(leaking: Project) -> None:
-    findings = find_out(leaking, find_run(leaking.root), EvalSettings(), predictions_of(leaking), left_out={})
+    findings = find_out(leaking, find_run(leaking.root), EvalSettings(), predictions_of(leaking))
     assert findings.metrics["accuracy"]["value"] == pytest.approx(0.2)
     without = findings.metrics["without_duplicates"]
     assert (without["num_faces"], without["num_left_out"], without["accuracy"]["value"]) == (8, 2, 0)
@@ -231,7 +242,7 @@ def test_copies_of_the_published_split_count_though_the_run_left_them_out(leakin
 
 def test_faces_without_subjects_have_no_table_of_subjects(leaking: Project) -> None:
     run = find_run(leaking.root)
-    findings = find_out(leaking, run, EvalSettings(), predictions_of(leaking), left_out={})
+    findings = find_out(leaking, run, EvalSettings(), predictions_of(leaking))
     outputs = write_files(leaking, run, EvalSettings(), findings)
     assert not any(path.endswith("by_subject.csv") for path in outputs)
     assert findings.metrics["accuracy"]["unit"] == "picture"
@@ -240,5 +251,5 @@ def test_faces_without_subjects_have_no_table_of_subjects(leaking: Project) -> N
 
 def test_votes_of_other_classes_give_no_ceiling(leaking: Project) -> None:
     leaking.write_rows([Vote("set/000010", name, "jolly", "jolly") for name in ("a1", "a2", "a3")], Vote)
-    findings = find_out(leaking, find_run(leaking.root), EvalSettings(), predictions_of(leaking), left_out={})
+    findings = find_out(leaking, find_run(leaking.root), EvalSettings(), predictions_of(leaking))
     assert findings.metrics["human_ceiling"] is None
