@@ -5,7 +5,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,8 +118,7 @@ class Predictor:
         settings = self._settings
         # One thread, so that a damaged video gives the same frames here and when they are drawn.
         reader = VideoReader(item.files[0], start_s=settings.start_s, end_s=settings.end_s, threads=1)
-        every = (settings.start_s + step * settings.every_s for step in count())
-        frames = islice(reader.at(every) if settings.every_s > 0 else reader, settings.limit)
+        frames = islice(reader.every(settings.every_s) if settings.every_s > 0 else reader, settings.limit)
         looks = (_Look(frame.rgb(), frame.index, frame.time_s, "", frame.index) for frame in frames)
         self._progress.start(f"find faces in {item.name}")
         times_s, by_frame = self._judge(looks, name)

@@ -106,6 +106,8 @@ def _source(container: Any, name: str) -> Source:
     stream = next((stream for stream in container.streams.video if not _is_cover(stream)), None)
     if stream is None:
         raise MediaError(f"'{name}' holds no video stream", hint="Sound and subtitle files have no frames to look at.")
+    if stream.codec_context is None:
+        raise MediaError(f"the coding of video '{name}' is not known", hint="Convert it to MP4 (H.264).")
     if stream.width * stream.height > MAX_PIXELS:
         raise MediaError(
             f"video '{name}' declares frames of {stream.width} x {stream.height}, more than {MAX_PIXELS:,} pixels",

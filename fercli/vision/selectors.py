@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Literal
 
 import cv2
@@ -72,7 +71,7 @@ class SelectionRule:
 
 def every(reader: VideoReader, rule: SelectionRule, notes: Notes) -> Chosen:
     """The first frame at or after each multiple of `every_s`, from the reader's start."""
-    for frame in reader.at(reader.start_s + step * rule.every_s for step in count()):
+    for frame in reader.every(rule.every_s):
         yield frame, None
 
 

@@ -148,6 +148,19 @@ class VideoReader:
         """
         return self._read(lambda _: self.start_s)
 
+    def every(self, step_s: float) -> Iterator[DecodedFrame]:
+        """The first frame at or after `start_s` and each multiple of `step_s` from there; one may serve several.
+
+        Raises:
+            MediaError: as iteration.
+        """
+
+        def next_wanted(last_s: float | None) -> float:
+            num_passed = 0 if last_s is None else int((last_s + SAME_MOMENT_S - self.start_s) // step_s) + 1
+            return self.start_s + num_passed * step_s
+
+        return self._read(next_wanted)
+
     def at(self, times_s: Iterable[float]) -> Iterator[DecodedFrame]:
         """The first frame at or after each of the rising `times_s`; one frame may serve several of them.
 

@@ -110,6 +110,27 @@ def test_product_of_a_tenth_finds_its_frame(tmp_path: Path) -> None:
     assert [frame.index for frame in VideoReader(path).at([3 * 0.1])] == [3]
 
 
+def test_every_takes_the_frames_at_multiples(plain: Path) -> None:
+    assert [frame.index for frame in VideoReader(plain).every(0.5)] == [0, 13, 25, 38]
+    assert [frame.index for frame in VideoReader(plain, start_s=0.1).every(0.5)] == [3, 15, 28, 40]
+
+
+def test_every_is_quick_past_a_long_gap(tmp_path: Path) -> None:
+    path = write_video(
+        tmp_path / "gap.mp4", [coded(i) for i in range(3)], times=[Fraction(0), Fraction(1), Fraction(90000)]
+    )
+    assert [frame.index for frame in VideoReader(path).every(0.0001)] == [0, 1, 2]
+
+
+def test_unknown_coding_is_an_error(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "video.mkv", [coded(i) for i in range(3)])
+    data = path.read_bytes()
+    assert b"V_MPEG4/ISO/AVC" in data
+    path.write_bytes(data.replace(b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/AVX"))
+    with pytest.raises(MediaError, match=r"the coding of video '.*' is not known"):
+        probe_video(path)
+
+
 def test_variable_frame_rate_keeps_the_containers_times(tmp_path: Path) -> None:
     times = [Fraction(n, 1000) for n in (0, 40, 500, 510, 2000, 2033)]
     path = write_video(tmp_path / "vfr.mp4", [coded(i) for i in range(6)], times=times)
