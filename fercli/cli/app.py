@@ -41,6 +41,7 @@ class Entry:
 
 # One row a command. A command is listed here when it works, not before.
 ENTRIES: tuple[Entry, ...] = (
+    Entry("demo", "Start", "demo", "Draw a class and run every stage on it.", "fer demo my-demo"),
     Entry("init", "Start", "init", "Make a project folder with its classes.", "fer init my-class --preset scfed"),
     Entry("add", "Data", "add", "Add videos, folders of pictures or a public data set.", "fer add lesson-1.mp4"),
     Entry("extract-frames", "Data", "extract_frames", "Keep frames of the videos.", "fer extract-frames --every 2s"),
@@ -52,14 +53,18 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("labels show", "Labels", "labels", "Show counts of votes and labels, and agreement.", "fer labels show"),
     Entry("labels import", "Labels", "labels", "Read votes from files and label faces.", "fer labels import votes.csv"),
     Entry("labels vote", "Labels", "labels", "Turn votes into labels by a rule.", "fer labels vote --min-votes 3"),
+    Entry("labels agreement", "Labels", "labels", "Measure how well annotators agree.", "fer labels agreement"),
     Entry("split", "Labels", "split", "Share faces out to train, val and test, by subject.", "fer split --seed 1"),
     Entry("stats", "Labels", "stats", "Count faces by split, class, subject, video.", "fer stats --by class --plot"),
+    Entry("models", "Train", "models", "List the networks: size, paper, recipe, weights.", "fer models sfer-mdfae"),
     Entry("train", "Train", "train", "Teach a network the labels.", "fer train --model drf-msam --epochs 40"),
     Entry("eval", "Inspect", "eval", "Score a run on held-out faces, with intervals.", "fer eval --confusion"),
     Entry("val", "Inspect", "eval", "Score a run on held-out faces.", alias_of="eval"),
     Entry("gradcam", "Inspect", "gradcam", "Draw where a model looks, class by class.", "fer gradcam --per-class 3"),
     Entry("predict", "Inspect", "predict", "Judge the faces of any picture or video.", "fer predict lesson-2.mp4"),
     Entry("report", "Share", "report", "Write one HTML page of everything known.", "fer report"),
+    Entry("status", "Project", "pipeline", "Show where every stage stands.", "fer status"),
+    Entry("run", "Project", "pipeline", "Run every stage that is not done yet.", "fer run --until eval"),
     Entry("trace", "Project", "trace", "Follow one face back to its video.", "fer trace lesson-1/f000042-0"),
     Entry("doctor", "Project", "doctor", "Look at the machine and the project for trouble.", "fer doctor"),
     Entry("config show", "Project", "config", "Show every setting in force.", "fer config show --origin"),

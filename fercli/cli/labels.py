@@ -6,7 +6,10 @@ from typing import Annotated
 import typer
 
 from fercli.cli.options import Call
+from fercli.cli.render_agreement import show_agreement
 from fercli.cli.render_labels import show_import, show_labels
+from fercli.stages.labels_agreement import LabelsAgreementResult, LabelsAgreementSettings
+from fercli.stages.labels_agreement import labels_agreement as run_agreement
 from fercli.stages.labels_import import LabelsImportResult, LabelsImportSettings
 from fercli.stages.labels_import import labels_import as run_import
 from fercli.stages.labels_show import LabelsShowResult
@@ -39,5 +42,14 @@ def labels_show(call: Call) -> LabelsShowResult:
     result = run_show(call.project)
     if not call.json:
         show_labels(result)
+        call.has_shown = True
+    return result
+
+
+def labels_agreement(call: Call, *, settings: LabelsAgreementSettings) -> LabelsAgreementResult:
+    """Options -> settings -> stage -> show."""
+    result = run_agreement(call.project, settings)
+    if not call.json:
+        show_agreement(result, settings)
         call.has_shown = True
     return result

@@ -70,3 +70,14 @@ def test_vote_takes_its_options(project: Project, tmp_path: Path) -> None:
     assert code == 0
     assert json.loads(out)["result"]["rule"] == "majority, at least 2 votes, agreement 0.9, ties drop"
     assert run_fer("labels", "vote", "--tie", "error", "--min-agreement", "0.9", "-p", project.root)[0] == 5
+
+
+def test_agreement_shows_coefficients_classes_and_pairs(project: Project, tmp_path: Path) -> None:
+    run_fer("labels", "import", write_votes(tmp_path / "votes.csv", all_votes()), "-p", project.root)
+    code, out, _ = run_fer("labels", "agreement", "--by", "class", "-p", project.root)
+    assert code == 0
+    assert "Krippendorff's alpha" in out
+    assert "class against all others" in out
+    out = run_fer("labels", "agreement", "--by", "annotator", "-p", project.root)[1]
+    assert "a1 and a2" in out
+    assert run_fer("labels", "agreement", "--min", "0.999", "-p", project.root)[0] == 5

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+
+from fercli.core.errors import MissingStageError
+from fercli.core.project import Project
+from fercli.core.rows import Face, Vote
+from fercli.stages.labels_agreement import LabelsAgreementSettings, labels_agreement, resampling_units
+from fercli.stages.labels_import import LabelsImportSettings, labels_import
+from tests.stages.voted import all_votes, face, make_faces, write_votes
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = make_faces(tmp_path / "p", num_subjects=6)
+    labels_import(project, LabelsImportSettings(), [write_votes(tmp_path / "votes.csv", all_votes(6))])
+    return project
+
+
+def test_all_coefficients_have_an_interval_over_subjects(project: Project) -> None:
+    result = labels_agreement(project, LabelsAgreementSettings())
+    assert result.coefficients.keys() == {"fleiss", "krippendorff", "cohen", "percent"}
+    for name in ("fleiss", "krippendorff", "percent"):
+        entry = result.coefficients[name]
+        assert entry["low"] <= entry["value"] <= entry["high"]
+        assert (entry["unit"], entry["num_units"]) == ("subject", 6)
+    assert (result.num_faces, result.num_votes) == (36, 108)
+
+
+def test_percent_is_that_counted_by_hand(tmp_path: Path) -> None:
+    project = make_faces(tmp_path / "p")
+    votes = {face(0, 0): "hhn", face(0, 1): "hh", face(0, 2): "nb", face(0, 3): "b"}
+    labels_import(project, LabelsImportSettings(), [write_votes(tmp_path / "v.csv", votes)])
+    result = labels_agreement(project, LabelsAgreementSettings())
+    assert result.coefficients["percent"]["value"] == pytest.approx(2 / 5)
+    assert "at least 5 subjects, and there are 3" in result.coefficients["percent"]["why_no_interval"]
+    assert any("different numbers of votes" in warning for warning in result.warnings)
+
+
+def test_pairs_and_annotators_are_told_apart(project: Project) -> None:
+    result = labels_agreement(project, LabelsAgreementSettings(by="annotator"))
+    assert set(result.by_annotator) == {"a1", "a2", "a3"}
+    first = next(pair for pair in result.pairs if (pair["first"], pair["second"]) == ("a1", "a2"))
+    assert (first["num_common"], first["percent"], first["kappa"]) == (36, 1.0, 1.0)
+
+
+def test_coefficient_below_the_bound_is_a_failed_check(project: Project) -> None:
+    result = labels_agreement(project, LabelsAgreementSettings(metric="krippendorff", minimum=0.99))
+    assert len(result.failed_checks) == 1
+    assert result.failed_checks[0].startswith("krippendorff is 0.")
+    assert not labels_agreement(project, LabelsAgreementSettings(minimum=-1.0)).failed_checks
+
+
+def test_anonymous_counts_cannot_be_told_apart(project: Project) -> None:
+    project.write_rows([Vote(face(0, 0), f"ballot0{place}", "happy", "") for place in range(3)], Vote)
+    result = labels_agreement(project, LabelsAgreementSettings(by="annotator"))
+    assert result.is_anonymous
+    assert "The votes are anonymous counts: annotators cannot be told apart." in result.warnings
+
+
+def test_unit_is_the_subject_else_the_video_else_the_face() -> None:
+    known, unknown = Face("v/a", "", "v", subject_id="s"), Face("v/b", "", "v")
+    alone = Face("c", "", "")
+    assert resampling_units([known], {"v/a"})[0] == "subject"
+    assert resampling_units([known, unknown], {"v/a", "v/b"}) == ("video", {"v/a": "v", "v/b": "v"})
+    assert resampling_units([known, alone], {"v/a", "c"}) == ("face", {})
+
+
+def test_agreement_before_import_names_the_stage_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(MissingStageError):
+        labels_agreement(make_faces(tmp_path / "p"), LabelsAgreementSettings())
