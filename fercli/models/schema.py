@@ -72,6 +72,7 @@ class ModelSpec:
     Attributes:
         name: as in `fer train --model NAME`.
         title: what it is, in a few words.
+        architecture: its parts in the order in which a picture meets them.
         builder: "module:Class", imported only when the network is built.
         paper: where it was published.
         input_size: side of the picture the network is fed, pixels.
@@ -94,6 +95,7 @@ class ModelSpec:
 
     name: str
     title: str
+    architecture: str
     builder: str
     paper: Paper
     input_size: int

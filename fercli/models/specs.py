@@ -3,7 +3,7 @@
 from difflib import get_close_matches
 
 from fercli.core.errors import UsageError
-from fercli.models import recipes
+from fercli.models import papers, recipes
 from fercli.models.schema import ModelSpec, Paper, Recipe, ThopCounts
 
 __all__ = ["ALIASES", "MODELS", "ModelSpec", "Paper", "Recipe", "ThopCounts", "find_spec"]
@@ -12,21 +12,14 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5)
 
-_FER_CNN = Paper(
-    title="Facial-Expression-Recognition-CNN",
-    authors="Mersen130",
-    venue="GitHub repository with a notebook; no publication",
-    url="https://github.com/Mersen130/Facial-Expression-Recognition-CNN",
-)
 _FER_CNN_INPUT = (
     "Pixels divided by 255, after min-max stretch and histogram equalisation; pictures of variance below 10 dropped."
 )
-_EMONEXT = Paper(
-    title="EmoNeXt: an Adapted ConvNeXt for Facial Emotion Recognition",
-    authors="El Boudouri and Bohi",
-    venue="MMSP",
-    year=2023,
+_POSTER_NOTES = (
+    "Without pretrained landmark weights set model.freeze_landmarks=false: frozen noise says little.",
+    "The authors choose the best epoch on the set they report.",
 )
+_POSTER_INPUT = "224 is shrunk to 112 inside; 112 passes. The authors feed RAF-DB in BGR; we feed RGB."
 
 
 def find_spec(name: str) -> ModelSpec:
@@ -43,20 +36,17 @@ def find_spec(name: str) -> ModelSpec:
     raise UsageError(f"no model is called '{name}'", hint=f"{meant}Known: {', '.join(MODELS)}")
 
 
-def _emonext(
-    size: str,
-    *,
-    depths: tuple[int, ...],
-    widths: tuple[int, ...],
-    parameters: int,
-    table4: ThopCounts,
-    reported: dict[str, float] | None = None,
-) -> ModelSpec:
+def _emonext(size: str, *, depths: tuple[int, ...], widths: tuple[int, ...], parameters: int) -> ModelSpec:
+    name = f"emonext-{size}"
     return ModelSpec(
-        name=f"emonext-{size}",
+        name=name,
         title=f"ConvNeXt-{size.capitalize()} behind a spatial transformer, with channel gates",
+        architecture=(
+            "Spatial transformer; ConvNeXt in four stages with squeeze and excitation after each halving; mean, "
+            "norm, linear. Its objective evens out the attention among the pictures of a batch."
+        ),
         builder="fercli.models.emonext:EmoNext",
-        paper=_EMONEXT,
+        paper=papers.EMONEXT,
         input_size=224,
         channels=3,
         mean=(0.0, 0.0, 0.0),
@@ -67,8 +57,8 @@ def _emonext(
         cam_layer="stages.3",
         parameters=parameters,
         parameters_per_class=widths[-1] + 1,
-        table4=table4,
-        reported=reported or {},
+        table4=papers.TABLE4[name],
+        reported=papers.TABLE3.get(name, {}),
         recipes=recipes.EMONEXT,
         backbone="convnext",
         notes=("The authors start from ImageNet's ConvNeXt weights.",),
@@ -79,8 +69,13 @@ _ROWS = (
     ModelSpec(
         name="sfer-mdfae",
         title="Multi-dimensional feature fusion and top-n attention over IR-50",
+        architecture=(
+            "Picture at 112; IR-50 in four stages; MDPFA: channel attention and mean of every stage (960 "
+            "numbers); KROA: each of the 7x7 last patches attends to the 15 most related of them, 8 heads, plus a "
+            "depthwise 5x5 of the values, mean (512); linear."
+        ),
         builder="fercli.models.sfer_mdfae:SferMdfae",
-        paper=Paper("SFER-MDFAE", "Shou et al.", "Sensors 24, 6748", 2024, doi="10.3390/s24206748"),
+        paper=papers.SFER_MDFAE,
         input_size=224,
         channels=3,
         mean=HALF,
@@ -89,8 +84,8 @@ _ROWS = (
         cam_layer="kroa",
         parameters=31_976_887,
         parameters_per_class=1_473,
-        table4=ThopCounts(6_361_792_460, 31_975_414, num_classes=6, input_size=224, printed="6.362 G / 31.975 M"),
-        reported={"fer2013": 76.18, "ferplus": 92.75, "raf-db": 92.93, "affectnet7": 67.86, "scfed": 93.74},
+        table4=papers.TABLE4["sfer-mdfae"],
+        reported=papers.TABLE3["sfer-mdfae"],
         recipes=recipes.SFER_MDFAE,
         backbone="ir50",
         notes=(
@@ -102,8 +97,13 @@ _ROWS = (
     ModelSpec(
         name="sfernet",
         title="Attention among superpixels in four stages, learned by mixed experts",
+        architecture=(
+            "Two strided 3x3 convolutions and a block of eight mixed experts (MEFE); four stages of blocks, each "
+            "attention among superpixels (SPAA), then an MLP gated by local and global context (DARF); "
+            "generalised mean; linear."
+        ),
         builder="fercli.models.sfernet:SferNet",
-        paper=Paper("SFERNet", "", "README and figures of the SFERD project; no publication found"),
+        paper=papers.SFERNET,
         input_size=224,
         channels=3,
         mean=IMAGENET_MEAN,
@@ -119,8 +119,11 @@ _ROWS = (
     ModelSpec(
         name="aer-cnn",
         title="A very small CNN whose maps gate themselves",
+        architecture=(
+            "Convolution 3x3 to 32, pool, sigmoid gate of a 1x1; convolution 3x3 to 64, pool, gate; mean; linear."
+        ),
         builder="fercli.models.aer_cnn:AerCnn",
-        paper=_FER_CNN,
+        paper=papers.FER_CNN,
         input_size=48,
         channels=1,
         mean=(0.0,),
@@ -135,8 +138,12 @@ _ROWS = (
     ModelSpec(
         name="msff-cnn",
         title="Three branches of different depth and a wide dense layer",
+        architecture=(
+            "Branches of one, two and three convolutions 3x3 with BN and pool (32, 64, 128 channels), enlarged to "
+            "24x24 and stacked; dense 256 with BN; linear."
+        ),
         builder="fercli.models.msff_cnn:MsffCnn",
-        paper=_FER_CNN,
+        paper=papers.FER_CNN,
         input_size=48,
         channels=1,
         mean=(0.0,),
@@ -154,8 +161,12 @@ _ROWS = (
     ModelSpec(
         name="drf-msam",
         title="Different receptive fields and multi-scale attention, a small CNN",
+        architecture=(
+            "Sum of 3x3, 5x5 and 7x7 convolutions to 32; twice pool and multi-scale attention (sum of 1x1, 3x3, "
+            "5x5, channels weighed by a gate); pool; mean; dense 512; linear."
+        ),
         builder="fercli.models.drf_msam:DrfMsam",
-        paper=_FER_CNN,
+        paper=papers.FER_CNN,
         input_size=48,
         channels=1,
         mean=(0.0,),
@@ -170,8 +181,12 @@ _ROWS = (
     ModelSpec(
         name="eac",
         title="ResNet-50 trained by erasing attention consistency",
+        architecture=(
+            "ResNet-50 with the stride on the first 1x1 of a bottleneck; mean; linear. Its objective holds the "
+            "class maps of a picture and of its mirror image equal."
+        ),
         builder="fercli.models.eac:Eac",
-        paper=Paper("EAC (erasing attention consistency)", "Zhang et al.", "ECCV", 2022),
+        paper=papers.EAC,
         input_size=224,
         channels=3,
         mean=IMAGENET_MEAN,
@@ -180,8 +195,8 @@ _ROWS = (
         cam_layer="backbone.layer4",
         parameters=23_522_375,
         parameters_per_class=2_049,
-        table4=ThopCounts(3_898_290_176, 23_522_375, num_classes=7, input_size=224, printed="3.898 G / 23.522 M"),
-        reported={"fer2013": 72.78, "ferplus": 89.98, "raf-db": 90.16, "affectnet7": 64.74, "scfed": 92.03},
+        table4=papers.TABLE4["eac"],
+        reported=papers.TABLE3["eac"],
         recipes=recipes.EAC,
         backbone="resnet50",
         notes=("The authors start from a ResNet-50 of VGGFace2.",),
@@ -191,40 +206,34 @@ _ROWS = (
         depths=(3, 3, 9, 3),
         widths=(96, 192, 384, 768),
         parameters=30_564_331,
-        table4=ThopCounts(4_537_700_000, 30_542_900, num_classes=7, input_size=224),
     ),
     _emonext(
         "small",
         depths=(3, 3, 27, 3),
         widths=(96, 192, 384, 768),
         parameters=52_198_891,
-        table4=ThopCounts(8_765_900_000, 52_156_700, num_classes=7, input_size=224),
     ),
     _emonext(
         "base",
         depths=(3, 3, 27, 3),
         widths=(128, 256, 512, 1024),
         parameters=91_765_259,
-        table4=ThopCounts(15_438_156_056, 91_708_042, num_classes=6, input_size=224, printed="15.438 G / 91.708 M"),
-        reported={"fer2013": 73.78, "ferplus": 90.23, "raf-db": 87.25, "affectnet7": 65.54, "scfed": 92.42},
     ),
     _emonext(
         "large",
         depths=(3, 3, 27, 3),
         widths=(192, 384, 768, 1536),
         parameters=204_582_475,
-        table4=ThopCounts(34_448_700_000, 204_498_200, num_classes=7, input_size=224),
     ),
     ModelSpec(
         name="ddamfn",
         title="MobileFaceNet of mixed kernels with dual-direction attention heads",
-        builder="fercli.models.ddamfn:Ddamfn",
-        paper=Paper(
-            "A Dual-Direction Attention Mixed Feature Network for Facial Expression Recognition",
-            "Zhang et al.",
-            "Electronics",
-            2023,
+        architecture=(
+            "MobileFaceNet of 31 residual and 3 halving blocks with depthwise kernels 3 to 9 and coordinate "
+            "attention; two direction-attention heads whose maximum weighs the last map; depthwise 7x7; linear."
         ),
+        builder="fercli.models.ddamfn:Ddamfn",
+        paper=papers.DDAMFN,
         input_size=112,
         channels=3,
         mean=IMAGENET_MEAN,
@@ -233,8 +242,8 @@ _ROWS = (
         cam_layer="weighted",
         parameters=4_105_999,
         parameters_per_class=513,
-        table4=ThopCounts(563_549_088, 4_105_999, num_classes=7, input_size=112, printed="0.564 G / 4.106 M"),
-        reported={"fer2013": 72.03, "ferplus": 90.45, "raf-db": 90.97, "affectnet7": 66.72, "scfed": 93.00},
+        table4=papers.TABLE4["ddamfn"],
+        reported=papers.TABLE3["ddamfn"],
         recipes=recipes.DDAMFN,
         backbone="mixed-mobilefacenet",
         notes=("The authors start from their backbone trained on MS-Celeb-1M.",),
@@ -242,58 +251,49 @@ _ROWS = (
     ModelSpec(
         name="poster",
         title="Pyramid of cross-fusion between image and landmark features",
-        builder="fercli.models.poster:Poster",
-        paper=Paper(
-            "POSTER: a Pyramid Cross-Fusion Transformer Network for Facial Expression Recognition",
-            "Zheng, Mendieta and Chen",
-            "ICCV Workshops",
-            2023,
+        architecture=(
+            "IR-50 in three stages and a frozen landmark MobileFaceNet, 49 tokens each and a mean token; eight pyramid "
+            "blocks at widths 512, 256 and 128 in which each stream's queries are the other's tokens; gate; linear."
         ),
+        builder="fercli.models.poster:Poster",
+        paper=papers.POSTER,
         input_size=224,
         channels=3,
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
-        input_notes="224 is shrunk to 112 inside; 112 passes. The authors feed RAF-DB in BGR; we feed RGB.",
+        input_notes=_POSTER_INPUT,
         objective="poster",
         cam_layer="backbone.stages.2",
         parameters=59_002_271,
         parameters_per_class=513,
-        table4=ThopCounts(7_895_148_064, 58_976_158, num_classes=6, input_size=224, printed="7.895 G / 58.976 M"),
-        reported={"fer2013": 74.87, "ferplus": 91.55, "raf-db": 92.14, "affectnet7": 67.23, "scfed": 93.25},
+        table4=papers.TABLE4["poster"],
+        reported=papers.TABLE3["poster"],
         recipes=recipes.POSTER,
         backbone="ir50+mobilefacenet",
-        notes=(
-            "Without pretrained landmark weights set model.freeze_landmarks=false: frozen noise says little.",
-            "The authors choose the best epoch on the set they report.",
-        ),
+        notes=_POSTER_NOTES,
     ),
     ModelSpec(
         name="poster-pp",
         title="Landmark queries at three scales, joined by a small transformer",
-        builder="fercli.models.poster_pp:PosterPp",
-        paper=Paper(
-            "POSTER++: A simpler and stronger facial expression recognition network",
-            "Mao et al.",
-            "arXiv 2301.12149",
-            2023,
-            url="https://arxiv.org/abs/2301.12149",
+        architecture=(
+            "IR-50 in three stages; at each scale a frozen landmark MobileFaceNet's map asks it by window "
+            "cross-attention; three scales as 147 tokens and a class token; transformer of depth 2; gate; linear."
         ),
+        builder="fercli.models.poster_pp:PosterPp",
+        paper=papers.POSTER_PP,
         input_size=224,
         channels=3,
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
-        input_notes="224 is shrunk to 112 inside; 112 passes. The authors feed RAF-DB in BGR; we feed RGB.",
+        input_notes=_POSTER_INPUT,
         cam_layer="embeds.2",
         parameters=43_849_957,
         parameters_per_class=769,
-        table4=ThopCounts(8_482_266_176, 43_723_542, num_classes=6, input_size=224, printed="8.482 G / 43.724 M"),
-        reported={"fer2013": 74.73, "ferplus": 91.92, "raf-db": 92.17, "affectnet7": 67.34, "scfed": 93.11},
+        table4=papers.TABLE4["poster-pp"],
+        reported=papers.TABLE3["poster-pp"],
         recipes=recipes.POSTER_PP,
         backbone="ir50+mobilefacenet",
-        notes=(
-            "Without pretrained landmark weights set model.freeze_landmarks=false: frozen noise says little.",
-            "The authors choose the best epoch on the set they report.",
-        ),
+        notes=_POSTER_NOTES,
     ),
 )
 

@@ -1,0 +1,30 @@
+"""`fer models`."""
+
+from typing import Annotated
+
+import typer
+
+from fercli.cli.options import Call, makes_project
+from fercli.stages.models import ModelsResult
+from fercli.stages.models import models as tell_models
+
+
+@makes_project
+def models(
+    call: Call,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Tell all of this network.")] = None,
+    weights: Annotated[bool, typer.Option("--weights", help="Say where weights to start from come from.")] = False,
+) -> ModelsResult:
+    """Stage -> show; works outside a project."""
+    result = tell_models(name, with_weights=weights)
+    if not call.json:
+        from fercli.cli.render_models import show_model, show_models, show_weights
+
+        if weights:
+            show_weights(result.weights)
+        elif name is None:
+            show_models(result.models)
+        else:
+            show_model(result.models[0], result.weights)
+        call.has_shown = True
+    return result

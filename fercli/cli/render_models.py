@@ -1,0 +1,120 @@
+"""The networks as tables: all in one, one in full, and the weights that start a backbone."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fercli.models.pretrained import PretrainedWeights
+from fercli.models.schema import ModelSpec, Recipe
+
+_SETS = (("fer2013", "FER2013"), ("ferplus", "FERPlus"), ("raf-db", "RAF-DB"), ("affectnet7", "AffectNet-7"))
+
+
+def show_models(specs: Sequence[ModelSpec]) -> None:
+    """One row a network: its input, its real size, its size as papers count, its accuracies as the paper reports."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("model", "input"):
+        table.add_column(column, no_wrap=True)
+    for column in ("parameters", "paper's MACs / params", *(title for _, title in _SETS)):
+        table.add_column(column, justify="right", no_wrap=True)
+    for spec in specs:
+        accuracies = (f"{spec.reported[key]:.2f}" if key in spec.reported else "" for key, _ in _SETS)
+        table.add_row(spec.name, _input(spec), _millions(spec.parameters), _counts(spec), *accuracies)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(
+        "[dim]parameters: all of them, at 7 classes. Paper's counts: thop's, see docs/models.md. "
+        "Accuracies in %: Table 3 of the SFER-MDFAE paper, with its pretrained weights.[/dim]"
+    )
+
+
+def show_model(spec: ModelSpec, weights: Sequence[PretrainedWeights]) -> None:
+    """Everything the table of networks holds of one."""
+    console = Console(highlight=False)
+    console.print(Text(f"{spec.name}: {spec.title}", style="bold"))
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    for name, value in _facts(spec):
+        table.add_row(name, Text(value))
+    for place, found in enumerate(weights):
+        table.add_row("" if place else "weights", Text(f"{found.name}: {found.licence}. {found.origin}"))
+    console.print(table)
+    if weights:
+        console.print("[dim]fer models --weights says where each file comes from.[/dim]")
+
+
+def show_weights(weights: Sequence[PretrainedWeights]) -> None:
+    """Where each file comes from, its licence, its origin; nothing is downloaded."""
+    console = Console(highlight=False)
+    for found in weights:
+        console.print(Text(found.name, style="bold"))
+        table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
+        table.add_column(style="dim", no_wrap=True)
+        for name, value in (
+            ("for", ", ".join(found.models)),
+            ("file", found.files),
+            ("source", found.source),
+            ("licence", found.licence),
+            ("origin", found.origin),
+            ("loads", found.loads),
+        ):
+            table.add_row(name, Text(value))
+        console.print(table)
+
+
+def _facts(spec: ModelSpec) -> Iterator[tuple[str, str]]:
+    paper = spec.paper
+    venue = f"{paper.venue} {paper.year}" if paper.year else paper.venue
+    yield "paper", ", ".join(part for part in (paper.title, paper.authors, venue, paper.doi, paper.url) if part)
+    yield "architecture", spec.architecture
+    yield "input", f"{_input(spec)}, mean {_numbers(spec.mean)}, std {_numbers(spec.std)}. {spec.input_notes}"
+    yield "parameters", f"{spec.parameters:,} at 7 classes, {spec.parameters_per_class:,} more for each class"
+    if spec.table4:
+        table4 = spec.table4
+        yield "as papers count", f"{_counts(spec)} (thop, {table4.num_classes} classes, {table4.input_size} pixels)"
+    yield "loss", spec.objective
+    yield (
+        "CAM layer",
+        spec.cam_layer + (f", tokens of {spec.cam_grid[0]} x {spec.cam_grid[1]}" if spec.cam_grid else ""),
+    )
+    for place, (data_set, recipe) in enumerate(spec.recipes.items()):
+        yield "" if place else "recipe", f"{data_set}: {_recipe(recipe)}"
+    if spec.reported:
+        yield "reported", ", ".join(f"{name} {value:.2f} %" for name, value in spec.reported.items())
+    for place, note in enumerate(spec.notes):
+        yield "" if place else "notes", note
+
+
+def _recipe(recipe: Recipe) -> str:
+    """What differs from the record's defaults, and what the paper does not state."""
+    parts = [f"{recipe.optimizer}, lr {recipe.lr:g}, batch {recipe.batch_size}"]
+    skipped = ("optimizer", "lr", "batch_size", "not_stated", "augmentation")
+    for column in dataclasses.fields(recipe):
+        value = getattr(recipe, column.name)
+        if column.name not in skipped and value != column.default:
+            parts.append(f"{column.name.replace('_', ' ')} {value:g}" if not isinstance(value, str) else value)
+    parts.extend(recipe.augmentation)
+    if recipe.not_stated:
+        parts.append(f"ours: {', '.join(recipe.not_stated)}")
+    return ", ".join(parts)
+
+
+def _input(spec: ModelSpec) -> str:
+    return f"{spec.input_size}x{spec.input_size} {'grey' if spec.channels == 1 else 'RGB'}"
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.3f} M" if count >= 1e6 else f"{count:,}"
+
+
+def _counts(spec: ModelSpec) -> str:
+    if spec.table4 is None:
+        return ""
+    return spec.table4.printed or f"{spec.table4.macs / 1e9:.3f} G / {spec.table4.parameters / 1e6:.3f} M"
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:g}" for value in dict.fromkeys(values)) if len(set(values)) == 1 else str(values)

@@ -1,0 +1,65 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fercli.models.specs import MODELS
+from tests.cli.run import run_fer
+
+
+def test_every_network_is_listed_with_both_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    code, out, _ = run_fer("models", cwd=tmp_path)
+    assert code == 0
+    assert all(name in out for name in MODELS)
+    row = next(line for line in out.splitlines() if line.startswith("sfer-mdfae"))
+    assert "31.977 M" in row
+    assert "24,487" in out
+    assert "6.362 G / 31.975 M" in row
+    assert "76.18" in row
+
+
+def test_one_network_is_told_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    code, out, _ = run_fer("models", "sfer-mdfae", cwd=tmp_path)
+    assert code == 0
+    for words in ("10.3390/s24206748", "KROA", "kroa", "31,976,887", "raf-db: adam, lr 3e-05, batch 64", "MS-Celeb-1M"):
+        assert words in out
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_network_can_be_told(name: str, tmp_path: Path) -> None:
+    assert run_fer("models", name, cwd=tmp_path)[0] == 0
+
+
+def test_weights_are_told_with_source_and_licence(tmp_path: Path) -> None:
+    code, out, _ = run_fer("models", "--weights", cwd=tmp_path)
+    assert code == 0
+    assert "github.com/ZhaoJ9014/face.evoLVe" in out
+    assert "licence" in out
+
+
+def test_json_has_the_whole_table(tmp_path: Path) -> None:
+    code, out, _ = run_fer("models", "--json", cwd=tmp_path)
+    found = json.loads(out)
+    assert code == 0
+    assert found["schema"] == "fer.models/1"
+    rows = {row["name"]: row for row in found["result"]["models"]}
+    assert rows["poster"]["table4"]["macs"] == 7_895_148_064
+    assert rows["drf-msam"]["recipes"]["default"]["epochs"] == 100
+
+
+def test_an_unknown_network_exits_2_with_the_nearest_name(tmp_path: Path) -> None:
+    code, _, err = run_fer("models", "poster-p", cwd=tmp_path)
+    assert code == 2
+    assert "Did you mean 'poster-pp'?" in err
+
+
+def test_no_heavy_module_is_loaded(tmp_path: Path) -> None:
+    code = (
+        "import sys; from fercli.cli.app import run; run(['models', 'poster']); "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'cv2', 'pandas')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=False).returncode == 0
