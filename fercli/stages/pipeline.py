@@ -1,0 +1,181 @@
+"""`fer status` and `fer run`: the stages in their order to what is done, what is to do, and doing it."""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fercli.core.errors import FerError, MissingStageError, UsageError
+from fercli.core.progress import SILENT, Progress
+from fercli.core.project import TABLES, Project
+from fercli.core.results import StageResult
+from fercli.core.rows import Label, Video, Vote
+from fercli.core.runs import list_runs
+from fercli.core.settings import suggestion
+
+StepState = Literal["done", "to do", "waiting", "not needed", "failed"]
+# Settings of a command, by its words and its settings class; the caller knows files and environment.
+SettingsOf = Callable[[str, type[Any]], Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of the path: its command's words and its function, named so that nothing is loaded yet."""
+
+    words: str
+    module: str
+    function: str
+
+    def load(self) -> Callable[..., StageResult]:
+        """The stage's function."""
+        loaded: Callable[..., StageResult] = getattr(
+            importlib.import_module(f"fercli.stages.{self.module}"), self.function
+        )
+        return loaded
+
+
+STEPS = (
+    Step("extract-frames", "extract_frames", "extract_frames"),
+    Step("align", "align", "align"),
+    Step("subjects track", "subjects", "track_subjects"),
+    Step("labels vote", "labels_vote", "labels_vote"),
+    Step("split", "split", "split"),
+    Step("train", "train", "train"),
+    Step("eval", "eval", "evaluate"),
+    Step("gradcam", "gradcam", "gradcam"),
+    Step("report", "report", "report"),
+)
+# What video needs and cropped sets do not.
+_VIDEO_STEPS = ("extract-frames", "align", "subjects track")
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """Where one stage stands; `detail` says what is to do, or what it waits for."""
+
+    words: str
+    state: StepState
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusResult(StageResult):
+    """Rows of each table, splits and runs, and where each stage stands."""
+
+    rows: dict[str, int]
+    splits: tuple[str, ...]
+    runs: dict[str, str]
+    steps: tuple[StepReport, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult(StageResult):
+    """What each stage of `fer run` did."""
+
+    steps: tuple[StepReport, ...]
+
+
+def status(project: Project, settings_of: SettingsOf) -> StatusResult:
+    """Say where every stage stands; writes nothing."""
+    steps = tuple(_look(step, project, settings_of) for step in STEPS)
+    next_step = next((step for step in steps if step.state == "to do"), None)
+    waiting = next((step for step in steps if step.state == "waiting"), None)
+    hint = f"fer {next_step.words}" if next_step else waiting.detail if waiting else ""
+    return StatusResult(
+        rows={name.removesuffix(".csv"): _count_rows(project, row_type) for row_type, name in TABLES.items()},
+        splits=tuple(sorted(path.stem for path in project.split_path("x").parent.glob("*.csv"))),
+        runs={run.run_id: run.status for run in list_runs(project.root)},
+        steps=steps,
+        next_command=hint,
+    )
+
+
+def run_until(project: Project, until: str, settings_of: SettingsOf, *, progress: Progress = SILENT) -> RunResult:
+    """Run every stage up to `until` that is not done yet, with the project's settings.
+
+    Args:
+        project: with videos, pictures or a data set added.
+        until: a stage's command, e.g. "eval"; its first word will do.
+        settings_of: the settings of each command.
+        progress: of each stage in turn.
+
+    Raises:
+        UsageError: there is no such stage.
+        MissingStageError: a stage needs what only a person can give, such as votes.
+    """
+    steps = STEPS[: _place(until) + 1]
+    reports: list[StepReport] = []
+    parts: list[StageResult] = []
+    for step in steps:
+        if reason := _not_needed(step, project):
+            reports.append(StepReport(step.words, "not needed", reason))
+            continue
+        progress.note(f"fer {step.words}")
+        part = _call(step, project, settings_of, progress=progress)
+        reports.append(StepReport(step.words, "done", "as it was" if part.is_unchanged else ""))
+        parts.append(part)
+    return _joined(parts, tuple(reports))
+
+
+def _joined(parts: list[StageResult], steps: tuple[StepReport, ...]) -> RunResult:
+    return RunResult(
+        steps=steps,
+        outputs=parts[-1].outputs if parts else (),
+        warnings=tuple(dict.fromkeys(sentence for part in parts for sentence in part.warnings)),
+        failures=tuple(failure for part in parts for failure in part.failures),
+        failed_checks=tuple(check for part in parts for check in part.failed_checks),
+        is_unchanged=all(part.is_unchanged for part in parts),
+        next_command=parts[-1].next_command if parts else "",
+    )
+
+
+def _place(until: str) -> int:
+    words = [step.words for step in STEPS]
+    for place, known in enumerate(words):
+        if until in (known, known.split()[0]):
+            return place
+    raise UsageError(f"no stage '{until}'", hint=suggestion(until, words))
+
+
+def _look(step: Step, project: Project, settings_of: SettingsOf) -> StepReport:
+    if reason := _not_needed(step, project):
+        return StepReport(step.words, "not needed", reason)
+    try:
+        result = _call(step, project, settings_of, dry_run=True)
+    except MissingStageError as error:
+        return StepReport(step.words, "waiting", error.hint.removeprefix("Run: ") or error.message)
+    except FerError as error:
+        return StepReport(step.words, "failed", error.message)
+    if result.is_unchanged:
+        return StepReport(step.words, "done", f"{len(result.failures)} failed" if result.failures else "")
+    return StepReport(step.words, "to do", "; ".join(result.plan))
+
+
+def _not_needed(step: Step, project: Project) -> str:
+    has_labels = project.table_path(Label).exists()
+    if step.words in _VIDEO_STEPS and not project.table_path(Video).exists() and has_labels:
+        return "the faces came as crops"
+    if step.words == "labels vote" and not project.table_path(Vote).exists() and has_labels:
+        return "the labels came with the data"
+    if step.words == "split" and not project.split_path("default").exists() and project.split_path("official").exists():
+        return "the data set has an official split"
+    return ""
+
+
+def _call(
+    step: Step, project: Project, settings_of: SettingsOf, *, progress: Progress = SILENT, dry_run: bool = False
+) -> StageResult:
+    function = step.load()
+    parameters = inspect.signature(function).parameters
+    settings = settings_of(step.words, parameters["settings"].annotation)
+    extra = {"progress": progress} if "progress" in parameters else {}
+    return function(project, settings, dry_run=dry_run, **extra)
+
+
+def _count_rows(project: Project, row_type: type[Any]) -> int:
+    path = project.table_path(row_type)
+    if not path.exists():
+        return 0
+    with path.open("rb") as file:
+        return max(0, sum(1 for _ in file) - 1)
