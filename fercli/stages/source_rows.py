@@ -7,10 +7,11 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fercli.core.files import replace_bytes, replace_text
+from fercli.core.files import replace_text
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
@@ -132,15 +133,30 @@ def write_ferplus_votes(project: Project, gathered: Gathered, path: Path, option
     from fercli.labels.vocabulary import Vocabulary
     from fercli.labels.votes_ferplus import read_ferplus
     from fercli.sources.ferplus import find_ferplus
+    from fercli.stages.labels_archive import (
+        ImportedFile,
+        content_digest,
+        keep_file,
+        kept_path,
+        read_imports,
+        write_imports,
+    )
 
     _, votes_path = find_ferplus(path, options)
-    kept = project.root / "labels" / "imports" / votes_path.name
-    replace_bytes(kept, votes_path.read_bytes())
+    digest = content_digest(votes_path)
+    kept = kept_path(votes_path, digest)
+    keep_file(project, votes_path, kept)
     vocabulary = Vocabulary(project.classes, project.aliases)
     index = FaceIndex([face for face in project.rows(Face) if gathered.is_mine(face.face_id)])
-    matched = match_votes(read_ferplus(votes_path), index, vocabulary, pseudonyms={}, source=project.relative(kept))
+    raw = read_ferplus(votes_path)
+    matched = match_votes(raw, index, vocabulary, pseudonyms={}, source=kept)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    how = raw.format, raw.reason, now, "fer add --source ferplus"
+    counts = len(matched.votes), matched.num_unmatched
+    entry = ImportedFile(votes_path.name, digest, kept, *how, *counts, faces_mark="")
+    listed = write_imports(project, [*(old for old in read_imports(project) if old.kept != kept), entry])
     others = [vote for vote in project.rows(Vote) if not gathered.is_mine(vote.face_id)]
-    return [project.relative(kept), project.write_rows([*others, *matched.votes], Vote)]
+    return [kept, listed, project.write_rows([*others, *matched.votes], Vote)]
 
 
 def stamp_files(path: Path) -> str:

@@ -166,7 +166,12 @@ def test_ferplus_brings_soft_labels_votes_and_its_own_file(tmp_path: Path, csv: 
         "happiness": 9,
         "surprise": 1,
     }
-    assert (project.root / "labels/imports/fer2013new.csv").read_bytes() == votes.read_bytes()
+    (kept,) = (project.root / "labels/imports").glob("*-fer2013new.csv")
+    assert kept.read_bytes() == votes.read_bytes()
+    imports = json.loads((project.root / "labels/imports/imports.json").read_text(encoding="utf-8"))
+    assert [(entry["name"], entry["format"], entry["num_votes"]) for entry in imports] == [
+        ("fer2013new.csv", "ferplus", 460)
+    ]
 
 
 def test_faces_with_votes_do_not_vanish_unasked(project: Project, csv: Path) -> None:
