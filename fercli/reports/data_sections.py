@@ -66,7 +66,7 @@ def split_section(
     classes: Sequence[str],
     how: Mapping[str, object],
     leaks: Leaks | None,
-    are_images_checked: bool = False,
+    num_identical: int | None = None,
 ) -> Section:
     """Say who is in which part, how it was decided, and whether somebody is in two of them.
 
@@ -78,7 +78,8 @@ def split_section(
         classes: of the project.
         how: what the split's JSON says of how it was made.
         leaks: what two parts share; None when it was not looked for.
-        are_images_checked: whether identical pictures were looked for as well.
+        num_identical: faces of val and test that are byte-identical to one of an earlier part; None when they were
+            not looked for.
     """
     title = "The split"
     if not rows:
@@ -100,7 +101,7 @@ def split_section(
             "results below come from the test part, which nothing was chosen on.",
         ),
         facts=(("name", name), *[(key.replace("_", " "), str(value)) for key, value in how.items()]),
-        warnings=_leak_warnings(leaks),
+        warnings=_leak_warnings(leaks, num_identical),
         tables=(_split_table(rows, face_of, present, classes),),
         pictures=(
             Picture(
@@ -109,7 +110,7 @@ def split_section(
                 "Faces of each class in each part. A class with few faces has uncertain figures.",
             ),
         ),
-        closing=_leak_closing(leaks, are_images_checked),
+        closing=_leak_closing(leaks, num_identical),
     )
 
 
@@ -197,21 +198,19 @@ def _split_table(
     return Table("Parts", ("part", "faces", "subjects", "recordings", "classes without a face"), tuple(lines))
 
 
-def _leak_warnings(leaks: Leaks | None) -> tuple[str, ...]:
-    if leaks is None:
-        return ()
+def _leak_warnings(leaks: Leaks | None, num_identical: int | None) -> tuple[str, ...]:
     found = []
-    if leaks.subjects:
-        found.append(f"{counted(len(leaks.subjects), 'subject')} in more than one part: results are too good.")
-    if leaks.identical:
-        number = counted(leaks.identical_across_splits, "face")
-        found.append(f"{number} of validation or test are byte-identical to a face of an earlier part.")
+    if leaks is not None and leaks.subjects:
+        found.append(f"{counted(len(leaks.subjects), 'subject')} in more than one part: the scores are too good.")
+    if num_identical:
+        number = counted(num_identical, "face")
+        found.append(f"{number} of validation or test: byte-identical to a face of an earlier part.")
     return tuple(found)
 
 
-def _leak_closing(leaks: Leaks | None, are_images_checked: bool) -> tuple[str, ...]:
-    if leaks is None or leaks.subjects or leaks.identical:
+def _leak_closing(leaks: Leaks | None, num_identical: int | None) -> tuple[str, ...]:
+    if leaks is None or _leak_warnings(leaks, num_identical):
         return ()
-    videos = f" {counted(len(leaks.videos), 'recording')} show subjects of more than one part." if leaks.videos else ""
-    what = "no subject and no identical picture is" if are_images_checked else "no subject is"
+    videos = f" {counted(len(leaks.videos), 'recording')} with subjects of more than one part." if leaks.videos else ""
+    what = "no subject is" if num_identical is None else "no subject and no identical picture is"
     return (f"Leak check: {what} in more than one part.{videos}",)

@@ -53,7 +53,7 @@ def draw_confusion(
         side, longest = 0.78 * len(classes), max(map(len, classes))
         # Room for the names beside and below the cells, which stay square.
         below = 0.75 if longest <= _MAX_LEVEL_LETTERS else 0.5 + 0.06 * longest
-        figure = new_figure(side + 1.1 + 0.075 * longest, side + below + (0.3 if title else 0.0))
+        figure = new_figure(side + 0.8 + 0.07 * longest, side + below + (0.3 if title else 0.0))
         axes = figure.add_subplot()
         levels = matrix / max(1, matrix.max()) if normalize == "none" else shares
         axes.imshow(levels, cmap="Blues", vmin=0, vmax=1)

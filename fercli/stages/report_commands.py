@@ -11,21 +11,20 @@ from fercli.core.runs import Run
 from fercli.core.settings import option_name, plain_settings
 from fercli.stages.report_run import read_config, read_json
 
-# In the order of the pipeline: the stage's name in the log, the module of its settings, the words of its command.
+# In the order of the pipeline: how the log names the stage, the module of its settings, the words of its command.
 _STAGES = (
-    ("init", "init", "fer init"),
-    ("add", "add", "fer add"),
+    ("add", "add", "fer add VIDEO"),
+    ("add-SET", "add_source", "fer add PATH"),
     ("extract-frames", "extract_plan", "fer extract-frames"),
-    ("align", "align", "fer align"),
-    ("subjects", "subjects", "fer subjects track"),
-    ("labels-import", "labels_import", "fer labels import"),
+    ("align", "align_plan", "fer align"),
+    ("subjects-track", "subject_tracking", "fer subjects track"),
+    ("labels-import", "labels_import", "fer labels import FILE"),
     ("labels-vote", "labels_vote", "fer labels vote"),
-    ("split", "split", "fer split"),
+    ("split-SPLIT", "split", "fer split"),
     ("train", "train_settings", "fer train"),
-    ("eval", "eval", "fer eval"),
-    ("gradcam", "gradcam", "fer gradcam"),
+    ("eval-RUN-test", "eval", "fer eval"),
+    ("gradcam-RUN", "gradcam", "fer gradcam"),
 )
-_PLACEHOLDERS = {"init": " .", "add": " VIDEO", "labels-import": " FILE"}
 
 
 def made_by(project: Project, run: Run | None) -> list[str]:
@@ -34,14 +33,28 @@ def made_by(project: Project, run: Run | None) -> list[str]:
     Words in capitals stand for files that the log does not name.
     """
     last = _last_settings(project)
-    if run is not None:
-        last["train"] = read_config(run).get("train", {})
-    commands = []
-    for stage, module, words in _STAGES:
-        named = [name for name in last if name == stage or name.startswith(f"{stage}-{run.run_id if run else '?'}")]
-        if named:
-            commands.append(words + _PLACEHOLDERS.get(stage, "") + "".join(_options(module, last[named[-1]])))
+    config = read_config(run).get("train", {}) if run else {}
+    if run:
+        last["train"] = config
+    words = {"RUN": run.run_id if run else "-", "SPLIT": str(config.get("split", "default"))}
+    commands = [f"fer init . --classes {_word(list(project.classes))}"]
+    for pattern, module, command in _STAGES:
+        for name, text in _matches(pattern, command, words, last):
+            commands.append(text + "".join(_options(module, last[name])))
     return [*commands, "fer report"]
+
+
+def _matches(
+    pattern: str, command: str, words: Mapping[str, str], last: Mapping[str, object]
+) -> Iterator[tuple[str, str]]:
+    """Names in the log that a stage goes by, each with its command; a set's name stands in both."""
+    for word, meaning in words.items():
+        pattern = pattern.replace(word, meaning)
+    if "SET" not in pattern:
+        yield from [(pattern, command)] if pattern in last else []
+        return
+    prefix = pattern.removesuffix("SET")
+    yield from ((name, command.replace("SET", name.removeprefix(prefix))) for name in last if name.startswith(prefix))
 
 
 def run_settings(run: Run | None) -> list[tuple[str, str]]:

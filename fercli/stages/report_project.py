@@ -1,15 +1,15 @@
 """The project's half of `fer report`: its tables to the parts about data, labels and split."""
 
-import json
 import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, SplitRow, Subject, Video, Vote
 from fercli.core.rows import Frame as FrameRow
 from fercli.core.runs import Run
 from fercli.core.tables import read_table
+from fercli.stages.report_run import read_json, read_pictures
 
 if TYPE_CHECKING:
     from fercli.labels.agreement import Agreement
@@ -65,6 +65,7 @@ def project_sections(project: Project, facts: ProjectFacts) -> "list[Section]":
     from fercli.reports.label_section import label_section
 
     subjects = project.rows(Subject)
+    record = read_json(project.split_path(facts.split_name).with_suffix(".json"))
     contact, num_shown = _contact_sheet(project, facts.faces)
     leaks = find_leaks(
         facts.split_rows,
@@ -84,8 +85,9 @@ def project_sections(project: Project, facts: ProjectFacts) -> "list[Section]":
             faces=facts.faces,
             labels=facts.labels,
             classes=project.classes,
-            how=_how_split(project, facts.split_name),
+            how=_how_split(record),
             leaks=leaks,
+            num_identical=_num_identical(record),
         ),
     ]
 
@@ -117,23 +119,27 @@ def _units(faces: list[Face]) -> tuple[str, dict[str, str]]:
     return "face", {}
 
 
-def _how_split(project: Project, name: str) -> dict[str, object]:
-    """The plain values of the JSON beside a split; it tells more, but not to a reader of the page."""
-    path = project.split_path(name).with_suffix(".json")
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    keys = ("group", "stratify", "seed", "ratios", "kfold", "official", "source")
-    found = {key: record[key] for key in keys if isinstance(record, dict) and record.get(key) not in (None, "", [])}
-    return {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in found.items()}
+def _how_split(record: dict[str, Any]) -> dict[str, object]:
+    """The plain values of a split's JSON that a reader of the page asks for."""
+    keys = ("group", "stratify", "seed", "ratios", "kfold", "made_by", "official")
+    found = {key: record[key] for key in keys if record.get(key) not in (None, "", [], False)}
+    return {key: ", ".join(map(str, value)) if isinstance(value, list) else _yes(value) for key, value in found.items()}
+
+
+def _yes(value: object) -> object:
+    return "yes" if value is True else value
+
+
+def _num_identical(record: dict[str, Any]) -> int | None:
+    leakage = record.get("leakage")
+    number = leakage.get("identical_across_splits") if isinstance(leakage, dict) else None
+    return number if isinstance(number, int) else None
 
 
 def _contact_sheet(project: Project, faces: list[Face]) -> tuple[bytes | None, int]:
     """One face of each of the first subjects; none where pictures are missing or nobody is told apart."""
     from fercli.reports.grids import SheetFace, draw_contact_sheet
     from fercli.reports.slimming import slim
-    from fercli.stages.report_run import read_pictures
 
     first: dict[str, Face] = {}
     number: dict[str, int] = {}

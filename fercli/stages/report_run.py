@@ -57,14 +57,11 @@ def run_sections(project: Project, run: Run | None, split: str, outcome: "Outcom
         return [*parts, result_section(None), cam_section(None, ()), wrong_section(None, (), 0)]
     config = read_config(run)
     name = run.record.model
-    best = run.record.result.get("best_epoch")
     wrong = _mistakes(outcome)
     command = "fer eval --confusion" + (f" --split {split}" if split != "test" else "")
     return [
         model_section(MODELS.get(name), name, len(run.record.classes), config.get("model", {})),
-        training_section(
-            history_columns(run), _training_facts(run), best_epoch=int(str(best)) if best is not None else None
-        ),
+        training_section(history_columns(run), _training_facts(run), best_epoch=_best_epoch(run)),
         result_section(outcome, command=command),
         cam_section(*_grid(run)),
         wrong_section(_mistake_sheet(project, wrong), wrong, outcome.scores.num_faces if outcome else 0),
@@ -119,18 +116,23 @@ def read_json(path: Path) -> dict[str, Any]:  # JSON
     return values if isinstance(values, dict) else {}
 
 
+def _best_epoch(run: Run) -> int | None:
+    best = run.record.result.get("best")
+    epoch = best.get("epoch") if isinstance(best, dict) else None
+    return epoch if isinstance(epoch, int) else None
+
+
 def _training_facts(run: Run) -> list[tuple[str, str]]:
     config, record = read_config(run), run.record
-    facts = [("status", run.status), ("why it stopped", record.reason)]
-    facts += [
-        (name, str(config.get("train", {}).get(key, ""))) for name, key in (("recipe", "recipe"), ("seed", "seed"))
-    ]
-    plan = config.get("plan", {})
-    facts += [
-        (name.replace("_", " "), str(plan.get(name, ""))) for name in ("batch_size", "lr", "optimizer", "schedule")
-    ]
-    facts += [(key.replace("_", " "), _plain(value)) for key, value in (record.decided | record.result).items()]
-    return [(name, value) for name, value in facts if value not in ("", "None")]
+    decided, result = record.decided, record.result
+    facts: list[tuple[str, object]] = [("status", run.status), ("why it stopped", record.reason)]
+    facts += [("epochs", result.get("epochs")), ("epoch kept", _best_epoch(run))]
+    facts += [(name, config.get("train", {}).get(name)) for name in ("recipe", "seed")]
+    plan = ("batch_size", "lr", "optimizer", "schedule", "weight_decay", "label_smoothing", "class_weights")
+    facts += [(name.replace("_", " "), config.get("plan", {}).get(name)) for name in plan]
+    facts += [("precision", decided.get("precision")), ("device", decided.get("device_name", decided.get("device")))]
+    facts += [("seconds", result.get("seconds")), ("images per second", result.get("images_per_s"))]
+    return [(name, _plain(value)) for name, value in facts if value not in (None, "", "none")]
 
 
 def _plain(value: object) -> str:

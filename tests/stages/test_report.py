@@ -140,7 +140,7 @@ def test_split_that_shares_a_subject_is_warned_of(project: Project) -> None:
     ]
     project.write_rows(faces, Face)
     words = words_of(project, report(project, ReportSettings()).path)
-    assert "1 subject in more than one part: results are too good." in words
+    assert "1 subject in more than one part: the scores are too good." in words
 
 
 def test_page_does_without_pictures_that_are_gone(project: Project) -> None:
