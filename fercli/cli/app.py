@@ -51,6 +51,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("subjects merge", "Data", "subjects", "Make two subjects one.", "fer subjects merge s001 s007"),
     Entry("subjects rename", "Data", "subjects", "Call a subject otherwise.", "fer subjects rename s001 p-12"),
     Entry("labels show", "Labels", "labels", "Show counts of votes and labels, and agreement.", "fer labels show"),
+    Entry("labels export", "Labels", "labels", "Write faces for annotators to judge.", "fer labels export --to csv"),
     Entry("labels import", "Labels", "labels", "Read votes from files and label faces.", "fer labels import votes.csv"),
     Entry("labels vote", "Labels", "labels", "Turn votes into labels by a rule.", "fer labels vote --min-votes 3"),
     Entry("labels agreement", "Labels", "labels", "Measure how well annotators agree.", "fer labels agreement"),

@@ -10,6 +10,8 @@ from fercli.cli.render_agreement import show_agreement
 from fercli.cli.render_labels import show_import, show_labels
 from fercli.stages.labels_agreement import LabelsAgreementResult, LabelsAgreementSettings
 from fercli.stages.labels_agreement import labels_agreement as run_agreement
+from fercli.stages.labels_export import LabelsExportResult, LabelsExportSettings
+from fercli.stages.labels_export import labels_export as run_export
 from fercli.stages.labels_import import LabelsImportResult, LabelsImportSettings
 from fercli.stages.labels_import import labels_import as run_import
 from fercli.stages.labels_show import LabelsShowResult
@@ -53,3 +55,8 @@ def labels_agreement(call: Call, *, settings: LabelsAgreementSettings) -> Labels
         show_agreement(result, settings)
         call.has_shown = True
     return result
+
+
+def labels_export(call: Call, *, settings: LabelsExportSettings) -> LabelsExportResult:
+    """Options -> settings -> stage."""
+    return run_export(call.project, settings, progress=call.progress, force=call.force, dry_run=call.dry_run)

@@ -81,3 +81,10 @@ def test_agreement_shows_coefficients_classes_and_pairs(project: Project, tmp_pa
     out = run_fer("labels", "agreement", "--by", "annotator", "-p", project.root)[1]
     assert "a1 and a2" in out
     assert run_fer("labels", "agreement", "--min", "0.999", "-p", project.root)[0] == 5
+
+
+def test_export_says_where_the_sheet_lies_and_how_it_comes_back(project: Project) -> None:
+    code, out, _ = run_fer("labels", "export", "--to", "csv", "-p", project.root)
+    assert code == 0
+    assert "exports/labels-csv" in out
+    assert "fer labels import exports/labels-csv/votes.csv" in out
