@@ -1,0 +1,140 @@
+"""`fer demo`: a class is drawn, filmed and annotated, then goes through every stage, each beside the truth."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fercli.core.errors import UsageError
+from fercli.core.files import replace_text
+from fercli.core.memory import fingerprint, recall, remember
+from fercli.core.progress import SILENT, Progress
+from fercli.core.project import CONFIG_NAME, Project, create_project, open_project
+from fercli.core.results import StageResult
+from fercli.core.rows import Face, Label, Vote
+from fercli.core.settings import setting
+from fercli.stages.demo_material import MATERIAL, Material
+
+STAGE = "demo"
+_CLASSES = ("happy", "dedicated", "neutral", "confused", "tired", "bored")
+_FPS = 6
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """How large the drawn class is, and how far the demo goes."""
+
+    subjects: int = setting(48, "Draw so many pupils, up to 12 in a lesson.", minimum=1)
+    seconds: float = setting(45.0, "Let each lesson last so long.", unit="s", minimum=1)
+    annotators: int = setting(5, "Let so many annotators vote.", minimum=1)
+    seed: int = setting(0, "Draw everything from this seed.", minimum=0)
+    keep_going: bool = setting(False, "Go on after a figure below its bound.")
+    full: bool = setting(False, "Train sfer-mdfae for two epochs, too.")
+    workers: int | None = setting(None, "Draw so many lessons at a time; one a core otherwise.", minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoResult(StageResult):
+    """Every stage beside the truth; a figure is None when the demo ended before it.
+
+    Attributes:
+        root: the project's folder.
+        align_recall: share of the drawn faces in the kept frames that align found.
+        align_precision: share of the found faces that were drawn.
+        subject_purity: share of the faces whose subject is the pupil that it mostly is.
+        vote_accuracy: share of the voted labels that are true.
+        model_accuracy: share of true predictions on held-out subjects, with the ends of its interval.
+        majority_rate: what calling every held-out face by the most frequent emotion would reach.
+        num_subjects: held-out subjects of the model's figures.
+        report: the page that shows it all.
+        rows: one for each stage: stage, what was made, figure, value, bound, seconds.
+    """
+
+    root: str
+    align_recall: float | None = None
+    align_precision: float | None = None
+    subject_purity: float | None = None
+    vote_accuracy: float | None = None
+    model_accuracy: float | None = None
+    model_accuracy_low: float | None = None
+    model_accuracy_high: float | None = None
+    majority_rate: float | None = None
+    num_subjects: int = 0
+    run: str = ""
+    report: str = ""
+    rows: tuple[dict[str, Any], ...] = ()
+
+
+def demo(
+    folder: Path,
+    settings: DemoSettings,
+    *,
+    progress: Progress = SILENT,
+    force: bool = False,
+    dry_run: bool = False,
+) -> DemoResult:
+    """Draw a class and run every stage on it; a demo that was interrupted goes on where it was.
+
+    Args:
+        folder: becomes a project; what is drawn lies in its folder `demo`.
+        settings: how large, how far.
+        progress: told of each stage.
+        force: walk through the stages again although nothing has changed.
+        dry_run: only say what would be done.
+
+    Raises:
+        UsageError: the folder holds another project, or a demo drawn with other settings.
+    """
+    material = Material(settings.seed, settings.subjects, settings.seconds, _FPS, settings.annotators)
+    _check_folder(folder, material)
+    if dry_run:
+        return DemoResult(root=str(folder.resolve()), is_dry_run=True, plan=tuple(_plan(folder, settings)))
+    project = _begin(folder, material)
+    known = recall(project.root, STAGE, _mark(project, settings), DemoResult)
+    if known and not force:
+        return known
+    from fercli.stages.demo_walk import Walk
+
+    result = Walk(project, settings, material, progress).walk()
+    remember(project.root, STAGE, _mark(project, settings), settings, result)
+    return result
+
+
+def _check_folder(folder: Path, material: Material) -> None:
+    hint = "Name another folder: fer demo DIR"
+    if not (folder / CONFIG_NAME).exists():
+        if folder.is_dir() and any(folder.iterdir()):
+            raise UsageError(f"'{folder}' is not empty and no demo", hint=hint)
+        return
+    note = _note_path(folder)
+    if not note.exists():
+        raise UsageError(f"'{folder}' is a project of your own, no demo", hint=hint)
+    drawn = json.loads(note.read_text(encoding="utf-8"))
+    wanted = asdict(material)
+    others = [f"{name} {drawn.get(name)}" for name, value in wanted.items() if drawn.get(name) != value]
+    if others:
+        raise UsageError(f"the demo in '{folder}' was drawn with {', '.join(others)}", hint=hint)
+
+
+def _begin(folder: Path, material: Material) -> Project:
+    """The project; the note is written first, so that an interrupted start is known as a demo."""
+    replace_text(_note_path(folder), json.dumps(asdict(material), indent=1) + "\n")
+    if (folder / CONFIG_NAME).exists():
+        return open_project(folder)
+    return create_project(folder, name=folder.resolve().name, classes=_CLASSES)
+
+
+def _note_path(folder: Path) -> Path:
+    return folder / MATERIAL / "demo.json"
+
+
+def _mark(project: Project, settings: DemoSettings) -> str:
+    inputs = [project.table_path(row_type) for row_type in (Face, Vote, Label)]
+    return fingerprint(settings, [*inputs, project.split_path("default")])
+
+
+def _plan(folder: Path, settings: DemoSettings) -> list[str]:
+    lines = [f"draw {settings.subjects} pupils and {settings.seconds:g} s of each lesson into {folder}/{MATERIAL}"]
+    lines.append("add, extract-frames, align, subjects, labels import, split")
+    lines += ["train sfer-mdfae for two epochs"] if settings.full else []
+    return [*lines, "train drf-msam, eval, gradcam, report, and compare each with the truth"]
