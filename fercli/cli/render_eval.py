@@ -10,6 +10,7 @@ from rich.text import Text
 from fercli.stages.eval import EvalResult, EvalSettings
 
 _MEASURES = (("accuracy", "accuracy"), ("balanced_accuracy", "balanced accuracy"), ("macro_f1", "macro-F1"))
+_SHORT = 5
 
 
 def show_scores(result: EvalResult, settings: EvalSettings) -> None:
@@ -22,7 +23,7 @@ def show_scores(result: EvalResult, settings: EvalSettings) -> None:
     )
     console.print(_score_table(result))
     if settings.confusion:
-        console.print(_confusion_table(result, settings.normalize))
+        console.print(_confusion_table(result, settings.normalize, console.width))
     if settings.by == "subject":
         console.print(
             _subject_table(result) if result.by_subject else "no subject of these faces is known: fer subjects"
@@ -50,12 +51,15 @@ def _cells(entry: Mapping[str, Any]) -> tuple[str, str]:  # JSON values
     return f"{entry['value']:.2%}", f"{entry['low']:.2%} to {entry['high']:.2%}" if has_interval else "none"
 
 
-def _confusion_table(result: EvalResult, normalize: str) -> Table:
+def _confusion_table(result: EvalResult, normalize: str, width: int) -> Table:
     title = "rows true, columns predicted"
     table = Table(title=title, title_justify="left", title_style="dim", header_style="dim", box=None, padding=(0, 1))
     table.add_column("", no_wrap=True)
+    # On a narrow screen a column that is cut tells less than a name that is.
+    needed = max(map(len, result.classes)) + sum(max(len(name), 4) + 2 for name in result.classes) + 12
+    letters = _SHORT if needed > width else None
     for emotion in result.classes:
-        table.add_column(Text(emotion), justify="right", no_wrap=True)
+        table.add_column(Text(emotion[:letters]), justify="right", no_wrap=True)
     table.add_column("recall", justify="right")
     columns = [sum(column) for column in zip(*result.matrix, strict=True)]
     for place, (emotion, counts) in enumerate(zip(result.classes, result.matrix, strict=True)):

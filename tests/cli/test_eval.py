@@ -1,9 +1,13 @@
+import contextlib
+import io
 import json
 from pathlib import Path
 
 import pytest
 
+from fercli.cli.render_eval import show_scores
 from fercli.core.project import Project
+from fercli.stages.eval import EvalResult, EvalSettings
 from tests.cli.run import run_fer
 from tests.stages.trained import RUN_ID, trained_project
 
@@ -61,3 +65,30 @@ def test_a_project_without_a_run_ends_with_exit_code_seven(tmp_path: Path) -> No
     code, _, err = run_fer("eval", cwd=tmp_path / "new")
     assert code == 7
     assert "fer train" in err
+
+
+@pytest.mark.parametrize(("width", "header"), [(80, "conte"), (200, "contempt")], ids=["narrow", "wide"])
+def test_no_column_of_a_large_matrix_is_lost(width: int, header: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    classes = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+    score = {"value": 0.5, "low": None, "high": None, "unit": "picture"}
+    result = EvalResult(
+        run="r",
+        split="test",
+        checkpoint="best",
+        classes=classes,
+        num_faces=8,
+        accuracy=score,
+        balanced_accuracy=score,
+        macro_f1=score,
+        majority_class={"emotion": "neutral", "value": 0.125},
+        per_class={name: {"recall": 1.0} for name in classes},
+        matrix=tuple(tuple(100 * (row == column) for column in range(8)) for row in range(8)),
+    )
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        show_scores(result, EvalSettings(confusion=True))
+    lines = out.getvalue().splitlines()
+    assert any(header in line and "recall" in line for line in lines)
+    assert sum(line.count("100%") for line in lines) == 8
+    assert sum(line.count("100.0%") for line in lines) == 8
