@@ -102,7 +102,8 @@ def run(words: list[str]) -> int:
     words = _with_default(words)
     try:
         code = build_app(words)(args=words, prog_name="fer", standalone_mode=False)
-        return code if isinstance(code, int) else 0
+        # typer turns Ctrl-C into this code by itself.
+        return _interrupted() if code == INTERRUPTED_EXIT_CODE else code if isinstance(code, int) else 0
     except FerError as error:
         return _fail(error, words, is_json=is_json)
     except ClickException as error:
@@ -111,8 +112,7 @@ def run(words: list[str]) -> int:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        print("fer: interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
-        return INTERRUPTED_EXIT_CODE
+        return _interrupted()
     except BrokenPipeError:
         # The reader of our output has left (`fer status | head`); Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -216,6 +216,11 @@ def _fail(error: FerError, words: list[str], *, is_json: bool) -> int:
         print(render.json_object(command or "fer", None, None, error))
     render.show_error(error)
     return error.exit_code
+
+
+def _interrupted() -> int:
+    print("fer: interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
+    return INTERRUPTED_EXIT_CODE
 
 
 def _usage_error(error: Exception) -> FerError:

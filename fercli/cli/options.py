@@ -24,9 +24,9 @@ from fercli.core.settings import (
     OPTION,
     Layer,
     Resolved,
+    assignment_layers,
     environment_values,
     option_name,
-    parse_assignments,
     resolve_settings,
 )
 
@@ -76,21 +76,20 @@ class Call:
         section = self.command.replace(" ", "-")
         sections = self.project.config if needs_project else {}
         layers = [
-            Layer("fer.toml", table_values(sections, section, settings_class)),
+            *table_layers(sections, section, settings_class, "fer.toml"),
             Layer("environment", environment_values(os.environ, section, settings_class)),
-            Layer(str(self.config), table_values(_read_config(self.config), section, settings_class)),
-            Layer("--set", parse_assignments(self.assignments, section)),
+            *table_layers(_read_config(self.config), section, settings_class, str(self.config)),
+            *assignment_layers(self.assignments, section),
             Layer(OPTION, self.options),
         ]
         return resolve_settings(settings_class, layers)
 
 
-def table_values(config: Mapping[str, Any], section: str, settings_class: type[Any]) -> dict[str, object]:
-    """What a TOML file holds for one command; a mapping field `model` is the table [model]."""
+def table_layers(config: Mapping[str, Any], section: str, settings_class: type[Any], origin: str) -> list[Layer]:
+    """What a TOML file holds for one command: its own section, and the table `[model]` of a mapping field `model`."""
     mappings = [column.name for column in dataclasses.fields(settings_class) if typing.get_origin(column.type) is dict]
-    values = {name: config[name] for name in mappings if name in config}
-    inner = config.get(section, {})
-    return {**inner, **values}
+    tables = {name: config[name] for name in mappings if isinstance(config.get(name), Mapping)}
+    return [Layer(origin, tables), Layer(origin, config.get(section, {}))]
 
 
 def makes_project(function: Command) -> Command:

@@ -35,9 +35,11 @@ MAKERS: dict[type[Any], str] = {
     Vote: "fer labels import",
     Label: "fer labels import",
 }
+# The sections of fer.toml: what the project is, and the settings of each command.
 SECTIONS = (
-    "project", "labels", "model", "add", "extract-frames", "align", "subjects", "labels-import", "labels-vote",
-    "labels-agreement", "labels-export", "split", "check", "stats", "train", "eval", "gradcam", "predict", "report",
+    "project", "labels", "model", "augment", "demo", "add", "extract-frames", "align", "subjects-track",
+    "labels-import", "labels-vote", "labels-agreement", "labels-export", "split", "check-leakage", "check-labels",
+    "check-images", "check-all", "stats", "train", "eval", "gradcam", "predict", "report",
 )  # fmt: skip
 
 

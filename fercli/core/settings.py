@@ -88,14 +88,17 @@ def resolve_settings(settings_class: type[S], layers: Sequence[Layer]) -> Resolv
         UsageError: the same in an option.
     """
     fields = {field.name: field for field in dataclasses.fields(typing.cast(Any, settings_class))}
-    names = {option_name(field): field.name for field in fields.values()} | {name: name for name in fields}
+    mappings = {name: name for name, field in fields.items() if typing.get_origin(field.type) is dict}
+    names = {name: name for name in fields} | {option_name(field): field.name for field in fields.values()}
     values: dict[str, Any] = {}
     origins = dict.fromkeys(fields, BUILT_IN)
     for layer in layers:
         for key, value in layer.values.items():
             if value is None:
                 continue
-            name = names.get(key) or names.get(key.replace("-", "_"))
+            # `model` is the option that names a network, and the table of the network's own options.
+            known = mappings if isinstance(value, Mapping) else names
+            name = known.get(key) or names.get(key) or names.get(key.replace("-", "_"))
             if name is None:
                 raise _unknown_key(key, sorted(set(names)), layer.origin)
             read = _read_value(fields[name], value, layer.origin)
@@ -104,23 +107,24 @@ def resolve_settings(settings_class: type[S], layers: Sequence[Layer]) -> Resolv
     return Resolved(settings_class(**values), origins)
 
 
-def parse_assignments(assignments: Sequence[str], section: str) -> dict[str, object]:
-    """`key=value` words of `--set` as values of one section; `section.key=value` names another only to be refused.
+def assignment_layers(assignments: Sequence[str], section: str) -> list[Layer]:
+    """The `key=value` words of `--set`: those of the command's own section, and those of a mapping (`model.topn=15`).
 
-    A key `<mapping>.<key>` goes into the mapping field of that name (`model.topn=15`).
+    Raises:
+        UsageError: a word has no value.
     """
-    values: dict[str, object] = {}
+    plain: dict[str, object] = {}
+    tables: dict[str, dict[str, str]] = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals or not key:
             raise UsageError(f"'--set {assignment}' has no value", hint="Write --set key=value, e.g. --set lr=0.001.")
-        key = key.removeprefix(f"{section}.")
-        mapping, dot, inner = key.partition(".")
+        table, dot, inner = key.removeprefix(f"{section}.").partition(".")
         if dot:
-            values[mapping] = {**typing.cast(dict[str, str], values.get(mapping, {})), inner: value}
+            tables.setdefault(table, {})[inner] = value
         else:
-            values[key] = value
-    return values
+            plain[table] = value
+    return [Layer("--set", tables), Layer("--set", plain)]
 
 
 def environment_values(environ: Mapping[str, str], section: str, settings_class: type[Any]) -> dict[str, object]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fercli.cli.app import ENTRIES, GROUPS, Entry, load_function
+from fercli.core.project import SECTIONS
 from tests.cli.run import run_fer
 
 HEAVY = ("numpy", "torch", "cv2", "pandas", "matplotlib", "ray", "av", "sklearn", "torchvision", "PIL")
@@ -40,6 +41,13 @@ def test_every_setting_of_a_command_has_a_good_help_line(entry: Entry) -> None:
         assert line[0].isupper(), line
         assert line.endswith("."), line
         assert len(line) < 70, line
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.words)
+def test_the_settings_of_a_command_have_a_section_in_fer_toml(entry: Entry) -> None:
+    function = load_function(entry)
+    if "settings" in inspect.signature(function).parameters and not getattr(function, "makes_project", False):
+        assert (entry.alias_of or entry.words).replace(" ", "-") in SECTIONS
 
 
 def test_every_group_has_commands() -> None:

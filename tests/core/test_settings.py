@@ -6,8 +6,8 @@ import pytest
 from fercli.core.errors import SettingsError, UsageError
 from fercli.core.settings import (
     Layer,
+    assignment_layers,
     environment_values,
-    parse_assignments,
     parse_duration,
     resolve_settings,
     setting,
@@ -53,6 +53,16 @@ def test_mappings_of_layers_are_laid_over_each_other() -> None:
     assert resolve_settings(Sample, layers).settings.model == {"topn": "15", "heads": 8}
 
 
+def test_one_word_may_be_an_option_and_a_table() -> None:
+    @dataclass(frozen=True)
+    class Train:
+        model_name: str = setting("drf-msam", "Train this network.", option="model")
+        model: dict[str, int] = setting({}, "Options of the network.", is_hidden=True)
+
+    layers = [Layer("fer.toml", {"model": {"topn": 10}}), Layer("--set", {"model": "sfer-mdfae"})]
+    assert resolve_settings(Train, layers).settings == Train("sfer-mdfae", {"topn": 10})
+
+
 @pytest.mark.parametrize(
     ("values", "message", "hint"),
     [
@@ -81,18 +91,16 @@ def test_an_impossible_option_is_a_usage_error() -> None:
         resolve_settings(Sample, [Layer("option", {"size": "5"})])
 
 
-def test_assignments_of_set_are_values_of_the_section() -> None:
+def test_assignments_of_set_are_values_of_the_section_or_of_a_table() -> None:
     words = ["size=224", "align.limit=3", "model.topn=15", "model.heads=4"]
-    assert parse_assignments(words, "align") == {
-        "size": "224",
-        "limit": "3",
-        "model": {"topn": "15", "heads": "4"},
-    }
+    tables, plain = assignment_layers(words, "align")
+    assert tables.values == {"model": {"topn": "15", "heads": "4"}}
+    assert plain.values == {"size": "224", "limit": "3"}
 
 
 def test_an_assignment_without_a_value_is_refused() -> None:
     with pytest.raises(UsageError, match="'--set size' has no value"):
-        parse_assignments(["size"], "align")
+        assignment_layers(["size"], "align")
 
 
 def test_environment_variables_carry_section_and_field() -> None:
