@@ -1,5 +1,6 @@
 """A decoded frame to arrays as a player would show it: turned upright, with square pixels."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -19,6 +20,24 @@ _LUMA_FIRST = frozenset(
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Turn:
+    """What is done to a stored picture to show it: swap its axes, then flip left and right, then up and down."""
+
+    is_sideways: bool = False
+    flips_x: bool = False
+    flips_y: bool = False
+
+
+@dataclass(frozen=True)
+class Showing:
+    """How the frames of one video are shown; `pixel_aspect` is the width of a stored pixel over its height."""
+
+    pixel_aspect: Fraction
+    turn: Turn
+    reformatter: VideoReformatter
+
+
 class DecodedFrame:
     """One frame of a video; nothing is converted before it is asked for.
 
@@ -28,14 +47,11 @@ class DecodedFrame:
         time_s: seconds since the file begins, from the container's time stamps.
     """
 
-    def __init__(
-        self, index: int, time_s: float, picture: Any, *, pixel_aspect: Fraction, reformatter: VideoReformatter
-    ) -> None:
+    def __init__(self, index: int, time_s: float, picture: Any, showing: Showing) -> None:
         self.index = index
         self.time_s = time_s
         self._picture = picture  # av.VideoFrame
-        self._pixel_aspect = pixel_aspect
-        self._reformatter = reformatter
+        self._showing = showing
 
     @cached_property
     def luma(self) -> UInt8[np.ndarray, "height width"]:
@@ -45,7 +61,7 @@ class DecodedFrame:
             rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
             stored = rows[: self._picture.height, : self._picture.width]
         else:
-            stored = np.asarray(self._reformatter.reformat(self._picture, format="gray").to_ndarray(), np.uint8)
+            stored = np.asarray(self._showing.reformatter.reformat(self._picture, format="gray").to_ndarray(), np.uint8)
         width = self._shown_width()
         if width != stored.shape[1]:
             stored = cv2.resize(stored, (width, stored.shape[0]), interpolation=cv2.INTER_AREA)
@@ -53,42 +69,37 @@ class DecodedFrame:
 
     def rgb(self) -> UInt8[np.ndarray, "height width 3"]:
         """The frame in colour; a new array each time."""
-        picture = self._reformatter.reformat(self._picture, width=self._shown_width(), format="rgb24")
+        picture = self._showing.reformatter.reformat(self._picture, width=self._shown_width(), format="rgb24")
         return self._upright(picture.to_ndarray())
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height as shown."""
         width, height = self._shown_width(), int(self._picture.height)
-        return (height, width) if self._turn()[0] else (width, height)
+        return (height, width) if self._showing.turn.is_sideways else (width, height)
 
     def _shown_width(self) -> int:
-        return max(1, round(int(self._picture.width) * self._pixel_aspect))
+        return max(1, round(int(self._picture.width) * self._showing.pixel_aspect))
 
     def _upright(self, stored: np.ndarray) -> np.ndarray:
-        is_sideways, flips_x, flips_y = self._turn()
-        turned = stored.swapaxes(0, 1) if is_sideways else stored
-        turned = turned[:, ::-1] if flips_x else turned
-        turned = turned[::-1] if flips_y else turned
+        turn = self._showing.turn
+        turned = stored.swapaxes(0, 1) if turn.is_sideways else stored
+        turned = turned[:, ::-1] if turn.flips_x else turned
+        turned = turned[::-1] if turn.flips_y else turned
         # OpenCV takes rows that are padded, but not turned ones.
         return stored if turned is stored else np.ascontiguousarray(turned)
 
-    def _turn(self) -> tuple[bool, bool, bool]:
-        """Whether to swap the axes, then flip left-right, then flip up-down, by the frame's display matrix.
 
-        The matrix a b u c d v x y w takes a stored point to x' = a x + c y, y' = b x + d y (ISO/IEC 14496-12, 6.2.2).
-        Only quarter turns and flips are followed: phones and cameras write no others.
-        """
-        matrix = display_matrix(self._picture)
-        if matrix is None:
-            return False, False, False
-        a, b, _, c, d = (int(value) for value in matrix[:5])
-        if a == d == 0 and b and c:
-            return True, c < 0, b < 0
-        return False, a < 0 and b == c == 0, d < 0 and b == c == 0
+def turn_of(picture: Any) -> Turn:
+    """How a frame (av.VideoFrame) wants to be turned.
 
-
-def display_matrix(picture: Any) -> np.ndarray | None:
-    """The nine numbers that say how the frame is to be turned for display; None when it is shown as stored."""
+    The matrix a b u c d v x y w takes a stored point to x' = a x + c y, y' = b x + d y (ISO/IEC 14496-12, 6.2.2).
+    Only quarter turns and flips are followed: phones and cameras write no others.
+    """
     data = picture.side_data.get(SideDataType.DISPLAYMATRIX)
-    return None if data is None else np.frombuffer(data, np.int32)
+    if data is None:
+        return Turn()
+    a, b, _, c, d = (int(value) for value in np.frombuffer(data, np.int32)[:5])
+    if a == d == 0 and b and c:
+        return Turn(is_sideways=True, flips_x=c < 0, flips_y=b < 0)
+    return Turn(flips_x=a < 0 and b == c == 0, flips_y=d < 0 and b == c == 0)

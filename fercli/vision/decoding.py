@@ -9,7 +9,7 @@ import av
 from av.video.reformatter import VideoReformatter
 
 from fercli.vision.containers import Source
-from fercli.vision.decoded_frame import DecodedFrame
+from fercli.vision.decoded_frame import DecodedFrame, Showing, turn_of
 
 # Packets are held until the next key frame shows whether they are needed; at most so many.
 _MAX_HELD_PACKETS = 300
@@ -44,8 +44,7 @@ class Decoding:
         self.has_times = True
         self._source = source
         self._keyframes_only = keyframes_only
-        self._pixel_aspect = Fraction(source.stream.sample_aspect_ratio or 1)
-        self._reformatter = VideoReformatter()
+        self._showing: Showing | None = None
         self._pts_ahead: list[int] = []  # heap: packets read whose frames have not come out
         self._num_passed = 0
         self._next_index = 0
@@ -135,7 +134,14 @@ class Decoding:
                 # Not every decoder can be told to skip.
                 continue
             self.num_frames += 1
-            yield DecodedFrame(index, time_s, picture, pixel_aspect=self._pixel_aspect, reformatter=self._reformatter)
+            yield DecodedFrame(index, time_s, picture, self._showing_of(picture))
+
+    def _showing_of(self, picture: Any) -> Showing:
+        # Asked of the first frame only: a frame that was asked for its side data holds itself, and is freed late.
+        if self._showing is None:
+            pixel_aspect = Fraction(self._source.stream.sample_aspect_ratio or 1)
+            self._showing = Showing(pixel_aspect, turn_of(picture), VideoReformatter())
+        return self._showing
 
     def _index(self, pts: int | None) -> int:
         """How many frames of the file are shown before this one: packets with earlier time stamps."""

@@ -1,3 +1,4 @@
+import gc
 import hashlib
 from fractions import Fraction
 from itertools import islice
@@ -69,6 +70,19 @@ def test_threads_do_not_change_a_pixel(plain: Path) -> None:
         for threads in (1, None)
     )
     assert one == many
+
+
+def test_frames_are_freed_while_reading_goes_on(plain: Path) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for frame in VideoReader(plain, threads=1):
+            assert frame.luma.any()
+            assert frame.rgb().any()
+        num_held = sum(type(thing).__name__ == "VideoFrame" for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert num_held < 10
 
 
 def test_start_is_kept_and_end_is_not(plain: Path) -> None:
