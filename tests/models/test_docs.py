@@ -1,0 +1,20 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from fercli.models.specs import MODELS, ModelSpec
+
+PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+ROWS = {row[0]: row for row in (tuple(cell.strip() for cell in line.strip("| \n").split("|")) for line in
+        re.findall(r"^\|.*\|$", PAGE, re.MULTILINE))}  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", MODELS.values(), ids=list(MODELS))
+def test_the_page_has_the_tables_numbers(spec: ModelSpec) -> None:
+    _, size, parameters, counts, cam, _ = ROWS[spec.name]
+    assert size == f"{spec.input_size} {'grey' if spec.channels == 1 else 'RGB'}"
+    assert parameters == f"{spec.parameters:,}"
+    assert cam.split(" ")[0] == spec.cam_layer
+    table4 = spec.table4
+    assert counts == (f"{table4.macs / 1e9:.3f} / {table4.parameters / 1e6:.3f}" if table4 else "")
