@@ -89,7 +89,8 @@ def resolve_settings(settings_class: type[S], layers: Sequence[Layer]) -> Resolv
     """
     fields = {field.name: field for field in dataclasses.fields(typing.cast(Any, settings_class))}
     mappings = {name: name for name, field in fields.items() if typing.get_origin(field.type) is dict}
-    names = {name: name for name in fields} | {option_name(field): field.name for field in fields.values()}
+    plain = {name: field for name, field in fields.items() if name not in mappings}
+    names = mappings | {name: name for name in plain} | {option_name(field): name for name, field in plain.items()}
     values: dict[str, Any] = {}
     origins = dict.fromkeys(fields, BUILT_IN)
     for layer in layers:
