@@ -97,8 +97,8 @@ def _happy(rng: np.random.Generator) -> Expression:
     shows_teeth = rng.random() < 0.6
     opening = float(rng.uniform(0.16, 0.5)) if shows_teeth else 0.0
     return Expression(
-        brow_left=0.03,
-        brow_right=0.03,
+        brow_left=0.05,
+        brow_right=0.05,
         lid_left=0.82,
         lid_right=0.82,
         squint=float(rng.uniform(0.4, 0.9)),
@@ -113,19 +113,19 @@ def _happy(rng: np.random.Generator) -> Expression:
 
 def _dedicated(rng: np.random.Generator) -> Expression:
     """At work: eyes on the page, or fixed on the board, brows low, lips pressed."""
-    reads = rng.random() < 0.65
+    reads = rng.random() < 0.75
     return Expression(
-        brow_left=-0.055,
-        brow_right=-0.055,
-        brow_tilt_left=-0.05,
-        brow_tilt_right=-0.05,
+        brow_left=-0.08,
+        brow_right=-0.08,
+        brow_tilt_left=-0.08,
+        brow_tilt_right=-0.08,
         brow_knit=float(rng.uniform(0.6, 1.0)),
         lid_left=0.62 if reads else 0.92,
         lid_right=0.62 if reads else 0.92,
         squint=0.35,
         gaze_x=float(rng.normal(0, 0.15)),
         gaze_y=float(rng.uniform(0.6, 1.0)) if reads else 0.0,
-        mouth_width=-0.25,
+        mouth_width=-0.4,
         mouth_curve=-0.05,
         lip_press=float(rng.uniform(0.75, 1.0)),
         pitch=float(rng.uniform(0.1, 0.2)) if reads else 0.03,
@@ -135,21 +135,21 @@ def _dedicated(rng: np.random.Generator) -> Expression:
 def _confused(rng: np.random.Generator) -> Expression:
     """One brow up and the other down, the mouth drawn to one side; or both brows drawn up to the middle."""
     side = 1.0 if rng.random() < 0.5 else -1.0
-    up, down = float(rng.uniform(0.1, 0.15)), float(rng.uniform(-0.07, -0.03))
+    up, down = float(rng.uniform(0.15, 0.22)), float(rng.uniform(-0.08, -0.03))
     worried = rng.random() < 0.35
     return Expression(
-        brow_left=0.05 if worried else (up if side > 0 else down),
-        brow_right=0.05 if worried else (down if side > 0 else up),
-        brow_tilt_left=0.1 if worried else (0.0 if side > 0 else -0.07),
-        brow_tilt_right=0.1 if worried else (-0.07 if side > 0 else 0.0),
+        brow_left=0.08 if worried else (up if side > 0 else down),
+        brow_right=0.08 if worried else (down if side > 0 else up),
+        brow_tilt_left=0.15 if worried else (0.0 if side > 0 else -0.07),
+        brow_tilt_right=0.15 if worried else (-0.07 if side > 0 else 0.0),
         brow_knit=float(rng.uniform(0.5, 1.0)),
         lid_left=0.95 if side > 0 else 0.7,
         lid_right=0.7 if side > 0 else 0.95,
         squint=0.3,
         gaze_x=float(rng.normal(0, 0.25)),
         mouth_curve=-0.35,
-        mouth_skew=side * float(rng.uniform(0.6, 1.0)),
-        mouth_shift=side * float(rng.uniform(0.03, 0.08)),
+        mouth_skew=side * float(rng.uniform(0.7, 1.1)),
+        mouth_shift=side * float(rng.uniform(0.05, 0.11)),
         mouth_open=0.12 if worried else 0.0,
         mouth_width=-0.2,
         roll=side * float(rng.uniform(3, 9)),
@@ -161,7 +161,7 @@ def _tired(rng: np.random.Generator) -> Expression:
     """Heavy lids and a sinking head, or a yawn."""
     if rng.random() < 0.22:
         return _yawn(rng)
-    lid = float(rng.uniform(0.12, 0.42))
+    lid = float(rng.uniform(0.08, 0.36))
     return Expression(
         brow_left=0.02,
         brow_right=0.02,
@@ -203,13 +203,13 @@ def _bored(rng: np.random.Generator) -> Expression:
         brow_right=0.015,
         lid_left=float(rng.uniform(0.55, 0.75)),
         lid_right=float(rng.uniform(0.55, 0.75)),
-        gaze_x=side * float(rng.uniform(0.75, 1.0)),
+        gaze_x=side * float(rng.uniform(0.8, 1.1)),
         gaze_y=float(rng.uniform(-0.5, 0.3)),
         mouth_curve=float(rng.uniform(-0.5, -0.2)),
         mouth_width=float(rng.uniform(-0.1, 0.3)),
         mouth_skew=side * float(rng.uniform(0.0, 0.35)),
         lip_press=0.35,
-        yaw=side * float(rng.uniform(0.1, 0.28)),
+        yaw=side * float(rng.uniform(0.14, 0.3)),
         roll=side * float(rng.uniform(2, 11)),
         drop=0.05,
     )

@@ -41,10 +41,10 @@ def place_eye(identity: Identity, shape: FaceShape, face: Expression, side: int)
     x = side * shape.eye_x + 0.215 * identity.eye_size * _T
     slant = -identity.eye_tilt * side * _T
     lower = 0.075 * (1 - 0.55 * face.squint) * (1 - _T**2) + slant + 0.015
-    wide = -0.135 * identity.eye_size * _BOW + slant
+    wide = -0.14 * identity.eye_size * _BOW + slant
     # A gaze that goes down takes the lid along.
     upper = lower + (wide - lower) * lid + 0.035 * max(face.gaze_y, 0.0) * lid * _BOW
-    iris = (side * shape.eye_x + 0.1 * face.gaze_x, -0.02 + 0.055 * face.gaze_y)
+    iris = (side * shape.eye_x + 0.115 * face.gaze_x, -0.02 + 0.065 * face.gaze_y)
     return Eye(curve(x, wide - 0.055), curve(x, upper), curve(x, lower), iris, lid)
 
 

@@ -96,8 +96,8 @@ def draw_identity(rng: np.random.Generator) -> Identity:
         mouth_width=float(rng.uniform(0.32, 0.39)),
         mouth_height=float(rng.uniform(-0.05, 0.05)),
         lip_fullness=float(rng.uniform(0.75, 1.3)),
-        rest_curve=float(rng.normal(0.0, 0.07)),
-        rest_brow=float(rng.normal(0.0, 0.012)),
+        rest_curve=float(rng.normal(0.0, 0.05)),
+        rest_brow=float(rng.normal(0.0, 0.01)),
         rest_lid=float(rng.normal(0.0, 0.05)),
         texture_seed=int(rng.integers(2**31)),
     )
