@@ -56,6 +56,10 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("labels vote", "Labels", "labels", "Turn votes into labels by a rule.", "fer labels vote --min-votes 3"),
     Entry("labels agreement", "Labels", "labels", "Measure how well annotators agree.", "fer labels agreement"),
     Entry("split", "Labels", "split", "Share faces out to train, val and test, by subject.", "fer split --seed 1"),
+    Entry("check all", "Labels", "check", "Look for trouble in pictures, labels and splits.", "fer check all"),
+    Entry("check images", "Labels", "check", "Find missing, broken, blank and repeated crops.", "fer check images"),
+    Entry("check labels", "Labels", "check", "Hold labels against votes, faces and classes.", "fer check labels"),
+    Entry("check leakage", "Labels", "check", "Find what a split has on two sides.", "fer check leakage"),
     Entry("stats", "Labels", "stats", "Count faces by split, class, subject, video.", "fer stats --by class --plot"),
     Entry("models", "Train", "models", "List the networks: size, paper, recipe, weights.", "fer models sfer-mdfae"),
     Entry("train", "Train", "train", "Teach a network the labels.", "fer train --model drf-msam --epochs 40"),
@@ -84,6 +88,7 @@ class Group:
 GROUPS: dict[str, Group] = {
     "subjects": Group("Data", "Say who is who: by seats, by a table, by hand.", "track"),
     "labels": Group("Labels", "Import votes, turn them into labels, measure agreement.", "show"),
+    "check": Group("Labels", "Look for trouble in pictures, labels and splits.", "all"),
     "config": Group("Project", "Show the settings in force.", "show"),
 }
 

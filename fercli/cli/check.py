@@ -1,0 +1,31 @@
+"""`fer check ...`: what is wrong with pictures, labels and splits."""
+
+from fercli.cli.options import Call
+from fercli.stages.check_all import CheckAllResult, CheckAllSettings
+from fercli.stages.check_all import check_all as run_all
+from fercli.stages.check_images import CheckImagesResult, CheckImagesSettings
+from fercli.stages.check_images import check_images as run_images
+from fercli.stages.check_labels import CheckLabelsResult, CheckLabelsSettings
+from fercli.stages.check_labels import check_labels as run_labels
+from fercli.stages.check_leakage import CheckLeakageResult, CheckLeakageSettings
+from fercli.stages.check_leakage import check_leakage as run_leakage
+
+
+def check_all(call: Call, *, settings: CheckAllSettings) -> CheckAllResult:
+    """Options -> settings -> stage."""
+    return run_all(call.project, settings, progress=call.progress)
+
+
+def check_images(call: Call, *, settings: CheckImagesSettings) -> CheckImagesResult:
+    """Options -> settings -> stage."""
+    return run_images(call.project, settings, progress=call.progress)
+
+
+def check_labels(call: Call, *, settings: CheckLabelsSettings) -> CheckLabelsResult:
+    """Options -> settings -> stage."""
+    return run_labels(call.project, settings)
+
+
+def check_leakage(call: Call, *, settings: CheckLeakageSettings) -> CheckLeakageResult:
+    """Options -> settings -> stage."""
+    return run_leakage(call.project, settings, progress=call.progress, force=call.force)
