@@ -211,3 +211,6 @@ def test_three_people_are_seen_in_each_frame(real_data: Path, tmp_path: Path) ->
     assert result.num_looked_at == 7
     assert 20 <= result.num_faces <= 21
     assert result.num_written_frames == 41
+    given = [frame.time_s for frame in VideoReader(real_data / "videos" / "three-people.gif")]
+    drawn = [frame.time_s for frame in VideoReader(project.root / FOLDER / "three-people.mp4")]
+    assert drawn == pytest.approx(given, abs=1e-4)
