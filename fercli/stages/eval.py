@@ -97,17 +97,24 @@ def evaluate(
         return EvalResult(**what, is_dry_run=True, plan=(plan,))
     from fercli.stages.eval_files import find_out, write_files
 
-    before, predictions_mark = read_state(project.root, stage), _predictions_mark(project, chosen, settings)
-    path = chosen.folder / "eval" / settings.split / "predictions.csv"
-    if not force and before and before.items.get("predictions") == predictions_mark and path.exists():
-        predictions = read_table(path, Prediction)
-    else:
-        predictions = _predict(project, chosen, settings, progress)
+    predictions_mark = _predictions_mark(project, chosen, settings)
+    predictions = None if force else _known_predictions(project, chosen, settings, stage, predictions_mark)
+    predictions = predictions or _predict(project, chosen, settings, progress)
     findings = find_out(project, chosen, settings, predictions)
     outputs = write_files(project, chosen, settings, findings)
     result = _result(what, findings, outputs, tuple(_warnings(project, chosen, settings, findings)))
     remember(project.root, stage, mark, settings, result, items={"predictions": predictions_mark})
     return result
+
+
+def _known_predictions(
+    project: Project, run: Run, settings: EvalSettings, stage: str, mark: str
+) -> list[Prediction] | None:
+    """The predictions that an earlier call has written, when nothing that they depend on has changed."""
+    before = read_state(project.root, stage)
+    path = run.folder / "eval" / settings.split / "predictions.csv"
+    is_known = before is not None and before.items.get("predictions") == mark and path.exists()
+    return read_table(path, Prediction) if is_known else None
 
 
 def _predict(project: Project, run: Run, settings: EvalSettings, progress: Progress) -> list[Prediction]:
