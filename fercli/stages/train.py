@@ -78,8 +78,7 @@ def train(
     if resume:
         run = find_run(project.root, resume)
         settings = _settings_of(run, settings)
-    _check_model(settings)
-    settings = with_split(project, settings)
+    settings = with_split(project, _with_known_model(settings))
     inputs = _inputs(project, settings)
     known = _check_unchanged(run, inputs) if resume else None if force else same_work(project.root, digest(inputs))
     if known and known.status == "finished":
@@ -103,8 +102,7 @@ def train_config(project: Project, settings: TrainSettings) -> str:
 
     project.require(Face)
     project.require(Label)
-    _check_model(settings)
-    settings = with_split(project, settings)
+    settings = with_split(project, _with_known_model(settings))
     prepared = prepare(project, settings)
     return settings_text(settings, prepared.plan, prepared.form)
 
@@ -153,16 +151,12 @@ def record_result(folder: Path, record: RunRecord, **more: Any) -> TrainResult: 
     )
 
 
-def _check_model(settings: TrainSettings) -> None:
+def _with_known_model(settings: TrainSettings) -> TrainSettings:
+    """The network by its own name: `emonext` is `emonext-base`."""
     # Standard library only: specs.py names the networks without building one.
-    from fercli.core.errors import UsageError
-    from fercli.core.settings import suggestion
-    from fercli.models.specs import MODELS
+    from fercli.models.specs import find_spec
 
-    if settings.model_name not in MODELS:
-        raise UsageError(
-            f"no model is called '{settings.model_name}'", hint=suggestion(settings.model_name, sorted(MODELS))
-        )
+    return replace(settings, model_name=find_spec(settings.model_name).name)
 
 
 def _inputs(project: Project, settings: TrainSettings) -> dict[str, str]:

@@ -260,6 +260,10 @@ def test_untouched_project_is_told_what_to_run(tmp_path: Path) -> None:
         train(empty, quick())
 
 
+def test_emonext_means_its_base_size(project: Project) -> None:
+    assert train(project, quick(model_name="emonext"), dry_run=True).model == "emonext-base"
+
+
 def test_unknown_model_gets_a_suggestion(project: Project) -> None:
     with pytest.raises(UsageError, match="no model is called 'drf-mas'") as caught:
         train(project, quick(model_name="drf-mas"))
