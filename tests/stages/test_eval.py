@@ -176,6 +176,19 @@ def test_a_checkpoint_can_be_named_by_its_path(tmp_path: Path) -> None:
     assert evaluate(project, EvalSettings(checkpoint=str(path))).num_faces == 6
 
 
+def test_a_run_can_be_named_by_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = trained_project(tmp_path / "mine")
+    monkeypatch.chdir(project.root)
+    assert evaluate(project, EvalSettings(), f"runs/{RUN_ID}").outputs[0] == f"runs/{RUN_ID}/eval/test/metrics.json"
+
+
+def test_a_run_of_another_project_is_refused(tmp_path: Path) -> None:
+    other = trained_project(tmp_path / "other")
+    project = create_project(tmp_path / "mine", name="mine", classes=CLASSES)
+    with pytest.raises(InputError, match="belongs to another project"):
+        evaluate(project, EvalSettings(), str(other.root / "runs" / RUN_ID))
+
+
 def test_without_a_run_the_command_to_train_is_named(tmp_path: Path) -> None:
     project = create_project(tmp_path / "mine", name="mine", classes=CLASSES)
     with pytest.raises(MissingStageError, match="no finished training run") as caught:
