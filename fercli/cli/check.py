@@ -1,6 +1,7 @@
 """`fer check ...`: what is wrong with pictures, labels and splits."""
 
 from fercli.cli.options import Call
+from fercli.cli.render_check import show_all, show_leakage
 from fercli.stages.check_all import CheckAllResult, CheckAllSettings
 from fercli.stages.check_all import check_all as run_all
 from fercli.stages.check_images import CheckImagesResult, CheckImagesSettings
@@ -12,20 +13,28 @@ from fercli.stages.check_leakage import check_leakage as run_leakage
 
 
 def check_all(call: Call, *, settings: CheckAllSettings) -> CheckAllResult:
-    """Options -> settings -> stage."""
-    return run_all(call.project, settings, progress=call.progress)
+    """Options -> settings -> stage -> show."""
+    result = run_all(call.project, settings, progress=call.progress)
+    if not call.json:
+        show_all(result)
+        call.has_shown = True
+    return result
 
 
 def check_images(call: Call, *, settings: CheckImagesSettings) -> CheckImagesResult:
-    """Options -> settings -> stage."""
+    """Options -> settings -> stage -> show."""
     return run_images(call.project, settings, progress=call.progress)
 
 
 def check_labels(call: Call, *, settings: CheckLabelsSettings) -> CheckLabelsResult:
-    """Options -> settings -> stage."""
+    """Options -> settings -> stage -> show."""
     return run_labels(call.project, settings)
 
 
 def check_leakage(call: Call, *, settings: CheckLeakageSettings) -> CheckLeakageResult:
-    """Options -> settings -> stage."""
-    return run_leakage(call.project, settings, progress=call.progress, force=call.force)
+    """Options -> settings -> stage -> show."""
+    result = run_leakage(call.project, settings, progress=call.progress, force=call.force)
+    if not call.json:
+        show_leakage(result)
+        call.has_shown = True
+    return result

@@ -90,7 +90,7 @@ def check_leakage(
         phashes=_phashes(project, faces, progress) if settings.near else None,
         max_bits=settings.near,
     )
-    result = _result(name, bool(read_record(path).get("is_published")), len(inside), faces, leaks)
+    result = _result(name, bool(read_record(path).get("official")), len(inside), faces, leaks)
     if settings.drop_duplicates and leaks.identical:
         result = _write_without(project, name, rows, leaks, digests, result)
     remember(project.root, f"check-leakage-{name}", mark, settings, result)
@@ -210,7 +210,7 @@ def _write_without(
             "name": new_name,
             "made_by": "fer check leakage",
             "source": name,
-            "is_published": False,
+            "official": False,
             "parts": {part: parts[part] for part in SPLITS if parts[part]},
             "num_dropped": len(rows) - len(kept),
             "labels_mark": labels_mark(project.rows(Label)),

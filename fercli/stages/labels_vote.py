@@ -139,7 +139,7 @@ def label_counts(
 
     summary = summarise_labels(labels, votes, project.classes)
     return {
-        "rule": rule_words(settings),
+        "rule": _rules_in_use(labels, settings),
         "num_faces": summary.num_faces,
         "num_labelled": summary.num_labelled,
         "by_status": summary.by_status,
@@ -157,6 +157,12 @@ def rule_words(settings: LabelsVoteSettings) -> str:
         f"{settings.method}, at least {settings.min_votes} votes, agreement {settings.min_agreement:g}, "
         f"ties {settings.tie}"
     )
+
+
+def _rules_in_use(labels: Sequence[Label], settings: LabelsVoteSettings) -> str:
+    """The rule of the labels; several, or that of a data set, are only named."""
+    rules = sorted({label.rule.removesuffix("+soft") for label in labels if label.rule})
+    return rule_words(settings) if rules in ([], [settings.method]) else ", ".join(rules)
 
 
 def stale_warnings(project: Project, labels: Sequence[Label]) -> tuple[str, ...]:

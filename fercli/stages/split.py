@@ -111,7 +111,7 @@ def _check_settings(project: Project, settings: SplitSettings) -> None:
     if settings.from_file and (settings.kfold or settings.leave_one_out):
         raise UsageError("'--from' brings its own folds", hint="Leave out --kfold and --leave-one-out.")
     path = project.split_path(slug(settings.name))
-    if read_record(path).get("is_published"):
+    if read_record(path).get("official"):
         hint = "Give yours another --name."
         raise UsageError(f"'{path.stem}' is the published split of a data set and is kept as it is", hint=hint)
 
@@ -245,7 +245,7 @@ def _write(
     record = {
         "name": result.name,
         "made_by": "fer split",
-        "is_published": False,
+        "official": False,
         "group": result.group,
         "source": settings.from_file.name if settings.from_file else "",
         "ratios": [] if settings.from_file or settings.leave_one_out else list(settings.ratios),

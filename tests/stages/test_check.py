@@ -97,7 +97,7 @@ def test_published_split_is_named_as_such(project: Project) -> None:
     parts = sides(project)
     copy_crop(project, parts["train"][0], parts["test"][0])
     path = project.split_path("default").with_suffix(".json")
-    path.write_text(json.dumps({"is_published": True}), encoding="utf-8")
+    path.write_text(json.dumps({"official": True}), encoding="utf-8")
     result = check_leakage(project, CheckLeakageSettings())
     assert result.is_published
     assert result.failed_checks[0].endswith("The split is published, and kept as it is.")

@@ -165,7 +165,7 @@ def test_own_split_that_leaks_a_picture_is_refused_or_its_training_copy_dropped(
 def test_published_split_is_not_written_over(project: Project) -> None:
     folder = project.root / "manifests/splits"
     folder.mkdir(exist_ok=True)
-    (folder / "official.json").write_text('{"is_published": true}', encoding="utf-8")
+    (folder / "official.json").write_text('{"official": true}', encoding="utf-8")
     with pytest.raises(UsageError, match="'official' is the published split"):
         split(project, SplitSettings(name="official"))
 
