@@ -63,6 +63,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("stats", "Labels", "stats", "Count faces by split, class, subject, video.", "fer stats --by class --plot"),
     Entry("models", "Train", "models", "List the networks: size, paper, recipe, weights.", "fer models sfer-mdfae"),
     Entry("train", "Train", "train", "Teach a network the labels.", "fer train --model drf-msam --epochs 40"),
+    Entry("runs", "Train", "runs", "List the training runs.", "fer runs"),
     Entry("eval", "Inspect", "eval", "Score a run on held-out faces, with intervals.", "fer eval --confusion"),
     Entry("val", "Inspect", "eval", "Score a run on held-out faces.", alias_of="eval"),
     Entry("gradcam", "Inspect", "gradcam", "Draw where a model looks, class by class.", "fer gradcam --per-class 3"),

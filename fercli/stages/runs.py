@@ -1,0 +1,68 @@
+"""`fer runs`: the run folders to a list, newest last."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fercli.core.project import Project
+from fercli.core.results import StageResult
+from fercli.core.runs import RUNS_FOLDER, Run, list_runs
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """One run; `test_accuracy` is there once `fer eval` has been run."""
+
+    run: str
+    model: str
+    status: str
+    epochs: int
+    best_epoch: int | None
+    val_accuracy: float | None
+    test_accuracy: float | None
+    created_at: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsResult(StageResult):
+    """All runs of the project that can be read."""
+
+    num_runs: int
+    runs: tuple[dict[str, Any], ...]  # RunLine as JSON
+
+
+def runs(project: Project) -> RunsResult:
+    """List the project's training runs, oldest first; folders under runs/ that are none are warned about."""
+    known = list_runs(project.root)
+    folders = {folder.name for folder in (project.root / RUNS_FOLDER).glob("*/")}
+    strange = sorted(folders - {run.run_id for run in known})
+    warnings = (f"Not runs, or damaged: {', '.join(strange)}.",) if strange else ()
+    next_command = "fer train" if not known else "fer eval --confusion"
+    lines = tuple(asdict(_line(run)) for run in known)
+    return RunsResult(num_runs=len(known), runs=lines, warnings=warnings, next_command=next_command)
+
+
+def _line(run: Run) -> RunLine:
+    result: dict[str, Any] = run.record.result  # JSON
+    best = result.get("best") or {}
+    return RunLine(
+        run=run.run_id,
+        model=run.record.model,
+        status=run.status,
+        epochs=result.get("epochs", 0),
+        best_epoch=best.get("epoch"),
+        val_accuracy=best.get("val_accuracy"),
+        test_accuracy=_test_accuracy(run),
+        created_at=run.record.created_at,
+        reason=run.record.reason,
+    )
+
+
+def _test_accuracy(run: Run) -> float | None:
+    try:
+        metrics = json.loads((run.folder / "eval" / "test" / "metrics.json").read_text(encoding="utf-8"))
+        value = metrics["accuracy"]["value"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return float(value) if isinstance(value, int | float) else None

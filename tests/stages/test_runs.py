@@ -1,0 +1,34 @@
+import json
+from pathlib import Path
+
+from fercli.core.project import create_project
+from fercli.core.runs import RunRecord, write_record
+from fercli.stages.runs import runs
+
+
+def test_runs_are_listed_with_what_eval_found(tmp_path: Path) -> None:
+    project = create_project(tmp_path, name="x", classes=("a", "b"))
+    best = {"epoch": 3, "val_accuracy": 0.5}
+    for name, created, result in (("r2", "2024-01-02", {}), ("r1", "2024-01-01", {"epochs": 4, "best": best})):
+        write_record(tmp_path / "runs" / name, RunRecord(name, "eac", "finished", created, "f", result=result))
+    metrics = tmp_path / "runs" / "r1" / "eval" / "test" / "metrics.json"
+    metrics.parent.mkdir(parents=True)
+    metrics.write_text(json.dumps({"accuracy": {"value": 0.25}}), encoding="utf-8")
+    (tmp_path / "runs" / "notes").mkdir()
+    found = runs(project)
+    assert [line["run"] for line in found.runs] == ["r1", "r2"]
+    first, second = found.runs
+    assert (first["epochs"], first["best_epoch"], first["val_accuracy"], first["test_accuracy"]) == (4, 3, 0.5, 0.25)
+    assert (second["best_epoch"], second["test_accuracy"]) == (None, None)
+    assert found.warnings == ("Not runs, or damaged: notes.",)
+
+
+def test_interrupted_run_reads_as_such(tmp_path: Path) -> None:
+    project = create_project(tmp_path, name="x", classes=("a", "b"))
+    write_record(tmp_path / "runs" / "r1", RunRecord("r1", "eac", "running", "2024-01-01", "f"))
+    assert runs(project).runs[0]["status"] == "interrupted"
+
+
+def test_project_without_runs_is_told_to_train(tmp_path: Path) -> None:
+    found = runs(create_project(tmp_path, name="x", classes=("a", "b")))
+    assert (found.num_runs, found.next_command) == (0, "fer train")
