@@ -100,13 +100,17 @@ def place_picture(
     axes.set_ylim(limits[1])
 
 
-def png_bytes(figure: Figure, *, dpi: int = _DPI) -> bytes:
-    """Encode a figure without time stamp or program version, so that equal figures are equal files."""
+def png_bytes(figure: Figure, *, dpi: int = _DPI, is_cut: bool = False) -> bytes:
+    """Encode a figure without time stamp or program version, so that equal figures are equal files.
+
+    `is_cut` fits the edges to what is drawn; square cells of unknown label width otherwise end at the very edge.
+    """
     stream = io.BytesIO()
     with warnings.catch_warnings():
         # A script that no installed font has is drawn as boxes; the figure still says the rest.
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font", category=UserWarning)
-        figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
+        edges = {"bbox_inches": "tight", "pad_inches": 0.1} if is_cut else {}
+        figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None}, **edges)
     return stream.getvalue()
 
 

@@ -25,20 +25,20 @@ def cam_section(grid: bytes | None, facts: Sequence[tuple[str, str]]) -> Section
     return Section("looks", title, facts=tuple(facts), pictures=(picture,), closing=closing)
 
 
-def wrong_section(sheet: bytes | None, wrong: Sequence[Prediction], num_faces: int) -> Section:
-    """Show the faces that the model got wrong while it was surest, with the ids that lead back to the video.
+def wrong_section(sheet: bytes | None, shown: Sequence[Prediction], num_wrong: int, num_faces: int | None) -> Section:
+    """Show faces that the model got wrong while it was surest, with the ids that lead back to the video.
 
     Args:
-        sheet: contact sheet of the first of `wrong`; None when their pictures are gone.
-        wrong: mistaken faces, the surest first.
-        num_faces: of the whole part.
+        sheet: contact sheet of `shown`; None when the pictures are gone.
+        shown: some of the mistaken faces, the surest first.
+        num_wrong: all mistaken faces.
+        num_faces: of the whole part; None when it has not been evaluated.
     """
     title = "Where it errs"
-    if not num_faces:
+    if num_faces is None:
         return Section("errors", title, missing=(Missing("the model has not been evaluated.", "fer eval"),))
-    if not wrong:
+    if not shown:
         return Section("errors", title, text=("Every face of this part was recognised.",))
-    shown = wrong[:12]
     rows = tuple(
         (row.face_id, row.label, row.predicted, percent(row.probabilities.get(row.predicted)), row.subject_id or "-")
         for row in shown
@@ -46,13 +46,13 @@ def wrong_section(sheet: bytes | None, wrong: Sequence[Prediction], num_faces: i
     picture = Picture(
         sheet or b"",
         f"Contact sheet of {counted(len(shown), 'mistaken face')}.",
-        "The mistakes that the model was surest of, the surest first. Ask of each whether the model or the label is "
-        "wrong: faces on which annotators disagreed stand here often.",
+        "The mistakes that the model was surest of, the surest first, at most two of a subject. Ask of each whether "
+        "the model or the label is wrong: faces on which annotators disagreed stand here often.",
     )
     return Section(
         "errors",
         title,
-        text=(f"Mistaken: {len(wrong):,} of {counted(num_faces, 'face')}.",),
+        text=(f"Mistaken: {num_wrong:,} of {counted(num_faces, 'face')}.",),
         pictures=(picture,) if sheet else (),
         tables=(
             Table("The same faces", ("face", "true", "predicted", "probability", "subject"), rows, is_folded=True),

@@ -53,7 +53,7 @@ def draw_confusion(
         side, longest = 0.78 * len(classes), max(map(len, classes))
         # Room for the names beside and below the cells, which stay square.
         below = 0.75 if longest <= _MAX_LEVEL_LETTERS else 0.5 + 0.06 * longest
-        figure = new_figure(side + 0.8 + 0.07 * longest, side + below + (0.3 if title else 0.0))
+        figure = new_figure(side + 1.2 + 0.07 * longest, side + below + (0.3 if title else 0.0))
         axes = figure.add_subplot()
         levels = matrix / max(1, matrix.max()) if normalize == "none" else shares
         axes.imshow(levels, cmap="Blues", vmin=0, vmax=1)
@@ -61,7 +61,7 @@ def draw_confusion(
             share = None if normalize == "none" else float(shares[row, column])
             _write_cell(axes, row, column, int(matrix[row, column]), share, float(levels[row, column]))
         _name_axes(axes, matrix, classes, title)
-        return png_bytes(figure)
+        return png_bytes(figure, is_cut=True)
 
 
 def draw_curves(
@@ -88,7 +88,7 @@ def draw_curves(
             axes.set_xlabel("epoch")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
             axes.grid(axis="y")
-            axes.margins(x=0.04)
+            axes.margins(x=0.04, y=0.12)
             if best_epoch is not None:
                 axes.axvline(best_epoch, color=GREY, linewidth=1, linestyle=(0, (2, 2)), label=f"kept: {best_epoch}")
             if axes.lines:

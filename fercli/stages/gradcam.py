@@ -202,7 +202,7 @@ def _look_at_split(
 
     samples = run_samples(project, run, settings.split)
     probabilities = predict_probabilities(loaded, samples, progress=progress)
-    cases = choose_cases(samples.targets, probabilities, settings.per_class)
+    cases = choose_cases(samples.targets, probabilities, settings.per_class, samples.subject_ids)
     crops, overlays = _draw_maps(project, samples, cases, settings, loaded)
     outputs = (run.folder / "gradcam" / "grid.png", run.folder / "gradcam" / "cases.csv")
     replace_bytes(outputs[0], _grid(run, settings, loaded, cases, crops, overlays))

@@ -121,7 +121,7 @@ def _units(faces: list[Face]) -> tuple[str, dict[str, str]]:
 
 def _how_split(record: dict[str, Any]) -> dict[str, object]:
     """The plain values of a split's JSON that a reader of the page asks for."""
-    keys = ("group", "stratify", "seed", "ratios", "kfold", "made_by", "official")
+    keys = ("group", "stratify", "seed", "ratios", "kfold", "official")
     found = {key: record[key] for key in keys if record.get(key) not in (None, "", [], False)}
     return {key: ", ".join(map(str, value)) if isinstance(value, list) else _yes(value) for key, value in found.items()}
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from fercli.reports.result_sections import Outcome
 
 _MOST_MISTAKES = 12
+# Frames of one subject look alike: a sheet of a single unlucky pupil would say little.
+_MOST_OF_A_SUBJECT = 2
 
 
 def run_outcome(run: Run | None, split: str, ceiling: float | None) -> "Outcome | None":
@@ -54,17 +57,18 @@ def run_sections(project: Project, run: Run | None, split: str, outcome: "Outcom
 
     if run is None:
         parts = [model_section(None, "", len(project.classes), {}), training_section({}, (), best_epoch=None)]
-        return [*parts, result_section(None), cam_section(None, ()), wrong_section(None, (), 0)]
+        return [*parts, result_section(None), cam_section(None, ()), wrong_section(None, (), 0, None)]
     config = read_config(run)
     name = run.record.model
     wrong = _mistakes(outcome)
+    shown = _to_show(wrong)
     command = "fer eval --confusion" + (f" --split {split}" if split != "test" else "")
     return [
         model_section(MODELS.get(name), name, len(run.record.classes), config.get("model", {})),
         training_section(history_columns(run), _training_facts(run), best_epoch=_best_epoch(run)),
         result_section(outcome, command=command),
         cam_section(*_grid(run)),
-        wrong_section(_mistake_sheet(project, wrong), wrong, outcome.scores.num_faces if outcome else 0),
+        wrong_section(_mistake_sheet(project, shown), shown, len(wrong), outcome.scores.num_faces if outcome else None),
     ]
 
 
@@ -148,12 +152,11 @@ def _mistakes(outcome: "Outcome | None") -> list[Prediction]:
     return sorted(wrong, key=lambda row: (-row.probabilities.get(row.predicted, 0.0), row.face_id))
 
 
-def _mistake_sheet(project: Project, wrong: Sequence[Prediction]) -> bytes | None:
+def _mistake_sheet(project: Project, shown: Sequence[Prediction]) -> bytes | None:
     from fercli.core.rows import Face
     from fercli.reports.grids import SheetFace, draw_contact_sheet
     from fercli.reports.slimming import slim
 
-    shown = wrong[:_MOST_MISTAKES]
     path_of = {face.face_id: face.path for face in project.rows(Face)}
     pictures = read_pictures(project, [path_of.get(row.face_id, "") for row in shown])
     faces = [
@@ -164,6 +167,17 @@ def _mistake_sheet(project: Project, wrong: Sequence[Prediction]) -> bytes | Non
         if picture is not None
     ]
     return slim(draw_contact_sheet(faces, num_columns=6, size_px=110)) if faces else None
+
+
+def _to_show(wrong: Sequence[Prediction]) -> list[Prediction]:
+    """The surest mistakes, at most two of a subject."""
+    taken: Counter[str] = Counter()
+    shown = []
+    for row in wrong:
+        taken[row.subject_id] += 1
+        if not row.subject_id or taken[row.subject_id] <= _MOST_OF_A_SUBJECT:
+            shown.append(row)
+    return shown[:_MOST_MISTAKES]
 
 
 def _grid(run: Run) -> tuple[bytes | None, list[tuple[str, str]]]:

@@ -25,3 +25,17 @@ def test_case_carries_the_probability_of_the_predicted_class() -> None:
     case = choose_cases(TARGETS, PROBABILITIES, 1)[1]
     assert (case.target, case.predicted) == (0, 1)
     np.testing.assert_allclose(case.probability, 0.8, rtol=1e-6)
+
+
+def test_another_subject_comes_before_a_second_face_of_the_same() -> None:
+    targets = np.zeros(4, np.int64)
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4]], np.float32)
+    groups = ("s1", "s1", "s2", "s2")
+    assert [case.place for case in choose_cases(targets, probabilities, 2, groups)] == [0, 2]
+    assert [case.place for case in choose_cases(targets, probabilities, 3, groups)] == [0, 2, 1]
+
+
+def test_faces_of_unknown_subjects_are_all_different() -> None:
+    targets = np.zeros(3, np.int64)
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]], np.float32)
+    assert [case.place for case in choose_cases(targets, probabilities, 2, ("", "", ""))] == [0, 1]

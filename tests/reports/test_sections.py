@@ -181,7 +181,7 @@ def test_training_describes_its_last_epoch_in_words() -> None:
 
 
 def test_mistakes_lead_back_to_the_video() -> None:
-    section = wrong_section(None, FOUR[1:2], 4)
+    section = wrong_section(None, FOUR[1:2], 1, 4)
     assert section.text == ("Mistaken: 1 of 4 faces.",)
     assert section.commands == ("fer trace f1",)
     assert row(section, "The same faces", "f1") == ["happy", "bored", "75.0 %", "s1"]
