@@ -109,7 +109,7 @@ def png_bytes(figure: Figure, *, dpi: int = _DPI, is_cut: bool = False) -> bytes
     with warnings.catch_warnings():
         # A script that no installed font has is drawn as boxes; the figure still says the rest.
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font", category=UserWarning)
-        edges = {"bbox_inches": "tight", "pad_inches": 0.1} if is_cut else {}
+        edges: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.1} if is_cut else {}  # of savefig
         figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None}, **edges)
     return stream.getvalue()
 
