@@ -14,6 +14,7 @@ Metric = Literal["accuracy", "macro-f1", "loss"]
 Optimizer = Literal["adam", "adamw", "sgd"]
 Schedule = Literal["constant", "cosine", "one-cycle", "exponential", "step"]
 Sampler = Literal["shuffle", "balanced"]
+Thaw = Literal["at-once", "gradual"]
 
 # Without a limit of the paper's own: its early stopping ends the training long before.
 _ENDLESS_EPOCHS = 500
@@ -31,6 +32,7 @@ class Plan:
 
     Args:
         lr: the largest learning rate that the schedule reaches.
+        adds_norms: whether a network without normalisation learns with it; see learn/norms.py.
         decays_norms: whether weight decay also acts on biases and normalisation, as plain optimisers do.
         warmup_epochs: of linear warm-up before "cosine"; a share of an epoch is allowed.
         gamma: factor per epoch of "exponential", per `step_epochs` of "step".
@@ -40,6 +42,8 @@ class Plan:
         clip_norm: largest norm of the gradient; 0 is off.
         mixup: alpha of the Beta distribution that blends pairs of pictures; 0 is off.
         accumulate: parts that a batch is cut into to save memory; their gradients are added up.
+        freeze_epochs: epochs at the start in which pretrained weights rest; as many as `epochs` trains the head alone.
+        thaw: rest until then "at-once", or wake from the last layer to the first, "gradual".
         augmentation: fields of data.transforms.Augmentation.
         is_equalised: the notebook's stretch and equalisation; flat pictures then leave train and val.
     """
@@ -51,6 +55,7 @@ class Plan:
     optimizer: Optimizer = "adam"
     weight_decay: float = 0.0
     momentum: float = 0.9
+    adds_norms: bool = False
     decays_norms: bool = True
     schedule: Schedule = "constant"
     warmup_epochs: float = 0.0
@@ -64,6 +69,8 @@ class Plan:
     clip_norm: float = 0.0
     mixup: float = 0.0
     accumulate: int = 1
+    freeze_epochs: int = 0
+    thaw: Thaw = "at-once"
     class_weights: ClassWeights = "none"
     sampler: Sampler = "shuffle"
     is_equalised: bool = False
@@ -117,6 +124,7 @@ def fast_plan(spec: ModelSpec, num_train: int = 0) -> Plan:
         objective=spec.objective,
         optimizer="adamw",
         weight_decay=0.01 if is_small else 0.05,
+        adds_norms=True,
         decays_norms=False,
         schedule="cosine",
         warmup_epochs=min(3.0, epochs / 10),

@@ -4,6 +4,7 @@ B pictures, C channels, H W pixels, K classes.
 """
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from fercli.core.errors import CheckError
 from fercli.data.seeding import derive_seed, generator_for
 from fercli.data.transforms import Augmentation, InputFormat, augment, mix
 from fercli.learn.device import Machine
+from fercli.learn.freezing import freeze, learnable, resting
 from fercli.learn.objectives import OBJECTIVES, LossOptions, class_weights
 from fercli.learn.optim import SharpnessAware, lr_at, make_optimizer, set_lr, still_statistics
 from fercli.learn.recipe import Plan
@@ -33,10 +35,12 @@ class StepMaker:
         seed: int,
         class_counts: Int64[np.ndarray, " classes"],
         steps_per_epoch: int,
+        pretrained: Collection[str] = (),
     ) -> None:
         self.model, self.plan, self.form, self.machine = model, plan, form, machine
         self.augmentation = _augmentation(plan)
         self.seed, self.steps_per_epoch = seed, steps_per_epoch
+        self.pretrained, self.learnable = frozenset(pretrained), learnable(model)
         self.num_classes = len(class_counts)
         weights = class_weights(class_counts, plan.class_weights)
         self.options = LossOptions(plan.label_smoothing, None if weights is None else weights.to(machine.device))
@@ -46,8 +50,9 @@ class StepMaker:
         self.last_lr = plan.lr
 
     def begin_epoch(self, epoch: int) -> None:
-        """Put the model into training mode."""
+        """Put the model into training mode, all but what rests in this epoch."""
         self.model.train()
+        freeze(self.model, self.learnable, resting(self.model, self.pretrained, self.plan, epoch))
 
     def step(
         self,

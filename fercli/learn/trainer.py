@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from fercli.learn.device import Machine, apply_threads
 from fercli.learn.ema import WeightAverage
 from fercli.learn.evaluate import Validation, validate
 from fercli.learn.history import EpochRow, write_history
+from fercli.learn.norms import add_norms, plain_state
 from fercli.learn.recipe import Plan
 from fercli.learn.state import Standing, restore, snapshot
 from fercli.learn.step import StepMaker
@@ -64,6 +65,7 @@ def fit(
     seed: int,
     folder: Path,
     meta: dict[str, object],
+    pretrained: Collection[str] = (),
     time_limit_s: float | None = None,
     progress: Progress = SILENT,
 ) -> FitResult:
@@ -85,6 +87,7 @@ def fit(
         seed: of order, augmentation and dropout.
         folder: the run; metrics.csv and checkpoints/ are written into it.
         meta: goes into each checkpoint: what is needed to build the model again.
+        pretrained: names of parameters that came from a file, for the plan's freezing.
         time_limit_s: stop after this long, saved, to be resumed.
         progress: told of every step.
 
@@ -92,7 +95,7 @@ def fit(
         CheckError: the loss is no number or grows without bound; the best weights so far are kept.
         InputError: the saved state is damaged.
     """
-    return _Fit(model, train, val, plan, form, machine, seed, folder, meta, time_limit_s, progress).run()
+    return _Fit(model, train, val, plan, form, machine, seed, folder, meta, pretrained, time_limit_s, progress).run()
 
 
 class _Fit:
@@ -109,6 +112,7 @@ class _Fit:
         seed: int,
         folder: Path,
         meta: dict[str, object],
+        pretrained: Collection[str],
         time_limit_s: float | None,
         progress: Progress,
     ) -> None:
@@ -119,6 +123,8 @@ class _Fit:
         self.steps_per_epoch = len(self._batches(0))
         apply_threads(machine)
         self.model = model.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
+        if plan.adds_norms:
+            add_norms(self.model)
         self.average = WeightAverage(self.model, plan.ema_decay) if plan.ema_decay else None
         self.step_maker = StepMaker(
             self.model,
@@ -128,6 +134,7 @@ class _Fit:
             seed=seed,
             class_counts=self._counts(),
             steps_per_epoch=self.steps_per_epoch,
+            pretrained=pretrained,
         )
         self.standing = Standing()
         self.kept: dict[str, tuple[dict[str, Tensor], dict[str, object]]] = {}
@@ -223,7 +230,7 @@ class _Fit:
             "metrics": asdict(reproducible),
             "is_average": self.average is not None,
         }
-        self.kept[name] = ({key: value.detach().cpu().clone() for key, value in model.state_dict().items()}, meta)
+        self.kept[name] = (plain_state(model), meta)
 
     def _write_weights(self) -> None:
         for name, (tensors, meta) in self.kept.items():

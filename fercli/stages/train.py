@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fercli.core.errors import CheckError, ProjectError
+from fercli.core.errors import CheckError, InputError, ProjectError
 from fercli.core.files import sha256_of
 from fercli.core.journal import log_run
 from fercli.core.progress import SILENT, Progress
@@ -161,7 +161,11 @@ def _with_known_model(settings: TrainSettings) -> TrainSettings:
 
 def _inputs(project: Project, settings: TrainSettings) -> dict[str, str]:
     """A digest of each thing that decides the weights."""
+    weights = settings.backbone_weights
+    if weights is not None and not weights.is_file():
+        raise InputError(f"'{weights}': no such weights file", hint="fer models --weights says where to get weights.")
     return {
+        "backbone": sha256_of(weights) if weights else "",
         "settings": digest(identity(settings)),
         "classes": digest(project.classes),
         "faces": sha256_of(project.table_path(Face)),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fercli.learn.recipe import Plan
     from fercli.learn.trainer import Faces, FitResult
     from fercli.models.specs import ModelSpec
+    from fercli.models.weights import LoadReport
     from fercli.stages.train import TrainResult
 
 # Face ids of public data sets begin with the name under which `fer add` took them.
@@ -93,26 +94,29 @@ def run_training(
     prepared = prepare(project, settings)
     machine = _machine(settings, known.record if known else None)
     # Nothing is written before the model stands and the crops are read: a mistake leaves no run behind.
-    model = _new_model(prepared, settings)
+    model, backbone = _new_model(prepared, settings)
     train, val, failures = _read_crops(prepared, settings, progress)
     prepared = replace(prepared, train=train[0], val=val[0])
     folder = known.folder if known else create_run_folder(project.root, settings.model_name, settings.name)
     with holding(folder):
         record = _begin(project, settings, folder, prepared, machine, known, inputs)
         try:
-            result = fit_in(folder, model, train[1], val[1], prepared, settings, machine, progress)
+            names = backbone.loaded if backbone else ()
+            result = fit_in(folder, model, names, train[1], val[1], prepared, settings, machine, progress)
         except FerError as error:
             fail_record(folder, record, error.message)
             raise
         record = end_record(folder, record, result, prepared.train, prepared.val)
         draw_history(folder, result.history, result.best)
         write_model_card(folder, record, prepared.spec, prepared.plan, prepared.train, prepared.val)
-    return _result(folder, record, prepared, failures, was_resumed=result.was_resumed)
+    words = (*prepared.warnings, *_backbone_words(backbone, settings))
+    return _result(folder, record, prepared, failures, warnings=words, was_resumed=result.was_resumed)
 
 
 def fit_in(
     folder: Path,
     model: "nn.Module",
+    pretrained: tuple[str, ...],
     train: "Faces",
     val: "Faces",
     prepared: Prepared,
@@ -133,6 +137,7 @@ def fit_in(
         seed=settings.seed,
         folder=folder,
         meta=_meta(prepared, settings),
+        pretrained=pretrained,
         time_limit_s=settings.time_limit_s,
         progress=progress,
     )
@@ -267,15 +272,27 @@ def _begin(
     return record
 
 
-def _new_model(prepared: Prepared, settings: TrainSettings) -> "nn.Module":
+def _new_model(prepared: Prepared, settings: TrainSettings) -> "tuple[nn.Module, LoadReport | None]":
     import torch
 
     from fercli.data.seeding import derive_seed
     from fercli.models.build import build_model
+    from fercli.models.weights import load_backbone_weights
 
     torch.manual_seed(derive_seed(settings.seed, "network"))
     options = parse_values(settings.model)
-    return build_model(prepared.spec.name, num_classes=len(prepared.samples.classes), **options)
+    model = build_model(prepared.spec.name, num_classes=len(prepared.samples.classes), **options)
+    report = load_backbone_weights(model, settings.backbone_weights) if settings.backbone_weights else None
+    return model, report
+
+
+def _backbone_words(report: "LoadReport | None", settings: TrainSettings) -> list[str]:
+    """Sentences on what became of `--backbone-weights`."""
+    if report is None:
+        return []
+    name = settings.backbone_weights.name if settings.backbone_weights else ""
+    counts = f"{len(report.loaded)} entries loaded, {len(report.missing)} missing, {len(report.unexpected)} unexpected"
+    return [f"Backbone weights '{name}' ({report.layout}): {counts}.", *report.notes]
 
 
 def _meta(prepared: Prepared, settings: TrainSettings) -> dict[str, object]:
@@ -288,14 +305,20 @@ def _meta(prepared: Prepared, settings: TrainSettings) -> dict[str, object]:
 
 
 def _result(
-    folder: Path, record: RunRecord, prepared: Prepared, failures: list[Failure], *, was_resumed: bool
+    folder: Path,
+    record: RunRecord,
+    prepared: Prepared,
+    failures: list[Failure],
+    *,
+    warnings: tuple[str, ...],
+    was_resumed: bool,
 ) -> "TrainResult":
     from fercli.stages.train import record_result, stopped_by_clock
 
     result = record_result(
         folder,
         record,
-        warnings=prepared.warnings,
+        warnings=warnings,
         was_resumed=was_resumed,
         failures=tuple(failures),
     )

@@ -4,6 +4,7 @@ import dataclasses
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fercli.core.errors import SettingsError
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from fercli.learn.recipe import Plan
     from fercli.models.specs import ModelSpec
 
-# What only says how, when or how long to work; the same training is recognised in spite of it.
-_OUTSIDE = ("time_limit_s", "workers", "ram_limit_mb")
+# What only says how or how long to work, or is known by its contents; equal trainings may differ in it.
+_OUTSIDE = ("time_limit_s", "workers", "ram_limit_mb", "backbone_weights")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class TrainSettings:
         None, "Weigh rare classes more in the loss."
     )
     targets: Literal["hard", "soft"] = setting("hard", "Learn the label or the shares of the votes.")
+    backbone_weights: Path | None = setting(None, "Start from the weights in this file.")
     split: str = setting("", "Use the split of this name; else default, or the only one.")
     fold: int | None = setting(None, "Use this fold of a k-fold split.", minimum=0)
     precision: Literal["auto", "fp32", "bf16"] = setting("auto", "Compute in this precision.")
@@ -52,6 +54,7 @@ class TrainSettings:
     optimizer: Literal["adam", "adamw", "sgd"] | None = setting(None, "Use this optimiser.", is_hidden=True)
     weight_decay: float | None = setting(None, "Shrink the weights by this.", minimum=0, is_hidden=True)
     momentum: float | None = setting(None, "Momentum of sgd.", minimum=0, maximum=1, is_hidden=True)
+    adds_norms: bool | None = setting(None, "Learn with norms that are folded away.", is_hidden=True)
     decays_norms: bool | None = setting(None, "Shrink biases and norms too.", is_hidden=True)
     schedule: Literal["constant", "cosine", "one-cycle", "exponential", "step"] | None = setting(
         None, "Change the learning rate so.", is_hidden=True
@@ -69,6 +72,8 @@ class TrainSettings:
     clip_norm: float | None = setting(None, "Largest norm of the gradient.", minimum=0, is_hidden=True)
     mixup: float | None = setting(None, "Blend pairs of pictures.", minimum=0, is_hidden=True)
     accumulate: int | None = setting(None, "Add up so many batches to a step.", minimum=1, is_hidden=True)
+    freeze_epochs: int | None = setting(None, "Let pretrained weights rest so long.", minimum=0, is_hidden=True)
+    thaw: Literal["at-once", "gradual"] | None = setting(None, "Wake pretrained weights so.", is_hidden=True)
     sampler: Literal["shuffle", "balanced"] | None = setting(None, "Draw faces so.", is_hidden=True)
     is_equalised: bool | None = setting(None, "Equalise the histogram of each crop.", is_hidden=True)
     image_size: int | None = setting(None, "Feed pictures of this side.", minimum=8, is_hidden=True)
@@ -97,7 +102,10 @@ def read_settings(text: str) -> TrainSettings:
     """The inverse of `settings_text`."""
     config = tomllib.loads(text)
     tables = {name: config.get(name, {}) for name in ("model", "augment")}
-    return TrainSettings(**config["train"], **tables)
+    given = dict(config["train"])
+    if "backbone_weights" in given:
+        given["backbone_weights"] = Path(given["backbone_weights"])
+    return TrainSettings(**given, **tables)
 
 
 def parse_values(values: Mapping[str, Any]) -> dict[str, Any]:  # TOML

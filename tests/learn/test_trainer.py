@@ -30,6 +30,7 @@ RICH = {
     "warmup_epochs": 0.5,
     "ema_decay": 0.9,
     "mixup": 0.2,
+    "adds_norms": True,
     "augmentation": {"flip": 0.5, "rotate_deg": 10.0, "erase": 0.5},
 }
 TINY_SFER = {"widths": (8, 8, 16, 16), "blocks": (1, 1, 1, 1), "heads": 2, "topn": 5}

@@ -306,3 +306,17 @@ def test_run_json_names_machine_and_versions(project: Project) -> None:
     assert record["decided"]["precision"] == "fp32"
     assert record["decided"]["reason"] == "as asked"
     assert {"fercli", "torch", "numpy"} <= set(record["versions"])
+
+
+def test_weights_of_another_run_can_be_the_start(project: Project) -> None:
+    first = train(project, quick())
+    path = project.root / "runs" / first.run / "checkpoints" / "last.safetensors"
+    result = train(project, quick(backbone_weights=path, lr=0.0, weight_decay=0.0, ema_decay=0.0, adds_norms=False))
+    one, other = weights(project, first.run), weights(project, result.run)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert any("entries loaded, 0 missing" in warning for warning in result.warnings)
+
+
+def test_missing_weights_file_says_so(project: Project) -> None:
+    with pytest.raises(InputError, match="no such weights file"):
+        train(project, quick(backbone_weights=Path("gone.pth")))

@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from fercli.learn.checkpoints import load_checkpoint
+from fercli.learn.freezing import freeze, learnable, resting
+from fercli.learn.trainer import fit
+from fercli.models.build import build_model
+from tests.learn.drawn import CLASSES, FORM, MACHINE, faces, plan
+
+
+def four_layers() -> nn.Sequential:
+    return nn.Sequential(*(nn.Linear(2, 2, bias=False) for _ in range(4)), nn.BatchNorm1d(2))
+
+
+ALL = ["0.weight", "1.weight", "2.weight", "3.weight"]
+
+
+@pytest.mark.parametrize(
+    ("thaw", "epoch", "at_rest"),
+    [
+        ("at-once", 0, ALL),
+        ("at-once", 3, ALL),
+        ("at-once", 4, []),
+        ("gradual", 0, ALL),
+        ("gradual", 1, ALL[:3]),
+        ("gradual", 3, ALL[:1]),
+        ("gradual", 4, []),
+    ],
+)
+def test_layers_wake_as_planned(thaw: str, epoch: int, at_rest: list[str]) -> None:
+    how = plan(freeze_epochs=4, thaw=thaw)
+    assert resting(four_layers(), ALL, how, epoch) == set(at_rest)
+
+
+def test_parts_that_never_learn_are_not_woken() -> None:
+    model = four_layers()
+    model[0].requires_grad_(False)
+    may_learn = learnable(model)
+    freeze(model, may_learn, {"1.weight"})
+    freeze(model, may_learn, set())
+    assert not model[0].weight.requires_grad
+    assert model[1].weight.requires_grad
+
+
+def test_resting_batch_norm_keeps_its_statistics() -> None:
+    model = four_layers().train()
+    freeze(model, learnable(model), {"4.weight", "4.bias"})
+    model(torch.rand(8, 2) + 3)
+    assert model[4].running_mean.tolist() == [0, 0]
+
+
+def test_head_alone_learns_while_the_rest_is_frozen(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = build_model("drf-msam", num_classes=2, width=8, hidden=16)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    body = [name for name in before if not name.startswith("classify")]
+    how = plan(epochs=2, freeze_epochs=2, optimizer="adamw", weight_decay=0.1)
+    fit(
+        model, faces(32), faces(16, 1), how, form=FORM, machine=MACHINE, seed=0, folder=tmp_path,
+        meta={"classes": list(CLASSES)}, pretrained=body,
+    )  # fmt: skip
+    after = load_checkpoint(tmp_path / "checkpoints" / "last.safetensors").tensors
+    assert all(torch.equal(after[name], before[name]) for name in body)
+    assert not torch.equal(after["classify.weight"], before["classify.weight"])
