@@ -189,9 +189,14 @@ def conv_unit(
 
 
 def init_convolutions(network: nn.Module) -> None:
-    """He's initialisation for PReLU at its starting slope 0.25; norms keep theirs. Draws from torch's generator."""
+    """He's initialisation for PReLU at its starting slope 0.25; norms keep theirs. Draws from torch's generator.
+
+    The fan of a grouped convolution is that of one group: torch's own rule counts all channels and would shrink a
+    depthwise layer's output by the root of their number.
+    """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, a=0.25, mode="fan_out", nonlinearity="leaky_relu")
+            fan_out = module.weight[:, 0].numel() / module.groups
+            nn.init.normal_(module.weight, std=(2 / (1 + 0.25**2) / fan_out) ** 0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

@@ -19,7 +19,7 @@ class Small:
 
 
 _CONVNEXT = {"depths": (1, 1, 2, 1), "widths": (16, 24, 32, 48), "image_size": 64}
-_LANDMARKS = {"landmark_width": 0.125, "landmark_blocks": (1, 1, 1)}
+_LANDMARKS = {"landmark_width": 0.125, "landmark_blocks": (1, 0, 0)}
 SMALL = {
     "sfer-mdfae": Small({"widths": (8, 16, 24, 32), "blocks": (1, 1, 1, 1)}, 112),
     "sfernet": Small({"width": 12, "depths": (1, 1, 1, 1), "sizes": (8, 1, 1, 1), "stem": 8, "experts": 2}, 64),
@@ -28,7 +28,7 @@ SMALL = {
     "drf-msam": Small({"width": 8, "hidden": 16}),
     "eac": Small({"width": 8, "blocks": (1, 1, 1, 1)}, 64),
     **{f"emonext-{size}": Small(_CONVNEXT, 64) for size in ("tiny", "small", "base", "large")},
-    "ddamfn": Small({"width": 0.125, "repeats": (1, 1, 1)}, 112),
+    "ddamfn": Small({"width": 0.125, "repeats": (1, 0, 0)}, 112),
     "poster": Small({**_LANDMARKS, "ir_blocks": (1, 1, 1), "ir_widths": (8, 8, 16), "depth": 1}, 112),
     "poster-pp": Small({**_LANDMARKS, "ir_blocks": (1, 1, 1), "embed": 32, "depth": 1}, 112),
 }

@@ -1,7 +1,8 @@
+import pytest
 import torch
 from torch import Tensor, nn
 
-from fercli.models.backbones import FrozenLandmarks, Ir50, IrBlock, MobileFaceNet
+from fercli.models.backbones import FrozenLandmarks, Ir50, IrBlock, MobileFaceNet, init_convolutions
 from tests.models.shapes import output_shapes
 
 
@@ -93,3 +94,13 @@ def test_ir50_starts_with_outputs_of_the_size_of_its_inputs() -> None:
     model = Ir50((1, 1, 1, 1), (16, 16, 16, 16)).train()
     maps: list[Tensor] = model(torch.randn(8, 3, 32, 32))
     assert all(0.1 < float(x.detach().std()) < 10 for x in maps)
+
+
+@pytest.mark.parametrize("groups", [1, 64], ids=["dense", "depthwise"])
+def test_convolutions_start_by_keeping_the_spread(groups: int) -> None:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(64, 64, 3, padding=1, groups=groups, bias=False)
+    init_convolutions(conv)
+    # Behind a PReLU of slope 1/4 half the variance, times 1 + 1/16, is left; the convolution makes up for it.
+    expected = (2 / (1 + 1 / 16)) ** 0.5
+    assert float(conv(torch.randn(4, 64, 32, 32)).detach().std()) == pytest.approx(expected, rel=0.1)

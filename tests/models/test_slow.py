@@ -1,0 +1,62 @@
+"""What takes minutes: generated code of every architecture, and the full networks through torch.compile and ONNX."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from fercli.models.build import build_model
+from fercli.models.specs import MODELS
+from tests.models.small import ARCHITECTURES, pictures, small_model
+from tests.models.test_networks import unchecked
+
+FULL = [name for name in MODELS if name != "emonext-large"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_compiled_code_gives_the_same_logits(name: str) -> None:
+    model, images = small_model(name), pictures(name)
+    torch.compiler.reset()
+    with torch.inference_mode(), unchecked():
+        expected = model(images)
+        found = torch.compile(model, fullgraph=True)(images)
+    torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", FULL)
+def test_the_full_network_compiles_to_the_same_logits(name: str) -> None:
+    spec = MODELS[name]
+    torch.manual_seed(0)
+    model = build_model(name, num_classes=7).eval()
+    images = torch.rand(1, spec.channels, spec.input_size, spec.input_size)
+    torch.compiler.reset()
+    with torch.inference_mode(), unchecked():
+        expected = model(images)
+        found = torch.compile(model, fullgraph=True)(images)
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", FULL)
+def test_the_full_network_runs_in_onnxruntime(name: str, tmp_path: Path) -> None:
+    spec = MODELS[name]
+    torch.manual_seed(0)
+    model = build_model(name, num_classes=7).eval()
+    images = torch.rand(1, spec.channels, spec.input_size, spec.input_size)
+    path = tmp_path / "model.onnx"
+    with warnings.catch_warnings(), unchecked():
+        # The exporter itself uses what torch and onnxscript are about to drop.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(model, (images,), path, dynamo=True, verbose=False, external_data=True)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (logits,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
+    with torch.inference_mode():
+        np.testing.assert_allclose(logits, model(images).numpy(), atol=1e-3, rtol=1e-3)
