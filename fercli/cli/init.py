@@ -18,6 +18,6 @@ def init(
     settings: InitSettings,
 ) -> InitResult:
     """Options -> settings -> stage."""
-    result = run_init(folder, settings)
+    result = run_init(folder, settings, dry_run=call.dry_run)
     call.root = Path(result.root)
     return result

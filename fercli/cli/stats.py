@@ -1,5 +1,6 @@
 """`fer stats`."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fercli.cli.options import Call
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 def stats(call: Call, *, settings: StatsSettings) -> StatsResult:
     """Options -> settings -> stage -> show."""
+    settings = replace(settings, plot=settings.plot and not call.dry_run)
     result = run_stats(call.project, settings, progress=call.progress)
     if not call.json:
         _show(result)

@@ -70,7 +70,10 @@ def remember(
     """Note a finished run of `stage`, and add its line to the project's log."""
     values = dataclasses.asdict(result)
     state = StageState(mark, dict(items or {}), values, plain_settings(settings))
-    replace_text(_state_path(project_root, stage), json.dumps(dataclasses.asdict(state), default=str) + "\n")
+    text, path = json.dumps(dataclasses.asdict(state), default=str) + "\n", _state_path(project_root, stage)
+    # The same again leaves the file as it is: a command that found nothing new changes nothing.
+    if not path.exists() or path.read_bytes() != text.encode("utf-8"):
+        replace_text(path, text)
     log_run(project_root, stage, settings, {name: value for name, value in values.items() if isinstance(value, int)})
 
 

@@ -1,14 +1,13 @@
 """Videos and folders of pictures to files and rows of the project."""
 
 import dataclasses
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fercli.core.errors import InputError, MediaError, ProjectError
-from fercli.core.files import replacing, sha256_of, slug, unused
+from fercli.core.errors import InputError, MediaError
+from fercli.core.files import sha256_of, slug, unused
 from fercli.core.journal import ItemJournal
 from fercli.core.memory import fingerprint, recall, remember
 from fercli.core.progress import Progress
@@ -17,6 +16,7 @@ from fercli.core.results import Failure
 from fercli.core.rows import Frame, Video
 from fercli.stages.add_settings import AddResult, AddSettings
 from fercli.stages.media_files import MediaItem, find_media, list_files, shown
+from fercli.stages.place_file import place_file
 
 PICTURES = "pictures"  # stands in the column codec of a folder of pictures
 
@@ -49,11 +49,12 @@ def add_media(
             tally.take(item, journal)
             progress.advance(item=item.name)
         tally.check_any()
+        is_unchanged = tally.is_unchanged()
         outputs = tally.write()
         journal.discard()
         result = tally.result(outputs, media.num_foreign)
         remember(project.root, "add", _mark(project, settings, listing.facts), settings, result)
-    return result
+    return replace(result, is_unchanged=is_unchanged)
 
 
 def _mark(project: Project, settings: AddSettings, facts: Sequence[object]) -> str:
@@ -104,11 +105,16 @@ class _Tally:
             f"none of the files could be added; {first.item}: {first.reason}", hint="Check the paths and the files."
         )
 
+    def is_unchanged(self) -> bool:
+        """Whether all of it was there already, and is noted as it was."""
+        return not self.frames and not self.failures and self._rows() == self.project.rows(Video)
+
     def write(self) -> tuple[str, ...]:
-        """Replace the tables; their paths and those of the new files come back."""
-        ids = set(self.ids)
-        videos = [replace(video, **self._noted()) if video.video_id in ids else video for video in self.videos.values()]
-        outputs = [self.project.write_rows(videos, Video)]
+        """Replace the tables, if anything is new; their paths and those of the files come back."""
+        ids, videos = set(self.ids), self._rows()
+        outputs = [self.project.relative(self.project.table_path(Video))]
+        if not self.is_unchanged():
+            self.project.write_rows(videos, Video)
         if self.frames:
             outputs.append(self.project.write_rows([*self.project.rows(Frame), *self.frames], Frame))
         return (*outputs, *sorted({video.path for video in videos if video.video_id in ids}))
@@ -127,6 +133,11 @@ class _Tally:
             failures=tuple(self.failures),
             next_command="fer extract-frames" if has_videos else "fer align",
         )
+
+    def _rows(self) -> list[Video]:
+        ids = set(self.ids)
+        rows = [replace(video, **self._noted()) if video.video_id in ids else video for video in self.videos.values()]
+        return sorted(rows, key=lambda video: video.video_id)
 
     def _noted(self) -> dict[str, Any]:  # fields of Video
         given = {"session": self.settings.session, "recorded_at": self.settings.recorded_at}
@@ -155,7 +166,9 @@ class _Tally:
         info = probe_video(path)
         span = scan_video(path)
         video_id = known.video_id if known else unused(slug(path.stem), set(self.videos))
-        place = _place(path, self.project.root, f"videos/{video_id}{path.suffix.lower()}", is_link=self.settings.link)
+        place = place_file(
+            path, self.project.root, f"videos/{video_id}{path.suffix.lower()}", is_link=self.settings.link
+        )
         video = Video(
             video_id,
             place,
@@ -233,7 +246,7 @@ class PictureFolder:
         name = unused(slug(file.stem), self.taken)
         self.taken.add(name)
         wanted = f"images/{self._video_id}/{name}{file.suffix.lower()}"
-        place = _place(file, self._root, wanted, is_link=self._is_link)
+        place = place_file(file, self._root, wanted, is_link=self._is_link)
         frame_id = f"{self._video_id}/f{self.next_index:06d}"
         sharp, digits = round(sharpness(image), 4), phash(image)
         self.frames.append(
@@ -266,29 +279,3 @@ def _digest_of(pictures: Mapping[str, str]) -> str:
     import hashlib
 
     return hashlib.sha256("\n".join(sorted(pictures)).encode()).hexdigest()
-
-
-def _place(path: Path, root: Path, wanted: str, *, is_link: bool) -> str:
-    """Where the file lies in the project, relative to `root`: where it is, if inside already, else a copy or link."""
-    source = path.resolve()
-    if source.is_relative_to(root):
-        return source.relative_to(root).as_posix()
-    if is_link:
-        _link(source, root / wanted)
-    else:
-        with replacing(root / wanted) as temporary:
-            shutil.copyfile(source, temporary)
-    return wanted
-
-
-def _link(source: Path, place: Path) -> None:
-    temporary = place.with_name(f".{place.name}.link")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        temporary.unlink(missing_ok=True)
-        temporary.symlink_to(source)
-        temporary.replace(place)
-    except (OSError, NotImplementedError) as error:
-        raise ProjectError(
-            f"'{place}' cannot be made a link: {error}", hint="Use --copy; Windows allows links to developers only."
-        ) from error

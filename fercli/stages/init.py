@@ -31,7 +31,7 @@ class InitResult(StageResult):
     classes: tuple[str, ...]
 
 
-def init(folder: Path, settings: InitSettings) -> InitResult:
+def init(folder: Path, settings: InitSettings, *, dry_run: bool = False) -> InitResult:
     """Make a project folder; a second call with the same classes changes nothing.
 
     Raises:
@@ -45,7 +45,11 @@ def init(folder: Path, settings: InitSettings) -> InitResult:
         )
     classes = settings.classes or PRESETS[str(settings.preset)]
     was_there = (folder / "fer.toml").exists()
-    project = create_project(folder, name=settings.name or folder.resolve().name, classes=classes)
+    name = settings.name or folder.resolve().name
+    if dry_run and not was_there:
+        plan = (f"make a project in '{folder}' with the classes {', '.join(classes)}",)
+        return InitResult(root=str(folder.resolve()), name=name, classes=classes, is_dry_run=True, plan=plan)
+    project = create_project(folder, name=name, classes=classes)
     return InitResult(
         root=str(project.root),
         name=project.name,

@@ -69,8 +69,7 @@ def labels_export(
         InputError: there is no such face.
     """
     project.require(Face)
-    inputs = [project.table_path(row_type) for row_type in (Face, Label, Vote)]
-    mark = fingerprint(settings, inputs, project.classes)
+    mark = fingerprint(settings, _inputs(project, settings), project.classes)
     if not force and (known := recall(project.root, STAGE, mark, LabelsExportResult)):
         return known
     faces = _chosen(project, settings)
@@ -94,6 +93,13 @@ def labels_export(
         )
         remember(project.root, STAGE, mark, settings, result)
     return result
+
+
+def _inputs(project: Project, settings: LabelsExportSettings) -> list[Path]:
+    """The tables that decide what is written: votes that came in since make no difference to a plain sheet."""
+    labels = [project.table_path(Label)] if settings.only else []
+    votes = [project.table_path(Vote)] if settings.with_votes or settings.only == "ties" else []
+    return [project.table_path(Face), *labels, *votes]
 
 
 def _chosen(project: Project, settings: LabelsExportSettings) -> list[Face]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from fercli.core.memory import fingerprint, read_state, recall, remember
@@ -10,6 +10,7 @@ from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Label, Vote
 from fercli.core.settings import Layer, resolve_settings, setting
+from fercli.core.tables import table_text
 
 STAGE = "labels-vote"
 # These decide each face by its own votes; the others look at all votes at once.
@@ -80,17 +81,25 @@ def labels_vote(
     before = {label.face_id: label.label for label in project.rows(Label)}
     num_changed = sum(before.get(label.face_id) != label.label for label in labels)
     counts = label_counts(project, labels, votes, settings)
-    if dry_run:
+    # `fer labels import` has decided by the same rule, as a rule.
+    is_unchanged = not force and _is_written(project, labels)
+    if dry_run and not is_unchanged:
         plan = (f"write {len(labels)} labels by {rule_words(settings)}, {num_changed} of them changed",)
         return LabelsVoteResult(**counts, num_changed=num_changed, is_dry_run=True, plan=plan)
-    with project.writing():
-        output = project.write_rows(labels, Label)
-        warnings = (*counts.pop("warnings"), *stale_warnings(project, labels))
-        result = LabelsVoteResult(
-            **counts, num_changed=num_changed, outputs=(output,), warnings=warnings, next_command=next_command(labels)
-        )
-        remember(project.root, STAGE, mark, settings, result)
-    return result
+    warnings = (*counts.pop("warnings"), *stale_warnings(project, labels))
+    result = LabelsVoteResult(
+        **counts,
+        num_changed=num_changed,
+        outputs=(project.relative(project.table_path(Label)),),
+        warnings=warnings,
+        next_command=next_command(labels),
+    )
+    if not dry_run:
+        with project.writing():
+            if not is_unchanged:
+                project.write_rows(labels, Label)
+            remember(project.root, STAGE, mark, settings, result)
+    return replace(result, is_unchanged=is_unchanged)
 
 
 def vote_settings(project: Project) -> LabelsVoteSettings:
@@ -175,6 +184,11 @@ def stale_warnings(project: Project, labels: Sequence[Label]) -> tuple[str, ...]
 def next_command(labels: Iterable[Label]) -> str:
     """What a user does with these labels."""
     return "fer split" if any(label.label for label in labels) else "fer labels export --to csv"
+
+
+def _is_written(project: Project, labels: Sequence[Label]) -> bool:
+    path = project.table_path(Label)
+    return path.exists() and path.read_bytes() == table_text(labels, Label, project.classes).encode("utf-8")
 
 
 def _open_warning(labels: Sequence[Label]) -> tuple[str, ...]:

@@ -68,7 +68,7 @@ def list_files(paths: Sequence[Path], project_root: Path, *, skip_own: bool = Tr
         else:
             missing.append(path)
     every = [*named, *(file for _, files in folders for file in files)]
-    return Listing(tuple(named), tuple(folders), tuple(missing), tuple(_fact(file) for file in every))
+    return Listing(tuple(named), tuple(folders), tuple(missing), tuple(_fact(file, project_root) for file in every))
 
 
 def find_media(listing: Listing) -> Media:
@@ -106,9 +106,12 @@ def _walk(top: Path, own: set[Path]) -> list[tuple[Path, tuple[Path, ...]]]:
     return found
 
 
-def _fact(file: Path) -> tuple[str, int, int]:
-    status = file.stat()
-    return shown(file.resolve()), status.st_size, status.st_mtime_ns
+def _fact(file: Path, root: Path | None = None) -> tuple[str, int, int]:
+    """Path, size and time of change; a path within `root` is relative, so that a project can be moved."""
+    status, place = file.stat(), file.resolve()
+    if root and place.is_relative_to(root):
+        place = place.relative_to(root)
+    return shown(place), status.st_size, status.st_mtime_ns
 
 
 def _item(name: str, files: tuple[Path, ...], *, is_pictures: bool) -> MediaItem:

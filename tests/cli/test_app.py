@@ -89,6 +89,13 @@ def test_init_makes_a_project_and_says_what_comes_next(tmp_path: Path) -> None:
     assert answer["project"] == str((tmp_path / "mine").resolve())
 
 
+def test_dry_run_of_init_makes_no_folder(tmp_path: Path) -> None:
+    code, out, _ = run_fer("init", tmp_path / "mine", "--preset", "scfed", "--dry-run")
+    assert code == 0
+    assert "would make a project in" in out
+    assert not (tmp_path / "mine").exists()
+
+
 def test_settings_come_from_set_and_config_too(tmp_path: Path) -> None:
     config = tmp_path / "init.toml"
     config.write_text('[init]\npreset = "sferd"\nname = "from config"\n', encoding="utf-8")
@@ -98,7 +105,7 @@ def test_settings_come_from_set_and_config_too(tmp_path: Path) -> None:
 
 
 def test_a_mistake_of_ours_is_told_from_one_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("fercli.cli.init.run_init", lambda *_: 1 // 0)
+    monkeypatch.setattr("fercli.cli.init.run_init", lambda *_, **__: 1 // 0)
     code, _, err = run_fer("init", tmp_path, "--preset", "scfed")
     assert code == 1
     assert "a mistake in fercli" in err

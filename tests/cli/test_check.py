@@ -48,3 +48,14 @@ def test_checks_of_images_and_labels_pass(project: Project) -> None:
     assert run_fer("check", "images", "-p", project.root)[0] == 0
     assert run_fer("check", "labels", "-p", project.root)[0] == 0
     assert run_fer("check", "labels", "--min", "0.9999", "-p", project.root)[0] == 5
+
+
+def test_dry_run_of_a_mending_check_mends_nothing(project: Project) -> None:
+    row = project.rows(Face)[0]
+    (project.root / row.path).unlink()
+    before = project.table_path(Face).read_bytes()
+    assert run_fer("check", "images", "--fix", "--dry-run", "-p", project.root)[0] == 5
+    assert run_fer("check", "--fix", "--dry-run", "-p", project.root)[0] == 5
+    assert project.table_path(Face).read_bytes() == before
+    assert run_fer("check", "images", "--fix", "-p", project.root)[0] == 0
+    assert project.table_path(Face).read_bytes() != before

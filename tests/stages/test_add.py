@@ -55,6 +55,15 @@ def test_second_call_changes_nothing(project: Project, video: Path) -> None:
     assert project.table_path(Video).read_bytes() == before
 
 
+def test_known_video_is_nothing_new_after_its_frames_were_extracted(project: Project, video: Path) -> None:
+    add(project, COPY, [video])
+    project.write_rows([Frame("lesson-1/f000000", "lesson-1", 0, 0.0, "frames/lesson-1/f000000.jpg")], Frame)
+    before = project.table_path(Video).stat().st_mtime_ns
+    assert add(project, COPY, [video]).is_unchanged
+    assert project.table_path(Video).stat().st_mtime_ns == before
+    assert not add(project, AddSettings(session="monday"), [video]).is_unchanged
+
+
 def test_same_contents_under_another_name_are_not_added_again(project: Project, video: Path, tmp_path: Path) -> None:
     add(project, COPY, [video])
     other = tmp_path / "other.mp4"

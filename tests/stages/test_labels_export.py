@@ -55,7 +55,8 @@ def test_second_call_does_nothing_and_a_filled_sheet_is_never_written_over(proje
     sheet = fill_in(project.root / first.folder / "votes.csv", "bored", "me")
     before = sheet.read_bytes()
     labels_import(project, AUTO, [write_votes(tmp_path / "v.csv", {face(0, 0): "hh"})])
-    second = labels_export(project, LabelsExportSettings())
+    assert labels_export(project, LabelsExportSettings()).is_unchanged
+    second = labels_export(project, LabelsExportSettings(), force=True)
     assert second.folder == "exports/labels-csv-2"
     assert sheet.read_bytes() == before
 

@@ -26,11 +26,18 @@ def test_other_settings_give_other_labels_and_the_change_is_counted(project: Pro
 
 
 def test_second_call_does_nothing_and_says_the_same(project: Project) -> None:
-    first = labels_vote(project, LabelsVoteSettings())
-    second = labels_vote(project, LabelsVoteSettings())
+    first = labels_vote(project, LabelsVoteSettings(min_votes=3))
+    second = labels_vote(project, LabelsVoteSettings(min_votes=3))
     assert not first.is_unchanged
     assert second.is_unchanged
     assert second.by_status == first.by_status
+
+
+def test_labels_that_the_import_has_decided_by_the_same_rule_are_not_written_again(project: Project) -> None:
+    before = project.table_path(Label).stat().st_mtime_ns
+    assert labels_vote(project, LabelsVoteSettings(), dry_run=True).is_unchanged
+    assert labels_vote(project, LabelsVoteSettings()).is_unchanged
+    assert project.table_path(Label).stat().st_mtime_ns == before
 
 
 def test_dry_run_writes_nothing(project: Project) -> None:
