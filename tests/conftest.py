@@ -1,9 +1,13 @@
-"""What all tests share: the folder of real data, where one is named."""
+"""What all tests share: the folder of real data, where one is named, and a drawn lesson."""
 
 import os
 from pathlib import Path
 
 import pytest
+
+from tests.drawn import aligned, aligned_template, drawn_lesson
+
+__all__ = ["aligned", "aligned_template", "drawn_lesson"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
