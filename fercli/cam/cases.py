@@ -55,7 +55,8 @@ def choose_cases(
 def _of_different_groups(places: list[int], groups: Sequence[str]) -> list[int]:
     """The first place of each group, then the others, both in their order."""
     seen: set[str] = set()
-    first, later = [], []
+    first: list[int] = []
+    later: list[int] = []
     for place in places:
         group = groups[place] if groups else ""
         (later if group and group in seen else first).append(place)

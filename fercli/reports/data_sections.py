@@ -91,8 +91,6 @@ def split_section(
         part: Counter(label_of.get(row.face_id, "") for row in rows if row.split == part) for part in SPLITS
     }
     present = {part: by_class for part, by_class in counts.items() if by_class}
-    shown = {part: {emotion: by_class[emotion] for emotion in classes} for part, by_class in present.items()}
-    totals = ", ".join(f"{part} {sum(by_class.values())}" for part, by_class in present.items())
     return Section(
         "split",
         title,
@@ -103,14 +101,18 @@ def split_section(
         facts=(("name", name), *[(key.replace("_", " "), str(value)) for key, value in how.items()]),
         warnings=_leak_warnings(leaks, num_identical),
         tables=(_split_table(rows, face_of, present, classes),),
-        pictures=(
-            Picture(
-                draw_class_counts(shown, classes),
-                f"Bar chart of the faces of each class: {totals}.",
-                "Faces of each class in each part. A class with few faces has uncertain figures.",
-            ),
-        ),
+        pictures=(_count_picture(present, classes),),
         closing=_leak_closing(leaks, num_identical),
+    )
+
+
+def _count_picture(counts: Mapping[str, Counter[str]], classes: Sequence[str]) -> Picture:
+    shown = {part: {emotion: by_class[emotion] for emotion in classes} for part, by_class in counts.items()}
+    totals = ", ".join(f"{part} {sum(by_class.values())}" for part, by_class in counts.items())
+    return Picture(
+        draw_class_counts(shown, classes),
+        f"Bar chart of the faces of each class: {totals}.",
+        "Faces of each class in each part. A class with few faces has uncertain figures.",
     )
 
 

@@ -1,6 +1,5 @@
 """The project's half of `fer report`: its tables to the parts about data, labels and split."""
 
-import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +8,7 @@ from fercli.core.rows import Face, Label, SplitRow, Subject, Video, Vote
 from fercli.core.rows import Frame as FrameRow
 from fercli.core.runs import Run
 from fercli.core.tables import read_table
-from fercli.stages.report_run import read_json, read_pictures
+from fercli.stages.report_run import read_config, read_json, read_pictures
 
 if TYPE_CHECKING:
     from fercli.labels.agreement import Agreement
@@ -44,16 +43,9 @@ def project_facts(project: Project, run: Run | None, split_name: str, seed: int)
     agreement = annotators = None
     if votes:
         unit_name, units = _units(faces)
-        agreement, annotators = (
-            measure(
-                votes,
-                project.classes,
-                unit_name=unit_name,
-                unit_of_face=units,
-                rng=np.random.default_rng([seed, place]),
-            )
-            for place, measure in enumerate((measure_agreement, compare_annotators))
-        )
+        draws: dict[str, Any] = {"unit_name": unit_name, "unit_of_face": units}  # of both functions
+        agreement = measure_agreement(votes, project.classes, rng=np.random.default_rng([seed, 0]), **draws)
+        annotators = compare_annotators(votes, project.classes, rng=np.random.default_rng([seed, 1]), **draws)
     return ProjectFacts(faces, labels, votes, split_name, rows, agreement, annotators)
 
 
@@ -93,20 +85,25 @@ def project_sections(project: Project, facts: ProjectFacts) -> "list[Section]":
 
 
 def _labels_and_split(project: Project, run: Run | None, name: str) -> tuple[list[Label], str, list[SplitRow]]:
-    labels = project.rows(Label)
-    if run is None:
-        path = project.split_path(name)
-        return labels, name, read_table(path, SplitRow) if path.exists() else []
-    config = run.folder / "config.toml"
-    if config.exists():
-        name = str(tomllib.loads(config.read_text(encoding="utf-8")).get("train", {}).get("split", name))
-    own_labels, own_split = run.folder / "labels.csv", run.folder / "split.csv"
-    split = own_split if own_split.exists() else project.split_path(name)
-    return (
-        read_table(own_labels, Label) if own_labels.exists() else labels,
-        name,
-        read_table(split, SplitRow) if split.exists() else [],
-    )
+    labels, fold = project.rows(Label), None
+    path = project.split_path(name)
+    if run is not None:
+        config = read_config(run).get("train", {})
+        name, fold = str(config.get("split", name)), config.get("fold")
+        path = run.folder / "split.csv" if (run.folder / "split.csv").exists() else project.split_path(name)
+        own_labels = run.folder / "labels.csv"
+        labels = read_table(own_labels, Label) if own_labels.exists() else labels
+    rows = read_table(path, SplitRow) if path.exists() else []
+    return labels, name, _one_fold(rows, fold)
+
+
+def _one_fold(rows: list[SplitRow], fold: int | None) -> list[SplitRow]:
+    """Of a k-fold split the fold that was trained, else its first; the folds repeat the faces."""
+    folds = sorted({row.fold for row in rows if row.fold is not None})
+    if not folds:
+        return rows
+    shown = fold if fold in folds else folds[0]
+    return [row for row in rows if row.fold == shown]
 
 
 def _units(faces: list[Face]) -> tuple[str, dict[str, str]]:
@@ -121,13 +118,17 @@ def _units(faces: list[Face]) -> tuple[str, dict[str, str]]:
 
 def _how_split(record: dict[str, Any]) -> dict[str, object]:
     """The plain values of a split's JSON that a reader of the page asks for."""
-    keys = ("group", "stratify", "seed", "ratios", "kfold", "official")
-    found = {key: record[key] for key in keys if record.get(key) not in (None, "", [], False)}
+    keys = ("group", "stratify", "seed", "ratios", "kfold")
+    found = {key: record[key] for key in keys if key in record and record[key] not in (None, "", [])}
+    if record.get("official"):
+        found["official"] = True
+    if not found.get("kfold"):
+        found.pop("kfold", None)
     return {key: ", ".join(map(str, value)) if isinstance(value, list) else _yes(value) for key, value in found.items()}
 
 
 def _yes(value: object) -> object:
-    return "yes" if value is True else value
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
 
 def _num_identical(record: dict[str, Any]) -> int | None:

@@ -11,7 +11,8 @@ from fercli.core.journal import log_run
 from fercli.core.memory import remember
 from fercli.core.project import Project, create_project
 from fercli.core.results import StageResult
-from fercli.core.rows import Face, Video
+from fercli.core.rows import Face, SplitRow, Video
+from fercli.core.tables import write_table
 from fercli.stages.eval import EvalSettings
 from fercli.stages.gradcam import GradcamSettings, gradcam
 from fercli.stages.report import ReportSettings, report
@@ -141,6 +142,14 @@ def test_split_that_shares_a_subject_is_warned_of(project: Project) -> None:
     project.write_rows(faces, Face)
     words = words_of(project, report(project, ReportSettings()).path)
     assert "1 subject in more than one part: the scores are too good." in words
+
+
+def test_of_a_split_with_folds_one_is_described(project: Project) -> None:
+    rows = project.split_rows("default")
+    folds = [SplitRow(row.face_id, row.split, fold) for fold in (0, 1) for row in rows]
+    write_table(project.split_path("default"), folds, SplitRow)
+    words = words_of(project, report(project, ReportSettings()).path)
+    assert "train 9 3 1 none" in words  # three subjects with a face of each class, counted once
 
 
 def test_page_does_without_pictures_that_are_gone(project: Project) -> None:
