@@ -34,7 +34,7 @@ def place_mouth(identity: Identity, shape: FaceShape, face: Expression) -> Mouth
     smile = face.mouth_curve + identity.rest_curve
     half = identity.mouth_width * (1 + 0.22 * face.mouth_width + 0.06 * max(face.mouth_curve, 0.0))
     x = face.mouth_shift + half * _T
-    line = shape.mouth_y + smile * (0.05 - 0.19 * _T**2) - 0.11 * face.mouth_skew * _T
+    line = shape.mouth_y + smile * (0.05 - 0.19 * _T**2) - 0.095 * face.mouth_skew * _T
     full = identity.lip_fullness * (1 - 0.6 * face.lip_press) * (1 - 0.2 * max(face.mouth_curve, 0.0))
     gap = face.mouth_open
     above = line - 0.09 * gap * _SWELL
