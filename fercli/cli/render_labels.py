@@ -44,6 +44,7 @@ def show_import(result: LabelsImportResult) -> None:
         "overwritten": result.num_overwritten,
         "skipped": result.num_skipped,
         "unmatched": result.num_unmatched,
+        "in conflict": result.num_conflicts,
         "gold": result.num_gold,
     }
     parts = [f"{number} {word}" for word, number in counts.items() if number or word == "votes"]

@@ -118,6 +118,8 @@ def _keep_newest(votes: Sequence[Vote]) -> tuple[list[Vote], int, int]:
 
 def _repeats(given: Sequence[RawVote], rows: Sequence[Vote]) -> dict[str, tuple[int, int]]:
     """How often an annotator judged one face under two names, and how often alike; a changed mind is no repeat."""
+    if len({raw.item for raw in given}) == len({vote.face_id for vote in rows}):
+        return {}
     first: dict[tuple[str, str], tuple[str, str]] = {}
     num_repeats, num_alike = Counter[str](), Counter[str]()
     for raw, vote in zip(given, rows, strict=True):

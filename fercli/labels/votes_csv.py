@@ -113,14 +113,13 @@ def _rows(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[tuple[in
             hint = "Look for a quotation mark without its partner."
             raise InputError(f"{path}:{reader.line_num}: not CSV: {error}", hint=hint) from error
         if any(cells):
-            yield reader.line_num, [_clean(cell) for cell in cells]
+            cells = [cell.strip() for cell in cells]
+            yield reader.line_num, [_clean(cell) for cell in cells] if any("=" in cell for cell in cells) else cells
 
 
 def _clean(cell: str) -> str:
-    cell = cell.strip()
-    if cell.startswith("=") and (match := _EXCEL_TEXT.match(cell)):
-        return match[1]
-    return cell
+    match = _EXCEL_TEXT.match(cell)
+    return match[1] if match else cell
 
 
 def _long_columns(header: Sequence[str]) -> _Columns | None:

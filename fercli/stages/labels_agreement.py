@@ -10,6 +10,8 @@ from fercli.core.rows import Face, Vote
 from fercli.core.settings import setting
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from fercli.labels.agreement import Agreement, Estimate
     from fercli.labels.annotators import AnnotatorReport
 
@@ -23,6 +25,7 @@ class LabelsAgreementSettings:
     metric: Literal["fleiss", "krippendorff", "cohen", "all"] = setting("all", "Measure by this coefficient.")
     by: Literal["class", "annotator"] | None = setting(None, "Show each class or each annotator.")
     minimum: float | None = setting(None, "Fail when the coefficient lies below this.", option="min")
+    plot: bool = setting(False, "Draw annotator against annotator, and classes, into reports/.")
     seed: int = setting(0, "Draw resamples with this seed.", minimum=0)
 
 
@@ -56,7 +59,7 @@ class LabelsAgreementResult(StageResult):
 
 
 def labels_agreement(project: Project, settings: LabelsAgreementSettings) -> LabelsAgreementResult:
-    """Measure agreement of the votes; nothing is written.
+    """Measure agreement of the votes; nothing is written but the figures that `plot` asks for.
 
     A coefficient below `minimum` (all of those measured, where `metric` is "all") is a failed check.
 
@@ -75,6 +78,7 @@ def labels_agreement(project: Project, settings: LabelsAgreementSettings) -> Lab
     people = compare_annotators(votes, project.classes, **how, rng=np.random.default_rng(settings.seed))
     coefficients = _coefficients(settings, agreement, people)
     return LabelsAgreementResult(
+        outputs=_draw(project, agreement, people) if settings.plot else (),
         num_faces=agreement.num_faces,
         num_votes=agreement.num_votes,
         unit=unit,
@@ -99,6 +103,34 @@ def resampling_units(faces: Sequence[Face], voted: set[str]) -> tuple[str, dict[
     if mine and all(face.video_id for face in mine):
         return "video", {face.face_id: face.video_id for face in mine}
     return "face", {}
+
+
+def _draw(project: Project, agreement: "Agreement", people: "AnnotatorReport") -> tuple[str, ...]:
+    """Write the matrix of pairs, where annotators can be told apart, and kappa by class."""
+    from fercli.core.files import replace_bytes
+    from fercli.reports.agreement_figures import draw_class_agreement
+    from fercli.reports.figures import draw_agreement
+
+    pictures = {"agreement-by-class.png": draw_class_agreement(agreement.fleiss_by_class, people.ceiling_by_class)}
+    if len(people.annotators) > 1:
+        names = [person.annotator for person in people.annotators]
+        pictures["agreement.png"] = draw_agreement(_pair_matrix(people, names), names)
+    for name, picture in pictures.items():
+        replace_bytes(project.root / "reports" / name, picture)
+    return tuple(f"reports/{name}" for name in sorted(pictures))
+
+
+def _pair_matrix(people: "AnnotatorReport", names: Sequence[str]) -> "np.ndarray":
+    import numpy as np
+
+    places = {name: place for place, name in enumerate(names)}
+    matrix = np.full((len(names), len(names)), np.nan)
+    for pair in people.pairs:
+        if pair.kappa is not None:
+            matrix[places[pair.first], places[pair.second]] = matrix[places[pair.second], places[pair.first]] = (
+                pair.kappa
+            )
+    return matrix
 
 
 def _coefficients(

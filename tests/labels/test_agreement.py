@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from fercli.core.rows import Vote
 from fercli.labels.agreement import fleiss_kappa, krippendorff_alpha, measure_agreement
 from fercli.labels.pseudonyms import ADJUDICATOR
+from fercli.labels.votes_ferplus import read_ferplus_rows
 
 # Fleiss' worked example: 10 subjects, 5 categories, 14 raters.
 FLEISS = np.array([
@@ -130,3 +133,13 @@ def test_under_five_units_there_is_no_interval_and_the_reason_is_given() -> None
     agreement = measure_agreement(random_votes(40), WORDS, unit_name="subject", unit_of_face=unit_of, rng=rng)
     assert agreement.fleiss.low is None
     assert agreement.fleiss.why_no_interval == "an interval needs at least 5 subjects, and there are 4"
+
+
+@pytest.mark.real_data
+def test_ferplus_kappa_is_what_two_other_packages_give(real_data: Path) -> None:
+    rows = read_ferplus_rows(real_data / "ferplus" / "fer2013new.csv")
+    counts = np.array([row.counts for row in rows], dtype=np.float64)
+    # statsmodels 0.15.0, fleiss_kappa of the 32,297 rows with ten votes; one row has nine.
+    assert fleiss_kappa(counts[counts.sum(axis=1) == 10]) == pytest.approx(0.5148855634601207, abs=1e-12)
+    # krippendorff 0.9.0, alpha(value_counts=..., level_of_measurement="nominal") of all 32,298 rows.
+    assert krippendorff_alpha(counts) == pytest.approx(0.5148762261187102, abs=1e-12)

@@ -7,6 +7,7 @@ from fercli.core.project import Project
 from fercli.core.rows import Face, Vote
 from fercli.stages.labels_agreement import LabelsAgreementSettings, labels_agreement, resampling_units
 from fercli.stages.labels_import import LabelsImportSettings, labels_import
+from fercli.vision.images import read_image
 from tests.stages.voted import all_votes, face, make_faces, write_votes
 
 
@@ -69,3 +70,9 @@ def test_unit_is_the_subject_else_the_video_else_the_face() -> None:
 def test_agreement_before_import_names_the_stage_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(MissingStageError):
         labels_agreement(make_faces(tmp_path / "p"), LabelsAgreementSettings())
+
+
+def test_plot_draws_pairs_and_classes(project: Project) -> None:
+    result = labels_agreement(project, LabelsAgreementSettings(plot=True))
+    assert result.outputs == ("reports/agreement-by-class.png", "reports/agreement.png")
+    assert all(read_image(project.root / path).std() > 0 for path in result.outputs)

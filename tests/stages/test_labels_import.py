@@ -195,3 +195,14 @@ def test_folder_is_imported_and_its_list_of_files_kept(project: Project, tmp_pat
     (kept,) = (project.root / "labels/imports").glob("*.list")
     assert "anna/bored/f000001-0.png" in kept.read_text(encoding="utf-8")
     assert labels_import(project, AUTO, [tmp_path / "sorted"]).is_unchanged
+
+
+def test_conflicts_are_counted_and_listed(project: Project, tmp_path: Path) -> None:
+    tags = '<tag label="happy" source="manual"/><tag label="bored" source="manual"/>'
+    names = [face(frame, 0).replace("/", "__") for frame in (0, 1)]
+    text = f'<image name="{names[0]}.png">{tags}</image><image name="{names[1]}.png"><tag label="happy"/></image>'
+    path = tmp_path / "job.xml"
+    path.write_text(f"<annotations>{text}</annotations>", encoding="utf-8")
+    result = labels_import(project, AUTO, [path])
+    assert (result.num_votes, result.num_conflicts) == (1, 1)
+    assert [failure.reason for failure in result.failures] == ["two labels at once"]
