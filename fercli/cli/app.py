@@ -67,6 +67,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("eval", "Inspect", "eval", "Score a run on held-out faces, with intervals.", "fer eval --confusion"),
     Entry("val", "Inspect", "eval", "Score a run on held-out faces.", alias_of="eval"),
     Entry("gradcam", "Inspect", "gradcam", "Draw where a model looks, class by class.", "fer gradcam --per-class 3"),
+    Entry("cam", "Inspect", "gradcam", "Draw where a model looks.", alias_of="gradcam"),
     Entry("predict", "Inspect", "predict", "Judge the faces of any picture or video.", "fer predict lesson-2.mp4"),
     Entry("report", "Share", "report", "Write one HTML page of everything known.", "fer report"),
     Entry("status", "Project", "pipeline", "Show where every stage stands.", "fer status"),
@@ -102,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(words: list[str]) -> int:
     """Run one command line; its exit code comes back. Nothing else in the project turns errors into codes."""
-    from typer._click.exceptions import ClickException
+    from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
     is_json = "--json" in words
     words = _with_default(words)
@@ -113,10 +114,10 @@ def run(words: list[str]) -> int:
     except FerError as error:
         return _fail(error, words, is_json=is_json)
     except ClickException as error:
-        if is_json:
-            return _fail(_usage_error(error), words, is_json=True)
-        error.show()
-        return error.exit_code
+        if isinstance(error, NoArgsIsHelpError):
+            error.show()
+            return error.exit_code
+        return _fail(_usage_error(error), words, is_json=is_json)
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
     except BrokenPipeError:
@@ -232,8 +233,9 @@ def _interrupted() -> int:
 def _usage_error(error: Exception) -> FerError:
     from fercli.core.errors import UsageError
 
-    format_message = getattr(error, "format_message", lambda: str(error))
-    return UsageError(format_message(), hint="See the command's --help.")
+    message = getattr(error, "format_message", lambda: str(error))()
+    asked = getattr(getattr(error, "ctx", None), "command_path", "fer")
+    return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=f"See: {asked} --help")
 
 
 def _own_bug(error: Exception) -> FerError:

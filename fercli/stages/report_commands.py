@@ -59,7 +59,7 @@ def _matches(
 
 def run_settings(run: Run | None) -> list[tuple[str, str]]:
     """Everything that config.toml holds, one dotted name a row."""
-    return list(_flat(read_config(run), "")) if run else []
+    return [(name, value) for name, value in _flat(read_config(run), "") if value] if run else []
 
 
 def versions_of(run: Run | None) -> dict[str, str]:
@@ -67,7 +67,8 @@ def versions_of(run: Run | None) -> dict[str, str]:
     if run is None:
         return {}
     known = {name: str(value) for name, value in run.record.versions.items()}
-    return known | {name: value for name, value in _flat(read_json(run.folder / "env.json"), "") if name not in known}
+    added = {name.removeprefix("versions."): value for name, value in _flat(read_json(run.folder / "env.json"), "")}
+    return known | {name: value.strip('"') for name, value in added.items() if name not in known}
 
 
 def _last_settings(project: Project) -> dict[str, Mapping[str, Any]]:  # JSON
