@@ -1,0 +1,25 @@
+"""The scripts of examples/ run as a user would run them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def run_example(name: str, *words: object) -> str:
+    command = [sys.executable, str(EXAMPLES / name), *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.docs
+@pytest.mark.timeout(1200)
+def test_quickstart_ends_at_a_report_and_its_project_feeds_a_model_of_ones_own(tmp_path: Path) -> None:
+    lines = run_example("quickstart.py", tmp_path).splitlines()
+    assert Path(lines[-1]).name == "report.html"
+    assert Path(lines[-1]).is_file()
+    assert "test faces, best epoch" in run_example("own_model.py", tmp_path / "project", 2)
