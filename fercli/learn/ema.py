@@ -16,15 +16,16 @@ class WeightAverage:
         self.model = copy.deepcopy(model).requires_grad_(False).eval()
         self.decay = decay
         self.num_updates = 0
+        pairs = list(zip(self.model.state_dict().values(), model.state_dict().values(), strict=True))
+        # References into both models, which change their tensors in place: looking them up each step would cost.
+        self._floating = [(mean, value) for mean, value in pairs if mean.is_floating_point()]
+        self._counters = [(mean, value) for mean, value in pairs if not mean.is_floating_point()]
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Take the model's present weights in."""
+    def update(self) -> None:
+        """Take the present weights of the model it was made from in."""
         decay = min(self.decay, (1 + self.num_updates) / (10 + self.num_updates))
         self.num_updates += 1
-        pairs = [(mean, model.state_dict()[name]) for name, mean in self.model.state_dict().items()]
-        floating = [(mean, value) for mean, value in pairs if mean.is_floating_point()]
-        torch._foreach_lerp_([mean for mean, _ in floating], [value for _, value in floating], 1 - decay)
-        for mean, value in pairs:
-            if not mean.is_floating_point():
-                mean.copy_(value)
+        torch._foreach_lerp_([mean for mean, _ in self._floating], [value for _, value in self._floating], 1 - decay)
+        for mean, value in self._counters:
+            mean.copy_(value)

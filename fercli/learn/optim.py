@@ -21,11 +21,14 @@ _CYCLE_END = _CYCLE_START * 1e-4
 def make_optimizer(model: nn.Module, plan: Plan) -> Optimizer:
     """The plan's optimiser over the parameters that need a gradient."""
     groups = parameter_groups(model, plan)
+    # One kernel over all parameters; only these two kinds of device have it.
+    is_fused = all(parameter.device.type in ("cpu", "cuda") for parameter in model.parameters())
     if plan.optimizer == "sgd":
-        return torch.optim.SGD(groups, plan.lr, momentum=plan.momentum, nesterov=plan.momentum > 0)
+        nesterov = plan.momentum > 0
+        return torch.optim.SGD(groups, plan.lr, momentum=plan.momentum, nesterov=nesterov, fused=is_fused)
     if plan.optimizer == "adamw":
-        return torch.optim.AdamW(groups, plan.lr)
-    return torch.optim.Adam(groups, plan.lr)
+        return torch.optim.AdamW(groups, plan.lr, fused=is_fused)
+    return torch.optim.Adam(groups, plan.lr, fused=is_fused)
 
 
 def parameter_groups(model: nn.Module, plan: Plan) -> list[dict[str, object]]:

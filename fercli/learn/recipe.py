@@ -197,4 +197,5 @@ def _amounts_of(name: str, numbers: list[float], word: str) -> dict[str, float |
         # A crop of `small` out of `large` pixels moves the centre by at most (large - small) / 2.
         small, large = sorted(numbers[:2]) if len(numbers) >= 2 else (224.0, 236.0)
         return {"shift": (large - small) / 2 / small}
-    raise SettingsError(f"no augmentation is called '{word}'")
+    known = "horizontal-flip, random-erasing, gaussian-noise, rotation, random-grey, random-crop"
+    raise SettingsError(f"no augmentation is called '{word}'", hint=f"Known: {known}.")

@@ -78,7 +78,7 @@ def fit(
     SIGINT and SIGTERM end the step at hand, save and return "interrupted"; a second one raises KeyboardInterrupt.
 
     Args:
-        model: with the weights to start from; it is moved to the device.
+        model: with the weights to start from; it is moved to the device and changed, take the result from the run.
         train: what is learnt.
         val: what the best epoch is chosen on; never seen by the optimiser.
         plan: how.
@@ -174,7 +174,7 @@ class _Fit:
             standing.wait_s += now - asked_at
             loss, num_right = self.step_maker.step(images, self._targets(order), standing.epoch, standing.step)
             if self.average:
-                self.average.update(self.model)
+                self.average.update()
             asked_at = time.monotonic()
             standing.count(len(order), loss, num_right, asked_at - now)
             self._show(loss)
