@@ -30,7 +30,9 @@ def build_model(name: str, *, num_classes: int, **options: Any) -> nn.Module:  #
     """
     spec = find_spec(name)
     if num_classes < 2:
-        raise SettingsError(f"model '{name}' needs at least 2 classes, not {num_classes}")
+        raise SettingsError(
+            f"model '{name}' needs at least 2 classes, not {num_classes}", hint="Name two classes or more in fer.toml."
+        )
     builder = _load_builder(spec)
     given = {**spec.options, **_check_options(name, builder, options)}
     try:

@@ -16,6 +16,7 @@ from fercli.models.layouts import HEADS, LAYOUTS, Layout
 
 # A file that fills less of a backbone than this is another network's; POSTER++'s IR-50, without stage 4, fills 0.87.
 LEAST_SHARE = 0.5
+_DAMAGED = "Fetch the file again; fer models --weights says where from."
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights")
 
 
@@ -86,7 +87,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         try:
             return _unwrap(safetensors.torch.load_file(path))
         except (safetensors.SafetensorError, OSError) as error:
-            raise InputError(f"{path}: not a readable safetensors file: {error}") from error
+            raise InputError(f"{path}: not a readable safetensors file: {error}", hint=_DAMAGED) from error
     try:
         return _unwrap(torch.load(path, map_location="cpu", weights_only=True))
     except pickle.UnpicklingError as error:
@@ -96,7 +97,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         ) from error
     except (RuntimeError, EOFError, OSError, BadZipFile, ValueError, KeyError, AttributeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path}: not a readable weights file: {reason}") from error
+        raise InputError(f"{path}: not a readable weights file: {reason}", hint=_DAMAGED) from error
 
 
 def _unwrap(content: object) -> dict[str, Tensor]:
