@@ -3,30 +3,28 @@
 import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-from fercli.core.errors import FerError, InputError, UsageError
+from fercli.core.errors import InputError, UsageError
 from fercli.core.files import sha256_of
-from fercli.core.memory import fingerprint, remember
+from fercli.core.memory import fingerprint, recall, remember
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import Face, Label, Vote
-from fercli.core.settings import setting
 from fercli.core.tables import read_table, write_table
 from fercli.stages.labels_archive import (
     ImportedFile,
     content_digest,
     keep_file,
-    kept_path,
     read_imports,
-    read_key,
     write_imports,
     write_key,
 )
+from fercli.stages.labels_reading import LabelsImportSettings, Reading, guesses, read_all
 from fercli.stages.labels_vote import (
     LabelCounts,
     label_counts,
@@ -36,27 +34,10 @@ from fercli.stages.labels_vote import (
     vote_settings,
 )
 
-if TYPE_CHECKING:
-    from fercli.labels.importing import MatchedVotes
-    from fercli.labels.rawvotes import RawVotes
+__all__ = ["LabelsImportResult", "LabelsImportSettings", "labels_import"]
 
 STAGE = "labels-import"
 GOLD_PATH = "labels/gold.csv"
-
-
-@dataclass(frozen=True)
-class LabelsImportSettings:
-    """How files of votes are read."""
-
-    votes_format: Literal["auto", "csv", "label-studio", "cvat", "ferplus", "folder"] = setting(
-        "auto", "Read the files as this format.", option="from"
-    )
-    annotator: str = setting("", "Name who voted, where a file does not say.")
-    map: tuple[str, ...] = setting((), "Take words for classes: joyful=happy,calm=neutral.")
-    field: str = setting("", "Read this control of Label Studio, where there are several.")
-    cvat_attribute: str = setting("", "Read this attribute of CVAT's boxes instead of tags.")
-    final: bool = setting(False, "Take the votes as the last word on their faces.")
-    strict: bool = setting(False, "Refuse a file with items that are no face of the project.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,17 +71,6 @@ class LabelsImportResult(LabelCounts):
     self_agreement: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """One file, read and matched, but not yet part of the project."""
-
-    path: Path
-    digest: str
-    kept: str
-    raw: "RawVotes"
-    matched: "MatchedVotes"
-
-
 def labels_import(
     project: Project,
     settings: LabelsImportSettings,
@@ -128,9 +98,9 @@ def labels_import(
     known = _known(project, settings)
     todo = [path for path in files if force or digests.get(path) not in known]
     if not todo:
-        return _unchanged(project)
+        return _unchanged(project, digests.values())
     with _collector_paused():
-        readings, failures = _read_all(project, settings, todo, digests, progress)
+        readings, failures = read_all(project, settings, todo, digests, progress)
         if dry_run:
             return LabelsImportResult(is_dry_run=True, plan=tuple(_plan(readings)), failures=tuple(failures))
         with project.writing():
@@ -174,87 +144,8 @@ def _mark(project: Project, settings: LabelsImportSettings) -> str:
     return fingerprint(settings, extra=[project.classes, project.aliases])
 
 
-def _read_all(
-    project: Project,
-    settings: LabelsImportSettings,
-    paths: Sequence[Path],
-    digests: dict[Path, str],
-    progress: Progress,
-) -> tuple[list[_Reading], list[Failure]]:
-    from fercli.labels.matching import FaceIndex
-    from fercli.labels.vocabulary import Vocabulary
-
-    index = FaceIndex(project.required_rows(Face))
-    vocabulary = Vocabulary(project.classes, project.aliases | _mapping(settings.map))
-    key = read_key(project)
-    readings: list[_Reading] = []
-    failures: list[Failure] = []
-    errors: list[FerError] = []
-    progress.start("read votes", len(paths))
-    for path in paths:
-        try:
-            digest = digests.get(path) or content_digest(path)
-            reading = _read_one(path, digest, settings, index, vocabulary, key)
-        except InputError as error:
-            errors.append(error)
-            failures.append(Failure(path.name, error.message))
-        else:
-            key = reading.matched.pseudonyms
-            readings.append(reading)
-            failures += _item_failures(reading)
-        progress.advance()
-    if errors and not readings:
-        raise errors[0]
-    return readings, failures
-
-
-def _read_one(
-    path: Path, digest: str, settings: LabelsImportSettings, index: Any, vocabulary: Any, key: dict[str, str]
-) -> _Reading:  # index and vocabulary are classes of fercli.labels, which is imported late
-    from fercli.labels.importing import adjudicated, match_votes
-    from fercli.labels.pseudonyms import ADJUDICATOR
-    from fercli.labels.votes import VotesHints, read_votes
-
-    hints = VotesHints(settings.annotator, settings.field, settings.cvat_attribute)
-    raw = read_votes(path, votes_format=settings.votes_format, hints=hints)
-    if settings.final:
-        raw = adjudicated(raw, ADJUDICATOR)
-    kept = kept_path(path, digest)
-    matched = match_votes(raw, index, vocabulary, pseudonyms=key, source=kept, place=path.name)
-    _check_matched(path, settings, raw, matched)
-    return _Reading(path, digest, kept, raw, matched)
-
-
-def _check_matched(path: Path, settings: LabelsImportSettings, raw: "RawVotes", matched: "MatchedVotes") -> None:
-    if not raw.votes and not raw.gold:
-        raise InputError(f"{path.name}: holds no votes", hint="Was it exported before anybody had voted?")
-    unmatched = matched.unmatched
-    if not unmatched:
-        return
-    hint = "Items are matched by face_id, file name or path; write both with: fer labels export --to csv"
-    shown = ", ".join(f"'{item}'" for item in unmatched[:3])
-    if not matched.votes and not matched.gold:
-        raise InputError(f"{path.name}: none of its items is a face of this project: {shown}", hint=hint)
-    if settings.strict:
-        raise InputError(f"{path.name}: {len(unmatched)} items are no face of this project: {shown}", hint=hint)
-
-
-def _item_failures(reading: _Reading) -> list[Failure]:
-    name = reading.path.name
-    failures = [Failure(f"{name}: {item}", "is no face of this project") for item in reading.matched.unmatched]
-    return failures + [Failure(f"{name}: {text}", "two labels at once") for text in reading.raw.conflicts]
-
-
-def _mapping(words: Iterable[str]) -> dict[str, str]:
-    pairs = [word.partition("=") for word in words]
-    for word, equals, label in pairs:
-        if not (word and equals and label):
-            raise UsageError(f"'--map {word}' is no word=class", hint="Write --map joyful=happy,calm=neutral.")
-    return {word.strip(): label.strip() for word, _, label in pairs}
-
-
 def _commit(
-    project: Project, settings: LabelsImportSettings, readings: Sequence[_Reading], failures: Sequence[Failure]
+    project: Project, settings: LabelsImportSettings, readings: Sequence[Reading], failures: Sequence[Failure]
 ) -> LabelsImportResult:
     from fercli.labels.importing import merge_votes
 
@@ -267,7 +158,7 @@ def _commit(
     outputs = [_keep(project, settings, readings)]
     outputs += [project.write_rows(votes, Vote), project.write_rows(labels, Label), *_keep_gold(project, readings)]
     counts = label_counts(project, labels, votes, rule)
-    notes = [note for reading in readings for note in _notes(reading)]
+    notes = [note for reading in readings for note in guesses(reading)]
     result = LabelsImportResult(
         **counts | {"warnings": (*notes, *counts["warnings"], *stale_warnings(project, labels))},
         **_import_counts(readings),
@@ -277,11 +168,16 @@ def _commit(
         failures=tuple(failures),
         next_command=next_command(labels),
     )
-    remember(project.root, STAGE, _mark(project, settings), settings, result)
+    remember(project.root, STAGE, _tables_mark(project), settings, result)
     return result
 
 
-def _import_counts(readings: Sequence[_Reading]) -> dict[str, Any]:  # fields of LabelsImportResult
+def _tables_mark(project: Project) -> str:
+    """Names votes and labels as they stand, so that what was said of them can be said again."""
+    return fingerprint(LabelsImportSettings(), [project.table_path(Vote), project.table_path(Label)])
+
+
+def _import_counts(readings: Sequence[Reading]) -> dict[str, Any]:  # fields of LabelsImportResult
     annotators: dict[str, int] = {}
     for reading in readings:
         for vote in reading.matched.votes:
@@ -300,7 +196,7 @@ def _import_counts(readings: Sequence[_Reading]) -> dict[str, Any]:  # fields of
     }
 
 
-def _keep(project: Project, settings: LabelsImportSettings, readings: Sequence[_Reading]) -> str:
+def _keep(project: Project, settings: LabelsImportSettings, readings: Sequence[Reading]) -> str:
     """Copy the files, extend the key, and note what was imported."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     faces_mark = sha256_of(project.table_path(Face))
@@ -315,7 +211,7 @@ def _keep(project: Project, settings: LabelsImportSettings, readings: Sequence[_
     return "labels/imports"
 
 
-def _keep_gold(project: Project, readings: Sequence[_Reading]) -> list[str]:
+def _keep_gold(project: Project, readings: Sequence[Reading]) -> list[str]:
     from fercli.labels.importing import merge_votes
 
     gold = [vote for reading in readings for vote in reading.matched.gold]
@@ -327,18 +223,26 @@ def _keep_gold(project: Project, readings: Sequence[_Reading]) -> list[str]:
     return [GOLD_PATH]
 
 
-def _notes(reading: _Reading) -> list[str]:
-    """What was guessed, as sentences."""
-    return [note + "." for note in reading.raw.notes]
+def _unchanged(project: Project, digests: Iterable[str]) -> LabelsImportResult:
+    """The labels as they stand, and what still has no face in files that were imported before."""
+    known = recall(project.root, STAGE, _tables_mark(project), LabelsImportResult)
+    if known:
+        counts = {column.name: getattr(known, column.name) for column in fields(LabelCounts)}
+    else:
+        labels = project.rows(Label)
+        counts = label_counts(project, labels, project.rows(Vote), vote_settings(project))
+        counts["next_command"] = next_command(labels)
+    last = {entry.sha256: entry for entry in read_imports(project)}
+    unmatched = {entry.name: entry.num_unmatched for digest in digests if (entry := last[digest]).num_unmatched}
+    notes = [
+        f"{number} votes of '{name}' are on items that are no face of this project."
+        for name, number in unmatched.items()
+    ]
+    new = {"is_unchanged": True, "failures": (), "warnings": (*notes, *counts["warnings"])}
+    return LabelsImportResult(**counts | new)
 
 
-def _unchanged(project: Project) -> LabelsImportResult:
-    labels, votes = project.rows(Label), project.rows(Vote)
-    counts = label_counts(project, labels, votes, vote_settings(project))
-    return LabelsImportResult(**counts, is_unchanged=True, next_command=next_command(labels))
-
-
-def _plan(readings: Sequence[_Reading]) -> list[str]:
+def _plan(readings: Sequence[Reading]) -> list[str]:
     return [
         f"import {len(reading.matched.votes)} votes from '{reading.path.name}' ({reading.raw.format}: "
         f"{reading.raw.reason})"

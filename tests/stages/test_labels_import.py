@@ -88,7 +88,9 @@ def test_unmatched_items_are_failures_and_strict_refuses_them(project: Project, 
 def test_unmatched_items_are_tried_again_when_there_are_new_faces(project: Project, tmp_path: Path) -> None:
     path = write_votes(tmp_path / "v.csv", {face(0, 0): "hh", "lesson-1/f000099-0": "hh"})
     labels_import(project, AUTO, [path])
-    assert labels_import(project, AUTO, [path]).is_unchanged
+    again = labels_import(project, AUTO, [path])
+    assert again.is_unchanged
+    assert "2 votes of 'v.csv' are on items that are no face of this project." in again.warnings
     project.write_rows([*project.rows(Face), Face("lesson-1/f000099-0", "", "lesson-1")], Face)
     assert labels_import(project, AUTO, [path]).num_new == 2
 
