@@ -230,6 +230,6 @@ def _read_config(path: Path | None) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror}") from error
+        raise InputError(f"'{path}' cannot be read: {error.strerror}", hint="Check the path of --config.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"'{path}' is not valid TOML: {error}") from error
+        raise InputError(f"'{path}' is not valid TOML: {error}", hint="Mend that line.") from error

@@ -23,6 +23,9 @@ SPELLINGS: tuple[frozenset[str], ...] = (
 )
 
 UNKNOWN = "unknown"
+# FERPlus' word for a picture without a face; a vote like `unknown`, never a class.
+NOT_A_FACE = "nf"
+NO_CLASS = (UNKNOWN, NOT_A_FACE)
 
 
 def built_in_aliases(classes: tuple[str, ...]) -> dict[str, str]:

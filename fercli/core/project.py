@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fercli.core.emotions import built_in_aliases
-from fercli.core.errors import MissingStageError, ProjectError, SettingsError
+from fercli.core.emotions import NO_CLASS, built_in_aliases
+from fercli.core.errors import FerError, MissingStageError, ProjectError, SettingsError
 from fercli.core.files import replace_text
 from fercli.core.locks import writing_lock
 from fercli.core.rows import Face, Frame, Label, SplitRow, Subject, Video, Vote
@@ -162,7 +162,9 @@ def create_project(root: Path, *, name: str, classes: Sequence[str]) -> Project:
 
     Raises:
         ProjectError: a project is there already, with other classes; the same one is opened.
+        SettingsError: the classes are too few, or two of them cannot be told apart.
     """
+    check_classes(classes, "a project")
     if (root / CONFIG_NAME).exists():
         project = open_project(root)
         if project.classes != tuple(classes):
@@ -179,21 +181,33 @@ def create_project(root: Path, *, name: str, classes: Sequence[str]) -> Project:
     return open_project(root)
 
 
+def check_classes(classes: object, place: str, kind: type[FerError] = SettingsError) -> None:
+    """Raise `kind`, with `place` in front, unless these are two words or more that annotators can tell apart."""
+    example = 'For example: ["happy", "neutral", "bored"]'
+    if not (isinstance(classes, list | tuple) and all(isinstance(word, str) and word.strip() for word in classes)):
+        raise kind(f"{place} needs classes, a list of words", hint=example)
+    plain = {word.strip().lower() for word in classes}
+    if len(plain) < max(2, len(classes)):
+        raise kind(f"{place} needs classes, a list of at least two different words", hint=example)
+    if taken := sorted(plain & set(NO_CLASS)):
+        raise kind(
+            f"'{taken[0]}' cannot be a class: it is what annotators say of a face without one",
+            hint="Take another word.",
+        )
+
+
 def _check_config(path: Path, config: Mapping[str, Any]) -> None:
-    for section in config:
+    for section, values in config.items():
         if section not in SECTIONS:
             raise SettingsError(f"{path}: no section [{section}]", hint=suggestion(section, SECTIONS))
+        if not isinstance(values, Mapping):
+            raise SettingsError(f"{path}: '{section}' is a section, not a value", hint=f"Write [{section}] above it.")
     classes = config.get("project", {}).get("classes")
-    is_list = (
-        isinstance(classes, list) and len(classes) >= 2 and all(isinstance(word, str) and word for word in classes)
-    )
-    if not is_list or len(set(classes)) != len(classes):
-        raise SettingsError(
-            f"{path}: [project] needs classes, a list of at least two different words",
-            hint='For example: classes = ["happy", "neutral", "bored"]',
-        )
+    check_classes(classes, f"{path}: [project]")
     aliases = config.get("labels", {}).get("aliases", {})
-    for word, meaning in aliases.items() if isinstance(aliases, Mapping) else [("aliases", "")]:
+    if not isinstance(aliases, Mapping):
+        raise SettingsError(f"{path}: [labels] aliases is no table", hint='For example: aliases = {joyful = "happy"}')
+    for word, meaning in aliases.items():
         if meaning not in classes:
             raise SettingsError(
                 f"{path}: alias '{word}' means '{meaning}', which is no class", hint=suggestion(str(meaning), classes)

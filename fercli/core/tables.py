@@ -40,7 +40,7 @@ def read_table(path: Path, row_type: type[Row]) -> list[Row]:
     except UnicodeDecodeError as error:
         raise TableError(f"{path}: not UTF-8 text ({error.reason})", hint="Save the table as UTF-8 CSV.") from error
     except OSError as error:
-        raise TableError(f"{path}: cannot be read: {error.strerror}") from error
+        raise TableError(f"{path}: cannot be read: {error.strerror}", hint="Check its permissions.") from error
 
 
 def write_table(path: Path, rows: Iterable[Any], row_type: type[Any], classes: Sequence[str] = ()) -> None:
@@ -96,7 +96,8 @@ def _row_parser(row_type: type[Row], header: list[str], path: Path) -> Callable[
 
     def parse(cells: list[str], line: int) -> Row:
         if len(cells) != len(header):
-            raise TableError(f"{path}:{line}: {len(cells)} cells instead of {len(header)}")
+            cells_here = f"{len(cells)} cells instead of {len(header)}"
+            raise TableError(f"{path}:{line}: {cells_here}", hint="Mend or restore that line.")
         try:
             values = [
                 read(cells[place]) if place >= 0 else {name: float(cells[p]) for name, p in shares if cells[p]}

@@ -205,7 +205,9 @@ def _open_pack(path: Path) -> np.ndarray:
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"packed crops '{path}' cannot be read: {error}", hint="Add the data set again.") from error
     if pack.dtype != np.uint8 or pack.ndim not in (3, 4) or (pack.ndim == 4 and pack.shape[3] != 3):
-        raise InputError(f"'{path}' holds no pictures: {pack.dtype} of shape {pack.shape}")
+        raise InputError(
+            f"'{path}' holds no pictures: {pack.dtype} of shape {pack.shape}", hint="Add the data set again."
+        )
     return np.asanyarray(pack)
 
 

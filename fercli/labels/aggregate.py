@@ -5,7 +5,7 @@ from typing import Literal, cast
 
 import numpy as np
 
-from fercli.core.emotions import UNKNOWN
+from fercli.core.emotions import NO_CLASS, UNKNOWN
 from fercli.core.errors import CheckError, InputError
 from fercli.core.rows import Label, LabelStatus, Vote
 from fercli.labels.counts import VoteCodes, count_votes, encode_votes, entropy_bits
@@ -21,7 +21,6 @@ from fercli.labels.rules import (
     ferplus_verdicts,
     majority_verdicts,
 )
-from fercli.labels.vocabulary import NO_CLASS
 
 VoteMethod = Literal["majority", "ferplus", "weighted", "dawid-skene"]
 TieRule = Literal["unknown", "drop", "soft", "error"]

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from fercli.core.emotions import UNKNOWN
+from fercli.core.emotions import NOT_A_FACE, UNKNOWN
 from fercli.core.rows import Vote
 from fercli.labels.pseudonyms import ADJUDICATOR
-from fercli.labels.vocabulary import NOT_A_FACE
 
 
 @dataclass(frozen=True)

@@ -52,9 +52,13 @@ def read_split_file(path: Path, faces: FaceIndex) -> SplitFile:
         if face_id is None:
             unmatched.append(cells[item])
         elif found.setdefault((face_id, row.fold), row).split != row.split:
-            raise InputError(f"{path}:{line}: '{face_id}' is in {found[face_id, row.fold].split} and in {row.split}")
+            both = f"{found[face_id, row.fold].split} and in {row.split}"
+            raise InputError(f"{path}:{line}: '{face_id}' is in {both}", hint="Keep one of the two lines.")
     if not found:
-        raise InputError(f"{path}: none of its {len(unmatched)} items is a face of this project")
+        raise InputError(
+            f"{path}: none of its {len(unmatched)} items is a face of this project",
+            hint="Items are matched by face_id, file name or path; manifests/faces.csv holds them.",
+        )
     return SplitFile([found[key] for key in sorted(found, key=lambda key: (key[0], key[1] or 0))], unmatched)
 
 

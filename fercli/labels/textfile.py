@@ -72,11 +72,11 @@ def read_head(path: Path, num_bytes: int) -> bytes:
         with path.open("rb") as file:
             head = file.read(num_bytes)
     except FileNotFoundError as error:
-        raise InputError(f"{path}: does not exist") from error
+        raise InputError(f"{path}: does not exist", hint="Check the path.") from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        raise InputError(f"{path}: cannot be read: {error.strerror}", hint="Check its permissions.") from error
     if not head:
-        raise InputError(f"{path}: is empty")
+        raise InputError(f"{path}: is empty", hint="Save or export it again.")
     return head
 
 

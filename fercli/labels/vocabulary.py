@@ -5,12 +5,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from fercli.core.emotions import UNKNOWN, built_in_aliases
+from fercli.core.emotions import NO_CLASS, built_in_aliases
 from fercli.core.errors import InputError
 
-# FERPlus' word for a picture without a face; a vote like `unknown`, never a class.
-NOT_A_FACE = "nf"
-NO_CLASS = (UNKNOWN, NOT_A_FACE)
 _SKIPS = frozenset({"", "-", "skip", "skipped", "n/a", "nan"})
 
 

@@ -20,7 +20,7 @@ def read_folder(path: Path, *, annotator: str = "") -> RawVotes:
         InputError: the folder is missing or empty, pictures lie at different depths, class/file without `annotator`.
     """
     if not path.is_dir():
-        raise InputError(f"{path}: is no folder")
+        raise InputError(f"{path}: is no folder", hint="Name the folder that holds one folder for each class.")
     files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
     pictures = [file.relative_to(path).parts for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
     depth = _only_depth(path, {len(parts) for parts in pictures})

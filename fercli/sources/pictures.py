@@ -79,7 +79,7 @@ def read_file(path: Path | None) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise MediaError(f"cannot be read: {error.strerror}") from error
+        raise MediaError(f"cannot be read: {error.strerror}", hint="Unpack the data set again.") from error
 
 
 def folder_here(path: Path, source: str, looks_like: str) -> Path:

@@ -195,7 +195,10 @@ class _Tally:
             if digests[file] not in there:
                 there |= folder.take(file, digests[file])
         if not folder.frames and not known:
-            raise MediaError(f"no picture of '{item.name}' can be read; {folder.failures[0].reason}")
+            raise MediaError(
+                f"no picture of '{item.name}' can be read; {folder.failures[0].reason}",
+                hint="Open them in a picture viewer; leave out or save again what it cannot show.",
+            )
         digest = _digest_of(there)
         if known:
             video = replace(known, num_frames=folder.next_index, bytes=known.bytes + folder.num_bytes, sha256=digest)

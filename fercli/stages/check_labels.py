@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-from fercli.core.emotions import UNKNOWN
+from fercli.core.emotions import NO_CLASS
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Label, Vote
 from fercli.core.settings import setting
 from fercli.stages.labels_vote import label_counts, relabel, stale_warnings, vote_settings
-
-_NOT_A_FACE = "nf"
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def check_labels(project: Project, settings: CheckLabelsSettings) -> CheckLabels
     labels, votes = project.required_rows(Label), project.rows(Vote)
     usable = {face.face_id for face in project.required_rows(Face) if face.status in ("ok", "given")}
     foreign = [label for label in labels if label.label and label.label not in project.classes]
-    known = {*project.classes, UNKNOWN, _NOT_A_FACE}
+    known = {*project.classes, *NO_CLASS}
     foreign_votes = sorted({vote.label for vote in votes} - known)
     good_votes = [vote for vote in votes if vote.label in known]
     settings_of_vote = vote_settings(project)

@@ -75,7 +75,8 @@ def extract_frames(
         CheckError: frames with voted faces would vanish, and `force` was not given; nothing has changed then.
     """
     if settings.end_s is not None and settings.end_s <= settings.start_s:
-        raise UsageError(f"'--end {settings.end_s:g}s' is not after '--start {settings.start_s:g}s'")
+        problem = f"'--end {settings.end_s:g}s' is not after '--start {settings.start_s:g}s'"
+        raise UsageError(problem, hint="Give a later --end.")
     project.require(Video)
     mark = fingerprint(replace(settings, workers=1), [project.table_path(Video)], sorted(videos))
     known = recall(project.root, STAGE, mark, ExtractFramesResult)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from fercli.core.emotions import PRESETS
 from fercli.core.errors import UsageError
-from fercli.core.project import create_project
+from fercli.core.project import check_classes, create_project
 from fercli.core.results import StageResult
 from fercli.core.settings import setting
 
@@ -35,7 +35,7 @@ def init(folder: Path, settings: InitSettings, *, dry_run: bool = False) -> Init
     """Make a project folder; a second call with the same classes changes nothing.
 
     Raises:
-        UsageError: neither or both of classes and preset are given.
+        UsageError: neither or both of classes and preset are given, or the classes are too few.
         ProjectError: the folder is a project with other classes.
     """
     if bool(settings.classes) == bool(settings.preset):
@@ -44,6 +44,7 @@ def init(folder: Path, settings: InitSettings, *, dry_run: bool = False) -> Init
             hint=f"For example: fer init {folder} --preset scfed (presets: {', '.join(PRESETS)})",
         )
     classes = settings.classes or PRESETS[str(settings.preset)]
+    check_classes(classes, "a project", UsageError)
     was_there = (folder / "fer.toml").exists()
     name = settings.name or folder.resolve().name
     if dry_run and not was_there:

@@ -87,7 +87,7 @@ def content_digest(path: Path) -> str:
     except FileNotFoundError as error:
         raise InputError(f"{path}: does not exist", hint="Check the path of the votes.") from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        raise InputError(f"{path}: cannot be read: {error.strerror}", hint="Check its permissions.") from error
 
 
 def kept_path(path: Path, digest: str) -> str:

@@ -131,7 +131,8 @@ class Predictor:
         self._progress.start(f"find faces in {item.name}", total=len(files))
         times_s, by_frame = self._judge(_pictures(files, failures), name)
         if not by_frame:
-            raise MediaError(f"no picture of '{item.name}' can be read; {failures[0].reason}")
+            reason = f"no picture of '{item.name}' can be read; {failures[0].reason}"
+            raise MediaError(reason, hint="Open the files in a picture viewer.")
         return Prediction(name, item, tuple(times_s), tuple(map(tuple, by_frame)), failures=tuple(failures))
 
     def _judge(self, looks: Iterable[_Look], name: str) -> tuple[list[float], list[list[FacePrediction]]]:

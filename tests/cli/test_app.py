@@ -61,7 +61,7 @@ def test_version_is_said() -> None:
 def test_an_unknown_command_is_a_usage_error() -> None:
     code, _, err = run_fer("aligne")
     assert code == 2
-    assert "No such command 'aligne'" in err
+    assert err.splitlines()[0].startswith("fer: no such command 'aligne'. Did you mean 'align'?")
 
 
 def test_an_error_is_one_line_and_a_hint(tmp_path: Path) -> None:

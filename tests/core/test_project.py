@@ -34,6 +34,12 @@ def test_making_a_project_again_with_other_classes_is_refused(tmp_path: Path) ->
         create_project(tmp_path, name="mine", classes=("a", "c"))
 
 
+def test_classes_that_will_not_do_leave_no_folder_behind(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="at least two different words"):
+        create_project(tmp_path / "mine", name="mine", classes=("a",))
+    assert not (tmp_path / "mine").exists()
+
+
 def test_a_missing_table_names_the_command_that_makes_it(tmp_path: Path) -> None:
     project = create_project(tmp_path, name="mine", classes=("a", "b"))
     with pytest.raises(MissingStageError, match=r"no videos in 'mine'") as caught:
@@ -49,8 +55,24 @@ def test_a_missing_table_names_the_command_that_makes_it(tmp_path: Path) -> None
         ("[project]\nclasses=['a','a']\n", SettingsError, "two different words"),
         ("[project]\nclasses=['a','b']\n[algin]\nsize=1\n", SettingsError, r"no section \[algin\]"),
         ("[project]\nclasses=['a','b']\n[labels.aliases]\nx='c'\n", SettingsError, "alias 'x' means 'c'"),
+        ("align=3\n[project]\nclasses=['a','b']\n", SettingsError, "'align' is a section, not a value"),
+        ("project=3\n", SettingsError, "'project' is a section, not a value"),
+        ("[project]\nclasses=['a','b']\n[labels]\naliases='x'\n", SettingsError, "aliases is no table"),
+        ("[project]\nclasses=['Happy','happy']\n", SettingsError, "two different words"),
+        ("[project]\nclasses=['happy','Unknown']\n", SettingsError, "'unknown' cannot be a class"),
     ],
-    ids=["broken", "no classes", "twice", "unknown section", "alias to nowhere"],
+    ids=[
+        "broken",
+        "no classes",
+        "twice",
+        "unknown section",
+        "alias to nowhere",
+        "value for a section",
+        "value for the project",
+        "aliases no table",
+        "same but for case",
+        "a word that is no class",
+    ],  # fmt: skip
 )
 def test_a_wrong_config_is_one_clear_error(tmp_path: Path, text: str, error: type[Exception], message: str) -> None:
     (tmp_path / "fer.toml").write_text(text, encoding="utf-8")
