@@ -25,6 +25,9 @@ def show_agreement(result: LabelsAgreementResult, settings: LabelsAgreementSetti
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"{result.num_votes} votes on {result.num_faces} faces with two votes or more")
     console.print(_coefficients_table(result))
+    reasons = {entry.get("why_no_interval", "") for entry in (*result.coefficients.values(), result.ceiling)}
+    for reason in sorted(reasons - {""}):
+        console.print(f"no interval: {reason}")
     if settings.by == "class":
         rows = [
             (name, *(_number(entry[key]) for key in ("fleiss", "krippendorff", "ceiling")))
@@ -56,7 +59,7 @@ def _coefficients_table(result: LabelsAgreementResult) -> "Table":
 def _interval(entry: dict[str, Any]) -> str:
     if "low" in entry:
         return f"{entry['low']:.3f} to {entry['high']:.3f} ({entry['num_units']})"
-    return f"none: {entry['why_no_interval']}" if "why_no_interval" in entry else "-"
+    return "-"
 
 
 def _number(value: float | None) -> str:

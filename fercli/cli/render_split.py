@@ -10,7 +10,7 @@ def show_split(result: SplitResult) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     folds = f" in {result.num_folds} folds (counts are sums over folds)" if result.num_folds else ""
-    console.print(f"[green]✓[/green] split '{result.name}': {result.num_faces} faces{folds}, by {result.group}")
+    console.print(f"[green]✓[/green] split '{result.name}': {result.num_faces} faces{folds}{_by(result)}")
     table = Table(box=None, padding=(0, 2, 0, 2))
     names = sorted({name for classes in result.classes.values() for name in classes})
     table.add_column("part")
@@ -22,4 +22,11 @@ def show_split(result: SplitResult) -> None:
     console.print(table)
     left = f"; {result.num_left_out} labelled faces are in no part" if result.num_left_out else ""
     dropped = f"; {result.num_dropped} training copies dropped" if result.num_dropped else ""
-    console.print(f"no subject and no picture is on two sides{left}{dropped}")
+    people = "no subject and no picture is" if result.knows_subjects else "subjects are not known; no picture is"
+    console.print(f"{people} on two sides{left}{dropped}")
+
+
+def _by(result: SplitResult) -> str:
+    if result.group == "file":
+        return ", from a file"
+    return ", groups not known" if result.group == "none" else f", by {result.group}"

@@ -170,7 +170,7 @@ def rule_words(settings: LabelsVoteSettings) -> str:
 
 def _rules_in_use(labels: Sequence[Label], settings: LabelsVoteSettings) -> str:
     """The rule of the labels; several, or that of a data set, are only named."""
-    rules = sorted({label.rule.removesuffix("+soft") for label in labels if label.rule})
+    rules = sorted({label.rule.removesuffix("+soft") for label in labels if label.status != "given"})
     return rule_words(settings) if rules in ([], [settings.method]) else ", ".join(rules)
 
 

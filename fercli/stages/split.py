@@ -51,6 +51,7 @@ class SplitResult(StageResult):
         num_left_out: labelled faces that are in no part.
         num_dropped: training copies of faces of val or test that were dropped.
         identical_across_splits: faces of val and test that are byte-identical to one of an earlier part.
+        knows_subjects: somebody told who is who, so that people on two sides would have been found.
     """
 
     name: str = ""
@@ -63,6 +64,7 @@ class SplitResult(StageResult):
     num_left_out: int = 0
     num_dropped: int = 0
     identical_across_splits: int = 0
+    knows_subjects: bool = True
 
 
 def split(
@@ -208,6 +210,7 @@ def _result(
         num_left_out=num_left_out,
         num_dropped=num_dropped,
         identical_across_splits=leaks.identical_across_splits,
+        knows_subjects=bool(material.subjects),
         warnings=tuple(_warnings(counts, material, has_folds=bool(folds))),
         failures=tuple(failures),
         next_command=_next_command(name, has_folds=bool(folds)),
