@@ -15,6 +15,9 @@ from fercli.labels.rawvotes import RawVote, RawVotes
 from fercli.labels.textfile import read_head
 
 MAX_XML_BYTES = 1_000_000_000
+# A box with its attributes is four deep; an image with a hundred thousand boxes is none of CVAT's.
+MAX_DEPTH = 20
+MAX_PARTS = 100_000
 _XML_NAME = "annotations.xml"
 _HINT = 'Export the job as "CVAT for images 1.1".'
 
@@ -41,20 +44,17 @@ def read_cvat(path: Path, *, annotator: str = "", attribute: str = "") -> RawVot
     Raises:
         InputError: not such an export, entities in the XML, a zip that is broken or hides its size.
     """
-    votes, conflicts, num_skipped, assignee, has_root = [], [], 0, "", False
+    votes, conflicts, num_skipped, assignee = [], [], 0, ""
     with _open_xml(path) as file:
-        for event, element in _elements(path, file):
-            if event == "start":
-                has_root = has_root or _check_root(path, element)
-            elif element.tag == "meta":
+        for element in _parts(path, file):
+            if element.tag == "meta":
                 assignee = _assignee(element)
-            elif element.tag == "image":
-                item, words = element.get("name", ""), _words(element, attribute)
-                if len(words) > 1:
-                    conflicts.append(f"{item}: {', '.join(words)}")
-                votes += [RawVote(item, "", words[0])] if len(words) == 1 else []
-                num_skipped += not words
-                element.clear()
+                continue
+            item, words = element.get("name", ""), _words(element, attribute)
+            if len(words) > 1:
+                conflicts.append(f"{item}: {', '.join(words)}")
+            votes += [RawVote(item, "", words[0])] if len(words) == 1 else []
+            num_skipped += not words
     who = assignee or annotator or path.stem
     notes = [] if assignee or annotator else [f"{path.name}: names no assignee; '{who}' stands for the annotator"]
     votes = [vote._replace(annotator=who) for vote in votes]
@@ -70,6 +70,27 @@ def holds_cvat(path: Path) -> bool:
         return False
 
 
+def _parts(path: Path, file: Readable) -> Iterator[Element]:
+    """The <meta> and each <image> in turn; only one of them is in memory at a time."""
+    open_elements: list[Element] = []
+    num_parts = 0
+    for event, element in _elements(path, file):
+        if event == "start":
+            open_elements.append(element)
+            num_parts += 1
+            if len(open_elements) == 1:
+                _check_root(path, element)
+            if len(open_elements) > MAX_DEPTH or num_parts > MAX_PARTS:
+                raise InputError(f"{path}: elements without end within one image", hint=_HINT)
+            continue
+        open_elements.pop()
+        if len(open_elements) == 1:
+            num_parts = 0
+            if element.tag in ("meta", "image"):
+                yield element
+            open_elements[0].clear()
+
+
 def _elements(path: Path, file: Readable) -> Iterator[tuple[str, Element]]:
     try:
         yield from cast(Iterator[tuple[str, Element]], iterparse(file, events=("start", "end"), forbid_dtd=True))
@@ -80,10 +101,9 @@ def _elements(path: Path, file: Readable) -> Iterator[tuple[str, Element]]:
         raise InputError(f"{path}: not XML: {error}", hint=_HINT) from error
 
 
-def _check_root(path: Path, element: Element) -> bool:
+def _check_root(path: Path, element: Element) -> None:
     if element.tag != "annotations":
         raise InputError(f"{path}: the XML begins with <{element.tag}>, not <annotations>", hint=_HINT)
-    return True
 
 
 def _assignee(meta: Element) -> str:

@@ -132,3 +132,14 @@ def test_zip_without_annotations_or_broken_is_refused(tmp_path: Path) -> None:
     broken.write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(InputError, match="the zip cannot be read"):
         read_cvat(broken)
+
+
+@pytest.mark.parametrize(
+    "inner", ["<a>" * 30 + "</a>" * 30, image("x", tag("happy") * 200)], ids=["without bottom", "without end"]
+)
+def test_elements_that_would_fill_the_memory_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inner: str
+) -> None:
+    monkeypatch.setattr(votes_cvat, "MAX_PARTS", 100)
+    with pytest.raises(InputError, match="elements without end within one image"):
+        read_cvat(written(tmp_path, xml(inner)))
