@@ -89,7 +89,7 @@ def draw_timeline(seconds: float, rng: np.random.Generator) -> Timeline:
         if segments:
             weights[EMOTIONS.index(segments[-1].emotion)] = 0
         emotion = str(rng.choice(EMOTIONS, p=weights / weights.sum()))
-        intensity = 0.5 + 0.5 * float(rng.beta(2.6, 1.2))
+        intensity = 0.62 + 0.38 * float(rng.beta(2.6, 1.2))
         segments.append(Segment(start, emotion, intensity, draw_expression(emotion, intensity, rng)))
         start += float(rng.uniform(*SEGMENT_S))
     amplitudes = np.array((0.04, 0.02, 1.5, 0.03, 0.12, 0.08)) * rng.uniform(0.5, 1.5, 6)

@@ -1,7 +1,7 @@
 """`fer demo`: a class is drawn, filmed and annotated, then goes through every stage, each beside the truth."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,19 +101,18 @@ def demo(
 
 
 def _check_folder(folder: Path, material: Material) -> None:
+    """Only an empty folder or a demo of the same class will do; nothing of the user's is touched."""
     hint = "Name another folder: fer demo DIR"
-    if not (folder / CONFIG_NAME).exists():
-        if folder.is_dir() and any(folder.iterdir()):
-            raise UsageError(f"'{folder}' is not empty and no demo", hint=hint)
-        return
     note = _note_path(folder)
-    if not note.exists():
+    if note.exists():
+        drawn, wanted = json.loads(note.read_text(encoding="utf-8")), asdict(material)
+        others = [f"{name} {drawn.get(name)}" for name, value in wanted.items() if drawn.get(name) != value]
+        if others:
+            raise UsageError(f"the demo in '{folder}' was drawn with {', '.join(others)}", hint=hint)
+    elif (folder / CONFIG_NAME).exists():
         raise UsageError(f"'{folder}' is a project of your own, no demo", hint=hint)
-    drawn = json.loads(note.read_text(encoding="utf-8"))
-    wanted = asdict(material)
-    others = [f"{name} {drawn.get(name)}" for name, value in wanted.items() if drawn.get(name) != value]
-    if others:
-        raise UsageError(f"the demo in '{folder}' was drawn with {', '.join(others)}", hint=hint)
+    elif folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise UsageError(f"'{folder}' is not empty and no demo", hint=hint)
 
 
 def _begin(folder: Path, material: Material) -> Project:
@@ -130,7 +129,7 @@ def _note_path(folder: Path) -> Path:
 
 def _mark(project: Project, settings: DemoSettings) -> str:
     inputs = [project.table_path(row_type) for row_type in (Face, Vote, Label)]
-    return fingerprint(settings, [*inputs, project.split_path("default")])
+    return fingerprint(replace(settings, workers=None), [*inputs, project.split_path("default")])
 
 
 def _plan(folder: Path, settings: DemoSettings) -> list[str]:

@@ -49,7 +49,7 @@ _TRAINING: dict[str, Any] = {
     "lr": 3e-3,
     "schedule": "cosine",
     "ema_decay": 0.99,
-    "augment": {"flip": 0.5, "shift": 0.04, "rotate_deg": 5.0, "zoom": 0.05},
+    "augment": {"flip": 0.5, "shift": 0.04, "rotate_deg": 8.0, "zoom": 0.08},
     "model": {"normalise": True},
 }
 
@@ -95,7 +95,6 @@ class Walk:
             failures=tuple(self.failures),
             failed_checks=tuple(self.failed_checks),
             outputs=tuple(self.outputs),
-            next_command=f"open {self.project.root / self.outputs[-1]}" if self.figures.get("report") else "",
             **self.figures,
         )
 

@@ -95,6 +95,13 @@ def test_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
         demo(tmp_path, SMALL)
 
 
+def test_demo_killed_at_its_start_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    note = {"seed": 0, "num_subjects": 12, "seconds": 3.0, "fps": 6, "num_annotators": 3}
+    (tmp_path / "demo" / "demo.json").write_text(json.dumps(note), encoding="utf-8")
+    assert demo(tmp_path, SMALL, dry_run=True).is_dry_run
+
+
 def test_dry_run_writes_nothing(tmp_path: Path) -> None:
     planned = demo(tmp_path / "d", SMALL, dry_run=True)
     assert planned.is_dry_run
