@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 
 from fercli.core.emotions import NOT_A_FACE, UNKNOWN
 from fercli.core.rows import Vote
+from fercli.labels.importing import merge_votes
 from fercli.labels.pseudonyms import ADJUDICATOR
 
 
@@ -33,11 +34,13 @@ class VoteCodes:
 
 
 def encode_votes(votes: Sequence[Vote], classes: Sequence[str]) -> VoteCodes:
-    """Number faces and annotators in sorted order.
+    """Number faces and annotators in sorted order; of several votes of one annotator on a face only the newest counts.
 
     Raises:
         ValueError: a vote's label is neither a class nor `unknown` nor `nf`.
     """
+    if len({(vote.face_id, vote.annotator) for vote in votes}) < len(votes):
+        votes, _, _ = merge_votes((), votes)
     categories = (*classes, UNKNOWN, NOT_A_FACE)
     places = {name: place for place, name in enumerate(categories)}
     foreign = sorted({vote.label for vote in votes} - places.keys())

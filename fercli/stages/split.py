@@ -20,6 +20,9 @@ from fercli.stages.split_record import read_record, stale_splits, write_record
 if TYPE_CHECKING:
     from fercli.labels.leaks import Leaks
 
+# Below this number of subjects an interval says nothing; the same as in scoring.
+MIN_UNITS = 5
+
 
 @dataclass(frozen=True)
 class SplitSettings:
@@ -197,6 +200,7 @@ def _result(
     counts = split_counts(rows, material.labels)
     parts = {part: sum(row.split == part for row in rows) for part in SPLITS}
     inside = {part: {material.groups.get(row.face_id, "") for row in rows if row.split == part} for part in SPLITS}
+    groups: dict[str, int] = {part: len(names - {""}) for part, names in inside.items() if parts[part]}
     num_faces = len({row.face_id for row in rows})
     num_left_out = len(set(material.labels) - {row.face_id for row in rows})
     return SplitResult(
@@ -205,25 +209,33 @@ def _result(
         num_faces=num_faces,
         num_folds=len(folds),
         parts={part: number for part, number in parts.items() if number},
-        groups={part: len(names - {""}) for part, names in inside.items() if parts[part]},
+        groups=groups,
         classes=counts,
         num_left_out=num_left_out,
         num_dropped=num_dropped,
         identical_across_splits=leaks.identical_across_splits,
         knows_subjects=bool(material.subjects),
-        warnings=tuple(_warnings(counts, material, has_folds=bool(folds))),
+        warnings=tuple(_warnings(counts, groups, material, has_folds=bool(folds))),
         failures=tuple(failures),
         next_command=_next_command(name, has_folds=bool(folds)),
     )
 
 
-def _warnings(counts: dict[str, dict[str, int]], material: Material, *, has_folds: bool) -> list[str]:
+def _warnings(
+    counts: dict[str, dict[str, int]], groups: dict[str, int], material: Material, *, has_folds: bool
+) -> list[str]:
     sentences = list(material.warnings)
     known = sorted({label for label in material.labels.values() if label})
     for part, classes in counts.items():
-        absent = [label for label in known if label not in classes]
+        absent = ", ".join(label for label in known if label not in classes)
         if absent and not has_folds:
-            sentences.append(f"No face of {part} has the label {', '.join(absent)}; its scores will say nothing of it.")
+            end = "it cannot be learned" if part == "train" else "its scores will say nothing of it"
+            sentences.append(f"No face of {part} has the label {absent}; {end}.")
+    if material.group != "none" and not has_folds and 0 < groups.get("test", 0) < MIN_UNITS:
+        sentences.append(
+            f"Only {groups['test']} of {sum(groups.values())} {material.group}s are in test; "
+            f"its scores get no interval, which needs {MIN_UNITS}."
+        )
     return sentences
 
 

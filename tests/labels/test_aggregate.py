@@ -139,3 +139,9 @@ def test_order_of_votes_does_not_matter() -> None:
 
 def test_open_faces_are_those_an_adjudicator_may_decide() -> None:
     assert [is_open(label_of(words)) for words in ("hhnn", "hhns", "hhh", "h")] == [True, True, False, False]
+
+
+def test_second_vote_of_an_annotator_on_a_face_replaces_the_first() -> None:
+    votes = [Vote("f", "a1", "n", "n"), Vote("f", "a1", "h", "h"), Vote("f", "a2", "h", "h"), Vote("f", "a3", "n", "n")]
+    (label,) = aggregate_votes(votes, CLASSES)
+    assert (label.label, label.num_votes) == ("h", 3)

@@ -192,7 +192,8 @@ def test_class_that_a_part_lacks_is_a_warning(project: Project) -> None:
     ]
     project.write_rows(labels, Label)
     warnings = " ".join(split(project, SplitSettings()).warnings)
-    assert warnings.count("has the label bored; its scores will say nothing of it") == 2
+    assert warnings.count("has the label bored; ") == 2
+    assert "Only 1 of 6 subjects are in test; its scores get no interval, which needs 5." in warnings
 
 
 def test_split_before_labels_names_the_stage_that_is_missing(tmp_path: Path) -> None:
