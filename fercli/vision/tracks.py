@@ -140,7 +140,8 @@ def _step_distances(boxes: np.ndarray, tracks: list[_Track]) -> np.ndarray:
         return np.full((len(boxes), len(tracks)), np.inf)
     last = _place_distances(boxes, np.array([track.box for track in tracks]))
     usual = _place_distances(boxes, np.array([track.mean for track in tracks]))
-    return np.minimum(last, usual)
+    nearer: np.ndarray = np.minimum(last, usual)
+    return nearer
 
 
 def _place_distances(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -167,7 +168,7 @@ def _nearest_free(seat: _Seat, seats: list[_Seat]) -> _Seat | None:
     if not seats:
         return None
     distances = _place_distances(_seat_boxes([seat]), _seat_boxes(seats))[0]
-    for place in np.argsort(distances, kind="stable"):
+    for place in np.argsort(distances, kind="stable").tolist():
         if distances[place] > MAX_SEAT_DISTANCE:
             return None
         if seats[place].frames.isdisjoint(seat.frames):
