@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from fercli.core.progress import Progress
 from fercli.core.project import Project
@@ -13,10 +13,8 @@ from fercli.core.rows import Face, Label, Prediction
 from fercli.core.tables import read_table
 from fercli.engine.local import LocalEngine
 from fercli.stages.demo_material import Material, draw_lessons, video_path, write_annotations
+from fercli.stages.demo_settings import DemoResult, DemoSettings
 from fercli.stages.demo_truth import Found, compare_faces, judge_model, subject_purity, vote_accuracy
-
-if TYPE_CHECKING:
-    from fercli.stages.demo import DemoResult, DemoSettings
 
 # What a stage must reach; the drawing is easier than life, so less means that a stage is broken.
 BOUNDS = {
@@ -65,7 +63,7 @@ class Walk:
     """One demo; what it finds is collected in `rows`, `figures` and the lists of the result."""
 
     project: Project
-    settings: "DemoSettings"
+    settings: DemoSettings
     material: Material
     progress: Progress
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -75,10 +73,8 @@ class Walk:
     failed_checks: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
 
-    def walk(self) -> "DemoResult":
+    def walk(self) -> DemoResult:
         """Run every stage; ends early at a figure below its bound, unless `keep_going`."""
-        from fercli.stages.demo import DemoResult
-
         try:
             lessons = self._film()
             found = self._find_faces(lessons)
