@@ -23,6 +23,7 @@ class MatchedVotes:
         num_unmatched: votes on them.
         num_skipped: votes that were none.
         num_overwritten: votes that a newer one of the same annotator on the same face replaced.
+        conflicts: faces on which one annotator drew two boxes with different labels; no votes.
         repeats: for each annotator who judged a face under two names: how often, and how often alike.
     """
 
@@ -34,6 +35,7 @@ class MatchedVotes:
     num_skipped: int = 0
     num_overwritten: int = 0
     repeats: dict[str, tuple[int, int]] = field(default_factory=dict)
+    conflicts: list[str] = field(default_factory=list)
 
 
 def match_votes(
@@ -64,6 +66,11 @@ def match_votes(
     matched = [vote for vote in raw.votes if found[vote.item] is not None]
     given = [vote for vote in matched if vote.label in meanings]
     rows = [_row(vote, found, meanings, key, source) for vote in given]
+    num_skips = len(matched) - len(given)
+    torn = _torn_by_boxes(given, rows)
+    if torn:
+        both = [(vote, row) for vote, row in zip(given, rows, strict=True) if (row.face_id, row.annotator) not in torn]
+        given, rows = [vote for vote, _ in both], [row for _, row in both]
     gold = [vote for vote in raw.gold if vote.label in meanings and found[vote.item] is not None]
     votes, num_overwritten, _ = _keep_newest(rows)
     return MatchedVotes(
@@ -72,9 +79,10 @@ def match_votes(
         [_row(vote, found, meanings, key, source) for vote in gold],
         [item for item, face_id in found.items() if face_id is None],
         len(raw.votes) - len(matched),
-        raw.num_skipped + len(matched) - len(rows),
+        raw.num_skipped + num_skips,
         num_overwritten,
         _repeats(given, rows),
+        [f"{face_id} ({annotator}): {', '.join(sorted(labels))}" for (face_id, annotator), labels in torn.items()],
     )
 
 
@@ -116,6 +124,15 @@ def _keep_newest(votes: Sequence[Vote]) -> tuple[list[Vote], int, int]:
     return kept, len(votes) - len(kept), num_alike
 
 
+def _torn_by_boxes(given: Sequence[RawVote], rows: Sequence[Vote]) -> dict[tuple[str, str], set[str]]:
+    """Faces covered by several boxes of one annotator that carry different labels."""
+    labels: dict[tuple[str, str], set[str]] = {}
+    for raw, row in zip(given, rows, strict=True):
+        if "@" in raw.item:
+            labels.setdefault((row.face_id, row.annotator), set()).add(row.label)
+    return {pair: found for pair, found in labels.items() if len(found) > 1}
+
+
 def _repeats(given: Sequence[RawVote], rows: Sequence[Vote]) -> dict[str, tuple[int, int]]:
     """How often an annotator judged one face under two names, and how often alike; a changed mind is no repeat."""
     if len({raw.item for raw in given}) == len({vote.face_id for vote in rows}):
@@ -123,6 +140,8 @@ def _repeats(given: Sequence[RawVote], rows: Sequence[Vote]) -> dict[str, tuple[
     first: dict[tuple[str, str], tuple[str, str]] = {}
     num_repeats, num_alike = Counter[str](), Counter[str]()
     for raw, vote in zip(given, rows, strict=True):
+        if "@" in raw.item:
+            continue  # a second box on the same face is no second look
         item, label = first.setdefault((vote.face_id, vote.annotator), (raw.item, vote.label))
         if item != raw.item:
             num_repeats[vote.annotator] += 1

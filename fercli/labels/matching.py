@@ -7,13 +7,18 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
-from fercli.core.rows import Face
+from fercli.core.rows import Face, Frame
 
 # Label Studio puts 8 hexadecimal digits and a dash before the name of an uploaded file.
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
 _FACE_ID = re.compile(r"^[a-z0-9_-]+/f\d{6,}-\d+$")
 _ROW = re.compile(r"^row (\d+)$")
 _BLIND_CODE = re.compile(r"^x[0-9a-f]{12}$")
+_NUMBER = r"(-?[\d.]+(?:e[+-]?\d+)?)"
+_BOXED = re.compile(
+    rf"^(?P<name>.*)@(?P<left>{_NUMBER}),(?P<top>{_NUMBER}),(?P<width>{_NUMBER}),(?P<height>{_NUMBER})$"
+)
+MIN_IOU = 0.5
 # What joins the parts of a face id in a file name that we export, because "f000123-0" is in every video.
 FLAT_JOINT = "__"
 
@@ -28,10 +33,17 @@ def blind_code(face_id: str, copy: int) -> str:
     return "x" + hashlib.sha256(f"{face_id}#{copy}".encode()).hexdigest()[:12]
 
 
+def boxed_item(name: str, left: float, top: float, width: float, height: float) -> str:
+    """An item that is a box on the picture `name`, pixels."""
+    return f"{name}@{left:g},{top:g},{width:g},{height:g}"
+
+
 class FaceIndex:
     """The faces of a project by everything that an annotation tool may call them."""
 
-    def __init__(self, faces: Iterable[Face]) -> None:
+    def __init__(self, faces: Iterable[Face], frames: Iterable[Frame] = ()) -> None:
+        """Frames are needed only for votes that were given on boxes in frames."""
+        self._frames = list(frames)
         self._faces = [face for face in faces if face.status in ("ok", "given")]
         self._ids = {face.face_id for face in self._faces}
         self._videos = {face.video_id for face in self._faces}
@@ -41,9 +53,12 @@ class FaceIndex:
 
         Tried in this order: face id; "row N" of a public set; a path that ends like the face's; a file stem, without
         Label Studio's upload prefix, that only one face has. A stem below the name of another video does not count.
+        A box on a frame names the face that it covers best, if their IoU is 0.5 or more.
         """
         if item in self._ids:
             return item
+        if match := _BOXED.match(item):
+            return self.find(match["name"]) or self._by_box(match)
         if match := _ROW.match(item):
             return self._by_row.get(int(match[1]))
         if _FACE_ID.match(item):
@@ -70,6 +85,36 @@ class FaceIndex:
             return None
         is_elsewhere = len(parts) > 1 and parts[-2] in self._videos and not found.startswith(parts[-2] + "/")
         return None if is_elsewhere else found
+
+    def _by_box(self, match: re.Match[str]) -> str | None:
+        frame_id = self._frame_of(_parts(match["name"]))
+        box = tuple(float(match[side]) for side in ("left", "top", "width", "height"))
+        found = [(_iou(face, box), face.face_id) for face in self._by_frame.get(frame_id or "", ())]
+        overlap, face_id = max(found, default=(0.0, ""))
+        return face_id if overlap >= MIN_IOU else None
+
+    def _frame_of(self, parts: list[str]) -> str | None:
+        """The frame that a path or name ends with; None where several do."""
+        name = "/".join(parts)
+        parts = name.removesuffix(PurePosixPath(name).suffix).split("/") if parts else []
+        ends = ("/".join(parts[first:]) for first in range(len(parts)))
+        return next((self._frame_by_name[end] for end in ends if end in self._frame_by_name), None) or None
+
+    @cached_property
+    def _frame_by_name(self) -> dict[str, str]:
+        """Frame ids and, where no other video has it, their last part; else the empty string."""
+        names: dict[str, str] = {}
+        for frame in self._frames:
+            stem = frame.frame_id.rsplit("/", 1)[-1]
+            names[stem] = "" if stem in names else frame.frame_id
+        return names | {frame.frame_id: frame.frame_id for frame in self._frames}
+
+    @cached_property
+    def _by_frame(self) -> dict[str, list[Face]]:
+        frames: dict[str, list[Face]] = {}
+        for face in self._faces:
+            frames.setdefault(face.frame_id, []).append(face)
+        return frames
 
     @cached_property
     def _by_path(self) -> dict[str, str]:
@@ -103,3 +148,14 @@ def _parts(item: str) -> list[str]:
     elif "://" in item or item.startswith("/data/"):
         item = unquote(item.split("?", 1)[0])
     return [part for part in item.replace("\\", "/").split("/") if part not in ("", ".")]
+
+
+def _iou(face: Face, box: tuple[float, ...]) -> float:
+    """Intersection over union of a face's box and another, both left, top, width, height."""
+    left, top, width, height = box
+    if face.left is None or face.top is None or face.width is None or face.height is None:
+        return 0.0
+    across = min(face.left + face.width, left + width) - max(face.left, left)
+    down = min(face.top + face.height, top + height) - max(face.top, top)
+    shared = max(across, 0.0) * max(down, 0.0)
+    return shared / (face.width * face.height + width * height - shared) if shared else 0.0

@@ -1,7 +1,7 @@
 """Votes in "CVAT for images 1.1": tags, or an attribute of boxes, in an XML file or a zip that holds one."""
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Protocol, cast, runtime_checkable
@@ -11,6 +11,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from fercli.core.errors import InputError
+from fercli.labels.matching import boxed_item
 from fercli.labels.rawvotes import RawVote, RawVotes
 from fercli.labels.textfile import read_head
 
@@ -39,7 +40,7 @@ def read_cvat(path: Path, *, annotator: str = "", attribute: str = "") -> RawVot
     Args:
         path: annotations.xml, or the zip with it.
         annotator: who voted, where the file names no assignee; else the file's stem stands for them.
-        attribute: take this attribute of the boxes instead of tags.
+        attribute: take this attribute of the boxes instead of tags; each box of a frame is an item of its own.
 
     Raises:
         InputError: not such an export, entities in the XML, a zip that is broken or hides its size.
@@ -50,11 +51,12 @@ def read_cvat(path: Path, *, annotator: str = "", attribute: str = "") -> RawVot
             if element.tag == "meta":
                 assignee = _assignee(element)
                 continue
-            item, words = element.get("name", ""), _words(element, attribute)
-            if len(words) > 1:
-                conflicts.append(f"{item}: {', '.join(words)}")
-            votes += [RawVote(item, "", words[0])] if len(words) == 1 else []
-            num_skipped += not words
+            found = _box_words(element, attribute) if attribute else _tag_words(element)
+            for item, words in found.items():
+                if len(words) > 1:
+                    conflicts.append(f"{item}: {', '.join(words)}")
+                votes += [RawVote(item, "", words[0])] if len(words) == 1 else []
+            num_skipped += not any(found.values())
     who = assignee or annotator or path.stem
     notes = [] if assignee or annotator else [f"{path.name}: names no assignee; '{who}' stands for the annotator"]
     votes = [vote._replace(annotator=who) for vote in votes]
@@ -114,15 +116,33 @@ def _assignee(meta: Element) -> str:
     return ""
 
 
-def _words(image: Element, attribute: str) -> list[str]:
-    """The different labels set by hand on one image, in the order of the file."""
-    by_hand = [part for part in image if part.get("source") != "auto"]
-    if not attribute:
-        found = [part.get("label", "") for part in by_hand if part.tag == "tag"]
-    else:
-        inner = [entry for part in by_hand if part.tag != "tag" for entry in part.iter("attribute")]
-        found = [(entry.text or "").strip() for entry in inner if entry.get("name") == attribute]
-    return [word for word in dict.fromkeys(found) if word]
+def _tag_words(image: Element) -> dict[str, list[str]]:
+    """The different tags set by hand on one image."""
+    tags = [part for part in image if part.tag == "tag" and part.get("source") != "auto"]
+    return {image.get("name", ""): _different(tag.get("label", "") for tag in tags)}
+
+
+def _box_words(image: Element, attribute: str) -> dict[str, list[str]]:
+    """The values of an attribute of each box (or other shape) drawn by hand; the box tells which face of a frame."""
+    found = {}
+    for part in image:
+        if part.tag != "tag" and part.get("source") != "auto":
+            entries = [entry for entry in part.iter("attribute") if entry.get("name") == attribute]
+            words = _different((entry.text or "").strip() for entry in entries)
+            found[_boxed(image.get("name", ""), part)] = words
+    return found
+
+
+def _boxed(name: str, part: Element) -> str:
+    try:
+        left, top, right, bottom = (float(part.get(side, "")) for side in ("xtl", "ytl", "xbr", "ybr"))
+    except ValueError:
+        return name
+    return boxed_item(name, left, top, right - left, bottom - top)
+
+
+def _different(words: Iterable[str]) -> list[str]:
+    return [word for word in dict.fromkeys(words) if word]
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fercli.core.errors import InputError
 from fercli.core.files import slug, unused
@@ -76,6 +76,7 @@ def labels_export(
     if not faces:
         raise InputError(f"no face is left to export ({settings.only or 'all'})", hint="See: fer labels show")
     sheets = _sheets(settings, faces)
+    counts: dict[str, Any] = {"num_faces": len(faces), "num_items": len(sheets[0].items), "num_sheets": len(sheets)}
     if dry_run:
         plan = (f"write {len(sheets)} sheets of {len(sheets[0].items)} pictures for {settings.to}",)
         return LabelsExportResult(is_dry_run=True, plan=plan)
@@ -85,9 +86,7 @@ def labels_export(
         _write_sheets(project, settings, folder, sheets)
         result = LabelsExportResult(
             folder=project.relative(folder),
-            num_faces=len(faces),
-            num_items=len(sheets[0].items),
-            num_sheets=len(sheets),
+            **counts,
             outputs=(project.relative(folder),),
             next_command=_next_command(project, settings, folder),
         )

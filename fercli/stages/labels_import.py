@@ -189,7 +189,7 @@ def _import_counts(readings: Sequence[Reading]) -> dict[str, Any]:  # fields of 
         "num_overwritten": sum(reading.matched.num_overwritten for reading in readings),
         "num_skipped": sum(reading.matched.num_skipped for reading in readings),
         "num_unmatched": sum(reading.matched.num_unmatched for reading in readings),
-        "num_conflicts": sum(len(reading.raw.conflicts) for reading in readings),
+        "num_conflicts": sum(len(reading.raw.conflicts) + len(reading.matched.conflicts) for reading in readings),
         "num_gold": sum(len(reading.matched.gold) for reading in readings),
         "annotators": dict(sorted(annotators.items())),
         "self_agreement": {annotator: num_alike / number for annotator, (number, num_alike) in repeats},

@@ -9,7 +9,7 @@ from fercli.core.errors import FerError, InputError, UsageError
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
-from fercli.core.rows import Face
+from fercli.core.rows import Face, Frame
 from fercli.core.settings import setting
 from fercli.stages.labels_archive import content_digest, kept_path, read_key
 
@@ -59,7 +59,7 @@ def read_all(
     from fercli.labels.matching import FaceIndex
     from fercli.labels.vocabulary import Vocabulary
 
-    index = FaceIndex(project.required_rows(Face))
+    index = FaceIndex(project.required_rows(Face), project.rows(Frame))
     vocabulary = Vocabulary(project.classes, project.aliases | _mapping(settings.map))
     key = read_key(project)
     readings: list[Reading] = []
@@ -117,7 +117,10 @@ def _check_matched(path: Path, settings: LabelsImportSettings, raw: "RawVotes", 
 def _item_failures(reading: Reading) -> list[Failure]:
     name = reading.path.name
     failures = [Failure(f"{name}: {item}", "is no face of this project") for item in reading.matched.unmatched]
-    return failures + [Failure(f"{name}: {text}", "two labels at once") for text in reading.raw.conflicts]
+    return failures + [
+        Failure(f"{name}: {text}", "two labels at once")
+        for text in (*reading.raw.conflicts, *reading.matched.conflicts)
+    ]
 
 
 def _mapping(words: Iterable[str]) -> dict[str, str]:

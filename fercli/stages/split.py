@@ -1,9 +1,9 @@
 """`fer split`: labelled faces to train, val and test, with no subject and no picture on two sides."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fercli.core.errors import CheckError, UsageError
 from fercli.core.files import slug
@@ -253,11 +253,21 @@ def _write(
     leaks: "Leaks",
     result: SplitResult,
 ) -> SplitResult:
-    from dataclasses import asdict, replace
-
     path = project.split_path(result.name)
     write_table(path, rows, SplitRow)
-    record = {
+    write_record(path, _record(settings, material, leaks, result))
+    outputs = (project.relative(path), project.relative(path.with_suffix(".json")))
+    others = [sentence for sentence in stale_splits(project, project.rows(Label)) if f"'{result.name}'" not in sentence]
+    result = replace(result, outputs=outputs, warnings=(*result.warnings, *others))
+    remember(project.root, f"split-{result.name}", mark, settings, result)
+    return result
+
+
+def _record(
+    settings: SplitSettings, material: Material, leaks: "Leaks", result: SplitResult
+) -> dict[str, Any]:  # JSON values
+    """How the split was made, for the file beside it."""
+    return {
         "name": result.name,
         "made_by": "fer split",
         "official": False,
@@ -281,9 +291,3 @@ def _write(
             "num_videos_on_two_sides": len(leaks.videos),
         },
     }
-    write_record(path, record)
-    outputs = (project.relative(path), project.relative(path.with_suffix(".json")))
-    others = [sentence for sentence in stale_splits(project, project.rows(Label)) if f"'{result.name}'" not in sentence]
-    result = replace(result, outputs=outputs, warnings=(*result.warnings, *others))
-    remember(project.root, f"split-{result.name}", mark, settings, result)
-    return result

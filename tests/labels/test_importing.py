@@ -3,7 +3,7 @@ import pytest
 from fercli.core.errors import InputError
 from fercli.core.rows import Face, Vote
 from fercli.labels.importing import MatchedVotes, adjudicated, match_votes, merge_votes
-from fercli.labels.matching import FaceIndex, blind_code
+from fercli.labels.matching import FaceIndex, blind_code, boxed_item
 from fercli.labels.pseudonyms import ADJUDICATOR
 from fercli.labels.rawvotes import RawVote, RawVotes
 from fercli.labels.vocabulary import Vocabulary
@@ -96,3 +96,14 @@ def test_merge_keeps_what_is_newer_by_stamp_else_what_is_imported_later() -> Non
 def test_adjudicated_votes_all_belong_to_the_adjudicator() -> None:
     raw = adjudicated(RawVotes("csv-long", "a test", [RawVote("v/f000000-0", "anna", "sad")]), ADJUDICATOR)
     assert match_votes(raw, FACES, WORDS, pseudonyms={}, source="v").votes[0].annotator == ADJUDICATOR
+
+
+def test_two_boxes_on_one_face_with_different_labels_are_a_conflict() -> None:
+    boxes = [boxed_item("v/f000000-0.png", left, 0, 5, 5) for left in (0, 1)]
+    result = matched(
+        RawVote(boxes[0], "anna", "happy"), RawVote(boxes[1], "anna", "sad"), RawVote(boxes[0], "ben", "sad")
+    )
+    assert result.conflicts == ["v/f000000-0 (a1): happy, sad"]
+    assert [(vote.annotator, vote.label) for vote in result.votes] == [("a2", "sad")]
+    alike = matched(RawVote(boxes[0], "anna", "happy"), RawVote(boxes[1], "anna", "happy"))
+    assert (len(alike.votes), alike.conflicts, alike.repeats) == (1, [], {})

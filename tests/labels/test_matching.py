@@ -1,11 +1,12 @@
 import pytest
 
-from fercli.core.rows import Face
-from fercli.labels.matching import FaceIndex, blind_code, flat_name
+from fercli.core.rows import Face, Frame
+from fercli.labels.matching import FaceIndex, blind_code, boxed_item, flat_name
 
 
 def face(face_id: str, **fields: object) -> Face:
-    return Face(face_id, "", face_id.split("/")[0], path=f"faces/{face_id}.png", **fields)  # type: ignore[arg-type]  # fields of Face
+    values = {"frame_id": "", "path": f"faces/{face_id}.png"} | fields
+    return Face(face_id, video_id=face_id.split("/")[0], **values)  # type: ignore[arg-type]  # fields of Face
 
 
 FACES = [
@@ -65,3 +66,29 @@ def test_item_finds_its_face(item: str, expected: str) -> None:
 )
 def test_item_that_names_none_or_several_finds_nothing(item: str) -> None:
     assert FaceIndex(FACES).find(item) is None
+
+
+BOXES = FaceIndex(
+    [
+        face("lesson-1/f000000-0", frame_id="lesson-1/f000000", left=10.0, top=10.0, width=40.0, height=50.0),
+        face("lesson-1/f000000-1", frame_id="lesson-1/f000000", left=100.0, top=10.0, width=40.0, height=50.0),
+        face("lesson-2/f000000-0", frame_id="lesson-2/f000000", left=10.0, top=10.0, width=40.0, height=50.0),
+    ],
+    [Frame(f"lesson-{number}/f000000", f"lesson-{number}", 0, 0.0, "") for number in (1, 2)],
+)
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (boxed_item("lesson-1/f000000.jpg", 98.5, 12.0, 42.0, 50.0), "lesson-1/f000000-1"),
+        (boxed_item("frames/lesson-2/f000000.jpg", 10, 10, 40, 50), "lesson-2/f000000-0"),
+        (boxed_item("lesson-1/f000000-0.png", 0, 0, 5, 5), "lesson-1/f000000-0"),
+        (boxed_item("lesson-1/f000000.jpg", 70, 10, 40, 50), None),
+        (boxed_item("f000000.jpg", 10, 10, 40, 50), None),
+        (boxed_item("lesson-9/f000000.jpg", 10, 10, 40, 50), None),
+    ],
+    ids=["second face", "by path", "box on a crop", "between the faces", "frame of two videos", "no such video"],
+)
+def test_box_on_a_frame_finds_the_face_that_it_covers(item: str, expected: str | None) -> None:
+    assert BOXES.find(item) == expected

@@ -78,7 +78,7 @@ def test_attribute_of_a_box_is_the_vote_when_asked_for(tmp_path: Path) -> None:
     inside = '<attribute name="expression">happy</attribute>'
     box = f'<box label="face" source="manual" xtl="1" ytl="1" xbr="9" ybr="9">{inside}</box>'
     path = written(tmp_path, xml(image("a.png", box, tag("sad"))))
-    assert read_cvat(path, attribute="expression").votes == [RawVote("a.png", "anna", "happy")]
+    assert read_cvat(path, attribute="expression").votes == [RawVote("a.png@1,1,8,8", "anna", "happy")]
     assert read_cvat(path).votes == [RawVote("a.png", "anna", "sad")]
 
 
