@@ -1,4 +1,4 @@
-"""The tests mirror the package; `checker` checks its annotations while they run: an int is a float, as PEP 484 has it."""
+"""The tests mirror the package; `checker` checks annotations while they run: an int is a float, as PEP 484 has it."""
 
 from beartype import BeartypeConf, beartype
 

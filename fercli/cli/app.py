@@ -120,8 +120,9 @@ def run(words: list[str]) -> int:
         return _fail(_usage_error(error), words, is_json=is_json)
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
-    except BrokenPipeError:
-        # The reader of our output has left (`fer status | head`); Python would complain again at exit.
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output has left (`fer status | head`), which typer and rich turn into an exit; Python would
+        # complain again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:

@@ -1,6 +1,8 @@
 """The project folder: where things are, what fer.toml says, and its tables by their row type."""
 
+import dataclasses
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fercli.core.emotions import NO_CLASS, built_in_aliases
-from fercli.core.errors import FerError, MissingStageError, ProjectError, SettingsError
+from fercli.core.errors import FerError, MissingStageError, ProjectError, SettingsError, TableError
 from fercli.core.files import replace_text
 from fercli.core.locks import writing_lock
 from fercli.core.rows import Face, Frame, Label, SplitRow, Subject, Video, Vote
@@ -66,9 +68,16 @@ class Project:
         return self.root / "manifests" / "splits" / f"{name}.csv"
 
     def rows(self, row_type: type[Row]) -> list[Row]:
-        """All rows of a table; none when it has not been made yet."""
+        """All rows of a table; none when it has not been made yet.
+
+        Raises:
+            TableError: it is damaged, or holds one id twice.
+        """
         path = self.table_path(row_type)
-        return read_table(path, row_type) if path.exists() else []
+        rows = read_table(path, row_type) if path.exists() else []
+        if row_type is not Vote:
+            _check_ids(path, rows)
+        return rows
 
     def required_rows(self, row_type: type[Row]) -> list[Row]:
         """All rows of a table that an earlier stage must have made.
@@ -179,6 +188,17 @@ def create_project(root: Path, *, name: str, classes: Sequence[str]) -> Project:
     table = {"project": {"name": name, "classes": list(classes)}}
     replace_text(root / CONFIG_NAME, header + toml_text(table))
     return open_project(root)
+
+
+def _check_ids(path: Path, rows: Sequence[Any]) -> None:
+    """Refuse a table that has one id, which is its first column, in two lines."""
+    if not rows:
+        return
+    name = dataclasses.fields(rows[0])[0].name
+    ids = [getattr(row, name) for row in rows]
+    if len(set(ids)) < len(ids):
+        twice = next(one for one, number in Counter(ids).items() if number > 1)
+        raise TableError(f"{path}: {name} '{twice}' is there twice", hint="Take one of the two lines out.")
 
 
 def check_classes(classes: object, place: str, kind: type[FerError] = SettingsError) -> None:

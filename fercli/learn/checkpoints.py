@@ -135,7 +135,7 @@ def _read_note(path: Path) -> dict[str, Any]:  # JSON
 
 def _meta_of(note: Mapping[str, Any], sha256: str) -> dict[str, Any] | None:  # JSON
     for entry in (note, note.get("previous")):
-        if entry and entry.get("sha256") == sha256:
+        if isinstance(entry, dict) and entry.get("sha256") == sha256 and isinstance(entry.get("meta"), dict):
             return dict(entry["meta"])
     return None
 
@@ -157,5 +157,5 @@ def _previous(path: Path) -> dict[str, Any] | None:  # JSON
 def _position(slot: Path) -> int:
     try:
         return int(_read_note(slot)["meta"]["position"])
-    except (InputError, KeyError, ValueError):
+    except (InputError, KeyError, ValueError, TypeError):
         return -1

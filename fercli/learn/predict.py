@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import nn
 
-from fercli.core.errors import InputError
+from fercli.core.errors import FerError, InputError
 from fercli.core.progress import SILENT, Progress
 from fercli.core.runs import read_run
 from fercli.data.dataset import CropSource, RamCrops, load_crops, make_reader, prepare_crop
@@ -59,8 +59,8 @@ def load_run_model(
         model.load_state_dict(saved.tensors)
         form = InputFormat.from_json(saved.meta["form"])
         epoch = int(saved.meta["epoch"])
-    except (KeyError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except (FerError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"checkpoint '{path}' does not fit its network: {reason}", hint="Train again.") from error
     machine = choose_machine(device, _precision_of(run_dir, device) if precision == "auto" else precision)
     model = model.to(machine.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # not in torch's stub

@@ -1,6 +1,7 @@
 """A file of pretrained weights to a network whose backbone has them, with a report of what went where."""
 
 import pickle
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         except (safetensors.SafetensorError, OSError) as error:
             raise InputError(f"{path}: not a readable safetensors file: {error}", hint=_DAMAGED) from error
     try:
-        return _unwrap(torch.load(path, map_location="cpu", weights_only=True))
+        with warnings.catch_warnings():
+            # torch warns of unusual pickles before it refuses them.
+            warnings.simplefilter("ignore")
+            return _unwrap(torch.load(path, map_location="cpu", weights_only=True))
     except pickle.UnpicklingError as error:
         raise InputError(
             f"{path}: holds more than weights, or is no torch file; reading it could run code",
