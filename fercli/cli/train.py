@@ -1,9 +1,12 @@
 """`fer train`."""
 
+import dataclasses
+import os
 from typing import Annotated
 
 import typer
 
+from fercli.cli.launch import is_launched, is_main_process, train_in_processes
 from fercli.cli.options import Call
 from fercli.stages.train import TrainResult, TrainSettings, train_config
 from fercli.stages.train import train as run_train
@@ -18,11 +21,28 @@ def train(
 ) -> TrainResult:
     """Options -> settings -> stage."""
     if print_config:
-        text = train_config(call.project, settings)
-        if not call.json:
-            print(text, end="")
-            raise typer.Exit
-        return TrainResult(model=settings.model_name, is_dry_run=True, plan=tuple(text.splitlines()))
-    return run_train(
-        call.project, settings, resume=resume, progress=call.progress, force=call.force, dry_run=call.dry_run
+        return _show_config(call, settings)
+    if is_launched():
+        settings = dataclasses.replace(settings, procs=int(os.environ["WORLD_SIZE"]))
+    elif settings.procs > 1:
+        return train_in_processes(call, settings, resume)
+    result = run_train(
+        call.project,
+        settings,
+        resume=resume,
+        progress=call.progress,
+        force=call.force,
+        dry_run=call.dry_run,
+        is_shared=is_launched(),
     )
+    if not is_main_process():
+        raise typer.Exit
+    return result
+
+
+def _show_config(call: Call, settings: TrainSettings) -> TrainResult:
+    text = train_config(call.project, settings)
+    if not call.json:
+        print(text, end="")
+        raise typer.Exit
+    return TrainResult(model=settings.model_name, is_dry_run=True, plan=tuple(text.splitlines()))

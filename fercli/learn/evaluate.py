@@ -17,6 +17,7 @@ from fercli.data.dataset import CropSource
 from fercli.data.loaders import plain_batches
 from fercli.data.transforms import InputFormat, to_input
 from fercli.learn.device import Machine
+from fercli.learn.world import ALONE, World
 from fercli.metrics.confusion import confusion_matrix
 from fercli.metrics.scores import macro_f1
 
@@ -43,9 +44,10 @@ def validate(
     machine: Machine,
     num_classes: int,
     batch_size: int,
+    world: World = ALONE,
 ) -> Validation:
-    """Loss, accuracy and macro-F1 of `model` in evaluation mode."""
-    logits = predict_logits(model, crops, form=form, machine=machine, batch_size=batch_size)
+    """Loss, accuracy and macro-F1 of `model` in evaluation mode; the processes of `world` share the work."""
+    logits = predict_logits(model, crops, form=form, machine=machine, batch_size=batch_size, world=world)
     loss = F.cross_entropy(logits.double(), torch.from_numpy(targets)).item()
     predicted = logits.argmax(1).numpy()
     matrix = confusion_matrix(targets, predicted, num_classes)
@@ -59,9 +61,12 @@ def predict_logits(
     form: InputFormat,
     machine: Machine,
     batch_size: int,
+    world: World = ALONE,
 ) -> Float[Tensor, "faces classes"]:
     """Logits of all crops in order, float32 on the CPU."""
-    return torch.cat(list(_logit_batches(model, crops, form, machine, batch_size, "none")))
+    places = world.share(range(len(crops)))
+    orders = [[places[row] for row in order] for order in plain_batches(len(places), batch_size)]
+    return world.whole(torch.cat(list(_logit_batches(model, crops, orders, form, machine, "none"))), places, len(crops))
 
 
 def predict_probability_batches(
@@ -74,16 +79,21 @@ def predict_probability_batches(
     test_time: TestTime = "none",
 ) -> Iterator[Float32[np.ndarray, "batch classes"]]:
     """Softmax of the logits, a batch at a time, averaged over the views that `test_time` asks for."""
-    for found in _logit_batches(model, crops, form, machine, batch_size, test_time):
+    orders = plain_batches(len(crops), batch_size)
+    for found in _logit_batches(model, crops, orders, form, machine, test_time):
         yield found.softmax(1).numpy() if test_time == "none" else found.numpy()
 
 
 def _logit_batches(
-    model: nn.Module, crops: CropSource, form: InputFormat, machine: Machine, batch_size: int, test_time: TestTime
+    model: nn.Module,
+    crops: CropSource,
+    orders: Sequence[Sequence[int]],
+    form: InputFormat,
+    machine: Machine,
+    test_time: TestTime,
 ) -> Iterator[Tensor]:
     """Logits, or with several views the mean of their probabilities."""
     model.eval()
-    orders: Sequence[Sequence[int]] = plain_batches(len(crops), batch_size)
     for images in crops.batches(orders):
         # Around the work alone: a context held across a yield would leak into the caller.
         with torch.inference_mode(), machine.autocast():

@@ -33,10 +33,10 @@ class Standing:
     best: EpochRow | None = None
     history: list[EpochRow] = field(default_factory=list)
 
-    def count(self, num_faces: int, loss: float, num_right: float, seconds: float) -> None:
-        """Take a finished step in."""
+    def count(self, num_faces: int, loss_sum: float, num_right: float, seconds: float) -> None:
+        """Take a finished step in; `loss_sum` is over its faces."""
         self.step += 1
-        self.loss_sum += loss * num_faces
+        self.loss_sum += loss_sum
         self.num_right += num_right
         self.num_seen += num_faces
         self.work_s += seconds

@@ -5,21 +5,36 @@ B pictures, C channels, H W pixels, K classes.
 
 import math
 from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from fercli.core.errors import CheckError
 from fercli.data.seeding import derive_seed, generator_for
 from fercli.data.transforms import Augmentation, InputFormat, augment, mix
 from fercli.learn.device import Machine
 from fercli.learn.freezing import freeze, learnable, resting
-from fercli.learn.objectives import OBJECTIVES, LossOptions, class_weights
+from fercli.learn.objectives import OBJECTIVES, LossOptions, Objective, class_weights
 from fercli.learn.optim import SharpnessAware, lr_at, make_optimizer, set_lr, still_statistics
 from fercli.learn.recipe import Plan
+from fercli.learn.world import ALONE, World
+
+
+class _Learner(nn.Module):
+    """Model and objective as one module, so that one forward pass leads from pictures to the loss."""
+
+    def __init__(self, model: nn.Module, objective: Objective, options: LossOptions) -> None:
+        super().__init__()
+        self.model, self.objective, self.options = model, objective, options
+
+    def forward(self, image_BCHW: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss and logits."""
+        return self.objective(self.model, image_BCHW, targets, self.options)
 
 
 class StepMaker:
@@ -36,15 +51,20 @@ class StepMaker:
         class_counts: Int64[np.ndarray, " classes"],
         steps_per_epoch: int,
         pretrained: Collection[str] = (),
+        world: World = ALONE,
     ) -> None:
+        self.world = world
         self.model, self.plan, self.form, self.machine = model, plan, form, machine
         self.augmentation = _augmentation(plan)
         self.seed, self.steps_per_epoch = seed, steps_per_epoch
         self.pretrained, self.learnable = frozenset(pretrained), learnable(model)
         self.num_classes = len(class_counts)
         weights = class_weights(class_counts, plan.class_weights)
-        self.options = LossOptions(plan.label_smoothing, None if weights is None else weights.to(machine.device))
-        self.objective = OBJECTIVES[plan.objective]
+        options = LossOptions(plan.label_smoothing, None if weights is None else weights.to(machine.device))
+        self.learner: nn.Module = _Learner(model, OBJECTIVES[plan.objective], options)
+        if world.size > 1:
+            # Resting parameters and heads that an objective leaves out get no gradient in some epochs.
+            self.learner = DistributedDataParallel(self.learner, find_unused_parameters=True)
         self.optimizer = make_optimizer(model, plan)
         self.sharpness = SharpnessAware(model, plan.sam_rho) if plan.sam_rho else None
         self.last_lr = plan.lr
@@ -60,8 +80,11 @@ class StepMaker:
         targets: Int64[Tensor, " batch"] | Float[Tensor, "batch classes"],
         epoch: int,
         step: int,
+        num_all: int | None = None,
     ) -> tuple[float, float]:
-        """Learn from one batch; its loss and how many were right before the step.
+        """Learn from one batch; the sum of its losses and how many were right before the step.
+
+        Where several processes share a batch of `num_all` faces, each counts by its share of them.
 
         Raises:
             CheckError: the loss is no number.
@@ -70,21 +93,22 @@ class StepMaker:
         set_lr(self.optimizer, self.last_lr)
         image_BCHW = self._augmented(images, epoch, step)
         learnt, image_BCHW = self._mixed(image_BCHW, targets, epoch, step)
-        loss, logits_BK = self._gradients(image_BCHW, learnt, epoch, step)
+        share = self.world.size * len(images) / (num_all or len(images))
+        loss, logits_BK = self._gradients(image_BCHW, learnt, epoch, step, share)
         value = loss.item()
         if not math.isfinite(value):
             raise self._diverged(f"in epoch {epoch + 1}, step {step + 1}: the loss is {value}")
         if self.sharpness:
             self.sharpness.climb()
             with still_statistics(self.model):
-                self._gradients(image_BCHW, learnt, epoch, step)
+                self._gradients(image_BCHW, learnt, epoch, step, share)
             self.sharpness.come_back()
         if self.plan.clip_norm:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
         right = targets if targets.ndim == 1 else targets.argmax(1)
-        return value, float((logits_BK.argmax(1) == right).sum().item())
+        return value * len(images), float((logits_BK.argmax(1) == right).sum().item())
 
     def check_epoch(self, mean_loss: float, first_loss: float, epoch: int) -> None:
         """Stop a training whose loss runs away.
@@ -96,7 +120,7 @@ class StepMaker:
             raise self._diverged(f"in epoch {epoch + 1}: its mean loss is {mean_loss:.3g}, the first {first_loss:.3g}")
 
     def _augmented(self, images: Tensor, epoch: int, step: int) -> Tensor:
-        generator = generator_for(self.seed, "augment", epoch, step)
+        generator = generator_for(self.seed, "augment", epoch, step, *self._own())
         image_BCHW = augment(images.to(self.machine.device), self.form, self.augmentation, generator)
         return image_BCHW.contiguous(memory_format=torch.channels_last)
 
@@ -104,24 +128,37 @@ class StepMaker:
         if not self.plan.mixup:
             return targets, image_BCHW
         shares = F.one_hot(targets, self.num_classes).float() if targets.ndim == 1 else targets
-        generator = generator_for(self.seed, "mix", epoch, step)
+        generator = generator_for(self.seed, "mix", epoch, step, *self._own())
         image_BCHW, shares = mix(image_BCHW, shares, alpha=self.plan.mixup, generator=generator)
         return shares, image_BCHW
 
-    def _gradients(self, image_BCHW: Tensor, targets: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor]:
-        """Add the batch's gradient to the parameters, part by part; the mean loss and the logits come back."""
+    def _own(self) -> tuple[int, ...]:
+        """What sets this process' random numbers apart; nothing when it is alone."""
+        return (self.world.rank,) if self.world.size > 1 else ()
+
+    def _gradients(
+        self, image_BCHW: Tensor, targets: Tensor, epoch: int, step: int, share: float
+    ) -> tuple[Tensor, Tensor]:
+        """Add the batch's gradient, times `share`, to the parameters; the mean loss and the logits come back."""
         mean_loss, logits = torch.zeros((), device=image_BCHW.device), []
-        parts = zip(image_BCHW.chunk(self.plan.accumulate), targets.chunk(self.plan.accumulate), strict=True)
+        parts = list(zip(image_BCHW.chunk(self.plan.accumulate), targets.chunk(self.plan.accumulate), strict=True))
         for number, (images, learnt) in enumerate(parts):
             # Dropout and drop path draw from torch's global generator.
-            torch.manual_seed(derive_seed(self.seed, "network", epoch, step, number))
-            with self.machine.autocast():
-                loss, logits_BK = self.objective(self.model, images, learnt, self.options)
-            loss = loss * (len(images) / len(image_BCHW))
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+            torch.manual_seed(derive_seed(self.seed, "network", epoch, step, number, *self._own()))
+            with self._exchange(is_last=number == len(parts) - 1):
+                with self.machine.autocast():
+                    loss, logits_BK = self.learner(images, learnt)
+                loss = loss * (len(images) / len(image_BCHW))
+                (loss * share).backward()
             mean_loss += loss.detach()
             logits.append(logits_BK.detach())
         return mean_loss, torch.cat(logits)
+
+    def _exchange(self, *, is_last: bool) -> AbstractContextManager[None]:
+        """Processes average their gradients once a batch, with its last part."""
+        if isinstance(self.learner, DistributedDataParallel) and not is_last:
+            return self.learner.no_sync()
+        return nullcontext()
 
     def _diverged(self, where: str) -> CheckError:
         return CheckError(

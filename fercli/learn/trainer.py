@@ -1,10 +1,7 @@
 """A model, crops and a plan to trained weights: the one loop for every network and every objective."""
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -14,7 +11,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
-from fercli.core.errors import CheckError
+from fercli.core.errors import CheckError, UsageError
 from fercli.core.progress import SILENT, Progress
 from fercli.data.dataset import CropSource
 from fercli.data.loaders import balanced_weights, epoch_batches
@@ -28,6 +25,8 @@ from fercli.learn.norms import add_norms, plain_state
 from fercli.learn.recipe import Plan
 from fercli.learn.state import Standing, restore, snapshot
 from fercli.learn.step import StepMaker
+from fercli.learn.stopping import stop_request
+from fercli.learn.world import ALONE, World
 
 # A kill costs at most this much work, within an epoch and between epochs that are shorter.
 _SAVE_EVERY_S = 300.0
@@ -67,6 +66,7 @@ def fit(
     meta: dict[str, object],
     pretrained: Collection[str] = (),
     time_limit_s: float | None = None,
+    world: World = ALONE,
     progress: Progress = SILENT,
 ) -> FitResult:
     """Train `model` and keep the best and the last weights; a run that was stopped goes on where it was.
@@ -89,13 +89,16 @@ def fit(
         meta: goes into each checkpoint: what is needed to build the model again.
         pretrained: names of parameters that came from a file, for the plan's freezing.
         time_limit_s: stop after this long, saved, to be resumed.
+        world: the processes that share each batch and the validation; only the main one writes.
         progress: told of every step.
 
     Raises:
         CheckError: the loss is no number or grows without bound; the best weights so far are kept.
         InputError: the saved state is damaged.
     """
-    return _Fit(model, train, val, plan, form, machine, seed, folder, meta, pretrained, time_limit_s, progress).run()
+    return _Fit(
+        model, train, val, plan, form, machine, seed, folder, meta, pretrained, time_limit_s, world, progress
+    ).run()
 
 
 class _Fit:
@@ -114,13 +117,20 @@ class _Fit:
         meta: dict[str, object],
         pretrained: Collection[str],
         time_limit_s: float | None,
+        world: World,
         progress: Progress,
     ) -> None:
         self.train, self.val, self.plan, self.form, self.machine = train, val, plan, form, machine
-        self.seed, self.folder, self.meta, self.progress = seed, folder, meta, progress
+        self.seed, self.folder, self.meta, self.world, self.progress = seed, folder, meta, world, progress
         self.deadline = time.monotonic() + (time_limit_s if time_limit_s else float("inf"))
         self.checkpoints = folder / "checkpoints"
-        self.steps_per_epoch = len(self._batches(0))
+        orders = self._batches(0)
+        self.steps_per_epoch = len(orders)
+        if min(len(order) for order in orders) < world.size:
+            raise UsageError(
+                f"batches of {plan.batch_size} cannot be shared by {world.size} processes",
+                hint="Take a larger --batch-size, or fewer processes.",
+            )
         apply_threads(machine)
         self.model = model.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
         if plan.adds_norms:
@@ -135,6 +145,7 @@ class _Fit:
             class_counts=self._counts(),
             steps_per_epoch=self.steps_per_epoch,
             pretrained=pretrained,
+            world=world,
         )
         self.standing = Standing()
         self.kept: dict[str, tuple[dict[str, Tensor], dict[str, object]]] = {}
@@ -142,13 +153,13 @@ class _Fit:
 
     def run(self) -> FitResult:
         """Epoch by epoch until the plan, patience, the clock or a signal ends it."""
-        state = load_state(self.checkpoints)
+        state = self.world.from_main(lambda: load_state(self.checkpoints))
         if state is not None:
             self.standing = restore(state, self.model, self.step_maker.optimizer, self.average)
         self._announce()
         stop = ""
         try:
-            with _stop_request() as is_stopping:
+            with stop_request() as is_stopping:
                 while not stop and not self._ended():
                     stop = self._train_epoch(is_stopping)
                     if not stop:
@@ -159,7 +170,8 @@ class _Fit:
         self._save()
         if stop:
             return self._result("interrupted", stop, state is not None)
-        drop_state(self.checkpoints)
+        if self.world.is_main:
+            drop_state(self.checkpoints)
         return self._result("finished", self._ended(), state is not None)
 
     def _train_epoch(self, is_stopping: Callable[[], bool]) -> str:
@@ -167,20 +179,24 @@ class _Fit:
         standing = self.standing
         orders = self._batches(standing.epoch)[standing.step :]
         self.step_maker.begin_epoch(standing.epoch)
-        batches = self.train.crops.batches(orders)
+        shares = [self.world.share(order) for order in orders]
+        batches = self.train.crops.batches(shares)
         asked_at = time.monotonic()
-        for order, images in zip(orders, batches, strict=True):
+        for order, share, images in zip(orders, shares, batches, strict=True):
             now = time.monotonic()
             standing.wait_s += now - asked_at
-            loss, num_right = self.step_maker.step(images, self._targets(order), standing.epoch, standing.step)
+            place = (standing.epoch, standing.step)
+            own_loss, own_right = self.step_maker.step(images, self._targets(share), *place, num_all=len(order))
             if self.average:
                 self.average.update()
             asked_at = time.monotonic()
+            is_late = self.world.is_main and asked_at > self.deadline
+            loss, num_right, stops, late = self.world.sums(own_loss, own_right, is_stopping(), is_late)
             standing.count(len(order), loss, num_right, asked_at - now)
-            self._show(loss)
+            self._show(loss / len(order))
             if standing.step < self.steps_per_epoch:
-                if is_stopping() or asked_at > self.deadline:
-                    return "interrupted" if is_stopping() else "time limit"
+                if stops or late:
+                    return "interrupted" if stops else "time limit"
                 if asked_at - self.saved_at > _SAVE_EVERY_S:
                     self._save()
                     asked_at = self.saved_at
@@ -210,6 +226,7 @@ class _Fit:
         if self.val is None:
             return None
         model = self.average.model if self.average else self.model
+        self.world.share_buffers(model)
         return validate(
             model,
             self.val.crops,
@@ -218,6 +235,7 @@ class _Fit:
             machine=self.machine,
             num_classes=self.step_maker.num_classes,
             batch_size=max(64, self.plan.batch_size),
+            world=self.world,
         )
 
     def _keep(self, name: str, row: EpochRow) -> None:
@@ -233,6 +251,8 @@ class _Fit:
         self.kept[name] = (plain_state(model), meta)
 
     def _write_weights(self) -> None:
+        if not self.world.is_main:
+            return
         for name, (tensors, meta) in self.kept.items():
             save_checkpoint(self.checkpoints / f"{name}.safetensors", tensors, meta)
         self.kept = {}
@@ -240,6 +260,9 @@ class _Fit:
 
     def _save(self) -> None:
         # Weights first: a process killed in between repeats the epochs after the older state and writes the same ones.
+        self.saved_at = time.monotonic()
+        if not self.world.is_main:
+            return
         self._write_weights()
         tensors, meta = snapshot(self.standing, self.model, self.step_maker.optimizer, self.average)
         save_state(self.checkpoints, tensors, {**meta, "position": self.standing.position(self.steps_per_epoch)})
@@ -274,26 +297,3 @@ class _Fit:
 
     def _result(self, status: Literal["finished", "interrupted"], reason: str, was_resumed: bool) -> FitResult:
         return FitResult(status, reason, tuple(self.standing.history), self.standing.best, was_resumed)
-
-
-@contextmanager
-def _stop_request() -> Iterator[Callable[[], bool]]:
-    """Turn the first SIGINT or SIGTERM into an answer to a question; the second raises KeyboardInterrupt."""
-    asked = threading.Event()
-
-    def note(number: int, frame: object) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    # Python lets only the main thread take signals; elsewhere the caller's own handling stays.
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, note) for number in numbers]
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

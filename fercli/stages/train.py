@@ -1,49 +1,29 @@
 """`fer train`: labelled faces and a split to a run: weights, figures, and how they were got."""
 
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from fercli.core.errors import CheckError, InputError, ProjectError
 from fercli.core.files import sha256_of
 from fercli.core.journal import log_run
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
-from fercli.core.results import Failure, StageResult
 from fercli.core.rows import Face, Label
 from fercli.core.runs import (
     Run,
-    RunRecord,
     changed_inputs,
     digest,
     find_run,
     list_runs,
     same_work,
 )
+from fercli.stages.train_result import TrainResult, finished_result
 from fercli.stages.train_settings import TrainSettings, identity, read_settings
 
+if TYPE_CHECKING:
+    from fercli.learn.world import World
+
 __all__ = ["TrainResult", "TrainSettings", "train", "train_config"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainResult(StageResult):
-    """The run; validation figures are those of the best epoch, the one that is kept."""
-
-    run: str = ""
-    model: str = ""
-    status: str = ""
-    stopped_because: str = ""
-    epochs: int = 0
-    best_epoch: int = 0
-    val_accuracy: float | None = None
-    val_macro_f1: float | None = None
-    num_train: int = 0
-    num_val: int = 0
-    left_out: dict[str, int] = field(default_factory=dict)
-    images_per_s: float = 0.0
-    seconds: float = 0.0
-    precision: str = ""
-    was_resumed: bool = False
 
 
 def train(
@@ -54,6 +34,7 @@ def train(
     progress: Progress = SILENT,
     force: bool = False,
     dry_run: bool = False,
+    is_shared: bool = False,
 ) -> TrainResult:
     """Train a network on the project's faces, or go on with a training that was interrupted.
 
@@ -66,6 +47,7 @@ def train(
         progress: told of each step.
         force: train again although a finished run has the same settings and data.
         dry_run: only say what would be done.
+        is_shared: torchrun started several processes that all call this; they train together.
 
     Raises:
         MissingStageError: no faces, no labels or no such split.
@@ -73,6 +55,24 @@ def train(
         ProjectError: the run to resume was made from other data, or is being trained.
         KeyboardInterrupt: SIGINT or SIGTERM came; all work until then is saved.
     """
+    if not is_shared:
+        return _train(project, settings, resume=resume, progress=progress, force=force, dry_run=dry_run)
+    from fercli.learn.world import joined_world
+
+    with joined_world() as world:
+        return _train(project, settings, resume=resume, progress=progress, force=force, dry_run=dry_run, world=world)
+
+
+def _train(
+    project: Project,
+    settings: TrainSettings,
+    *,
+    resume: str,
+    progress: Progress,
+    force: bool,
+    dry_run: bool,
+    world: "World | None" = None,
+) -> TrainResult:
     project.require(Face)
     project.require(Label)
     if resume:
@@ -80,16 +80,21 @@ def train(
         settings = _settings_of(run, settings)
     settings = with_split(project, _with_known_model(settings))
     inputs = _inputs(project, settings)
-    known = _check_unchanged(run, inputs) if resume else None if force else same_work(project.root, digest(inputs))
-    if known and known.status == "finished":
+
+    def look_up() -> Run | None:
+        return _check_unchanged(run, inputs) if resume else None if force else same_work(project.root, digest(inputs))
+
+    known = world.from_main(look_up) if world else look_up()
+    if known and known.record.status == "finished":
         return finished_result(known)
     if dry_run:
         return _plan_result(settings, known)
     from fercli.stages.train_run import run_training
 
-    result = run_training(project, settings, known, inputs, progress=progress)
-    result = replace(result, warnings=(*result.warnings, *_left_behind(project, inputs, result.run)))
-    log_run(project.root, "train", settings, {"run": result.run, "epochs": result.epochs})
+    result = run_training(project, settings, known, inputs, progress=progress, world=world)
+    if world is None or world.is_main:
+        result = replace(result, warnings=(*result.warnings, *_left_behind(project, inputs, result.run)))
+        log_run(project.root, "train", settings, {"run": result.run, "epochs": result.epochs})
     if result.stopped_because == "interrupted":
         raise KeyboardInterrupt
     return result
@@ -97,7 +102,7 @@ def train(
 
 def train_config(project: Project, settings: TrainSettings) -> str:
     """The config.toml that a run with these settings would have, the recipe's plan included."""
-    from fercli.stages.train_run import prepare
+    from fercli.stages.train_prepare import prepare
     from fercli.stages.train_settings import settings_text
 
     project.require(Face)
@@ -118,37 +123,6 @@ def with_split(project: Project, settings: TrainSettings) -> TrainSettings:
     if name not in names:
         project.split_rows(name)  # says which splits there are
     return replace(settings, split=name)
-
-
-def finished_result(run: Run) -> TrainResult:
-    """What a finished run says of itself, without reading anything but run.json."""
-    return replace(record_result(run.folder, run.record), is_unchanged=True)
-
-
-def record_result(folder: Path, record: RunRecord, **more: Any) -> TrainResult:  # fields of TrainResult
-    """The result that a run's record tells."""
-    told: dict[str, Any] = record.result  # JSON
-    best = told.get("best") or {}
-    names = ("metrics.csv", "curves.png", "model_card.md", "checkpoints/best.safetensors")
-    return TrainResult(
-        run=folder.name,
-        model=record.model,
-        status=record.status,
-        stopped_because=record.reason,
-        epochs=told.get("epochs", 0),
-        seconds=told.get("seconds", 0.0),
-        images_per_s=told.get("images_per_s", 0.0),
-        num_train=told.get("num_train", 0),
-        num_val=told.get("num_val", 0),
-        left_out=told.get("left_out") or {},
-        best_epoch=best.get("epoch", 0),
-        val_accuracy=best.get("val_accuracy"),
-        val_macro_f1=best.get("val_macro_f1"),
-        precision=str(record.decided.get("precision", "")),
-        outputs=tuple(f"runs/{folder.name}/{name}" for name in names if (folder / name).exists()),
-        next_command="fer eval --confusion",
-        **more,
-    )
 
 
 def _with_known_model(settings: TrainSettings) -> TrainSettings:
@@ -210,8 +184,3 @@ def _left_behind(project: Project, inputs: dict[str, str], run_id: str) -> list[
 def _plan_result(settings: TrainSettings, known: Run | None) -> TrainResult:
     verb = f"go on with run '{known.run_id}'" if known else f"train {settings.model_name} as a new run"
     return TrainResult(model=settings.model_name, is_dry_run=True, plan=(verb,))
-
-
-def stopped_by_clock(run_id: str, epochs: int, planned: int) -> Failure:
-    """What a training says that its time limit ended."""
-    return Failure(run_id, f"stopped by the time limit after {epochs} of {planned} epochs; the same command goes on")

@@ -47,6 +47,7 @@ class TrainSettings:
     name: str = setting("", "Add this to the name of the run.")
     seed: int = setting(0, "Draw everything random from this seed.", minimum=0)
     device: str = setting("auto", "Compute on: auto, cpu, cuda, mps.")
+    procs: int = setting(1, "Train in this many processes; each takes a GPU if there are.", minimum=1)
     limit: int | None = setting(None, "Learn from at most this many faces.", minimum=2)
     workers: int = setting(2, "Read crops too many for memory in this many processes.", minimum=0)
 
@@ -85,17 +86,23 @@ class TrainSettings:
 
 def identity(settings: TrainSettings) -> dict[str, Any]:  # JSON
     """The settings that two equal trainings share."""
-    plain = plain_settings(settings)
+    model, augment = parse_values(settings.model), parse_values(settings.augment)
+    plain = plain_settings(dataclasses.replace(settings, model=model, augment=augment))
     return {name: value for name, value in plain.items() if name not in _OUTSIDE}
 
 
 def settings_text(settings: TrainSettings, plan: "Plan", form: "InputFormat") -> str:
     """The run's config.toml: `fer train --config` reads it; [plan] and [input] say what the recipe made of it."""
+    header = "# How this run was made. Repeat it: fer train --config config.toml\n# [plan] and [input] only inform.\n"
+    made = {"plan": dataclasses.asdict(plan), "input": dataclasses.asdict(form)}
+    return header + given_text(settings) + "\n" + toml_text(made)
+
+
+def given_text(settings: TrainSettings) -> str:
+    """The settings that are not left to the recipe, as TOML."""
     given = {name: value for name, value in dataclasses.asdict(settings).items() if value is not None}
     tables = {name: parse_values(given.pop(name)) for name in ("model", "augment")}
-    header = "# How this run was made. Repeat it: fer train --config config.toml\n# [plan] and [input] only inform.\n"
-    plain_plan, plain_form = dataclasses.asdict(plan), dataclasses.asdict(form)
-    return header + toml_text({"train": given, **tables, "plan": plain_plan, "input": plain_form})
+    return toml_text({"train": given, **tables})
 
 
 def read_settings(text: str) -> TrainSettings:

@@ -128,7 +128,7 @@ def test_signal_is_an_interrupt_and_the_same_command_goes_on(project: Project, t
 def test_time_limit_is_partial_and_the_same_command_goes_on(project: Project) -> None:
     stopped = train(project, quick(time_limit_s=0.001))
     assert stopped.status == "interrupted"
-    assert "stopped by the time limit after 0 of 2 epochs" in stopped.failures[0].reason
+    assert "stopped by the time limit after 0 epochs" in stopped.failures[0].reason
     assert train(project, quick()).run == stopped.run
 
 
@@ -320,3 +320,8 @@ def test_weights_of_another_run_can_be_the_start(project: Project) -> None:
 def test_missing_weights_file_says_so(project: Project) -> None:
     with pytest.raises(InputError, match="no such weights file"):
         train(project, quick(backbone_weights=Path("gone.pth")))
+
+
+def test_numbers_spelled_as_words_are_the_same_work(project: Project) -> None:
+    train(project, quick(model={"width": 16, "hidden": 32}))
+    assert train(project, quick(model={"width": "16", "hidden": "32"})).is_unchanged

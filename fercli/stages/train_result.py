@@ -1,0 +1,65 @@
+"""What `fer train` tells of a run."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from fercli.core.results import Failure, StageResult
+from fercli.core.runs import Run, RunRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult(StageResult):
+    """The run; validation figures are those of the best epoch, the one that is kept."""
+
+    run: str = ""
+    model: str = ""
+    status: str = ""
+    stopped_because: str = ""
+    epochs: int = 0
+    best_epoch: int = 0
+    val_accuracy: float | None = None
+    val_macro_f1: float | None = None
+    num_train: int = 0
+    num_val: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+    images_per_s: float = 0.0
+    seconds: float = 0.0
+    precision: str = ""
+    was_resumed: bool = False
+
+
+def finished_result(run: Run) -> TrainResult:
+    """What a finished run says of itself, without reading anything but run.json."""
+    return replace(record_result(run.folder, run.record), is_unchanged=True)
+
+
+def record_result(folder: Path, record: RunRecord, **more: Any) -> TrainResult:  # fields of TrainResult
+    """The result that a run's record tells."""
+    told: dict[str, Any] = record.result  # JSON
+    best = told.get("best") or {}
+    names = ("metrics.csv", "curves.png", "model_card.md", "checkpoints/best.safetensors")
+    return TrainResult(
+        run=folder.name,
+        model=record.model,
+        status=record.status,
+        stopped_because=record.reason,
+        epochs=told.get("epochs", 0),
+        seconds=told.get("seconds", 0.0),
+        images_per_s=told.get("images_per_s", 0.0),
+        num_train=told.get("num_train", 0),
+        num_val=told.get("num_val", 0),
+        left_out=told.get("left_out") or {},
+        best_epoch=best.get("epoch", 0),
+        val_accuracy=best.get("val_accuracy"),
+        val_macro_f1=best.get("val_macro_f1"),
+        precision=str(record.decided.get("precision", "")),
+        outputs=tuple(f"runs/{folder.name}/{name}" for name in names if (folder / name).exists()),
+        next_command="fer eval --confusion",
+        **more,
+    )
+
+
+def stopped_by_clock(run_id: str, epochs: int) -> Failure:
+    """What a training says that its time limit ended."""
+    return Failure(run_id, f"stopped by the time limit after {epochs} epochs; the same command goes on")

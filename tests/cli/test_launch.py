@@ -1,0 +1,47 @@
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from fercli.core.project import Project
+from fercli.data.dataset import load_crops, make_reader
+from fercli.learn.device import Machine
+from fercli.learn.evaluate import validate
+from fercli.learn.predict import load_run_model
+from fercli.stages.train_prepare import prepare
+from tests.cli.run import run_fer
+from tests.learn.drawn import FORM
+from tests.stages.train_project import drawn_project, quick
+
+TOGETHER = [
+    "train", "--procs", "2", "--epochs", "2", "--batch-size", "8", "--precision", "fp32", "--lr", "0.01",
+    "--set", "model.width=16", "--set", "model.hidden=32", "--set", "image_size=24", "--set", "threads=1", "--json",
+]  # fmt: skip
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return drawn_project(tmp_path / "mine")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gloo")
+def test_two_processes_make_one_run_whose_figures_one_process_finds_again(project: Project) -> None:
+    code, out, _ = run_fer(*TOGETHER, "-p", project.root)
+    told = json.loads(out)["result"]
+    assert (code, told["status"], told["epochs"], told["is_unchanged"]) == (0, "finished", 2, False)
+    folder = project.root / "runs" / told["run"]
+    assert json.loads((folder / "run.json").read_text(encoding="utf-8"))["decided"]["num_processes"] == 2
+    loaded = load_run_model(folder, device="cpu", precision="fp32")
+    val = prepare(project, quick(split="default")).val
+    crops = load_crops(make_reader(val.root, val.paths, FORM))
+    machine = Machine("cpu", "fp32", "", 1)
+    found = validate(loaded.model, crops, val.targets, form=loaded.form, machine=machine, num_classes=2, batch_size=64)
+    assert (found.accuracy, found.macro_f1) == (told["val_accuracy"], told["val_macro_f1"])
+    code, out, _ = run_fer(*TOGETHER, "-p", project.root)
+    assert json.loads(out)["result"]["is_unchanged"]
+
+
+def test_dry_run_starts_no_process(project: Project) -> None:
+    code, out, _ = run_fer(*TOGETHER, "--dry-run", "-p", project.root)
+    assert (code, json.loads(out)["result"]["is_dry_run"]) == (0, True)
