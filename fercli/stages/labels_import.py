@@ -152,11 +152,12 @@ def _commit(
     before = {(vote.face_id, vote.annotator): vote for vote in project.rows(Vote)}
     new = [vote for reading in readings for vote in reading.matched.votes]
     votes, _, num_changed = merge_votes(before.values(), new)
-    touched = {vote.face_id for vote in votes if before.get((vote.face_id, vote.annotator)) != vote}
     rule = vote_settings(project)
-    labels = relabel(project, votes, rule, only=touched)
-    outputs = [_keep(project, settings, readings)]
+    # Votes that were there already count too: a run that was killed may have left them without a label.
+    labels = relabel(project, votes, rule, only={vote.face_id for vote in new})
+    outputs = [_keep(project, readings)]
     outputs += [project.write_rows(votes, Vote), project.write_rows(labels, Label), *_keep_gold(project, readings)]
+    _note(project, settings, readings)
     counts = label_counts(project, labels, votes, rule)
     notes = [note for reading in readings for note in guesses(reading)]
     result = LabelsImportResult(
@@ -196,19 +197,24 @@ def _import_counts(readings: Sequence[Reading]) -> dict[str, Any]:  # fields of 
     }
 
 
-def _keep(project: Project, settings: LabelsImportSettings, readings: Sequence[Reading]) -> str:
-    """Copy the files, extend the key, and note what was imported."""
+def _keep(project: Project, readings: Sequence[Reading]) -> str:
+    """Copy the files and extend the key, before votes name either."""
+    for reading in readings:
+        keep_file(project, reading.path, reading.kept)
+    write_key(project, readings[-1].matched.pseudonyms)
+    return "labels/imports"
+
+
+def _note(project: Project, settings: LabelsImportSettings, readings: Sequence[Reading]) -> None:
+    """Note what was imported; last, so that a run that was killed imports its files again."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     faces_mark = sha256_of(project.table_path(Face))
     entries = read_imports(project)
     for reading in readings:
-        keep_file(project, reading.path, reading.kept)
         counts = len(reading.matched.votes), reading.matched.num_unmatched
         how = reading.raw.format, reading.raw.reason, now, _mark(project, settings)
         entries.append(ImportedFile(reading.path.name, reading.digest, reading.kept, *how, *counts, faces_mark))
-    write_key(project, readings[-1].matched.pseudonyms)
     write_imports(project, entries)
-    return "labels/imports"
 
 
 def _keep_gold(project: Project, readings: Sequence[Reading]) -> list[str]:

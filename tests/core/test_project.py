@@ -72,7 +72,7 @@ def test_a_missing_table_names_the_command_that_makes_it(tmp_path: Path) -> None
         "aliases no table",
         "same but for case",
         "a word that is no class",
-    ],  # fmt: skip
+    ],
 )
 def test_a_wrong_config_is_one_clear_error(tmp_path: Path, text: str, error: type[Exception], message: str) -> None:
     (tmp_path / "fer.toml").write_text(text, encoding="utf-8")

@@ -1,0 +1,248 @@
+"""A command interrupted or killed in the middle, run again, ends with the same files as one that nobody disturbed."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.drawn import DrawnLesson, contents, must, read_csv
+from tests.stages.train_project import drawn_project
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+
+# Runs `fer` and sends its process group a signal at the n-th call of one function, before or after that call.
+DRIVER = """
+import importlib, os, signal, sys
+
+place, number, moment, name, *words = sys.argv[1:]
+module, _, path = place.partition(":")
+*owners, last = path.split(".")
+owner = importlib.import_module(module)
+for part in owners:
+    owner = getattr(owner, part)
+true_call, calls = getattr(owner, last), []
+
+def counted(*args, **kwargs):
+    calls.append(1)
+    is_time = len(calls) == int(number)
+    if is_time and moment == "before":
+        os.killpg(0, getattr(signal, name))
+    result = true_call(*args, **kwargs)
+    if is_time and moment == "after":
+        os.killpg(0, getattr(signal, name))
+    return result
+
+setattr(owner, last, counted)
+if place.startswith("fercli.learn"):
+    # A training as short as a test's saves only at its end.
+    from fercli.learn import trainer
+    trainer._SAVE_EVERY_S = trainer._SAVE_SHORT_EPOCHS_EVERY_S = 0.0
+from fercli.cli.app import main
+main(words)
+"""
+ITEM_DONE = "fercli.core.journal:ItemJournal.add"
+# Between the temporary file and its new name.
+FILE_WRITTEN = "fercli.core.files:_sync"
+STATE_SAVED = "fercli.learn.trainer:save_state"
+WEIGHTS_SAVED = "fercli.learn.trainer:save_checkpoint"
+# Between the note of a checkpoint and its tensors.
+TENSORS_WRITTEN = "fercli.learn.checkpoints:replace_bytes"
+TRAIN = ("train", "--epochs", "3", "--batch-size", "8", "--precision", "fp32", "--set", "threads=1")
+TRAIN += ("--set", "image_size=24", "--set", "model.width=16", "--set", "model.hidden=32")
+
+
+def disturb(place: str, number: int, sign: str, *words: object, moment: str = "after") -> tuple[int, str]:
+    """Exit code and stderr of a command that gets the signal at the `number`-th call of `place`."""
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER, place, str(number), moment, sign, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        start_new_session=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.fixture(scope="module")
+def added(tmp_path_factory: pytest.TempPathFactory, drawn_lesson: DrawnLesson) -> Path:
+    """A project with three videos and no frames."""
+    folder = tmp_path_factory.mktemp("added")
+    must("init", folder / "mine", "--classes", "happy,bored")
+    videos = [shutil.copy(drawn_lesson.video, folder / "one.mp4")]
+    for name, end in (("two", 24), ("three", 36)):
+        videos.append(_first_frames(drawn_lesson.video, folder / f"{name}.mp4", end))
+    must("add", *videos, "-p", folder / "mine")
+    return folder / "mine"
+
+
+def _first_frames(source: Path, path: Path, num: int) -> Path:
+    from fercli.vision.video import VideoReader, VideoWriter
+
+    with VideoWriter(path, (768, 432), 4) as writer:
+        for frame in VideoReader(source):
+            if frame.index < num:
+                writer.write(frame.rgb())
+    return path
+
+
+@pytest.fixture(scope="module")
+def extracted(added: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = Path(shutil.copytree(added, tmp_path_factory.mktemp("extracted") / "mine"))
+    must("extract-frames", "--end", "5s", "-p", root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def aligned_whole(extracted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = Path(shutil.copytree(extracted, tmp_path_factory.mktemp("whole") / "mine"))
+    must("align", "-p", root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def trained_whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = drawn_project(tmp_path_factory.mktemp("trained") / "mine").root
+    shutil.copytree(root, root.parent / "untrained")
+    must(*TRAIN, "-p", root)
+    return root
+
+
+def assert_interrupted(code: int, err: str) -> None:
+    assert code == 130, err
+    assert "fer: interrupted; what was finished is kept, the same command goes on from there" in err
+    assert "Traceback" not in err
+
+
+def leftovers(root: Path) -> list[str]:
+    """Temporary files and journals that are of no use any more."""
+    hidden = [path for path in root.rglob("*") if path.is_file() and path.name.startswith(".") and path.name != ".lock"]
+    return [path.relative_to(root).as_posix() for path in (*hidden, *(root / ".fer/running").rglob("*"))]
+
+
+def test_interrupted_extraction_goes_on_to_the_same_tables(added: Path, extracted: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(added, tmp_path / "mine"))
+    words = ("extract-frames", "--end", "5s", "-p", root)
+    assert_interrupted(*disturb(ITEM_DONE, 1, "SIGINT", *words))
+    assert not (root / "manifests/frames.csv").exists()
+    assert must(*words)["result"]["num_frames"] == len(read_csv(extracted / "manifests/frames.csv"))
+    assert contents(root, "manifests", "frames") == contents(extracted, "manifests", "frames")
+    assert leftovers(root) == []
+
+
+@pytest.mark.parametrize("number", [2, 4, 9])
+def test_killed_extraction_goes_on_to_the_same_tables(
+    added: Path, extracted: Path, tmp_path: Path, number: int
+) -> None:
+    root = Path(shutil.copytree(added, tmp_path / "mine"))
+    words = ("extract-frames", "--end", "5s", "-p", root)
+    assert disturb(FILE_WRITTEN, number, "SIGKILL", *words)[0] == -signal.SIGKILL
+    must(*words)
+    assert contents(root, "manifests", "frames") == contents(extracted, "manifests", "frames")
+
+
+def test_interrupted_align_goes_on_to_the_same_tables(extracted: Path, aligned_whole: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(extracted, tmp_path / "mine"))
+    assert_interrupted(*disturb(ITEM_DONE, 2, "SIGINT", "align", "-p", root))
+    journal = (root / ".fer/running/align.jsonl").read_text(encoding="utf-8")
+    assert len(journal.splitlines()) == 1 + 2
+    must("align", "-p", root)
+    assert contents(root, "manifests", "faces") == contents(aligned_whole, "manifests", "faces")
+    assert leftovers(root) == []
+
+
+def test_interrupted_align_does_no_frame_twice(extracted: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(extracted, tmp_path / "mine"))
+    disturb(ITEM_DONE, 2, "SIGINT", "align", "-p", root)
+    crop = next((root / ".fer/running/align").rglob("f000000-0.png"))
+    before = crop.stat().st_mtime_ns
+    must("align", "-p", root)
+    moved = next((root / "faces").rglob("f000000-0.png"))
+    assert moved.relative_to(root / "faces") == crop.relative_to(root / ".fer/running/align/faces")
+    assert moved.stat().st_mtime_ns == before
+
+
+# The journal's head; a crop of the first frame; a crop of a later one; the table.
+@pytest.mark.parametrize("number", [1, 4, 30, "table"])
+def test_killed_align_goes_on_to_the_same_tables(
+    extracted: Path, aligned_whole: Path, tmp_path: Path, number: int | str
+) -> None:
+    root = Path(shutil.copytree(extracted, tmp_path / "mine"))
+    place, count = ("fercli.core.tables:replace_text", 1) if number == "table" else (FILE_WRITTEN, int(number))
+    assert disturb(place, count, "SIGKILL", "align", "-p", root, moment="before")[0] == -signal.SIGKILL
+    assert not (root / "manifests/faces.csv").exists()
+    must("align", "-p", root)
+    assert contents(root, "manifests", "faces") == contents(aligned_whole, "manifests", "faces")
+
+
+def test_align_killed_while_it_is_done_again_leaves_the_old_faces_whole(aligned_whole: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(aligned_whole, tmp_path / "mine"))
+    words = ("align", "--size", "224", "-p", root)
+    assert disturb(ITEM_DONE, 3, "SIGKILL", *words)[0] == -signal.SIGKILL
+    assert contents(root, "manifests", "faces") == contents(aligned_whole, "manifests", "faces")
+    # The old settings find all as it was, and the new ones go on.
+    assert must("align", "-p", root)["result"]["is_unchanged"]
+    must(*words)
+    ids = [face["face_id"] for face in read_csv(aligned_whole / "manifests/faces.csv")]
+    assert [face["face_id"] for face in read_csv(root / "manifests/faces.csv")] == ids
+
+
+def test_interrupted_align_of_two_processes_says_one_line_and_goes_on(
+    extracted: Path, aligned_whole: Path, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(extracted, tmp_path / "mine"))
+    assert_interrupted(*disturb(ITEM_DONE, 1, "SIGINT", "align", "--workers", "2", "-p", root))
+    must("align", "-p", root)
+    assert contents(root, "manifests", "faces") == contents(aligned_whole, "manifests", "faces")
+
+
+def weights(root: Path) -> dict[str, bytes]:
+    (run,) = (root / "runs").iterdir()
+    return {name: (run / "checkpoints" / f"{name}.safetensors").read_bytes() for name in ("best", "last")}
+
+
+def history(root: Path) -> list[dict[str, str]]:
+    """metrics.csv without how long it took."""
+    (run,) = (root / "runs").iterdir()
+    clock = {"seconds", "images_per_s", "data_wait"}
+    return [{key: row[key] for key in row.keys() - clock} for row in read_csv(run / "metrics.csv")]
+
+
+def test_interrupted_training_goes_on_to_the_same_weights(trained_whole: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(trained_whole.parent / "untrained", tmp_path / "mine"))
+    assert_interrupted(*disturb(STATE_SAVED, 2, "SIGINT", *TRAIN, "-p", root))
+    assert must("runs", "-p", root)["result"]["runs"][0]["status"] == "interrupted"
+    assert must(*TRAIN, "-p", root)["result"]["was_resumed"]
+    assert weights(root) == weights(trained_whole)
+    assert history(root) == history(trained_whole)
+
+
+@pytest.mark.parametrize(("place", "number"), [(STATE_SAVED, 2), (WEIGHTS_SAVED, 2), (TENSORS_WRITTEN, 3)])
+def test_killed_training_goes_on_to_the_same_weights(
+    trained_whole: Path, tmp_path: Path, place: str, number: int
+) -> None:
+    root = Path(shutil.copytree(trained_whole.parent / "untrained", tmp_path / "mine"))
+    assert disturb(place, number, "SIGKILL", *TRAIN, "-p", root, moment="before")[0] == -signal.SIGKILL
+    assert must("runs", "-p", root)["result"]["runs"][0]["status"] == "interrupted"
+    must(*TRAIN, "-p", root)
+    assert weights(root) == weights(trained_whole)
+    assert history(root) == history(trained_whole)
+
+
+# The copy of the file, the key of annotators, votes, labels, the list of imports.
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
+def test_killed_import_goes_on_to_all_votes_and_labels(aligned: Path, tmp_path: Path, number: int) -> None:
+    faces = [row["face_id"] for row in read_csv(aligned / "manifests/faces.csv")]
+    lines = [f"{face_id},{annotator},engaged\n" for face_id in faces for annotator in ("ann", "ben")]
+    (tmp_path / "votes.csv").write_text("face_id,annotator,label\n" + "".join(lines), encoding="utf-8")
+    words = ("labels", "import", tmp_path / "votes.csv", "-p", aligned)
+    assert disturb(FILE_WRITTEN, number, "SIGKILL", *words, moment="before")[0] == -signal.SIGKILL
+    must(*words)
+    assert {row["annotator"] for row in read_csv(aligned / "manifests/votes.csv")} == {"a1", "a2"}
+    labels = read_csv(aligned / "manifests/labels.csv")
+    assert {label["face_id"]: label["label"] for label in labels} == dict.fromkeys(faces, "engaged")
