@@ -1,0 +1,65 @@
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fercli.data.transforms import InputFormat
+from fercli.learn.step import StepMaker
+from fercli.models.build import build_model, find_spec
+from tests.learn.drawn import MACHINE, plan
+
+SMALL: dict[str, dict[str, Any]] = {
+    "eac": {"width": 8, "blocks": (1, 1, 1, 1)},
+    "emonext-tiny": {"widths": (16, 16, 32, 32), "depths": (1, 1, 1, 1), "image_size": 64},
+    "ddamfn": {"width": 0.25, "repeats": (1, 1, 1)},
+    "drf-msam": {"width": 8, "hidden": 16},
+}
+
+
+def make_step(name: str, side: int, **changes: object) -> StepMaker:
+    torch.manual_seed(0)
+    spec = find_spec(name)
+    form = InputFormat.of_spec(spec, size=side)
+    how = plan(objective=spec.objective, **changes)
+    counts = np.array([4, 4, 4])
+    model = build_model(name, num_classes=3, **SMALL[name])
+    step = StepMaker(model, how, form, MACHINE, seed=0, class_counts=counts, steps_per_epoch=1)
+    step.begin_epoch(0)
+    return step
+
+
+@pytest.mark.parametrize(("name", "side"), [("eac", 64), ("emonext-tiny", 64), ("ddamfn", 112), ("drf-msam", 48)])
+@pytest.mark.parametrize("changes", [{}, {"mixup": 0.4}, {"accumulate": 2}, {"sam_rho": 0.05}], ids=str)
+def test_every_objective_learns_with_its_network(name: str, side: int, changes: dict[str, object]) -> None:
+    step = make_step(name, side, **changes)
+    before = {key: value.clone() for key, value in step.model.named_parameters()}
+    images = torch.randint(0, 256, (6, 3, side, side), dtype=torch.uint8)
+    loss_sum, num_right = step.step(images, torch.tensor([0, 1, 2, 0, 1, 2]), 0, 0)
+    assert math.isfinite(loss_sum)
+    assert 0 <= num_right <= 6
+    moved = [key for key, value in step.model.named_parameters() if not torch.equal(value, before[key])]
+    assert len(moved) > len(before) / 2
+
+
+def test_share_of_a_batch_scales_its_gradient() -> None:
+    whole = make_step("drf-msam", 48, optimizer="sgd", lr=0.1, momentum=0.0)
+    half = make_step("drf-msam", 48, optimizer="sgd", lr=0.1, momentum=0.0)
+    images, targets = torch.randint(0, 256, (6, 1, 48, 48), dtype=torch.uint8), torch.tensor([0, 1, 2, 0, 1, 2])
+    start = whole.model.get_parameter("classify.weight").detach().clone()
+    whole.step(images, targets, 0, 0)
+    half.step(images, targets, 0, 0, num_all=12)  # six of twelve faces, in a world of one: half the weight
+    full_move = whole.model.get_parameter("classify.weight").detach() - start
+    half_move = half.model.get_parameter("classify.weight").detach() - start
+    torch.testing.assert_close(half_move, full_move / 2)
+
+
+def test_clipped_gradient_moves_no_further_than_its_norm() -> None:
+    step = make_step("drf-msam", 48, optimizer="sgd", lr=1.0, momentum=0.0, clip_norm=0.01)
+    start = [value.detach().clone() for value in step.model.parameters()]
+    step.step(torch.randint(0, 256, (6, 1, 48, 48), dtype=torch.uint8), torch.tensor([0, 1, 2, 0, 1, 2]), 0, 0)
+    moved = sum(
+        float((value.detach() - old).square().sum()) for value, old in zip(step.model.parameters(), start, strict=True)
+    )
+    assert moved**0.5 == pytest.approx(0.01, rel=1e-3) or moved**0.5 < 0.01
