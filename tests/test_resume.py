@@ -144,6 +144,7 @@ def test_killed_extraction_goes_on_to_the_same_tables(
     assert disturb(FILE_WRITTEN, number, "SIGKILL", *words)[0] == -signal.SIGKILL
     must(*words)
     assert contents(root, "manifests", "frames") == contents(extracted, "manifests", "frames")
+    assert leftovers(root) == []
 
 
 def test_interrupted_align_goes_on_to_the_same_tables(extracted: Path, aligned_whole: Path, tmp_path: Path) -> None:
@@ -178,6 +179,7 @@ def test_killed_align_goes_on_to_the_same_tables(
     assert not (root / "manifests/faces.csv").exists()
     must("align", "-p", root)
     assert contents(root, "manifests", "faces") == contents(aligned_whole, "manifests", "faces")
+    assert leftovers(root) == []
 
 
 def test_align_killed_while_it_is_done_again_leaves_the_old_faces_whole(aligned_whole: Path, tmp_path: Path) -> None:
@@ -246,3 +248,13 @@ def test_killed_import_goes_on_to_all_votes_and_labels(aligned: Path, tmp_path: 
     assert {row["annotator"] for row in read_csv(aligned / "manifests/votes.csv")} == {"a1", "a2"}
     labels = read_csv(aligned / "manifests/labels.csv")
     assert {label["face_id"]: label["label"] for label in labels} == dict.fromkeys(faces, "engaged")
+
+
+def test_killed_export_leaves_no_half_folder(aligned: Path) -> None:
+    words = ("labels", "export", "-p", aligned)
+    assert disturb(FILE_WRITTEN, 5, "SIGKILL", *words)[0] == -signal.SIGKILL
+    assert not list((aligned / "exports").glob("*"))
+    folder = aligned / must(*words)["result"]["folder"]
+    assert folder == aligned / "exports/labels-csv"
+    assert len(list((folder / "images").iterdir())) == len(read_csv(folder / "votes.csv"))
+    assert leftovers(aligned) == []

@@ -12,6 +12,8 @@ from uuid import uuid4
 
 from fercli.core.errors import ProjectError
 
+_TEMPORARY = re.compile(r"\..*~[0-9a-f]{8}(\.[^.]*)?")
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -22,7 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         ProjectError: the disk is full, or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.stem}-{uuid4().hex[:8]}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}~{uuid4().hex[:8]}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -32,6 +34,13 @@ def replacing(path: Path) -> Iterator[Path]:
         raise storage_error(error, path) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep_temporaries(folder: Path) -> None:
+    """Delete what `replacing` left below `folder` when its process was killed; nobody may be writing there."""
+    for path in folder.rglob(".*~*"):
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def replace_bytes(path: Path, data: bytes) -> None:

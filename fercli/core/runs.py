@@ -13,7 +13,7 @@ from typing import Literal, get_args
 from filelock import FileLock, Timeout
 
 from fercli.core.errors import InputError, MissingStageError, ProjectError
-from fercli.core.files import replace_text, slug, unused
+from fercli.core.files import replace_text, slug, sweep_temporaries, unused
 
 RunStatus = Literal["running", "finished", "interrupted", "failed"]
 RUNS_FOLDER = "runs"
@@ -189,6 +189,7 @@ def holding(folder: Path) -> Iterator[None]:
         hint = "Wait for it, or start another run with --name or other settings."
         raise ProjectError(f"run '{folder.name}' is being trained by another process", hint=hint) from error
     try:
+        sweep_temporaries(folder / "checkpoints")
         yield
     finally:
         lock.release()

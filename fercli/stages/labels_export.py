@@ -1,5 +1,6 @@
 """`fer labels export`: faces to a folder that annotators, or a tool of theirs, can work on."""
 
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fercli.core.errors import InputError
-from fercli.core.files import slug, unused
+from fercli.core.files import slug, storage_error, unused
 from fercli.core.memory import fingerprint, recall, remember
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
@@ -82,8 +83,13 @@ def labels_export(
         return LabelsExportResult(is_dry_run=True, plan=plan)
     with project.writing():
         folder = _new_folder(project, settings)
-        _write_images(project, folder / "images", faces, sheets[0], progress)
-        _write_sheets(project, settings, folder, sheets)
+        # A folder with its name is whole: somebody may begin to fill it in.
+        waiting = project.root / ".fer" / "running" / STAGE
+        shutil.rmtree(waiting, ignore_errors=True)
+        _write_images(project, waiting / folder.name / "images", faces, sheets[0], progress)
+        _write_sheets(project, settings, waiting / folder.name, sheets)
+        _move(waiting / folder.name, folder)
+        shutil.rmtree(waiting, ignore_errors=True)
         result = LabelsExportResult(
             folder=project.relative(folder),
             **counts,
@@ -135,6 +141,14 @@ def _new_folder(project: Project, settings: LabelsExportSettings) -> Path:
     exports = project.root / "exports"
     taken = {path.name for path in exports.iterdir()} if exports.exists() else set()
     return exports / unused(name, taken)
+
+
+def _move(source: Path, target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+    except OSError as error:
+        raise storage_error(error, target) from error
 
 
 def _write_images(project: Project, folder: Path, faces: Sequence[Face], sheet: "Sheet", progress: Progress) -> None:

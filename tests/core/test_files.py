@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fercli.core.errors import ProjectError
-from fercli.core.files import replace_text, replacing, sha256_of, slug, storage_error, unused
+from fercli.core.files import replace_text, replacing, sha256_of, slug, storage_error, sweep_temporaries, unused
 
 
 def test_a_failed_write_keeps_the_old_file_and_no_other(tmp_path: Path) -> None:
@@ -31,6 +31,20 @@ def test_a_full_disk_says_so(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="the disk is full") as caught:
         fill()
     assert "Free some space" in caught.value.hint
+
+
+def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    with replacing(tmp_path / "a" / "lesson-1.mp4") as temporary:
+        temporary.write_bytes(b"x")
+        left = temporary.read_bytes(), temporary
+    left[1].write_bytes(left[0])  # as if it had never been renamed
+    kept = [
+        tmp_path / "a" / name for name in (".notes~1.txt", "b~12345678.txt", ".hidden-12345678.txt", "lesson-1.mp4")
+    ]
+    for path in kept:
+        path.write_bytes(b"x")
+    sweep_temporaries(tmp_path)
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
 
 
 def test_a_forbidden_folder_says_so() -> None:

@@ -90,3 +90,15 @@ def test_only_one_process_writes(tmp_path: Path) -> None:
     project = create_project(tmp_path, name="mine", classes=("a", "b"))
     with project.writing(), pytest.raises(ProjectError, match="another fer command"), project.writing():
         pass
+
+
+def test_writer_after_a_killed_one_sweeps_up_and_one_after_an_ended_one_does_not(tmp_path: Path) -> None:
+    project = create_project(tmp_path, name="mine", classes=("a", "b"))
+    left = project.root / "frames" / ".f000001~0123abcd.jpg"
+    left.write_bytes(b"half")
+    with project.writing():
+        assert left.exists()
+    (project.root / ".fer" / "writing").touch()  # what a killed writer leaves
+    with project.writing():
+        assert not left.exists()
+    assert not (project.root / ".fer" / "writing").exists()
