@@ -43,6 +43,7 @@ class Call:
         options: the settings that were given as options, None where they were not.
         title: the first line of what is shown, when the command has something better than its name.
         has_shown: the command has shown its counts itself; only warnings, paths and the next command are left to say.
+        last: settings of the stage's last run, which count below all others.
     """
 
     command: str
@@ -58,6 +59,7 @@ class Call:
     title: str = ""
     has_shown: bool = False
     root: Path | None = None
+    last: Mapping[str, object] = field(default_factory=dict)
 
     @functools.cached_property
     def project(self) -> Project:
@@ -76,6 +78,7 @@ class Call:
         section = self.command.replace(" ", "-")
         sections = self.project.config if needs_project else {}
         layers = [
+            Layer("the last run", self.last),
             *table_layers(sections, section, settings_class, "fer.toml"),
             Layer("environment", environment_values(os.environ, section, settings_class)),
             *table_layers(_read_config(self.config), section, settings_class, str(self.config)),

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from fercli.cli.options import Call
+from fercli.stages.last_settings import last_settings
 from fercli.stages.pipeline import RunResult, StatusResult, StepReport, run_until
 from fercli.stages.pipeline import status as run_status
 
@@ -36,7 +37,8 @@ def run(
 
 
 def _settings(call: Call, words: str, kind: type[Any]) -> Any:  # an instance of `kind`
-    return replace(call, command=words).settings(kind)
+    last = last_settings(call.project, words, kind)
+    return replace(call, command=words, last=last).settings(kind)
 
 
 def _show_status(name: str, result: StatusResult) -> None:
