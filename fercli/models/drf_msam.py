@@ -54,18 +54,14 @@ class DrfMsam(nn.Module):
         num_classes: logits.
         width: channels.
         hidden: units of the dense layer.
-        normalise: standardise the means that the head sees, without parameters of its own; not in the notebook. They
-            differ by 4 % of their size from face to face at the start, and training stands still for 500 to 1,500
-            steps until the head has found that; with it, it does not.
     """
 
-    def __init__(self, num_classes: int, *, width: int = 32, hidden: int = 512, normalise: bool = False) -> None:
+    def __init__(self, num_classes: int, *, width: int = 32, hidden: int = 512) -> None:
         super().__init__()
         self.receptive_fields = MultiBranch(1, width, (3, 5, 7))
         self.attention1 = MultiScaleAttention(width)
         self.attention2 = MultiScaleAttention(width)
         self.pool = nn.MaxPool2d(2)
-        self.normalise = nn.BatchNorm1d(width, affine=False) if normalise else nn.Identity()
         self.dense = nn.Linear(width, hidden)
         self.classify = nn.Linear(hidden, num_classes)
         init_like_keras(self)
@@ -75,4 +71,4 @@ class DrfMsam(nn.Module):
         x = self.pool(self.receptive_fields(image_BCHW))
         x = self.pool(self.attention1(x))
         x = self.pool(self.attention2(x))
-        return self.classify(F.relu(self.dense(self.normalise(x.mean((2, 3))))))
+        return self.classify(F.relu(self.dense(x.mean((2, 3)))))

@@ -171,8 +171,9 @@ def _nearest_free(seat: _Seat, seats: list[_Seat]) -> _Seat | None:
     for place in np.argsort(distances, kind="stable").tolist():
         if distances[place] > MAX_SEAT_DISTANCE:
             return None
-        if seats[place].frames.isdisjoint(seat.frames):
-            return seats[place]
+        other: _Seat = seats[place]
+        if other.frames.isdisjoint(seat.frames):
+            return other
     return None
 
 

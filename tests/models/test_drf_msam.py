@@ -10,16 +10,6 @@ def test_it_has_97223_parameters() -> None:
     assert sum(p.numel() for p in DrfMsam(7).parameters()) == 97_223
 
 
-def test_normalising_the_means_adds_no_parameters_and_makes_them_standard() -> None:
-    torch.manual_seed(0)
-    model = DrfMsam(7, normalise=True)
-    assert sum(p.numel() for p in model.parameters()) == 97_223
-    means = torch.rand(64, 32) * 0.01 + 0.2
-    torch.testing.assert_close(model.normalise(means).std(0, correction=0), torch.ones(32), atol=0.6, rtol=0)
-    torch.testing.assert_close(model.normalise(means).mean(0), torch.zeros(32), atol=1e-4, rtol=0)
-    assert torch.equal(DrfMsam(7).normalise(means), means)
-
-
 def test_maps_have_the_sizes_of_the_notebook() -> None:
     shapes = output_shapes(DrfMsam(7), torch.zeros(1, 1, 48, 48))
     assert shapes["receptive_fields"] == (1, 32, 48, 48)
