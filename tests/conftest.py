@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(skip)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder named by FER_REAL_DATA (see docs/real-data.md)."""
     return Path(os.environ["FER_REAL_DATA"]).resolve()
