@@ -1,5 +1,8 @@
 import functools
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -33,3 +36,17 @@ def test_an_error_of_a_worker_is_raised_here(workers: int) -> None:
 
 def test_no_items_build_no_worker() -> None:
     assert list(LocalEngine().map_items(pytest.fail, [])) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_workers_of_a_killed_process_end_with_it() -> None:
+    code = (
+        "import functools, math, os, signal\n"
+        "from fercli.engine.local import LocalEngine\n"
+        "results = LocalEngine(2).map_items(functools.partial(functools.partial, math.sqrt), [4.0] * 20)\n"
+        "assert next(results) == 2.0\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    # The workers hold the output's other end: this call returns only when the last of them has ended.
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL, done.stderr
