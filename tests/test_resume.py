@@ -18,6 +18,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX sig
 DRIVER = """
 import importlib, os, signal, sys
 
+# A test run in the background of a shell hands down an ignored Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 place, number, moment, name, *words = sys.argv[1:]
 module, _, path = place.partition(":")
 *owners, last = path.split(".")

@@ -14,7 +14,8 @@ from fercli.data.dataset import make_reader, prepare_crop
 from fercli.data.transforms import InputFormat, to_input
 from fercli.models.specs import ModelSpec
 
-Crop = UInt8[np.ndarray, "height width 3"]
+# The crops of a list need not be of one size.
+Crop = UInt8[np.ndarray, "_ _ 3"]
 
 
 def read_faces(root: Path, paths: Sequence[str], form: InputFormat) -> list[Crop]:

@@ -86,7 +86,7 @@ def _work_on_frame(plan: WorkerPlan, detector: "FaceDetector", task: PictureTask
     from fercli.vision.images import read_image
 
     image = read_image(plan.root / task.path)
-    detections = detector.detect([image])[0]
+    detections = [_rounded(face) for face in detector.detect([image])[0]]
     reasons = drop_reasons(detections, (image.shape[1], image.shape[0]), plan.rules)
     faces = []
     for number, face, reason in zip(_numbers(task, detections), detections, reasons, strict=True):
@@ -104,7 +104,7 @@ def _work_on_given(plan: WorkerPlan, detector: "FaceDetector", task: PictureTask
 
     image = _read_given(plan.root, task.path)
     large, factor = enlarge_small(image, _GIVEN_SIDE_PX)
-    found = [shrunk_back(face, factor) for face in detector.detect([large])[0]]
+    found = [_rounded(shrunk_back(face, factor)) for face in detector.detect([large])[0]]
     reasons = drop_reasons(found, (image.shape[1], image.shape[0]), plan.rules)
     kept = [face for face, reason in zip(found, reasons, strict=True) if reason is None]
     if not kept:
@@ -146,15 +146,24 @@ def _numbers(task: PictureTask, detections: Sequence["Detection"]) -> list[int]:
     return numbers
 
 
+def _rounded(face: "Detection") -> "Detection":
+    """The detection to a hundredth of a pixel, far below its error.
+
+    How many threads compute, and what else the machine does, changes the digits behind that; crops are cut by what the
+    table says, so that a run that was killed ends with the same files.
+    """
+    sides = {name: round(getattr(face, name), 2) for name in ("left", "top", "width", "height")}
+    return replace(face, landmarks=face.landmarks.round(2), confidence=round(face.confidence, 5), **sides)
+
+
 def _with_detection(row: Face, face: "Detection") -> Face:
-    # A thousandth of a pixel is far below the detector's error, and keeps the table readable.
-    points = (round(float(value), 3) for value in face.landmarks.ravel())
     names = [
         f"{part}_{axis}" for part in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"
     ]
+    points = (float(value) for value in face.landmarks.ravel())
     columns: dict[str, Any] = dict(zip(names, points, strict=True))  # Face has columns of several types
-    columns |= {name: round(getattr(face, name), 3) for name in ("left", "top", "width", "height")}
-    return replace(row, confidence=round(face.confidence, 6), **columns)
+    columns |= {name: getattr(face, name) for name in ("left", "top", "width", "height")}
+    return replace(row, confidence=face.confidence, **columns)
 
 
 def _written(plan: WorkerPlan, row: Face, cut: "Cut") -> Face:
