@@ -166,8 +166,10 @@ def open_project(root: Path) -> Project:
     return Project(root.resolve(), str(config["project"].get("name", root.resolve().name)), classes, aliases, config)
 
 
-def create_project(root: Path, *, name: str, classes: Sequence[str]) -> Project:
-    """Make the folder, its fer.toml and its empty rooms.
+def create_project(
+    root: Path, *, name: str, classes: Sequence[str], sections: Mapping[str, Mapping[str, object]] | None = None
+) -> Project:
+    """Make the folder, its fer.toml and its empty rooms; `sections` are settings that fer.toml begins with.
 
     Raises:
         ProjectError: a project is there already, with other classes; the same one is opened.
@@ -185,7 +187,7 @@ def create_project(root: Path, *, name: str, classes: Sequence[str]) -> Project:
     for folder in ("videos", "frames", "faces", "labels/imports", "manifests/splits", "runs", "reports", ".fer"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     header = "# A fer project. Settings written here differ from the built-in ones: `fer config show --origin`.\n"
-    table = {"project": {"name": name, "classes": list(classes)}}
+    table = {"project": {"name": name, "classes": list(classes)}, **(sections or {})}
     replace_text(root / CONFIG_NAME, header + toml_text(table))
     return open_project(root)
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from fercli.core.progress import Progress
-from fercli.core.project import Project
+from fercli.core.project import CONFIG_NAME, Project
 from fercli.core.results import Failure, StageResult
 from fercli.core.rows import Face, Label, Prediction
+from fercli.core.settings import Layer, resolve_settings
 from fercli.core.tables import read_table
 from fercli.engine.local import LocalEngine
 from fercli.stages.demo_material import Material, draw_lessons, video_path, write_annotations
@@ -24,7 +25,6 @@ BOUNDS = {
     "vote_accuracy": 0.9,
     "model_accuracy": 0.7,
 }
-_EVERY_S = 1.0
 _WORDS = {
     "add": "{num_videos} new videos, {num_known} known",
     "extract-frames": "{num_frames_in_project} frames, one a second",
@@ -39,10 +39,8 @@ _WORDS = {
     "report": "{num_bytes:,} bytes, in one file",
 }
 
-# The plain `fer train`, but for its length: the best epoch of the drawn classes came before the twentieth.
-_EPOCHS = 18
-
 Result = TypeVar("Result", bound=StageResult)
+Settings = TypeVar("Settings")
 
 
 class _Stop(Exception):  # noqa: N818  # no error: the demo ends early on purpose
@@ -101,9 +99,10 @@ class Walk:
         from fercli.stages.align import AlignSettings, align
         from fercli.stages.extract_frames import ExtractFramesSettings, extract_frames
 
-        every = ExtractFramesSettings(every_s=_EVERY_S)
+        every = self._settings("extract-frames", ExtractFramesSettings)
         self._stage("extract-frames", lambda: extract_frames(self.project, every, progress=self.progress))
-        self._stage("align", lambda: align(self.project, AlignSettings(), progress=self.progress))
+        cutting = self._settings("align", AlignSettings)
+        self._stage("align", lambda: align(self.project, cutting, progress=self.progress))
         found = compare_faces(self.project, lessons)
         self._figure("align_recall", found.recall, f"{len(found.seen)} of {found.num_true} drawn faces found")
         self._figure("align_precision", found.precision, f"{len(found.seen)} of {found.num_faces} found faces are real")
@@ -132,15 +131,15 @@ class Walk:
         from fercli.stages.split import SplitSettings, split
         from fercli.stages.train import TrainSettings, train
 
-        seed = self.settings.seed
-        self._stage("split", lambda: split(self.project, SplitSettings(seed=seed), progress=self.progress))
+        parting = self._settings("split", SplitSettings)
+        self._stage("split", lambda: split(self.project, parting, progress=self.progress))
         if self.settings.full:
-            large = TrainSettings(model_name="sfer-mdfae", epochs=2, seed=seed)
+            large = self._settings("train", TrainSettings, model="sfer-mdfae", epochs=2)
             self._stage("train sfer-mdfae", lambda: train(self.project, large, progress=self.progress))
-        small = TrainSettings(model_name="drf-msam", epochs=_EPOCHS, seed=seed)
+        small = self._settings("train", TrainSettings, model="drf-msam")
         run = self._stage("train drf-msam", lambda: train(self.project, small, progress=self.progress)).run
         self.figures["run"] = run
-        scoring = EvalSettings(confusion=True, seed=seed)
+        scoring = self._settings("eval", EvalSettings, confusion=True)
         self._stage("eval", lambda: evaluate(self.project, scoring, run, progress=self.progress))
         self._judge(found, run)
 
@@ -173,6 +172,11 @@ class Walk:
         told = self._stage("report", lambda: report(self.project, ReportSettings(), run, progress=self.progress))
         self.figures["report"] = told.path
         self.outputs.append(told.path)
+
+    def _settings(self, command: str, kind: type[Settings], **changes: object) -> Settings:
+        """The command's settings as fer.toml has them, but for what only the demo does."""
+        layers = (Layer(CONFIG_NAME, self.project.section(command)), Layer("fer demo", changes))
+        return resolve_settings(kind, layers).settings
 
     def _stage(self, name: str, run: Callable[[], Result]) -> Result:
         """Run one stage, take over what it warns of, and note what it made."""

@@ -11,6 +11,7 @@ from fercli.core.project import create_project, open_project
 from fercli.core.rows import Face, Vote
 from fercli.stages import demo_walk
 from fercli.stages.demo import DemoResult, DemoSettings, demo
+from tests.cli.run import run_fer
 
 SMALL = DemoSettings(subjects=12, seconds=3.0, annotators=3, keep_going=True, workers=1)
 
@@ -69,6 +70,15 @@ def test_finished_demo_says_so_at_once(result: DemoResult, folder: Path) -> None
     again = demo(folder, SMALL)
     assert again.is_unchanged
     assert again == replace(result, is_unchanged=True)
+
+
+@pytest.mark.parametrize("command", [("extract-frames",), ("split",), ("train",), ("eval",)], ids=" ".join)
+def test_bare_commands_in_the_demo_mean_what_the_demo_meant(
+    command: tuple[str, ...], result: DemoResult, folder: Path
+) -> None:
+    code, out, err = run_fer(*command, "-p", folder, "--json")
+    assert code == 0, err
+    assert json.loads(out)["result"]["is_unchanged"]
 
 
 def test_demo_goes_on_where_it_was(result: DemoResult, folder: Path) -> None:
