@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import re
+import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,10 +37,13 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def sweep_temporaries(folder: Path) -> None:
-    """Delete what `replacing` left below `folder` when its process was killed; nobody may be writing there."""
+def sweep_temporaries(folder: Path, *, older_than_s: float = 0.0) -> None:
+    """Delete what `replacing` left below `folder` when its process was killed.
+
+    Without an age nobody may be writing there.
+    """
     for path in folder.rglob(".*~*"):
-        if _TEMPORARY.fullmatch(path.name):
+        if _TEMPORARY.fullmatch(path.name) and time.time() - _changed_at(path) >= older_than_s:
             path.unlink(missing_ok=True)
 
 
@@ -94,6 +98,14 @@ def unused(name: str, taken: set[str]) -> str:
 
 def _spell(letter: str) -> str:
     return letter if ord(letter) < 128 or not letter.isalnum() else f"u{ord(letter):x}"
+
+
+def _changed_at(path: Path) -> float:
+    # A file that has just taken its own name is none to sweep up.
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
 
 
 def _sync(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One writer at a time in a project folder."""
+"""One writer at a time in a project folder, and in the folder of a run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +9,12 @@ from filelock import FileLock, Timeout
 from fercli.core.errors import ProjectError
 from fercli.core.files import sweep_temporaries
 
-# What is written only by who holds the lock; runs and reports are not.
+LOCK_NAME = ".lock"
+# What is written only by who holds the lock.
 _ROOMS = ("videos", "frames", "faces", "images", "labels", "manifests", "exports", ".fer/running")
+# What is written without it, one small file at a time: only what is old was left behind.
+_SHARED_ROOMS = ("reports", ".fer/stages")
+_OLD_S = 3600.0
 
 
 @contextmanager
@@ -36,8 +40,31 @@ def writing_lock(project_root: Path) -> Iterator[None]:
         if mark.exists():
             for room in _ROOMS:
                 sweep_temporaries(project_root / room)
+            for room in _SHARED_ROOMS:
+                sweep_temporaries(project_root / room, older_than_s=_OLD_S)
         mark.touch()
         yield
     finally:
         mark.unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
+def folder_lock(folder: Path, refusal: ProjectError) -> Iterator[None]:
+    """Hold one folder, made if need be; what a killed holder left half-written in it is swept up.
+
+    Args:
+        folder: of a run, or a part of it.
+        refusal: raised when another process holds the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK_NAME)
+    try:
+        lock.acquire(timeout=0.2)
+    except Timeout as error:
+        raise refusal from error
+    try:
+        sweep_temporaries(folder)
+        yield
+    finally:
         lock.release()

@@ -13,13 +13,13 @@ from typing import Literal, get_args
 from filelock import FileLock, Timeout
 
 from fercli.core.errors import InputError, MissingStageError, ProjectError
-from fercli.core.files import replace_text, slug, sweep_temporaries, unused
+from fercli.core.files import replace_text, slug, unused
+from fercli.core.locks import LOCK_NAME, folder_lock
 
 RunStatus = Literal["running", "finished", "interrupted", "failed"]
 RUNS_FOLDER = "runs"
 SCHEMA = "fer.run/1"
 _RECORD_FILE = "run.json"
-_LOCK_FILE = ".lock"
 _MEND = "Restore it, or delete the run folder."
 
 
@@ -129,7 +129,7 @@ def newest_finished(project_root: Path) -> Run:
     """
     finished = [run for run in list_runs(project_root) if run.status == "finished"]
     if not finished:
-        raise MissingStageError("no finished training run in this project", hint="Train one first: fer train.")
+        raise MissingStageError("no finished training run in this project", hint="Run: fer train")
     return max(finished, key=lambda run: (run.record.ended_at, run.run_id))
 
 
@@ -182,22 +182,26 @@ def holding(folder: Path) -> Iterator[None]:
     Raises:
         ProjectError: another process trains this run.
     """
-    lock = FileLock(folder / _LOCK_FILE)
-    try:
-        lock.acquire(timeout=0.2)
-    except Timeout as error:
-        hint = "Wait for it, or start another run with --name or other settings."
-        raise ProjectError(f"run '{folder.name}' is being trained by another process", hint=hint) from error
-    try:
-        sweep_temporaries(folder / "checkpoints")
+    hint = "Wait for it, or start another run with --name or other settings."
+    with folder_lock(folder, ProjectError(f"run '{folder.name}' is being trained by another process", hint=hint)):
         yield
-    finally:
-        lock.release()
+
+
+@contextmanager
+def writing_part(folder: Path) -> Iterator[None]:
+    """Hold one part of a run, such as its eval/test/, while it is written.
+
+    Raises:
+        ProjectError: another process writes it.
+    """
+    hint = "Wait until it has ended, then run this again."
+    with folder_lock(folder, ProjectError(f"another fer command is writing to '{folder}'", hint=hint)):
+        yield
 
 
 def is_held(folder: Path) -> bool:
     """Whether a living process trains the run in `folder`."""
-    path = folder / _LOCK_FILE
+    path = folder / LOCK_NAME
     if not path.exists():
         return False
     lock = FileLock(path)

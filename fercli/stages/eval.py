@@ -12,7 +12,7 @@ from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Label, Prediction, Vote
-from fercli.core.runs import Run, find_run
+from fercli.core.runs import Run, find_run, writing_part
 from fercli.core.settings import setting
 from fercli.core.tables import read_table
 
@@ -102,9 +102,10 @@ def evaluate(
     predictions = None if force else _known_predictions(project, chosen, settings, stage, predictions_mark)
     predictions = predictions or _predict(project, chosen, settings, progress)
     findings = find_out(project, chosen, settings, predictions)
-    outputs = write_files(project, chosen, settings, findings)
-    result = _result(what, findings, outputs, tuple(_warnings(project, chosen, settings, findings)))
-    remember(project.root, stage, mark, settings, result, items={"predictions": predictions_mark})
+    with writing_part(chosen.folder / "eval" / settings.split):
+        outputs = write_files(project, chosen, settings, findings)
+        result = _result(what, findings, outputs, tuple(_warnings(project, chosen, settings, findings)))
+        remember(project.root, stage, mark, settings, result, items={"predictions": predictions_mark})
     return result
 
 

@@ -13,7 +13,7 @@ from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Label, SplitRow
-from fercli.core.runs import Run, find_run
+from fercli.core.runs import Run, find_run, writing_part
 from fercli.core.settings import setting, suggestion
 from fercli.core.tables import read_table
 
@@ -98,11 +98,10 @@ def gradcam(
     find_layer(loaded.model, settings.layer or loaded.spec.cam_layer)
     if settings.list_layers:
         return _list_layers(chosen, settings, loaded)
-    if settings.images is not None:
-        result = _look_at_images(project, chosen, settings, loaded, progress)
-    else:
-        result = _look_at_split(project, chosen, settings, loaded, progress)
-    remember(project.root, stage, mark, settings, result)
+    look = _look_at_split if settings.images is None else _look_at_images
+    with writing_part(chosen.folder / "gradcam"):
+        result = look(project, chosen, settings, loaded, progress)
+        remember(project.root, stage, mark, settings, result)
     return result
 
 

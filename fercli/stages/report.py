@@ -97,7 +97,7 @@ def _has_finished(project: Project) -> bool:
 
 def _mark(project: Project, run: Run | None, settings: ReportSettings) -> str:
     inputs = [project.root / "fer.toml", *(project.table_path(row_type) for row_type in TABLES)]
-    inputs += sorted(project.split_path("x").parent.glob("*"))
+    inputs += sorted(project.split_path("x").parent.glob("[!.]*"))
     if run:
         inputs += sorted(path for pattern in _RUN_FILES for path in run.folder.glob(pattern))
     return fingerprint(settings, inputs, [__version__, run.run_id if run else ""])
