@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 from fercli.core.errors import InputError, MediaError
 from fercli.core.files import slug, unused
-from fercli.core.memory import fingerprint, recall, remember
+from fercli.core.memory import fingerprint, forget_overwritten, recall, remember
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure, StageResult
 from fercli.core.rows import Video
-from fercli.core.runs import Run, find_run
+from fercli.core.runs import Run, digest, find_run
 from fercli.core.settings import setting, suggestion
 from fercli.stages.media_files import Listing, MediaItem, find_media, list_files, shown
 
@@ -90,7 +90,9 @@ def predict(
     """
     chosen = find_run(project.root, run)
     listing = list_files([_path_of(project, word) for word in media], project.root, skip_own=False)
-    stage, mark = f"predict-{chosen.run_id}", _mark(chosen, settings, listing)
+    # Each set of media has its own memory: predicting one video forgets nothing of another.
+    family = f"predict-{chosen.run_id}"
+    stage, mark = f"{family}-{digest(sorted(media))[:12]}", _mark(chosen, settings, listing)
     known = recall(project.root, stage, mark, PredictResult)
     if known and not known.failures and not force:
         return known
@@ -102,6 +104,7 @@ def predict(
         return PredictResult(run=chosen.run_id, is_dry_run=True, plan=plan, num_foreign=found.num_foreign)
     with project.writing():
         result = _predict_all(project, chosen, settings, found.items, found.num_foreign, progress)
+        forget_overwritten(project.root, family, result.outputs)
         remember(project.root, stage, mark, settings, result)
     return result
 

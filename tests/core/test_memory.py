@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from fercli.core.memory import changed_settings, fingerprint, read_state, recall, remember
+from fercli.core.memory import changed_settings, fingerprint, forget_overwritten, read_state, recall, remember
 from fercli.core.results import Failure, StageResult
 
 
@@ -66,3 +66,11 @@ def test_a_fingerprint_follows_settings_and_contents(tmp_path: Path) -> None:
     assert fingerprint(Sample(2), [table]) != first
     table.write_text("b", encoding="utf-8")
     assert fingerprint(Sample(), [table]) != first
+
+
+def test_run_whose_output_another_has_overwritten_is_forgotten(remembered: Path) -> None:
+    for stage, output in (("predict-a", "one.csv"), ("predict-b", "two.csv")):
+        remember(remembered, stage, "mark", Sample(), SampleResult(num_faces=1, dropped={}, outputs=(output,)))
+    forget_overwritten(remembered, "predict", ("two.csv",))
+    assert read_state(remembered, "predict-a") is not None
+    assert read_state(remembered, "predict-b") is None

@@ -113,6 +113,24 @@ def test_second_call_does_nothing_and_force_gives_the_same_bytes(project: Projec
     assert {path: (project.root / path).read_bytes() for path in first.outputs} == before
 
 
+def test_another_medium_leaves_the_first_one_known(project: Project, video: Path, tmp_path: Path) -> None:
+    settings = PredictSettings(out=("csv",))
+    other = write_video(tmp_path / "empty.mp4", [draw_room(64, 64)] * 3, fps=10)
+    predict(project, settings, [str(video)])
+    predict(project, settings, [str(other)])
+    assert predict(project, settings, [str(video)]).is_unchanged
+
+
+def test_medium_of_the_same_name_makes_the_first_one_unknown(project: Project, video: Path, tmp_path: Path) -> None:
+    settings = PredictSettings(out=("csv",))
+    namesake = write_video(tmp_path / video.name, [draw_room(64, 64)] * 3, fps=10)
+    predict(project, settings, [str(video)])
+    predict(project, settings, [str(namesake)])
+    assert len(rows(project, "two-pupils.csv")) == 0
+    assert not predict(project, settings, [str(video)]).is_unchanged
+    assert len(rows(project, "two-pupils.csv")) > 0
+
+
 def test_folder_of_pictures_gives_one_table_and_drawn_pictures(project: Project, video: Path, tmp_path: Path) -> None:
     folder = tmp_path / "Photos"
     folder.mkdir()
