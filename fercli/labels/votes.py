@@ -15,6 +15,9 @@ from fercli.labels.votes_ferplus import HEADER, read_ferplus
 from fercli.labels.votes_folder import read_folder
 from fercli.labels.votes_labelstudio import read_label_studio
 
+# A zip with members, and one without.
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+
 VotesFormat = Literal["csv", "label-studio", "cvat", "ferplus", "folder"]
 
 
@@ -60,15 +63,13 @@ def detect_format(path: Path) -> VotesFormat:
     """Tell the format by what is inside; the file's name does not count.
 
     Raises:
-        InputError: the file is empty, or a zip of something else.
+        InputError: the file is empty, or a zip that is broken or of something else.
     """
     if path.is_dir():
         return "folder"
     head = read_head(path, 4096)
-    if zipfile.is_zipfile(path) and head.startswith(b"PK"):
-        if holds_cvat(path):
-            return "cvat"
-        raise InputError(f"{path}: a zip without annotations.xml", hint="Unpack it, and import the files inside.")
+    if head.startswith(_ZIP):
+        return _zip_format(path)
     start = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
     if start.startswith("<"):
         return "cvat"
@@ -78,3 +79,14 @@ def detect_format(path: Path) -> VotesFormat:
     if tuple(header) == HEADER:
         return "ferplus"
     return "label-studio" if {"annotation_id", "annotator"} <= set(header) else "csv"
+
+
+def _zip_format(path: Path) -> VotesFormat:
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path}: a zip that is cut short or damaged", hint="Export or download it again.")
+    if holds_cvat(path):
+        return "cvat"
+    with zipfile.ZipFile(path) as archive:
+        if "xl/workbook.xml" in archive.namelist():
+            raise InputError(f"{path}: an Excel workbook", hint="Save its sheet as CSV (UTF-8), and import that.")
+    raise InputError(f"{path}: a zip without annotations.xml", hint="Unpack it, and import the files inside.")

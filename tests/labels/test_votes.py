@@ -45,6 +45,24 @@ def test_zip_of_something_else_is_refused(tmp_path: Path) -> None:
         detect_format(path)
 
 
+def test_zip_that_is_cut_short_is_called_so(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("annotations.xml", "<annotations/>")
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(InputError, match="cut short or damaged"):
+        detect_format(path)
+
+
+def test_excel_workbook_gets_the_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "votes.xlsx"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+    with pytest.raises(InputError, match="an Excel workbook") as caught:
+        detect_format(path)
+    assert "CSV" in caught.value.hint
+
+
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.csv: does not exist"):
         read_votes(tmp_path / "none.csv")
