@@ -176,8 +176,8 @@ def _option_of(column: "dataclasses.Field[Any]") -> inspect.Parameter:
     declaration = f"--{name}/--no-{name}" if inner is bool else f"--{name}"
     option = typer.Option(
         declaration,
-        help=column.metadata["help"],
-        show_default=_shown_default(column.default),
+        help=_help_line(column),
+        show_default=False,
         metavar=_metavar(inner, column.metadata["unit"]),
     )
     kind: Any = inner if inner in (int, float, bool, str, Path) and not column.metadata["unit"] else str
@@ -194,12 +194,20 @@ def _metavar(kind: Any, unit: str) -> str | None:  # a type of a settings field
     return "DURATION" if unit == "s" else None
 
 
-def _shown_default(default: object) -> str | bool:
+def _help_line(column: "dataclasses.Field[Any]") -> str:
+    # Typer puts a default that it is told in brackets within brackets.
+    default = _shown_default(column.default, column.metadata["unit"])
+    return f"{column.metadata['help']} Default: {default}." if default else str(column.metadata["help"])
+
+
+def _shown_default(default: object, unit: str) -> str:
     if default is None or default == "" or default == () or default is dataclasses.MISSING:
-        return False
+        return ""
     if isinstance(default, bool):
         return "yes" if default else "no"
-    return ",".join(str(part) for part in default) if isinstance(default, tuple) else str(default)
+    if isinstance(default, tuple):
+        return ",".join(str(part) for part in default)
+    return f"{default:g}{unit}" if isinstance(default, float) else str(default)
 
 
 def _shared_options(*, has_settings: bool) -> list[inspect.Parameter]:
