@@ -57,7 +57,7 @@ def draw_votes(project: fercli.Project, lesson: Lesson, folder: Path) -> tuple[P
         truths = lesson.truth(index_of[face.frame_id])
         nose = np.array((face.nose_x, face.nose_y), dtype=float)
         nearest = min(truths, key=lambda truth: float(np.linalg.norm(truth.landmarks[2] - nose)))
-        shown.append(present_face(face.face_id, face.path, nearest.emotion, nearest.intensity, rng))
+        shown.append(present_face(face.face_id, face.path, nearest.emotion, nearest.intensity, rng=rng))
     return write_votes(folder, [cast_votes(annotator, shown, rng) for annotator in draw_annotators(3, rng)])
 
 

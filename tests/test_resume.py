@@ -213,7 +213,7 @@ def weights(root: Path) -> dict[str, bytes]:
 def history(root: Path) -> list[dict[str, str]]:
     """metrics.csv without how long it took."""
     (run,) = (root / "runs").iterdir()
-    clock = {"seconds", "images_per_s", "data_wait"}
+    clock = {"seconds", "images_per_s", "data_wait", "cpu_s"}
     return [{key: row[key] for key in row.keys() - clock} for row in read_csv(run / "metrics.csv")]
 
 

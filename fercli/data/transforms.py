@@ -107,23 +107,6 @@ def augment(
     return _erase(image, augmentation, generator) if augmentation.erase else image
 
 
-def mix(
-    image_BCHW: Float[Tensor, "batch channels height width"],
-    target_BK: Float[Tensor, "batch classes"],
-    *,
-    alpha: float,
-    generator: torch.Generator,
-) -> tuple[Float[Tensor, "batch channels height width"], Float[Tensor, "batch classes"]]:
-    """Blend each picture and its target with another of the batch, one weight a batch from Beta(alpha, alpha).
-
-    Source: Zhang et al., mixup, ICLR 2018, eq. 1.
-    """
-    weight = _draw_beta(alpha, generator)
-    other = torch.randperm(len(image_BCHW), generator=generator).to(image_BCHW.device)
-    image = torch.lerp(image_BCHW[other], image_BCHW, weight)
-    return image, torch.lerp(target_BK[other], target_BK, weight)
-
-
 def _to_channels(image: Tensor, channels: int) -> Tensor:
     if image.shape[1] == channels:
         return image
@@ -217,9 +200,3 @@ def _erase(image: Tensor, augmentation: Augmentation, generator: torch.Generator
     is_erased = in_rows[:, None, :, None] & in_columns[:, None, None, :]
     is_chosen = (chances[:, 4] < augmentation.erase)[:, None, None, None]
     return image.masked_fill(is_erased & is_chosen, 0.0)
-
-
-def _draw_beta(alpha: float, generator: torch.Generator) -> float:
-    # Two gammas make a beta; torch's gamma sampler takes a generator only in this private form.
-    pair = torch._standard_gamma(torch.full((2,), alpha, dtype=torch.float64), generator=generator)
-    return float(pair[0] / pair.sum())

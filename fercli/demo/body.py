@@ -39,7 +39,7 @@ def draw_body(
     hair = _back_hair(identity, canvas)
     if not is_scarf:
         layers.lay(_flat(tone(identity.hair, 0.7)) * (1 - 0.12 * np.abs(np.sin(9 * x)))[..., None], hair)
-    _lay_clothes(layers, identity, canvas, light, rng)
+    _lay_clothes(layers, identity, canvas, light, rng=rng)
     _lay_neck(layers, identity, canvas, light)
     if is_scarf:
         folds = 0.85 + 0.12 * np.sin(7 * y + 3 * np.abs(x))
@@ -67,7 +67,7 @@ def _back_hair(identity: Identity, canvas: Canvas) -> Mask:
     return blur(canvas.mask(smooth_curve(_mirrored(half))), 0.02 * canvas.scale)
 
 
-def _lay_clothes(layers: Layers, identity: Identity, canvas: Canvas, light: Light, rng: np.random.Generator) -> None:
+def _lay_clothes(layers: Layers, identity: Identity, canvas: Canvas, light: Light, *, rng: np.random.Generator) -> None:
     x, y = canvas.grid()
     torso = canvas.mask(np.concatenate([smooth_curve(_mirrored(_TORSO)), [(2.75, 4.6), (-2.75, 4.6)]]))
     round_chest = 0.9 * np.sqrt(np.clip(1 - (x / 2.85) ** 2 - (np.clip(2.9 - y, 0, 1) / 1.3) ** 2, 0.01, None))

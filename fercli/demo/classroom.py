@@ -62,7 +62,7 @@ class Lesson:
             frame = self._room.copy()
             for pupil, head in zip(reversed(self.pupils), reversed(self._heads), strict=True):
                 mood = pupil.timeline.at(index / self.fps)
-                draw_face(frame, pupil.identity, head, mood.expression, _placement(pupil))
+                draw_face(frame, pupil.identity, head, mood.expression, place=_placement(pupil))
             yield noise.add_to(cv2.GaussianBlur(frame, (3, 3), _LENS_BLUR_PX))
 
     def truth(self, frame_index: int) -> list[TrueFace]:

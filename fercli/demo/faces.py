@@ -41,6 +41,7 @@ def draw_face(
     identity: Identity,
     head: HeadSprite,
     face: Expression,
+    *,
     place: Placement,
 ) -> FaceTruth:
     """Draw a head into `frame` (RGB, in place) and tell where its face is."""
@@ -63,8 +64,8 @@ def _draw_features(rgb: np.ndarray, identity: Identity, head: HeadSprite, face: 
     eyes = (place_eye(identity, shape, face, -1), place_eye(identity, shape, face, 1))
     brows = (place_brow(identity, shape, face, -1), place_brow(identity, shape, face, 1))
     mouth = place_mouth(identity, shape, face)
-    shade_folds(pen, shape, face, eyes, brows, mouth)
-    draw_mouth(pen, identity, shape, face, mouth)
+    shade_folds(pen, shape, face, eyes, brows=brows, mouth=mouth)
+    draw_mouth(pen, identity, shape, face, mouth=mouth)
     for eye, brow, skin in zip(eyes, brows, head.lid_colors, strict=True):
         draw_eye(pen, identity, eye, skin)
         draw_brow(pen, identity, brow, skin)

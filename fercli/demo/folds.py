@@ -16,7 +16,7 @@ _CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 15)[:-1]), np.sin(np.linspa
 
 
 def shade_folds(
-    pen: Pen, shape: FaceShape, face: Expression, eyes: tuple[Eye, Eye], brows: tuple[Brow, Brow], mouth: Mouth
+    pen: Pen, shape: FaceShape, face: Expression, eyes: tuple[Eye, Eye], *, brows: tuple[Brow, Brow], mouth: Mouth
 ) -> None:
     """Shade the skin beside nose, mouth and eyes and between the brows as the expression asks."""
     left, top = (round(pen.origin[axis] + _AREA[axis] * pen.scale) for axis in (0, 1))
@@ -28,7 +28,7 @@ def shade_folds(
         strength = max(0.5 * face.bags, 0.4 * (face.squint - 0.25))
         soft.line(moved(eye.lower[2:-2], 0, 0.085), _shade(strength), 0.045)
     for side, brow in zip((-1, 1), brows, strict=True):
-        _lay_frown(soft, shape, face, brow, side)
+        _lay_frown(soft, shape, face, brow, side=side)
     layer = cv2.GaussianBlur(layer, (0, 0), max(0.028 * pen.scale, 0.5))
     part = pen.image[top:bottom, left:right]
     cv2.multiply(part, cv2.cvtColor(layer, cv2.COLOR_GRAY2RGB), part, scale=1 / _PLAIN)
@@ -53,7 +53,7 @@ def _lay_cheeks(soft: Pen, shape: FaceShape, face: Expression, mouth: Mouth) -> 
             soft.line(np.stack([corner, corner + np.array((side * 0.035, 0.11))]), _shade(0.8 * sulk), 0.03)
 
 
-def _lay_frown(soft: Pen, shape: FaceShape, face: Expression, brow: Brow, side: int) -> None:
+def _lay_frown(soft: Pen, shape: FaceShape, face: Expression, brow: Brow, *, side: int) -> None:
     if face.brow_knit > 0.25:
         start = np.array((side * 0.055, shape.brow_y - 0.02 - brow.lift))
         soft.line(np.stack([start, start + np.array((-side * 0.01, 0.15))]), _shade(0.7 * face.brow_knit), 0.035)

@@ -55,11 +55,11 @@ def paint_head(identity: Identity, scale: float, light: Light, gain: float = 1.0
     x, y = canvas.grid()
     relief = carve_relief(shape, identity, x, y)
     layers = Layers.empty(canvas)
-    _paint_ears(layers, identity, canvas, x, y)
+    _paint_ears(layers, identity, canvas, x, y=y)
     face = canvas.mask(shape.outline)
-    skin = _skin(identity, shape, x, y, rng) * shade_relief(relief, scale, light)[..., None]
-    layers.lay(_with_beard(skin, identity, shape, (x, y), rng), face)
-    _paint_hair(layers, identity, canvas, (x, y), light, rng)
+    skin = _skin(identity, shape, x, y, rng=rng) * shade_relief(relief, scale, light)[..., None]
+    layers.lay(_with_beard(skin, identity, shape, (x, y), rng=rng), face)
+    _paint_hair(layers, identity, canvas, (x, y), light=light, rng=rng)
     rgb, alpha = layers.to_bytes(gain)
     jaw = jaw_share(shape, y)
     colors = (_color_at(rgb, canvas, -shape.eye_x, -0.16), _color_at(rgb, canvas, shape.eye_x, -0.16))
@@ -69,7 +69,9 @@ def paint_head(identity: Identity, scale: float, light: Light, gain: float = 1.0
     return HeadSprite(rgb, alpha, depth, jaw, columns, rows, scale, canvas.origin, shape, colors)
 
 
-def _skin(identity: Identity, shape: FaceShape, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _skin(
+    identity: Identity, shape: FaceShape, x: np.ndarray, y: np.ndarray, *, rng: np.random.Generator
+) -> np.ndarray:
     """Skin colour before light: red cheeks and nose, darker sockets, blotches, a shadow below nose and lip."""
     side = np.abs(x)
 
@@ -93,6 +95,7 @@ def _with_beard(
     identity: Identity,
     shape: FaceShape,
     grid: tuple[np.ndarray, np.ndarray],
+    *,
     rng: np.random.Generator,
 ) -> np.ndarray:
     if not identity.beard:
@@ -106,7 +109,7 @@ def _with_beard(
     return np.asarray(skin * (1 - cover) + np.asarray(identity.hair, np.float32) * 1.1 * cover)
 
 
-def _paint_ears(layers: Layers, identity: Identity, canvas: Canvas, x: np.ndarray, y: np.ndarray) -> None:
+def _paint_ears(layers: Layers, identity: Identity, canvas: Canvas, x: np.ndarray, *, y: np.ndarray) -> None:
     angle = np.linspace(0, 2 * np.pi, 28, endpoint=False)
     for side in (-1, 1):
         center = side * 1.0 * identity.face_width
@@ -121,6 +124,7 @@ def _paint_hair(
     identity: Identity,
     canvas: Canvas,
     grid: tuple[np.ndarray, np.ndarray],
+    *,
     light: Light,
     rng: np.random.Generator,
 ) -> None:

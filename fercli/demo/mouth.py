@@ -43,7 +43,7 @@ def place_mouth(identity: Identity, shape: FaceShape, face: Expression) -> Mouth
     return Mouth(*(curve(x, y) for y in (top, above, below, below + 0.125 * full * _SWELL**0.6)))
 
 
-def draw_mouth(pen: Pen, identity: Identity, shape: FaceShape, face: Expression, mouth: Mouth) -> None:
+def draw_mouth(pen: Pen, identity: Identity, shape: FaceShape, face: Expression, *, mouth: Mouth) -> None:
     """Draw the lips and what is between them."""
     lip = _lip_color(pen, identity, shape)
     pen.fill(between(mouth.top, mouth.above), tone(lip, 0.86))

@@ -61,7 +61,7 @@ class DrawnVote:
     created_at: str
 
 
-def present_face(face_id: str, path: str, emotion: str, intensity: float, rng: np.random.Generator) -> JudgedFace:
+def present_face(face_id: str, path: str, emotion: str, intensity: float, *, rng: np.random.Generator) -> JudgedFace:
     """Make a face ready for judgement; the fainter its emotion, the stronger the lure of another one."""
     others = CONFUSED_WITH[emotion]
     lure = str(rng.choice(list(others), p=list(others.values())))

@@ -97,9 +97,9 @@ def measure_agreement(
     return Agreement(
         len(counts),
         int(counts.sum()),
-        estimate(counts, fleiss_sums, fleiss_of_sums, units, rng),
-        estimate(counts, krippendorff_sums, krippendorff_of_sums, units, rng),
-        estimate(counts, percent_sums, ratio_of_sums, units, rng),
+        estimate(counts, fleiss_sums, fleiss_of_sums, units, rng=rng),
+        estimate(counts, krippendorff_sums, krippendorff_of_sums, units, rng=rng),
+        estimate(counts, percent_sums, ratio_of_sums, units, rng=rng),
         {name: fleiss_kappa(pair) for name, pair in by_class.items()},
         {name: krippendorff_alpha(pair) for name, pair in by_class.items()},
         len(np.unique(counts.sum(axis=1))) <= 1,
@@ -178,6 +178,7 @@ def estimate(
     sums_of: Callable[[Float[np.ndarray, "faces columns"]], Float[np.ndarray, "faces sums"]],
     of_sums: Callable[[Float[np.ndarray, " sums"]], float | None],
     units: Units,
+    *,
     rng: np.random.Generator | None,
 ) -> Estimate:
     """A coefficient and its percentile interval over resampled units; under MIN_UNITS units there is no interval."""

@@ -89,14 +89,14 @@ def compare_annotators(
     is_anonymous = any(is_ballot(annotator) for annotator in codes.annotators)
     right, has_rest, rest_winner = _against_the_rest(codes)
     units = units_of([codes.face_ids[place] for place in codes.face.tolist()], unit_name, unit_of_face)
-    ceiling = estimate(np.column_stack([right, has_rest]).astype(np.float64), _same, ratio_of_sums, units, rng)
+    ceiling = estimate(np.column_stack([right, has_rest]).astype(np.float64), _same, ratio_of_sums, units, rng=rng)
     by_class = {
         name: _share(right[rest_winner == place], has_rest[rest_winner == place])
         for place, name in enumerate(codes.categories[: codes.num_classes])
     }
     pairs = [] if is_anonymous else _all_pairs(codes)
     annotators = [] if is_anonymous else [
-        _one_annotator(codes, place, pairs, right, has_rest) for place in range(len(codes.annotators))
+        _one_annotator(codes, place, pairs, right, has_rest=has_rest) for place in range(len(codes.annotators))
     ]  # fmt: skip
     return AnnotatorReport(pairs, annotators, _mean_kappa(pairs), ceiling, by_class, is_anonymous)
 
@@ -155,7 +155,7 @@ def _pair_table(first: np.ndarray, second: np.ndarray, num_categories: int) -> F
 
 
 def _one_annotator(
-    codes: VoteCodes, place: int, pairs: Sequence[PairAgreement], right: np.ndarray, has_rest: np.ndarray
+    codes: VoteCodes, place: int, pairs: Sequence[PairAgreement], right: np.ndarray, *, has_rest: np.ndarray
 ) -> AnnotatorAgreement:
     name, own = codes.annotators[place], codes.annotator == place
     mine = [pair for pair in pairs if name in (pair.first, pair.second)]

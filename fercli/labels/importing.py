@@ -65,7 +65,7 @@ def match_votes(
     key = extend_pseudonyms(pseudonyms, (vote.annotator for vote in (*raw.votes, *raw.gold)))
     matched = [vote for vote in raw.votes if found[vote.item] is not None]
     given = [vote for vote in matched if vote.label in meanings]
-    rows = [_row(vote, found, meanings, key, source) for vote in given]
+    rows = [_row(vote, found, meanings, key, source=source) for vote in given]
     num_skips = len(matched) - len(given)
     torn = _torn_by_boxes(given, rows)
     if torn:
@@ -76,7 +76,7 @@ def match_votes(
     return MatchedVotes(
         votes,
         key,
-        [_row(vote, found, meanings, key, source) for vote in gold],
+        [_row(vote, found, meanings, key, source=source) for vote in gold],
         [item for item, face_id in found.items() if face_id is None],
         len(raw.votes) - len(matched),
         raw.num_skipped + num_skips,
@@ -100,6 +100,7 @@ def _row(
     found: Mapping[str, str | None],
     meanings: Mapping[str, str],
     key: Mapping[str, str],
+    *,
     source: str,
 ) -> Vote:
     face_id = found[vote.item]

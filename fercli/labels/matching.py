@@ -33,7 +33,7 @@ def blind_code(face_id: str, copy: int) -> str:
     return "x" + hashlib.sha256(f"{face_id}#{copy}".encode()).hexdigest()[:12]
 
 
-def boxed_item(name: str, left: float, top: float, width: float, height: float) -> str:
+def boxed_item(name: str, left: float, top: float, width: float, *, height: float) -> str:
     """An item that is a box on the picture `name`, pixels."""
     return f"{name}@{left:g},{top:g},{width:g},{height:g}"
 

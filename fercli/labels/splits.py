@@ -94,7 +94,9 @@ def make_folds(
     fold_of_face = fold_of_group[group_of_face]
     rows: list[SplitRow] = []
     for fold in range(num_folds):
-        rows += _one_fold(faces, fold_of_face, fold, val_ratio * num_folds / (num_folds - 1), (seed + fold, stratify))
+        rows += _one_fold(
+            faces, fold_of_face, fold, val_ratio * num_folds / (num_folds - 1), draw=(seed + fold, stratify)
+        )
     return sorted(rows, key=lambda row: (row.face_id, cast(int, row.fold)))
 
 
@@ -138,7 +140,7 @@ def split_counts(rows: Sequence[SplitRow], values: Mapping[str, str]) -> dict[st
 
 
 def _one_fold(
-    faces: Faces, fold_of_face: Int[np.ndarray, " faces"], fold: int, val_ratio: float, draw: tuple[int, bool]
+    faces: Faces, fold_of_face: Int[np.ndarray, " faces"], fold: int, val_ratio: float, *, draw: tuple[int, bool]
 ) -> Iterator[SplitRow]:
     rest = np.flatnonzero(fold_of_face != fold).tolist()
     columns = ([column[place] for place in rest] for column in (faces.face_ids, faces.labels, faces.groups))

@@ -138,7 +138,7 @@ def _boxed(name: str, part: Element) -> str:
         left, top, right, bottom = (float(part.get(side, "")) for side in ("xtl", "ytl", "xbr", "ybr"))
     except ValueError:
         return name
-    return boxed_item(name, left, top, right - left, bottom - top)
+    return boxed_item(name, left, top, right - left, height=bottom - top)
 
 
 def _different(words: Iterable[str]) -> list[str]:

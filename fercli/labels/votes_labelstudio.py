@@ -64,7 +64,7 @@ def read_label_studio(path: Path, *, control: str = "", annotator: str = "") -> 
     tasks = load_tasks(path)
     if any("annotations" in task or "completions" in task for task in tasks):
         return _read_tasks(path, tasks, control, annotator)
-    return _read_flat(path, tasks, "label-studio-json-min", control, annotator)
+    return _read_flat(path, tasks, "label-studio-json-min", control, annotator=annotator)
 
 
 def load_tasks(path: Path) -> list[Json]:
@@ -162,7 +162,7 @@ def _when(annotation: Mapping[str, object]) -> str:
     return utc_stamp(str(annotation.get("created_at") or annotation.get("updated_at") or ""))
 
 
-def _read_flat(path: Path, entries: Sequence[Json], form: str, control: str, annotator: str) -> RawVotes:
+def _read_flat(path: Path, entries: Sequence[Json], form: str, control: str, *, annotator: str) -> RawVotes:
     control = control or _only_answer(path, [key for entry in entries for key in entry], entries)
     found = _Found()
     for place, entry in enumerate(entries, start=1):
@@ -194,4 +194,4 @@ def _only_answer(path: Path, keys: Iterable[str], entries: Sequence[Json]) -> st
 def _read_table(path: Path, control: str, annotator: str) -> RawVotes:
     table = open_table(path)
     entries: list[Json] = [dict(zip(table.titles, cells, strict=False)) for _, cells in table.rows]
-    return _read_flat(path, entries, "label-studio-csv", control, annotator)
+    return _read_flat(path, entries, "label-studio-csv", control, annotator=annotator)

@@ -52,7 +52,7 @@ def calibration(
     right = probabilities.argmax(1) == targets
     # The small step keeps a probability that rounding lifted a hair above an edge (0.2 = 3/15) in the bin below.
     place = np.clip(np.ceil(sure * num_bins - 1e-9).astype(np.int64) - 1, 0, num_bins - 1)
-    bins = tuple(_bin(place == number, sure, right, number, num_bins) for number in range(num_bins))
+    bins = tuple(_bin(place == number, sure, right, number, num_bins=num_bins) for number in range(num_bins))
     gaps = [
         b.num_faces * abs(b.accuracy - b.confidence)
         for b in bins
@@ -69,7 +69,7 @@ def calibration(
     )
 
 
-def _bin(inside: np.ndarray, sure: np.ndarray, right: np.ndarray, number: int, num_bins: int) -> Bin:
+def _bin(inside: np.ndarray, sure: np.ndarray, right: np.ndarray, number: int, *, num_bins: int) -> Bin:
     low, high, num_faces = number / num_bins, (number + 1) / num_bins, int(inside.sum())
     if not num_faces:
         return Bin(low, high, 0, None, None)

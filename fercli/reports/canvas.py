@@ -82,7 +82,7 @@ def new_sheet(width_px: float, height_px: float) -> tuple[Figure, Axes]:
 
 
 def place_picture(
-    axes: Axes, picture: UInt8[np.ndarray, "height width 3"], left: float, top: float, size: float
+    axes: Axes, picture: UInt8[np.ndarray, "height width 3"], left: float, top: float, *, size: float
 ) -> None:
     """Put a picture onto a sheet, its longer side `size` pixels, centred in the square from (left, top)."""
     height, width = picture.shape[:2]

@@ -59,7 +59,7 @@ def draw_confusion(
         axes.imshow(levels, cmap="Blues", vmin=0, vmax=1)
         for row, column in np.ndindex(*matrix.shape):
             share = None if normalize == "none" else float(shares[row, column])
-            _write_cell(axes, row, column, int(matrix[row, column]), share, float(levels[row, column]))
+            _write_cell(axes, row, column, int(matrix[row, column]), share=share, level=float(levels[row, column]))
         _name_axes(axes, matrix, classes, title)
         return png_bytes(figure, is_cut=True)
 
@@ -194,7 +194,7 @@ def draw_agreement(
         return png_bytes(figure)
 
 
-def _write_cell(axes: Axes, row: int, column: int, count: int, share: float | None, level: float) -> None:
+def _write_cell(axes: Axes, row: int, column: int, count: int, *, share: float | None, level: float) -> None:
     colour = ink_on(matplotlib.colormaps["Blues"](level))
     if share is None:
         axes.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=10)

@@ -73,7 +73,7 @@ def draw_cam_grid(rows: Sequence[CamRow], *, num_per_side: int, title: str = "",
                 for place in range(num_per_side):
                     case = cases[place] if place < len(cases) else None
                     reason = f"no {'further ' if cases else ''}{word} case"
-                    _draw_case(axes, case, left + place * pair, top, reason)
+                    _draw_case(axes, case, left + place * pair, top, reason=reason)
         _draw_scale(axes, lefts[0], _HEADER + len(rows) * row_height + 16, legend)
         return png_bytes(figure, dpi=_SHEET_DPI)
 
@@ -105,7 +105,7 @@ def draw_contact_sheet(
         for place, face in enumerate(faces):
             row, column = divmod(place, num_columns)
             left, top = 8 + column * step[0], 8 + row * step[1]
-            place_picture(axes, face.image, left, top, size_px)
+            place_picture(axes, face.image, left, top, size=size_px)
             for line, text in enumerate(face.caption):
                 axes.text(left, top + size_px + 9 + 13 * line, text, fontsize=6.5, va="center", color=INK)
         if legend:
@@ -113,13 +113,13 @@ def draw_contact_sheet(
         return png_bytes(figure, dpi=_SHEET_DPI)
 
 
-def _draw_case(axes: Axes, case: CamCase | None, left: float, top: float, reason: str) -> None:
+def _draw_case(axes: Axes, case: CamCase | None, left: float, top: float, *, reason: str) -> None:
     if case is None:
         axes.add_patch(Rectangle((left, top), 2 * _FACE + _GAP, _FACE, facecolor=FAINT, edgecolor="none"))
         axes.text(left + _FACE + _GAP / 2, top + _FACE / 2, reason, ha="center", va="center", fontsize=7, color=GREY)
         return
-    place_picture(axes, case.image, left, top, _FACE)
-    place_picture(axes, case.overlay, left + _FACE + _GAP, top, _FACE)
+    place_picture(axes, case.image, left, top, size=_FACE)
+    place_picture(axes, case.overlay, left + _FACE + _GAP, top, size=_FACE)
     axes.text(left, top + _FACE + 9, f"true: {case.true}", fontsize=6.5, va="center")
     answer = f"predicted: {case.predicted}, {100 * case.probability:.0f} %"
     colour = INK if case.true == case.predicted else VERMILION

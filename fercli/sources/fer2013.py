@@ -100,7 +100,7 @@ def _batches(file: BinaryIO, columns: _Columns, path: Path, options: SourceOptio
     num_read = 0
     for number, line in enumerate(_lines(file), start=2):
         try:
-            item, pixels = _read_row(line, columns, number, path.name, options)
+            item, pixels = _read_row(line, columns, number, path.name, options=options)
         except ValueError as error:
             failures.append(Failure(f"{path.name}:{number}", str(error)))
             continue
@@ -132,7 +132,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _read_row(
-    line: bytes, columns: _Columns, number: int, file_name: str, options: SourceOptions
+    line: bytes, columns: _Columns, number: int, file_name: str, *, options: SourceOptions
 ) -> tuple[SourceItem, UInt8[np.ndarray, "48 48"]]:
     cells = line.split(b",")
     if len(cells) != columns.num_columns:

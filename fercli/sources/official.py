@@ -53,7 +53,7 @@ def official_split(
     drawn = "train" in present and "val" not in present
     if drawn:
         train = [place for place, split in enumerate(splits) if split == "train"]
-        for place in _drawn(train, emotions, pictures, generator, val_share):
+        for place in _drawn(train, emotions, pictures, generator, val_share=val_share):
             splits[place] = "val"
     from_parts = {part: roles[part] for part in sorted(set(parts)) if part in roles}
     return OfficialSplit(tuple(splits), from_parts, drawn)
@@ -64,6 +64,7 @@ def _drawn(
     emotions: Sequence[str],
     pictures: Sequence[bytes],
     generator: np.random.Generator,
+    *,
     val_share: float,
 ) -> list[int]:
     groups: dict[bytes, list[int]] = {}

@@ -90,9 +90,9 @@ def check_leakage(
         phashes=_phashes(project, faces, progress) if settings.near else None,
         max_bits=settings.near,
     )
-    result = _result(name, bool(read_record(path).get("official")), len(inside), faces, leaks)
+    result = _result(name, bool(read_record(path).get("official")), len(inside), faces, leaks=leaks)
     if settings.drop_duplicates and leaks.identical:
-        result = _write_without(project, name, rows, leaks, digests, result)
+        result = _write_without(project, name, rows, leaks, digests=digests, result=result)
     remember(project.root, f"check-leakage-{name}", mark, settings, result)
     return result
 
@@ -124,7 +124,9 @@ def _phashes(project: Project, faces: Sequence[Face], progress: Progress) -> dic
     return hashes
 
 
-def _result(name: str, is_published: bool, num_faces: int, faces: Sequence[Face], leaks: "Leaks") -> CheckLeakageResult:
+def _result(
+    name: str, is_published: bool, num_faces: int, faces: Sequence[Face], *, leaks: "Leaks"
+) -> CheckLeakageResult:
     pairs = Counter(f"{copy.split} and {copy.copy_split}" for copy in _once(leaks.identical))
     knows_subjects = any(face.subject_id for face in faces)
     result = CheckLeakageResult(
@@ -192,6 +194,7 @@ def _write_without(
     name: str,
     rows: Sequence[SplitRow],
     leaks: "Leaks",
+    *,
     digests: dict[str, str],
     result: CheckLeakageResult,
 ) -> CheckLeakageResult:

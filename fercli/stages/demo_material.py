@@ -166,6 +166,8 @@ def write_annotations(root: Path, faces: Sequence[SeenFace], material: Material)
 
     rng = np.random.default_rng((material.seed, 7))
     ordered = sorted(faces, key=lambda face: face.face_id)
-    judged = [present_face(face.face_id, face.path, face.truth.emotion, face.truth.intensity, rng) for face in ordered]
+    judged = [
+        present_face(face.face_id, face.path, face.truth.emotion, face.truth.intensity, rng=rng) for face in ordered
+    ]
     votes = [cast_votes(annotator, judged, rng) for annotator in draw_annotators(material.num_annotators, rng)]
     return write_votes(root / MATERIAL / "votes", votes)

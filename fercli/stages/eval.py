@@ -99,7 +99,7 @@ def evaluate(
     from fercli.stages.eval_files import find_out, write_files
 
     predictions_mark = _predictions_mark(project, chosen, settings)
-    predictions = None if force else _known_predictions(project, chosen, settings, stage, predictions_mark)
+    predictions = None if force else _known_predictions(project, chosen, settings, stage, mark=predictions_mark)
     predictions = predictions or _predict(project, chosen, settings, progress)
     findings = find_out(project, chosen, settings, predictions)
     with writing_part(chosen.folder / "eval" / settings.split):
@@ -119,7 +119,7 @@ def _run_of(project: Project, text: str) -> Run:
 
 
 def _known_predictions(
-    project: Project, run: Run, settings: EvalSettings, stage: str, mark: str
+    project: Project, run: Run, settings: EvalSettings, stage: str, *, mark: str
 ) -> list[Prediction] | None:
     """The predictions that an earlier call has written, when nothing that they depend on has changed."""
     before = read_state(project.root, stage)

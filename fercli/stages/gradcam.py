@@ -100,7 +100,7 @@ def gradcam(
         return _list_layers(chosen, settings, loaded)
     look = _look_at_split if settings.images is None else _look_at_images
     with writing_part(chosen.folder / "gradcam"):
-        result = look(project, chosen, settings, loaded, progress)
+        result = look(project, chosen, settings, loaded, progress=progress)
         remember(project.root, stage, mark, settings, result)
     return result
 
@@ -168,7 +168,7 @@ def _list_layers(run: Run, settings: GradcamSettings, loaded: "LoadedModel") -> 
 
 
 def _look_at_images(
-    project: Project, run: Run, settings: GradcamSettings, loaded: "LoadedModel", progress: Progress
+    project: Project, run: Run, settings: GradcamSettings, loaded: "LoadedModel", *, progress: Progress
 ) -> GradcamResult:
     from fercli.stages.gradcam_images import look_at_images
 
@@ -194,7 +194,7 @@ def _look_at_images(
 
 
 def _look_at_split(
-    project: Project, run: Run, settings: GradcamSettings, loaded: "LoadedModel", progress: Progress
+    project: Project, run: Run, settings: GradcamSettings, loaded: "LoadedModel", *, progress: Progress
 ) -> GradcamResult:
     from fercli.cam.cases import choose_cases
     from fercli.learn.predict import predict_probabilities
@@ -202,9 +202,9 @@ def _look_at_split(
     samples = run_samples(project, run, settings.split)
     probabilities = predict_probabilities(loaded, samples, progress=progress)
     cases = choose_cases(samples.targets, probabilities, settings.per_class, samples.subject_ids)
-    crops, overlays = _draw_maps(project, samples, cases, settings, loaded)
+    crops, overlays = _draw_maps(project, samples, cases, settings, loaded=loaded)
     outputs = (run.folder / "gradcam" / "grid.png", run.folder / "gradcam" / "cases.csv")
-    replace_bytes(outputs[0], _grid(run, settings, loaded, cases, crops, overlays))
+    replace_bytes(outputs[0], _grid(run, settings, loaded, cases, crops=crops, overlays=overlays))
     replace_text(outputs[1], _case_table(samples, cases, settings, loaded))
     num_right = sum(case.is_right for case in cases)
     present = {int(target) for target in samples.targets}
@@ -229,6 +229,7 @@ def _draw_maps(
     samples: "Samples",
     cases: "list[ChosenCase]",
     settings: GradcamSettings,
+    *,
     loaded: "LoadedModel",
 ) -> "tuple[list[np.ndarray], list[np.ndarray]]":
     from fercli.cam.faces import overlay_faces, read_faces
@@ -251,6 +252,7 @@ def _grid(
     settings: GradcamSettings,
     loaded: "LoadedModel",
     cases: "list[ChosenCase]",
+    *,
     crops: "list[np.ndarray]",
     overlays: "list[np.ndarray]",
 ) -> bytes:

@@ -74,7 +74,7 @@ def look_at_images(
     overlays = overlay_faces(loaded.model, loaded.spec, crops, mapped, form=loaded.form, layer=layer, method=method)
     sure = [float(row.max()) for row in probabilities]
     calls = [loaded.classes[place] for place in predicted]
-    replace_bytes(folder / "images.png", _sheet(names, crops, overlays, calls, sure, legend))
+    replace_bytes(folder / "images.png", _sheet(names, crops, overlays, calls, sure=sure, legend=legend))
     replace_text(folder / "images.csv", _table(names, calls, sure, [loaded.classes[place] for place in mapped]))
     outputs = tuple(project.relative(folder / name) for name in ("images.png", "images.csv"))
     return LookedAt(len(crops), outputs, _faceless_warning(faceless), failures)
@@ -158,6 +158,7 @@ def _sheet(
     crops: "list[np.ndarray]",
     overlays: "list[np.ndarray]",
     calls: list[str],
+    *,
     sure: list[float],
     legend: str,
 ) -> bytes:

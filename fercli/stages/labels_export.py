@@ -86,7 +86,7 @@ def labels_export(
         # A folder with its name is whole: somebody may begin to fill it in.
         waiting = project.root / ".fer" / "running" / STAGE
         shutil.rmtree(waiting, ignore_errors=True)
-        _write_images(project, waiting / folder.name / "images", faces, sheets[0], progress)
+        _write_images(project, waiting / folder.name / "images", faces, sheets[0], progress=progress)
         _write_sheets(project, settings, waiting / folder.name, sheets)
         _move(waiting / folder.name, folder)
         shutil.rmtree(waiting, ignore_errors=True)
@@ -151,7 +151,7 @@ def _move(source: Path, target: Path) -> None:
         raise storage_error(error, target) from error
 
 
-def _write_images(project: Project, folder: Path, faces: Sequence[Face], sheet: "Sheet", progress: Progress) -> None:
+def _write_images(project: Project, folder: Path, faces: Sequence[Face], sheet: "Sheet", *, progress: Progress) -> None:
     from fercli.core.files import replace_bytes
 
     path_of = {face.face_id: face.path for face in faces}

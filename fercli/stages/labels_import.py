@@ -100,7 +100,7 @@ def labels_import(
     if not todo:
         return _unchanged(project, digests.values())
     with _collector_paused():
-        readings, failures = read_all(project, settings, todo, digests, progress)
+        readings, failures = read_all(project, settings, todo, digests, progress=progress)
         if dry_run:
             return LabelsImportResult(is_dry_run=True, plan=tuple(_plan(readings)), failures=tuple(failures))
         with project.writing():

@@ -49,6 +49,7 @@ def read_all(
     settings: LabelsImportSettings,
     paths: Sequence[Path],
     digests: dict[Path, str],
+    *,
     progress: Progress,
 ) -> tuple[list[Reading], list[Failure]]:
     """Read every file; of several a bad one is a failure, as is an item that finds no face.
@@ -69,7 +70,7 @@ def read_all(
     for path in paths:
         try:
             digest = digests.get(path) or content_digest(path)
-            reading = _read_one(path, digest, settings, index, vocabulary, key)
+            reading = _read_one(path, digest, settings, index, vocabulary=vocabulary, key=key)
         except InputError as error:
             errors.append(error)
             failures.append(Failure(path.name, error.message))
@@ -84,7 +85,7 @@ def read_all(
 
 
 def _read_one(
-    path: Path, digest: str, settings: LabelsImportSettings, index: Any, vocabulary: Any, key: dict[str, str]
+    path: Path, digest: str, settings: LabelsImportSettings, index: Any, *, vocabulary: Any, key: dict[str, str]
 ) -> Reading:  # index and vocabulary are classes of fercli.labels, which is imported late
     from fercli.labels.importing import adjudicated, match_votes
     from fercli.labels.pseudonyms import ADJUDICATOR

@@ -103,7 +103,7 @@ def predict(
         plan = tuple(f"predict the faces of '{item.name}' with run {chosen.run_id}" for item in found.items)
         return PredictResult(run=chosen.run_id, is_dry_run=True, plan=plan, num_foreign=found.num_foreign)
     with project.writing():
-        result = _predict_all(project, chosen, settings, found.items, found.num_foreign, progress)
+        result = _predict_all(project, chosen, settings, found.items, num_foreign=found.num_foreign, progress=progress)
         forget_overwritten(project.root, family, result.outputs)
         remember(project.root, stage, mark, settings, result)
     return result
@@ -114,6 +114,7 @@ def _predict_all(
     run: Run,
     settings: PredictSettings,
     items: Sequence[MediaItem],
+    *,
     num_foreign: int,
     progress: Progress,
 ) -> PredictResult:
@@ -132,7 +133,7 @@ def _predict_all(
         taken.add(name)
         try:
             prediction = predictor.look_at(item, name)
-            files = write_files(predictor, prediction, folder, settings, progress)
+            files = write_files(predictor, prediction, folder, settings, progress=progress)
         except MediaError as error:
             failures.append(Failure(item.name, error.message))
             continue
@@ -142,7 +143,9 @@ def _predict_all(
         num_written += files.num_frames
     if not made:
         raise MediaError(f"nothing could be read; {failures[0].item}: {failures[0].reason}", hint="Check the files.")
-    return _result(run, predictor, made, tuple(outputs), tuple(failures), num_written, num_foreign)
+    return _result(
+        run, predictor, made, tuple(outputs), failures=tuple(failures), num_written=num_written, num_foreign=num_foreign
+    )
 
 
 def _result(
@@ -150,6 +153,7 @@ def _result(
     predictor: "Predictor",
     made: "Sequence[Prediction]",
     outputs: tuple[str, ...],
+    *,
     failures: tuple[Failure, ...],
     num_written: int,
     num_foreign: int,

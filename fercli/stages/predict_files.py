@@ -32,7 +32,7 @@ class Written:
 
 
 def write_files(
-    predictor: Predictor, prediction: Prediction, folder: Path, settings: "PredictSettings", progress: Progress
+    predictor: Predictor, prediction: Prediction, folder: Path, settings: "PredictSettings", *, progress: Progress
 ) -> Written:
     """Write what `settings.out` names of one video or folder under its name into `folder`."""
     paths: list[Path] = []
@@ -48,7 +48,7 @@ def write_files(
         _draw_pictures(predictor, prediction, paths[-1], progress)
     elif "video" in settings.out:
         paths.append(folder / f"{prediction.name}.mp4")
-        num_frames = _draw_video(predictor, prediction, paths[-1], settings, progress)
+        num_frames = _draw_video(predictor, prediction, paths[-1], settings, progress=progress)
     return Written(tuple(paths), num_frames)
 
 
@@ -59,7 +59,7 @@ def _json(predictor: Predictor, prediction: Prediction, run: str) -> str:
 
 
 def _draw_video(
-    predictor: Predictor, prediction: Prediction, path: Path, settings: "PredictSettings", progress: Progress
+    predictor: Predictor, prediction: Prediction, path: Path, settings: "PredictSettings", *, progress: Progress
 ) -> int:
     """Write the whole video with its faces: every frame, at its time; the number of frames comes back."""
     from fercli.vision.annotate import draw_marks
@@ -113,11 +113,11 @@ def faces_at(prediction: Prediction, time_s: float) -> Iterator[FacePrediction]:
     later = prediction.by_frame[place + 1] if place + 1 < len(prediction.by_frame) else ()
     next_of = {face.track: face for face in later}
     for face in prediction.by_frame[place]:
-        yield _between(prediction.times_s, place, face, next_of.get(face.track), time_s)
+        yield _between(prediction.times_s, place, face, next_of.get(face.track), time_s=time_s)
 
 
 def _between(
-    times_s: Sequence[float], place: int, face: FacePrediction, later: FacePrediction | None, time_s: float
+    times_s: Sequence[float], place: int, face: FacePrediction, later: FacePrediction | None, *, time_s: float
 ) -> FacePrediction:
     if later is None:
         return face

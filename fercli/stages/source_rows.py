@@ -122,7 +122,7 @@ def write_source(
     generator = np.random.default_rng(seed)
     made = official_split(parts, emotions, gathered.pictures, roles=roles, generator=generator)
     if len({split for split in made.splits if split}) > 1:
-        _write_split(project, gathered, made, written, seed)
+        _write_split(project, gathered, made, written, seed=seed)
     return written
 
 
@@ -195,7 +195,7 @@ def _label(face_id: str, item: "SourceItem") -> Label:
     )
 
 
-def _write_split(project: Project, gathered: Gathered, made: "OfficialSplit", written: Written, seed: int) -> None:
+def _write_split(project: Project, gathered: Gathered, made: "OfficialSplit", written: Written, *, seed: int) -> None:
     """Write splits/official.csv and, beside it, how it was made and what it leaks."""
     path = project.split_path(OFFICIAL)
     mine = [

@@ -100,12 +100,12 @@ def split(
     rows, failures = _rows(project, settings, material)
     rows, num_dropped = _without_duplicates(rows, material) if settings.drop_duplicates else (rows, 0)
     leaks = _checked(rows, material)
-    result = _result(settings, name, rows, material, leaks, num_dropped=num_dropped, failures=failures)
+    result = _result(settings, name, rows, material, leaks=leaks, num_dropped=num_dropped, failures=failures)
     if dry_run:
         parts = ", ".join(f"{number} to {part}" for part, number in result.parts.items())
         return SplitResult(name=name, is_dry_run=True, plan=(f"give {parts} in splits/{name}.csv",))
     with project.writing():
-        return _write(project, settings, mark, rows, material, leaks, result)
+        return _write(project, settings, mark, rows, material=material, leaks=leaks, result=result)
 
 
 def _check_settings(project: Project, settings: SplitSettings) -> None:
@@ -189,8 +189,8 @@ def _result(
     name: str,
     rows: Sequence[SplitRow],
     material: Material,
-    leaks: "Leaks",
     *,
+    leaks: "Leaks",
     num_dropped: int,
     failures: Sequence[Failure],
 ) -> SplitResult:
@@ -249,6 +249,7 @@ def _write(
     settings: SplitSettings,
     mark: str,
     rows: Sequence[SplitRow],
+    *,
     material: Material,
     leaks: "Leaks",
     result: SplitResult,

@@ -59,7 +59,7 @@ def stats(project: Project, settings: StatsSettings, *, progress: Progress = SIL
     usable = [face for face in faces if face.status in ("ok", "given")]
     words = {face_id: label.label or NO_LABEL for face_id, label in labels.items()}
     name, parts = _parts(project, settings.split)
-    tables = {str(by): _table(by, usable, words, parts, project.classes) for by in dict.fromkeys(settings.by)}
+    tables = {str(by): _table(by, usable, words, parts, classes=project.classes) for by in dict.fromkeys(settings.by)}
     reasons = Counter(face.reason or face.status for face in faces if face.status not in ("ok", "given"))
     statuses = Counter(str(label.status) for label in labels.values())
     return StatsResult(
@@ -88,7 +88,7 @@ def _parts(project: Project, name: str) -> tuple[str, dict[str, str]]:
 
 
 def _table(
-    by: str, faces: list[Face], words: Mapping[str, str], parts: Mapping[str, str], classes: tuple[str, ...]
+    by: str, faces: list[Face], words: Mapping[str, str], parts: Mapping[str, str], *, classes: tuple[str, ...]
 ) -> dict[str, dict[str, int]]:
     counts: dict[str, Counter[str]] = {}
     for face in faces:

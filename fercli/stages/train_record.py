@@ -125,6 +125,7 @@ def _summary(result: "FitResult") -> dict[str, Any]:  # JSON
         "best": dataclasses.asdict(result.best) if result.best else None,
         "epochs": len(result.history),
         "seconds": round(sum(row.seconds for row in trained), 1),
+        "cpu_s": round(sum(row.cpu_s for row in trained), 1),
         "images_per_s": round(sum(row.images_per_s for row in trained) / max(1, len(trained)), 1),
     }
 

@@ -72,6 +72,7 @@ class TrainSettings:
     patience: int | None = setting(None, "Epochs without a better one; 0 is off.", minimum=0, is_hidden=True)
     clip_norm: float | None = setting(None, "Largest norm of the gradient.", minimum=0, is_hidden=True)
     mixup: float | None = setting(None, "Blend pairs of pictures.", minimum=0, is_hidden=True)
+    cutmix: float | None = setting(None, "Paste parts of pictures into others.", minimum=0, is_hidden=True)
     accumulate: int | None = setting(None, "Add up so many batches to a step.", minimum=1, is_hidden=True)
     freeze_epochs: int | None = setting(None, "Let pretrained weights rest so long.", minimum=0, is_hidden=True)
     thaw: Literal["at-once", "gradual"] | None = setting(None, "Wake pretrained weights so.", is_hidden=True)

@@ -5,7 +5,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as tv
 
 from fercli.data.seeding import generator_for
-from fercli.data.transforms import Augmentation, InputFormat, augment, mix, to_input
+from fercli.data.transforms import Augmentation, InputFormat, augment, to_input
 
 GREY = InputFormat(8, 1, (0.0,), (1.0,))
 RGB = InputFormat(8, 3, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -127,15 +127,6 @@ def test_same_generator_gives_the_same_pictures_and_another_seed_others() -> Non
     images = pictures(4, 3, 8)
     assert torch.equal(changed(images, RGB, everything), changed(images, RGB, everything))
     assert not torch.equal(changed(images, RGB, everything), changed(images, RGB, everything, seed=1))
-
-
-def test_mixing_keeps_the_sum_of_pictures_and_targets() -> None:
-    images, targets = torch.rand(6, 1, 4, 4), torch.eye(6)
-    mixed, shares = mix(images, targets, alpha=0.4, generator=generator_for(0, "mix", 0))
-    torch.testing.assert_close(mixed.sum(0), images.sum(0))
-    torch.testing.assert_close(shares.sum(1), torch.ones(6))
-    # A picture and its target are blended with the same weight and partner.
-    torch.testing.assert_close(mixed, torch.einsum("bk,kchw->bchw", shares, images))
 
 
 def test_format_survives_json() -> None:

@@ -31,7 +31,7 @@ def test_mtcnn_finds_drawn_faces_where_the_truth_says(emotion: str, detector: Fa
     for seed in range(6):
         image = picture()
         expression = draw_expression(emotion, 0.9, np.random.default_rng(seed))
-        truth = draw_face(image, *pupil(seed), expression, PLACE)
+        truth = draw_face(image, *pupil(seed), expression, place=PLACE)
         (found,) = detector.detect([image])[0]
         offsets.append(np.linalg.norm(found.landmarks - truth.landmarks, axis=1).max() / truth.box[2])
         confidences.append(found.confidence)
@@ -75,7 +75,7 @@ def test_shut_eyes_hide_the_iris() -> None:
     images = []
     for lid in (1.0, 0.03):
         image = picture()
-        truth = draw_face(image, identity, head, Expression(lid_left=lid, lid_right=lid), PLACE)
+        truth = draw_face(image, identity, head, Expression(lid_left=lid, lid_right=lid), place=PLACE)
         column, row = truth.landmarks[0].round().astype(int)
         images.append(int(image[row - 3 : row + 1, column - 1 : column + 2].min()))
     assert images[1] > images[0] + 15
@@ -84,8 +84,8 @@ def test_shut_eyes_hide_the_iris() -> None:
 def test_expression_changes_the_face_and_nothing_around_it() -> None:
     one = pupil(7)
     first, second = picture(), picture()
-    draw_face(first, *one, REST, PLACE)
-    draw_face(second, *one, Expression(mouth_curve=1.0, brow_left=0.1), PLACE)
+    draw_face(first, *one, REST, place=PLACE)
+    draw_face(second, *one, Expression(mouth_curve=1.0, brow_left=0.1), place=PLACE)
     rows, columns = np.nonzero(np.any(first != second, axis=2))
     left, top, width, height = locate_face(*one, REST, PLACE).box
     assert len(rows)
@@ -97,7 +97,7 @@ def test_expression_changes_the_face_and_nothing_around_it() -> None:
 
 def test_face_beyond_the_edge_is_cut_off() -> None:
     image = picture()
-    draw_face(image, *pupil(8), REST, Placement((0.0, 0.0), UNIT_PX))
-    draw_face(image, *pupil(8), REST, Placement((900.0, 900.0), UNIT_PX))
+    draw_face(image, *pupil(8), REST, place=Placement((0.0, 0.0), UNIT_PX))
+    draw_face(image, *pupil(8), REST, place=Placement((900.0, 900.0), UNIT_PX))
     assert np.all(image[-20:] == 160)
     assert not np.all(image[:20, :20] == 160)

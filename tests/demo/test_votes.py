@@ -21,7 +21,7 @@ def some_faces(number: int, intensity: float = 0.8) -> list[JudgedFace]:
     rng = np.random.default_rng(1)
     classes = PRESETS["scfed"]
     return [
-        present_face(f"v/f{index:06d}-0", f"faces/v/f{index:06d}-0.png", classes[index % 6], intensity, rng)
+        present_face(f"v/f{index:06d}-0", f"faces/v/f{index:06d}-0.png", classes[index % 6], intensity, rng=rng)
         for index in range(number)
     ]
 

@@ -99,7 +99,7 @@ def test_adjudicated_votes_all_belong_to_the_adjudicator() -> None:
 
 
 def test_two_boxes_on_one_face_with_different_labels_are_a_conflict() -> None:
-    boxes = [boxed_item("v/f000000-0.png", left, 0, 5, 5) for left in (0, 1)]
+    boxes = [boxed_item("v/f000000-0.png", left, 0, 5, height=5) for left in (0, 1)]
     result = matched(
         RawVote(boxes[0], "anna", "happy"), RawVote(boxes[1], "anna", "sad"), RawVote(boxes[0], "ben", "sad")
     )

@@ -81,12 +81,12 @@ BOXES = FaceIndex(
 @pytest.mark.parametrize(
     ("item", "expected"),
     [
-        (boxed_item("lesson-1/f000000.jpg", 98.5, 12.0, 42.0, 50.0), "lesson-1/f000000-1"),
-        (boxed_item("frames/lesson-2/f000000.jpg", 10, 10, 40, 50), "lesson-2/f000000-0"),
-        (boxed_item("lesson-1/f000000-0.png", 0, 0, 5, 5), "lesson-1/f000000-0"),
-        (boxed_item("lesson-1/f000000.jpg", 70, 10, 40, 50), None),
-        (boxed_item("f000000.jpg", 10, 10, 40, 50), None),
-        (boxed_item("lesson-9/f000000.jpg", 10, 10, 40, 50), None),
+        (boxed_item("lesson-1/f000000.jpg", 98.5, 12.0, 42.0, height=50.0), "lesson-1/f000000-1"),
+        (boxed_item("frames/lesson-2/f000000.jpg", 10, 10, 40, height=50), "lesson-2/f000000-0"),
+        (boxed_item("lesson-1/f000000-0.png", 0, 0, 5, height=5), "lesson-1/f000000-0"),
+        (boxed_item("lesson-1/f000000.jpg", 70, 10, 40, height=50), None),
+        (boxed_item("f000000.jpg", 10, 10, 40, height=50), None),
+        (boxed_item("lesson-9/f000000.jpg", 10, 10, 40, height=50), None),
     ],
     ids=["second face", "by path", "box on a crop", "between the faces", "frame of two videos", "no such video"],
 )

@@ -50,7 +50,7 @@ def test_dollar_signs_in_names_are_no_formula() -> None:
 def test_picture_lands_on_the_pixels_it_was_given() -> None:
     with house_style():
         figure, axes = new_sheet(60, 40)
-        place_picture(axes, np.full((10, 10, 3), (255, 0, 0), np.uint8), 20, 10, 20)
+        place_picture(axes, np.full((10, 10, 3), (255, 0, 0), np.uint8), 20, 10, size=20)
         sheet = read_png(png_bytes(figure, dpi=100))
     assert sheet.shape == (40, 60, 3)
     expected = np.zeros((40, 60), bool)
@@ -61,7 +61,7 @@ def test_picture_lands_on_the_pixels_it_was_given() -> None:
 def test_picture_that_is_not_square_is_centred_and_not_stretched() -> None:
     with house_style():
         figure, axes = new_sheet(40, 40)
-        place_picture(axes, np.full((20, 10, 3), (0, 0, 255), np.uint8), 10, 10, 20)
+        place_picture(axes, np.full((20, 10, 3), (0, 0, 255), np.uint8), 10, 10, size=20)
         sheet = read_png(png_bytes(figure, dpi=100))
     blue = (sheet == (0, 0, 255)).all(axis=2)
     assert blue.any(axis=1).nonzero()[0].tolist() == list(range(10, 30))
