@@ -20,8 +20,8 @@ IR50_WIDTHS = (64, 128, 256, 512)
 class IrBlock(nn.Module):
     """The improved residual unit: BN, conv, PReLU, conv, BN, added to a shortcut.
 
-    The stride sits on the second convolution. The shortcut is plain subsampling (max-pool of size 1) when the width
-    stays, else a 1x1 convolution and BN.
+    The stride sits on the second convolution. The shortcut is plain subsampling (max-pool of size 1; at stride 1 the
+    input itself, which spares a pass over the map) when the width stays, else a 1x1 convolution and BN.
 
     Source: Deng et al., ArcFace, CVPR 2019, section 3.1 (IR); block as in face.evoLVe's `bottleneck_IR`.
     """
@@ -37,7 +37,7 @@ class IrBlock(nn.Module):
         )
         self.shortcut: nn.Module
         if in_channels == channels:
-            self.shortcut = nn.MaxPool2d(1, stride)
+            self.shortcut = nn.MaxPool2d(1, stride) if stride > 1 else nn.Identity()
         else:
             self.shortcut = nn.Sequential(
                 nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)

@@ -103,8 +103,15 @@ class TopRegionAttention(nn.Module):
         self.local = None if local_encoding == "none" else nn.Conv2d(channels, channels, 5, 1, 2, groups=channels)
 
     def forward(self, x_BCHW: Float[Tensor, "batch channels height width"]) -> Tensor:
-        """A map of the same shape."""
+        """A map of the same shape.
+
+        Raises:
+            ValueError: the map cannot be cut into equal regions.
+        """
         height, width = x_BCHW.shape[-2:]
+        if height % self.regions or width % self.regions:
+            m = self.regions
+            raise ValueError(f"a map of {height} x {width} cannot be cut into {m} x {m} equal regions")
         query, key, value = self.qkv(x_BCHW.flatten(2).transpose(1, 2)).chunk(3, dim=-1)
         mask_BNN = None
         if self.topn < self.regions**2:

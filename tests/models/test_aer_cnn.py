@@ -14,6 +14,7 @@ def test_maps_have_the_sizes_of_the_notebook() -> None:
     assert shapes["gate1"] == (1, 32, 24, 24)
     assert shapes["conv2"] == (1, 64, 24, 24)
     assert shapes["gate2"] == (1, 64, 12, 12)
+    assert shapes["classify"] == (1, 7)
 
 
 def test_the_gate_multiplies_by_a_sigmoid_of_the_pixel() -> None:

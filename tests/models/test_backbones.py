@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fercli.models.backbones import FrozenLandmarks, Ir50, IrBlock, MobileFaceNet, init_convolutions
+from fercli.models.backbones import DepthwiseBlock, FrozenLandmarks, Ir50, IrBlock, MobileFaceNet, init_convolutions
 from tests.models.shapes import output_shapes
 
 
@@ -46,6 +46,13 @@ def test_a_block_of_equal_width_adds_every_second_pixel_of_its_input() -> None:
     torch.testing.assert_close(block(x), x[:, :, ::2, ::2])
 
 
+def test_a_block_that_keeps_size_and_width_adds_its_input() -> None:
+    torch.manual_seed(0)
+    block, x = IrBlock(4, 4, 1).eval(), torch.randn(1, 4, 8, 8)
+    nn.init.zeros_(block.residual[3].weight)  # type: ignore[arg-type]  # a convolution
+    torch.testing.assert_close(block(x), x)
+
+
 def test_a_widening_block_adds_a_strided_projection() -> None:
     torch.manual_seed(0)
     block = IrBlock(4, 6, 2).eval()
@@ -78,6 +85,14 @@ def test_mobilefacenet_adds_in_its_residual_blocks_only() -> None:
     model = MobileFaceNet(0.125)
     flags = [[block.is_residual for block in stage] for stage in (model.conv3, model.conv4, model.conv5)]  # type: ignore[union-attr]  # depthwise blocks
     assert flags == [[False] + [True] * 4, [False] + [True] * 6, [False] + [True] * 2]
+
+
+@pytest.mark.parametrize("is_residual", [True, False])
+def test_a_depthwise_block_adds_its_input_when_residual(is_residual: bool) -> None:
+    torch.manual_seed(0)
+    block, x = DepthwiseBlock(4, 4, 8, 1, is_residual=is_residual).eval(), torch.randn(1, 4, 6, 6)
+    nn.init.zeros_(block.project[0].weight)  # type: ignore[arg-type]  # a convolution
+    torch.testing.assert_close(block(x), x if is_residual else torch.zeros_like(x))
 
 
 def test_frozen_landmarks_stay_as_they_are_in_training() -> None:

@@ -35,6 +35,10 @@ def test_maps_have_the_sizes_of_the_papers_table() -> None:
         "backbone.conv4.1.expand": (1, 256, 14, 14),
         "backbone.conv5.0.expand": (1, 1024, 14, 14),
         "backbone.conv5.1.expand": (1, 512, 7, 7),
+        "heads.0.rows": (1, 512, 7, 1),
+        "heads.0.columns": (1, 512, 1, 7),
+        "heads.0.gate.squeeze": (1, 16, 14, 1),
+        "fc": (1, 7),
     }
     assert {name: shapes[name] for name in expected} == expected
 

@@ -68,6 +68,37 @@ def test_the_spatial_transformer_shifts_by_what_it_is_told() -> None:
     torch.testing.assert_close(transformer(image), expected, atol=1e-4, rtol=0)
 
 
+def test_the_spatial_transformer_samples_bilinearly_along_an_affine_grid() -> None:
+    torch.manual_seed(0)
+    transformer, image = SpatialTransformer(20).eval(), torch.rand(1, 1, 20, 20).expand(1, 3, 20, 20)
+    transformer.reset()
+    theta = torch.tensor([[0.8, 0.3, -0.2], [-0.25, 0.9, 0.35]])
+    last = transformer.regress[-1]
+    assert isinstance(last, torch.nn.Linear)
+    with torch.no_grad():
+        last.bias.copy_(theta.flatten())
+    expected = torch.zeros(20, 20)
+    for i in range(20):
+        for j in range(20):
+            place = theta @ torch.tensor([2 * j / 19 - 1, 2 * i / 19 - 1, 1.0])
+            column, row = ((place + 1) * 19 / 2).tolist()
+            left, top = math.floor(column), math.floor(row)
+            for r, weight_r in ((top, top + 1 - row), (top + 1, row - top)):
+                for c, weight_c in ((left, left + 1 - column), (left + 1, column - left)):
+                    if 0 <= r < 20 and 0 <= c < 20:
+                        expected[i, j] += weight_r * weight_c * image[0, 0, r, c]
+    torch.testing.assert_close(transformer(image)[0, 0].detach(), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_affine_map_is_read_off_the_picture() -> None:
+    model, images = small_model("emonext-base"), pictures("emonext-base")
+    assert isinstance(model, EmoNext)
+    transformer = model.transformer
+    theta = transformer.regress(transformer.locate(images).flatten(1))
+    assert theta.shape == (2, 6)
+    assert not torch.equal(theta[0], theta[1])
+
+
 def test_channel_norm_is_a_layer_norm_per_pixel() -> None:
     torch.manual_seed(0)
     norm, x = ChannelNorm(5, eps=1e-6), torch.randn(2, 5, 3, 4)

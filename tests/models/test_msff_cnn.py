@@ -18,9 +18,20 @@ def test_it_has_33368135_parameters_and_1600_running_statistics() -> None:
 
 
 def test_maps_have_the_sizes_of_the_notebook() -> None:
-    shapes = output_shapes(MsffCnn(7, hidden=8), torch.zeros(1, 1, 48, 48))
+    with torch.device("meta"):
+        model = full()
+        shapes = output_shapes(model, torch.zeros(1, 1, 48, 48))
     assert [shapes[f"branches.{i}"] for i in range(3)] == [(1, 32, 24, 24), (1, 64, 12, 12), (1, 128, 6, 6)]
+    assert [shapes[f"branches.2.{i}"] for i in (0, 4, 8)] == [(1, 128, 48, 48), (1, 128, 24, 24), (1, 128, 12, 12)]
+    assert [shapes[f"branches.1.{i}"] for i in (0, 4)] == [(1, 64, 48, 48), (1, 64, 24, 24)]
     assert shapes["fusion"] == (1, 224, 24, 24)
+    assert shapes["dense"] == shapes["norm"] == (1, 256)
+    assert shapes["classify"] == (1, 7)
+
+
+def test_a_branch_is_convolution_relu_norm_pool() -> None:
+    kinds = [type(layer) for layer in full().branches[0]]  # type: ignore[arg-type]  # a Sequential
+    assert kinds == [torch.nn.Conv2d, torch.nn.ReLU, torch.nn.BatchNorm2d, torch.nn.MaxPool2d]
 
 
 def test_small_maps_are_enlarged_by_repeating_pixels() -> None:

@@ -139,6 +139,34 @@ def test_bfloat16_training_step_has_finite_gradients(name: str) -> None:
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
 
+# Of the others, sfernet mixes scores across heads before the softmax, which no fused kernel does.
+@pytest.mark.parametrize(("name", "num_calls"), [("sfer-mdfae", 1), ("poster", 6), ("poster-pp", 4)])
+def test_attention_is_fused(name: str, num_calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[object] = []
+    fused = torch.nn.functional.scaled_dot_product_attention
+
+    def counted(*args: Tensor, **options: object) -> Tensor:
+        calls.append(args)
+        return fused(*args, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", counted)
+    with torch.inference_mode():
+        small_model(name)(pictures(name))
+    assert len(calls) == num_calls
+
+
+@EVERY
+def test_channels_last_reaches_the_last_map(name: str) -> None:
+    spec = MODELS[name]
+    model = small_model(name).to(memory_format=torch.channels_last)
+    kept: list[Tensor] = []
+    model.get_submodule(spec.cam_layer).register_forward_hook(lambda _module, _inputs, output: kept.append(output))
+    with torch.inference_mode():
+        model(pictures(name).contiguous(memory_format=torch.channels_last))
+    is_map = kept[0].ndim == 4
+    assert kept[0].is_contiguous(memory_format=torch.channels_last if is_map else torch.contiguous_format)
+
+
 @EVERY
 def test_weights_round_trip_through_state_dict(name: str) -> None:
     model, other = small_model(name), small_model(name)

@@ -116,10 +116,65 @@ def test_spatial_tokens_are_patches_of_two_by_two() -> None:
     torch.testing.assert_close(token, x[0, :, 2:4, 2:4])
 
 
-def test_only_image_tokens_have_a_position() -> None:
-    model = small_model("poster")
+def tokens_entering(model: Poster, image: torch.Tensor) -> torch.Tensor:
+    """The 100 tokens of the first pyramid block, at full width."""
+    kept: list[torch.Tensor] = []
+    handle = model.blocks[0].register_forward_pre_hook(lambda _module, inputs: kept.append(inputs[0][0]))
+    with torch.inference_mode():
+        model(image)
+    handle.remove()
+    return kept[0]
+
+
+@pytest.mark.parametrize(
+    ("part", "moved"),
+    [("embed", range(50)), ("landmarks.network.conv6", range(50, 100))],
+    ids=["image", "landmarks"],
+)
+def test_image_tokens_come_first_and_landmark_tokens_behind(part: str, moved: range) -> None:
+    model, image = small_model("poster"), pictures("poster", 1)
     assert isinstance(model, Poster)
-    assert model.position.shape[1] == 50
+    before = tokens_entering(model, image)
+    with torch.no_grad():
+        for parameter in model.get_submodule(part).parameters():
+            parameter.add_(0.5)
+    after = tokens_entering(model, image)
+    assert (before != after).any(2)[0].nonzero().flatten().tolist() == list(moved)
+
+
+def test_only_image_tokens_have_a_position() -> None:
+    model, image = small_model("poster"), pictures("poster", 1)
+    assert isinstance(model, Poster)
+    before = tokens_entering(model, image)
+    with torch.no_grad():
+        model.position.add_(1.0)
+    difference = tokens_entering(model, image) - before
+    torch.testing.assert_close(difference[:, :50], torch.ones_like(difference[:, :50]))
+    assert not difference[:, 50:].any()
+
+
+def test_the_class_is_read_off_the_mean_token_of_the_image() -> None:
+    model, image = small_model("poster"), pictures("poster", 1)
+    assert isinstance(model, Poster)
+    tokens = torch.randn(1, 100, model.norm.normalized_shape[0])
+    handle = model.blocks[-1].register_forward_hook(lambda _module, _inputs, output: (tokens, *output[1:]))
+    with torch.inference_mode():
+        expected = model.head(model.excite(model.norm(tokens[:, 0])))
+        torch.testing.assert_close(model(image), expected)
+    handle.remove()
+
+
+def test_without_its_branches_a_fusion_passes_tokens_on() -> None:
+    module, x = fusion(), torch.randn(1, 6, 8)
+    with torch.no_grad():
+        for attention, mlp in (
+            (module.image_attention, module.image_mlp),
+            (module.landmark_attention, module.landmark_mlp),
+        ):
+            for layer in (attention.project, mlp[1].narrow):
+                torch.nn.init.zeros_(layer.weight)  # type: ignore[arg-type]  # a Linear
+                torch.nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # a Linear
+        torch.testing.assert_close(module(x), x)
 
 
 def test_landmarks_can_be_trained() -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from fercli.models.build import build_model
-from fercli.models.sfer_mdfae import SferMdfae, TopRegionAttention
+from fercli.models.sfer_mdfae import SferMdfae, TopRegionAttention, WindowAttention
 from tests.models.shapes import output_shapes
 from tests.models.small import SMALL, small_model
 
@@ -53,6 +53,25 @@ def test_kroa_is_the_per_query_definition(topn: int, height: int, width: int) ->
     with torch.no_grad():
         expected = torch.stack([attend_by_hand(module, one, root=2.0, before=False) for one in x])
         torch.testing.assert_close(module(x), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("regions", "height", "width", "topn"),
+    [(1, 3, 2, 1), (2, 4, 6, 3), (4, 8, 4, 5), (7, 7, 7, 15), (7, 14, 7, 49)],
+    ids=str,
+)
+def test_kroa_is_the_per_query_definition_for_any_grid(regions: int, height: int, width: int, topn: int) -> None:
+    torch.manual_seed(regions)
+    module = TopRegionAttention(8, regions=regions, topn=topn, num_heads=2)
+    x = torch.randn(8, height, width)
+    with torch.no_grad():
+        expected = attend_by_hand(module, x, root=2.0, before=False)
+        torch.testing.assert_close(module(x[None])[0], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_map_that_regions_do_not_divide_is_refused() -> None:
+    with pytest.raises(ValueError, match="a map of 8 x 9 cannot be cut into 3 x 3 equal regions"):
+        TopRegionAttention(8, regions=3, topn=2, num_heads=2)(torch.randn(1, 8, 8, 9))
 
 
 @pytest.mark.parametrize(
@@ -112,14 +131,17 @@ def test_a_region_that_is_not_chosen_is_not_seen() -> None:
     assert moved == seen | {0}
 
 
-def test_routing_is_float32_under_autocast() -> None:
+def test_routing_is_computed_in_float32_even_from_bfloat16() -> None:
     torch.manual_seed(0)
-    module = TopRegionAttention(8, regions=3, topn=2, num_heads=2)
-    query, key = torch.randn(1, 8, 6, 6), torch.randn(1, 8, 6, 6)
+    module = TopRegionAttention(64, regions=3, topn=1, num_heads=2)
+    # All regions nearly alike: their scores differ by less than bfloat16 can tell.
+    query, key = (4 + 0.05 * torch.randn(8, 64, 3, 3)).bfloat16(), (4 + 0.05 * torch.randn(8, 64, 3, 3)).bfloat16()
+    exact = query.double().flatten(2).transpose(1, 2) @ key.double().flatten(2)
+    coarse = query.flatten(2).transpose(1, 2) @ key.flatten(2)
+    expected = torch.nn.functional.one_hot(exact.argmax(-1), 9).bool()
+    assert (coarse.argmax(-1) != exact.argmax(-1)).any()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert torch.equal(module.route(query, key), module.route(query, key))
-        under = module.route(query, key)
-    assert torch.equal(under, module.route(query, key))
+        assert torch.equal(module.route(query, key), expected)
 
 
 def test_routing_has_no_gradient() -> None:
@@ -197,10 +219,57 @@ def test_each_scale_has_its_own_place_in_the_multi_scale_vector(scale: int) -> N
     assert set(moved) <= set(range(start, start + widths[scale]))
 
 
-def test_variant_nm_sees_the_last_scale_only() -> None:
-    model, image = small_model("sfer-mdfae", variant="nm"), torch.rand(1, 3, 112, 112)
+def test_stages_and_features_have_the_sizes_of_the_paper() -> None:
+    with torch.device("meta"):
+        shapes = output_shapes(SferMdfae(7), torch.zeros(1, 3, 224, 224))
+    expected = {
+        "backbone.stages.0": (1, 64, 56, 56),
+        "backbone.stages.1": (1, 128, 28, 28),
+        "backbone.stages.2": (1, 256, 14, 14),
+        "backbone.stages.3": (1, 512, 7, 7),
+        "scales": (1, 960),
+        "kroa.qkv": (1, 49, 1536),
+        "kroa.local": (1, 512, 7, 7),
+        "kroa.project": (1, 49, 512),
+        "kroa": (1, 512, 7, 7),
+        "classify": (1, 7),
+    }
+    assert {name: shapes[name] for name in expected} == expected
+
+
+def test_variant_nm_is_the_attended_last_scale_alone() -> None:
+    full, single = small_model("sfer-mdfae"), small_model("sfer-mdfae", variant="nm")
+    assert isinstance(full, SferMdfae)
+    assert isinstance(single, SferMdfae)
+    last = full.scales.attentions[3]  # type: ignore[union-attr,index]  # a ModuleList
+    single.backbone.load_state_dict(full.backbone.state_dict())
+    single.scales.attentions[0].load_state_dict(last.state_dict())  # type: ignore[union-attr,index]  # a ModuleList
+    image = torch.rand(1, 3, 112, 112)
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            single.forward_features(image).multi_BC, full.forward_features(image).multi_BC[:, 48:]
+        )
+
+
+def test_variant_np_is_the_means_of_all_scales() -> None:
+    model, image = small_model("sfer-mdfae", variant="np"), torch.rand(1, 3, 112, 112)
     assert isinstance(model, SferMdfae)
-    assert model.forward_features(image).multi_BC.shape == (1, 32)
+    with torch.inference_mode():
+        expected = torch.cat([x.mean((2, 3)) for x in model.backbone(image)], 1)
+        torch.testing.assert_close(model.forward_features(image).multi_BC, expected)
+
+
+def test_variant_rw_asks_the_last_map_by_a_projection_of_itself() -> None:
+    model = small_model("sfer-mdfae", variant="rw")
+    assert isinstance(model, SferMdfae)
+    window = model.kroa
+    assert isinstance(window, WindowAttention)
+    x = torch.randn(1, 32, 7, 7)
+    tokens = x.flatten(2).transpose(1, 2)
+    with torch.inference_mode():
+        expected = window.attention(tokens, tokens @ window.query.weight.T + window.query.bias)
+        torch.testing.assert_close(window(x).flatten(2).transpose(1, 2), expected)
+    assert not any(name.startswith("landmarks") for name, _ in model.named_modules())
 
 
 def test_variant_na_is_the_mean_of_the_last_map() -> None:
