@@ -13,7 +13,8 @@ from fercli.core.files import replace_text
 class EpochRow:
     """One row of metrics.csv; validation columns are empty without val faces.
 
-    `seconds`, `images_per_s` and `data_wait` (the share of time spent waiting for crops) differ from run to run;
+    `seconds`, `images_per_s`, `data_wait` (the share of time spent waiting for crops) and `cpu_s` (processor time of
+    all threads of this process, which a shared machine does not stretch as it does `seconds`) differ from run to run;
     all other columns are reproducible.
     """
 
@@ -27,6 +28,7 @@ class EpochRow:
     seconds: float
     images_per_s: float
     data_wait: float
+    cpu_s: float = 0.0
 
 
 def write_history(path: Path, rows: Sequence[EpochRow]) -> None:

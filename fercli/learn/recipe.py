@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from fercli.core.errors import SettingsError
+from fercli.models.papers import FER_CNN, OURS
 from fercli.models.specs import ModelSpec, Recipe
 
 RecipeName = Literal["fast", "paper"]
@@ -18,8 +19,6 @@ Thaw = Literal["at-once", "gradual"]
 
 # Without a limit of the paper's own: its early stopping ends the training long before.
 _ENDLESS_EPOCHS = 500
-# The networks of the notebook: grey 48-pixel pictures, stretched and equalised.
-_NOTEBOOK_SIZE = 48
 # Numbers in a network, and faces to train on, below which the fast recipe takes it for small.
 _SMALL_NETWORK = 2_000_000
 _SMALL_DATA = 5_000
@@ -62,6 +61,7 @@ class Plan:
         patience: epochs without a better `metric` on val before stopping; 0 never stops.
         clip_norm: largest norm of the gradient; 0 is off.
         mixup: alpha of the Beta distribution that blends pairs of pictures; 0 is off.
+        cutmix: alpha of the one that pastes a part of another picture in; 0 is off. See data/mixing.py.
         accumulate: parts that a batch is cut into to save memory; their gradients are added up.
         freeze_epochs: epochs at the start in which pretrained weights rest; as many as `epochs` trains the head alone.
         thaw: rest until then "at-once", or wake from the last layer to the first, "gradual".
@@ -89,6 +89,7 @@ class Plan:
     patience: int = 0
     clip_norm: float = 0.0
     mixup: float = 0.0
+    cutmix: float = 0.0
     accumulate: int = 1
     freeze_epochs: int = 0
     thaw: Thaw = "at-once"
@@ -99,8 +100,12 @@ class Plan:
 
 
 def make_plan(spec: ModelSpec, recipe: RecipeName, *, data_set: str = "", num_train: int = 0) -> Plan:
-    """The plan of a recipe for one network; `num_train` faces decide how many epochs "fast" takes."""
-    return paper_plan(spec, data_set) if recipe == "paper" else fast_plan(spec, num_train)
+    """The plan of a recipe for one network; `num_train` faces decide how many epochs "fast" takes.
+
+    A network of this package has one recipe, whatever it is called.
+    """
+    is_own = recipe == "paper" or spec.paper == OURS
+    return paper_plan(spec, data_set) if is_own else fast_plan(spec, num_train)
 
 
 def paper_plan(spec: ModelSpec, data_set: str = "") -> Plan:
@@ -114,6 +119,7 @@ def paper_plan(spec: ModelSpec, data_set: str = "") -> Plan:
         optimizer=_optimizer(recipe),
         weight_decay=recipe.weight_decay,
         momentum=recipe.momentum,
+        decays_norms=recipe.decays_norms,
         schedule=_schedule(recipe),
         warmup_epochs=5.0 if recipe.scheduler == "warmup-cosine" else 0.0,
         gamma=recipe.scheduler_gamma,
@@ -123,8 +129,10 @@ def paper_plan(spec: ModelSpec, data_set: str = "") -> Plan:
         ema_decay=recipe.ema_decay or 0.0,
         patience=recipe.patience or 0,
         clip_norm=recipe.grad_clip or 0.0,
+        mixup=recipe.mixup,
+        cutmix=recipe.cutmix,
         sampler="balanced" if _BALANCED in recipe.augmentation else "shuffle",
-        is_equalised=spec.channels == 1 and spec.input_size == _NOTEBOOK_SIZE,
+        is_equalised=spec.paper == FER_CNN,
         augmentation=parse_augmentation(recipe.augmentation),
     )
 
@@ -191,7 +199,12 @@ def _optimizer(recipe: Recipe) -> Optimizer:
 
 
 def _schedule(recipe: Recipe) -> Schedule:
-    names: dict[str, Schedule] = {"none": "constant", "warmup-cosine": "cosine", "exponential": "exponential"}
+    names: dict[str, Schedule] = {
+        "none": "constant",
+        "warmup-cosine": "cosine",
+        "exponential": "exponential",
+        "one-cycle": "one-cycle",
+    }
     return names.get(recipe.scheduler, "step")
 
 
@@ -205,11 +218,16 @@ def _amounts_of(name: str, numbers: list[float], word: str) -> dict[str, float |
         return {"noise": numbers[0] if numbers else 0.5}
     if name in ("rotation", "rotate", "random-rotation"):
         return {"rotate_deg": numbers[0] if numbers else 10.0}
+    if name in ("shift", "zoom", "brightness", "contrast") and numbers:
+        return {name: numbers[0]}
     if name in ("grey", "random-grey", "grayscale", "random-grayscale", "random-greyscale"):
         return {"grey": numbers[0] if numbers else 0.1}
     if name in ("random-crop", "crop"):
         # A crop of `small` out of `large` pixels moves the centre by at most (large - small) / 2.
         small, large = sorted(numbers[:2]) if len(numbers) >= 2 else (224.0, 236.0)
         return {"shift": (large - small) / 2 / small}
-    known = "horizontal-flip, random-erasing, gaussian-noise, rotation, random-grey, random-crop"
+    known = (
+        "horizontal-flip, random-erasing, gaussian-noise, rotation, random-grey, random-crop, shift, zoom, "
+        "brightness, contrast"
+    )
     raise SettingsError(f"no augmentation is called '{word}'", hint=f"Known: {known}.")

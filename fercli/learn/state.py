@@ -19,7 +19,7 @@ class Standing:
     """How far a training is: whole epochs, steps of the present one, and what they brought.
 
     `loss_sum`, `num_right` and `num_seen` are of the present epoch; `work_s` and `wait_s` are its seconds of training
-    and of waiting for crops.
+    and of waiting for crops, `cpu_s` the processor time of both.
     """
 
     epoch: int = 0
@@ -29,6 +29,7 @@ class Standing:
     num_seen: int = 0
     work_s: float = 0.0
     wait_s: float = 0.0
+    cpu_s: float = 0.0
     epochs_since_best: int = 0
     best: EpochRow | None = None
     history: list[EpochRow] = field(default_factory=list)
@@ -69,6 +70,7 @@ class Standing:
             seconds=round(self.work_s + self.wait_s, 3),
             images_per_s=round(self.images_per_s, 1),
             data_wait=round(self.data_wait, 4),
+            cpu_s=round(self.cpu_s, 1),
         )
 
     def takes_best(self, row: EpochRow, metric: Metric) -> bool:
@@ -82,7 +84,7 @@ class Standing:
         """Close the present epoch."""
         self.history.append(row)
         self.epoch, self.step = self.epoch + 1, 0
-        self.loss_sum = self.num_right = self.work_s = self.wait_s = 0.0
+        self.loss_sum = self.num_right = self.work_s = self.wait_s = self.cpu_s = 0.0
         self.num_seen = 0
 
     def position(self, steps_per_epoch: int) -> int:

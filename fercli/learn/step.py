@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from fercli.core.errors import CheckError
+from fercli.data.mixing import mix
 from fercli.data.seeding import derive_seed, generator_for
-from fercli.data.transforms import Augmentation, InputFormat, augment, mix
+from fercli.data.transforms import Augmentation, InputFormat, augment
 from fercli.learn.device import Machine
 from fercli.learn.freezing import freeze, learnable, resting
 from fercli.learn.objectives import OBJECTIVES, LossOptions, Objective, class_weights
@@ -125,11 +126,13 @@ class StepMaker:
         return image_BCHW.contiguous(memory_format=torch.channels_last)
 
     def _mixed(self, image_BCHW: Tensor, targets: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor]:
-        if not self.plan.mixup:
+        if not (self.plan.mixup or self.plan.cutmix):
             return targets, image_BCHW
         shares = F.one_hot(targets, self.num_classes).float() if targets.ndim == 1 else targets
         generator = generator_for(self.seed, "mix", epoch, step, *self._own())
-        image_BCHW, shares = mix(image_BCHW, shares, alpha=self.plan.mixup, generator=generator)
+        image_BCHW, shares = mix(
+            image_BCHW, shares, generator=generator, mixup=self.plan.mixup, cutmix=self.plan.cutmix
+        )
         return shares, image_BCHW
 
     def _own(self) -> tuple[int, ...]:

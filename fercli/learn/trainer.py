@@ -181,7 +181,7 @@ class _Fit:
         self.step_maker.begin_epoch(standing.epoch)
         shares = [self.world.share(order) for order in orders]
         batches = self.train.crops.batches(shares)
-        asked_at = time.monotonic()
+        asked_at, cpu_before = time.monotonic(), time.process_time()
         for order, share, images in zip(orders, shares, batches, strict=True):
             now = time.monotonic()
             standing.wait_s += now - asked_at
@@ -193,6 +193,8 @@ class _Fit:
             is_late = self.world.is_main and asked_at > self.deadline
             loss, num_right, stops, late = self.world.sums(own_loss, own_right, is_stopping(), is_late)
             standing.count(len(order), loss, num_right, asked_at - now)
+            cpu_now = time.process_time()
+            standing.cpu_s, cpu_before = standing.cpu_s + cpu_now - cpu_before, cpu_now
             self._show(loss / len(order))
             if standing.step < self.steps_per_epoch:
                 if stops or late:
@@ -241,7 +243,7 @@ class _Fit:
     def _keep(self, name: str, row: EpochRow) -> None:
         """Set this epoch's weights aside for `name`; they are written with the next save."""
         model = self.average.model if self.average else self.model
-        reproducible = replace(row, seconds=0.0, images_per_s=0.0, data_wait=0.0)
+        reproducible = replace(row, seconds=0.0, images_per_s=0.0, data_wait=0.0, cpu_s=0.0)
         meta = {
             **self.meta,
             "epoch": row.epoch,

@@ -8,6 +8,7 @@ FER_CNN = Paper(
     venue="GitHub repository with a notebook; no publication",
     url="https://github.com/Mersen130/Facial-Expression-Recognition-CNN",
 )
+OURS = Paper("fercli-compact, a network of this package", "the authors of fercli", "this package; no publication")
 EMONEXT = Paper("EmoNeXt: an Adapted ConvNeXt for Facial Emotion Recognition", "El Boudouri and Bohi", "MMSP", 2023)
 SFER_MDFAE = Paper("SFER-MDFAE", "Shou et al.", "Sensors 24, 6748", 2024, doi="10.3390/s24206748")
 SFERNET = Paper("SFERNet", "", "README and figures of the SFERD project; no publication found")

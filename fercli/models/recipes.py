@@ -131,3 +131,28 @@ DDAMFN = {
 }
 POSTER = {"default": _poster(4e-5), "raf-db": _poster(4e-5), "affectnet7": _poster(2e-6)}
 POSTER_PP = {"default": _poster_pp(3.5e-5), "raf-db": _poster_pp(3.5e-5), "affectnet7": _poster_pp(1e-6)}
+# Ours; found by short trials on FER2013, see docs/results.md.
+FERCLI_COMPACT = {
+    "default": Recipe(
+        lr=0.05,
+        batch_size=64,
+        optimizer="sgd",
+        epochs=40,
+        weight_decay=5e-4,
+        momentum=0.9,
+        decays_norms=False,
+        scheduler="one-cycle",
+        label_smoothing=0.1,
+        ema_decay=0.999,
+        mixup=0.2,
+        augmentation=(
+            "horizontal-flip",
+            "rotate 12",
+            "shift .08",
+            "zoom .12",
+            "brightness .1",
+            "contrast .2",
+            "random-erasing .02-.25 p .4",
+        ),
+    )
+}

@@ -5,7 +5,7 @@ from typing import Literal
 
 ObjectiveName = Literal["cross-entropy", "eac", "emonext", "ddamfn", "poster"]
 OptimizerName = Literal["adam", "adamw", "sgd", "sam-adam"]
-SchedulerName = Literal["none", "exponential", "step", "warmup-cosine"]
+SchedulerName = Literal["none", "exponential", "step", "warmup-cosine", "one-cycle"]
 BackboneLayout = Literal["", "ir50", "ir50+mobilefacenet", "resnet50", "convnext", "mixed-mobilefacenet"]
 
 
@@ -27,8 +27,9 @@ class Recipe:
 
     `not_stated` names the fields that the paper leaves open and that we filled, from the authors' code where there is
     one; an `epochs` of None means that only early stopping ends the training. `scheduler_gamma` is the factor per
-    epoch of "exponential" and per `step_epochs` of "step"; of "warmup-cosine", `lr` is the highest rate. `sam_rho` is
-    the radius of sharpness-aware minimisation, used by "sam-adam".
+    epoch of "exponential" and per `step_epochs` of "step"; of "warmup-cosine" and "one-cycle", `lr` is the highest
+    rate. `sam_rho` is the radius of sharpness-aware minimisation, used by "sam-adam"; `mixup` and `cutmix` are the
+    alphas of their Beta distributions; without `decays_norms`, biases and norms are not shrunk.
     """
 
     lr: float
@@ -44,6 +45,9 @@ class Recipe:
     label_smoothing: float = 0.0
     ema_decay: float | None = None
     grad_clip: float | None = None
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    decays_norms: bool = True
     patience: int | None = None
     augmentation: tuple[str, ...] = ()
     not_stated: tuple[str, ...] = ()

@@ -44,6 +44,8 @@ def test_small_data_gets_more_epochs() -> None:
         ("random-crop 224 of 236", {"shift": 6 / 224}),
         ("gaussian-noise", {"noise": 0.5}),
         ("grey", {"grey": 0.1}),
+        ("zoom .12", {"zoom": 0.12}),
+        ("brightness .1", {"brightness": 0.1}),
     ],
 )
 def test_words_of_the_papers_become_amounts(word: str, amounts: dict[str, float]) -> None:
@@ -60,3 +62,10 @@ def test_changes_replace_single_fields_of_the_augmentation() -> None:
     changed = with_changes(plan, {"lr": 0.5, "augmentation": {"flip": 0.0}})
     assert (changed.lr, changed.augmentation["flip"]) == (0.5, 0.0)
     assert changed.augmentation["zoom"] == plan.augmentation["zoom"] > 0
+
+
+def test_our_own_network_has_one_recipe() -> None:
+    plan = make_plan(MODELS["fercli-compact"], "fast", num_train=28709)
+    assert plan == make_plan(MODELS["fercli-compact"], "paper")
+    assert (plan.optimizer, plan.schedule, plan.mixup, plan.decays_norms) == ("sgd", "one-cycle", 0.2, False)
+    assert not plan.is_equalised

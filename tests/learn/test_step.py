@@ -31,7 +31,9 @@ def make_step(name: str, side: int, **changes: object) -> StepMaker:
 
 
 @pytest.mark.parametrize(("name", "side"), [("eac", 64), ("emonext-tiny", 64), ("ddamfn", 112), ("drf-msam", 48)])
-@pytest.mark.parametrize("changes", [{}, {"mixup": 0.4}, {"accumulate": 2}, {"sam_rho": 0.05}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{}, {"mixup": 0.4}, {"cutmix": 1.0}, {"accumulate": 2}, {"sam_rho": 0.05}], ids=str
+)
 def test_every_objective_learns_with_its_network(name: str, side: int, changes: dict[str, object]) -> None:
     step = make_step(name, side, **changes)
     before = {key: value.clone() for key, value in step.model.named_parameters()}

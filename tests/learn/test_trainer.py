@@ -91,7 +91,7 @@ def assert_same_training(first: Path, second: Path) -> None:
     for name in ("best", "last"):
         one, other = weights(first, name), weights(second, name)
         assert [key for key in one if not torch.equal(one[key], other[key])] == []
-    timed = {"seconds", "images_per_s", "data_wait"}
+    timed = {"seconds", "images_per_s", "data_wait", "cpu_s"}
     tables = []
     for folder in (first, second):
         with (folder / "metrics.csv").open(encoding="utf-8") as file:
