@@ -25,6 +25,7 @@ class ExtractFramesSettings:
 
     method: Literal["every", "uniform", "change", "kmeans", "scene"] = setting("every", "Choose frames by this rule.")
     every_s: float = setting(2.0, "Keep a frame in each such time (every).", option="every", unit="s", minimum=0.001)
+    sharpest: bool = setting(False, "Keep the sharpest frame of each such time (every).")
     num: int = setting(20, "Keep so many frames of a video (uniform, kmeans).", minimum=1)
     start_s: float = setting(0.0, "Begin here in each video.", option="start", unit="s", minimum=0)
     end_s: float | None = setting(None, "End here in each video.", option="end", unit="s", minimum=0)
@@ -120,7 +121,7 @@ def rule_key(settings: ExtractFramesSettings) -> str:
 
 def _deciding(settings: ExtractFramesSettings) -> tuple[str, ...]:
     own = {
-        "every": ("every_s",),
+        "every": ("every_s", "sharpest"),
         "uniform": ("num",),
         "change": ("change_threshold", "min_gap_s"),
         "kmeans": ("num", "seed"),

@@ -82,6 +82,7 @@ def make_worker(plan: ExtractPlan, tell: Tell | None = None) -> Callable[[VideoT
     rule = keyframes.SelectionRule(
         method=plan.settings.method,
         every_s=plan.settings.every_s,
+        sharpest=plan.settings.sharpest,
         num=plan.settings.num,
         change_threshold=plan.settings.change_threshold,
         scene_threshold=plan.settings.scene_threshold,

@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import av
 from av.video.reformatter import VideoReformatter
@@ -22,6 +22,9 @@ SAME_MOMENT_S = 1e-6
 # Given the time of the frame handed out last (None before the first), the time of the next one wanted, or None.
 NextWanted = Callable[[float | None], float | None]
 
+# Which frames are decoded: those that decode on their own, or those that others are predicted from.
+Part = Literal["keyframes", "references"]
+
 
 class Decoding:
     """One pass over an open video.
@@ -35,7 +38,7 @@ class Decoding:
         has_times: whether the container gives time stamps; else time is index / fps.
     """
 
-    def __init__(self, source: Source, *, keyframes_only: bool, threads: int | None) -> None:
+    def __init__(self, source: Source, *, only: Part | None, threads: int | None) -> None:
         self.num_frames = 0
         self.num_damaged = 0
         self.num_packets = 0
@@ -43,7 +46,7 @@ class Decoding:
         self.is_finished = False
         self.has_times = True
         self._source = source
-        self._keyframes_only = keyframes_only
+        self._keyframes_only = only == "keyframes"
         self._showing: Showing | None = None
         self._pts_ahead: list[int] = []  # heap: packets read whose frames have not come out
         self._num_passed = 0
@@ -53,7 +56,10 @@ class Decoding:
         self._must_flush = False
         self._damaged_since_s: float | None = None
         context = source.stream.codec_context
-        context.skip_frame = "NONKEY" if keyframes_only else "DEFAULT"
+        context.skip_frame = {"keyframes": "NONKEY", "references": "NONREF", None: "DEFAULT"}[only]
+        if only == "references":
+            # Half of what is left; the blocks it would smooth away are far finer than what one looks for so.
+            context.options = {"skip_loop_filter": "all"}
         context.thread_type = "AUTO" if threads is None else "SLICE"
         context.thread_count = threads or 0
 

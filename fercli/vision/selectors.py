@@ -1,6 +1,5 @@
 """Rules that choose frames of a video: every so often, evenly, at changes, by clusters, at cuts."""
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,24 +9,19 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from fercli.vision.decoding import SAME_MOMENT_S
+from fercli.vision.quality import sharpness
+from fercli.vision.shots import first_frames
+from fercli.vision.thumbnails import difference, thumbnail
 from fercli.vision.video import DecodedFrame, VideoReader, scan_video
 
 Method = Literal["every", "uniform", "change", "kmeans", "scene"]
 Chosen = Iterator[tuple[DecodedFrame, float | None]]
 
-# What is compared: small enough to forget noise and small motion, large enough to see a person move.
-_THUMBNAIL_SIZE = (64, 36)
 _CLUSTERED_SIZE = (32, 18)
-# Reading every k-th pixel first, so that at least this many of them fall on one of the thumbnail, is as good as
-# averaging all of them, and much cheaper.
-_SAMPLES_PER_PIXEL = 4
 # Clusters come from a few thousand frames at most; of a longer video every second, fourth, ... frame.
 _MAX_CLUSTERED = 4096
 # Key frames alone are enough to cluster when there are so many for each that is wanted.
 _KEYFRAMES_PER_CLUSTER = 10
-# A cut stands out from the motion before it by this factor.
-_CUT_TO_MOTION = 3.0
-_NUM_MOTION_FRAMES = 5
 
 
 @dataclass
@@ -44,6 +38,7 @@ class SelectionRule:
 
     Attributes:
         every_s: `every`: the first frame at or after each multiple of this, counted from the reader's start.
+        sharpest: `every`: of each such time the sharpest frame instead, the first of equals; all frames are decoded.
         num: `uniform`, `kmeans`: how many frames, fewer only when the video has fewer different ones.
         change_threshold: `change`: mean difference of luma to the frame kept last, levels of 0 to 255.
         scene_threshold: `scene`: mean difference of luma between two successive frames that makes a cut, levels.
@@ -56,6 +51,7 @@ class SelectionRule:
 
     method: Method = "every"
     every_s: float = 2.0
+    sharpest: bool = False
     num: int = 20
     change_threshold: float = 8.0
     scene_threshold: float = 15.0
@@ -70,7 +66,10 @@ class SelectionRule:
 
 
 def every(reader: VideoReader, rule: SelectionRule, notes: Notes) -> Chosen:
-    """The first frame at or after each multiple of `every_s`, from the reader's start."""
+    """The first frame at or after each multiple of `every_s` from the start, or the sharpest until the next."""
+    if rule.sharpest:
+        yield from _sharpest(reader, rule.every_s)
+        return
     for frame in reader.every(rule.every_s):
         yield frame, None
 
@@ -106,27 +105,10 @@ def change(reader: VideoReader, rule: SelectionRule, notes: Notes) -> Chosen:
 
 
 def scene(reader: VideoReader, rule: SelectionRule, notes: Notes) -> Chosen:
-    """The first frame of each scene: where luma changes at once and far more than it moved before.
-
-    Hard cuts are found; fades and dissolves are not.
-    """
-    last, next_s = None, 0.0
-    motion: deque[float] = deque(maxlen=_NUM_MOTION_FRAMES)
-    for frame in reader:
-        seen = thumbnail(frame.luma)
-        if last is None:
-            next_s = frame.time_s + rule.min_gap_s
-            yield frame, None
-        else:
-            score = difference(seen, last)
-            usual = sum(motion) / len(motion) if motion else 0.0
-            if score > max(rule.scene_threshold, _CUT_TO_MOTION * usual) and frame.time_s >= next_s:
-                next_s = frame.time_s + rule.min_gap_s
-                motion.clear()
-                yield frame, score
-            else:
-                motion.append(score)
-        last = seen
+    """The first frame of each scene: where luma changes at once and far more than it moved before."""
+    span = scan_video(reader.path)
+    notes.warnings += span.warnings
+    yield from first_frames(reader, span, threshold=rule.scene_threshold, min_gap_s=rule.min_gap_s)
 
 
 def kmeans(reader: VideoReader, rule: SelectionRule, notes: Notes) -> Chosen:
@@ -134,14 +116,7 @@ def kmeans(reader: VideoReader, rule: SelectionRule, notes: Notes) -> Chosen:
     span = scan_video(reader.path)
     notes.warnings += span.warnings
     is_dense = span.num_keyframes >= _KEYFRAMES_PER_CLUSTER * rule.num
-    first_pass = VideoReader(
-        reader.path,
-        start_s=reader.start_s,
-        end_s=reader.end_s,
-        keyframes_only=is_dense,
-        threads=reader.threads,
-        watch=reader.watch,
-    )
+    first_pass = reader.like(only="keyframes" if is_dense else "references")
     times_s, thumbnails = _sampled(first_pass)
     notes.warnings += first_pass.warnings
     notes.num_damaged = first_pass.num_damaged
@@ -150,7 +125,7 @@ def kmeans(reader: VideoReader, rule: SelectionRule, notes: Notes) -> Chosen:
     nearest, shares = cluster(np.array(thumbnails), rule.num, rule.seed)
     chosen = sorted((times_s[place], float(share)) for place, share in zip(nearest, shares, strict=True))
     scores = dict(chosen)
-    for frame in reader.at(scores):
+    for frame in reader.like(is_watched=False).at(scores):
         yield frame, scores.get(frame.time_s)
 
 
@@ -161,20 +136,6 @@ SELECTORS: dict[Method, Callable[[VideoReader, SelectionRule, Notes], Chosen]] =
     "kmeans": kmeans,
     "scene": scene,
 }
-
-
-def thumbnail(luma: UInt8[np.ndarray, "height width"]) -> UInt8[np.ndarray, "36 64"]:
-    """`luma` at 64 x 36, whatever its shape."""
-    width, height = _THUMBNAIL_SIZE
-    stride_y = max(1, luma.shape[0] // (height * _SAMPLES_PER_PIXEL))
-    stride_x = max(1, luma.shape[1] // (width * _SAMPLES_PER_PIXEL))
-    sampled = np.ascontiguousarray(luma[::stride_y, ::stride_x])
-    return np.asarray(cv2.resize(sampled, _THUMBNAIL_SIZE, interpolation=cv2.INTER_AREA))
-
-
-def difference(one: UInt8[np.ndarray, "36 64"], other: UInt8[np.ndarray, "36 64"]) -> float:
-    """Mean absolute difference of two thumbnails, levels."""
-    return float(cv2.absdiff(one, other).mean())
 
 
 def cluster(
@@ -199,6 +160,22 @@ def cluster(
     members = [np.flatnonzero(fitted.labels_ == label) for label in range(num)]
     nearest = [places[np.argmin(distances[places])] for places in members]
     return np.array(nearest, int), np.array([len(places) / len(data) for places in members])
+
+
+def _sharpest(reader: VideoReader, every_s: float) -> Chosen:
+    best: DecodedFrame | None = None
+    most, interval = -1.0, 0
+    for frame in reader:
+        place = int((frame.time_s + SAME_MOMENT_S - reader.start_s) // every_s)
+        if best is not None and place != interval:
+            yield best, most
+            most = -1.0
+        sharp = sharpness(frame.luma)
+        if sharp > most:
+            best, most = frame, sharp
+        interval = place
+    if best is not None:
+        yield best, most
 
 
 def _sampled(reader: VideoReader) -> tuple[list[float], list[UInt8[np.ndarray, " pixels"]]]:

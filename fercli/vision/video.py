@@ -1,17 +1,18 @@
 """Videos to frames with the container's time stamps, and frames to videos."""
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from fercli.core.errors import MediaError
 from fercli.vision.containers import Source, open_video
 from fercli.vision.decoded_frame import DecodedFrame
-from fercli.vision.decoding import SAME_MOMENT_S, Decoding, NextWanted
+from fercli.vision.decoding import SAME_MOMENT_S, Decoding, NextWanted, Part
 from fercli.vision.images import printable
 from fercli.vision.video_writer import VideoWriter
 
@@ -21,6 +22,8 @@ VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp",
      ".ogv", ".gif"}
 )  # fmt: skip
+
+Watch = Callable[[DecodedFrame], None]
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,24 @@ class VideoSpan:
 
     Attributes:
         times_s: when each frame is shown, rising.
-        num_keyframes: how many of them decode on their own.
+        are_keyframes: which of them decode on their own.
+        num_bytes: what each takes in the file.
         end_s: when the last frame ends.
+        has_times: whether the container says when frames are shown; else their times are index / fps.
         warnings: what is not as the file declares, as sentences.
     """
 
     times_s: Float[np.ndarray, " frames"]
-    num_keyframes: int
+    are_keyframes: Bool[np.ndarray, " frames"]
+    num_bytes: Int[np.ndarray, " frames"]
     end_s: float
+    has_times: bool
     warnings: tuple[str, ...]
+
+    @property
+    def num_keyframes(self) -> int:
+        """How many frames decode on their own."""
+        return int(self.are_keyframes.sum())
 
 
 def probe_video(path: Path) -> VideoInfo:
@@ -84,17 +96,22 @@ def scan_video(path: Path) -> VideoSpan:
         MediaError: as `probe_video`, but for frames that cannot be decoded.
     """
     with open_video(path) as source:
-        times, num_keyframes, end_s = array("d"), 0, 0.0
+        times, are_keyframes, num_bytes, end_s, has_times = array("d"), array("b"), array("q"), 0.0, True
         for packet in source.packets():
             if packet.is_discard:
                 continue
+            has_times = has_times and packet.pts is not None
             time_s = len(times) / source.fps if packet.pts is None else source.clock.seconds(packet.pts)
             length_s = float(packet.duration * source.clock.time_base) if packet.duration else 1 / source.fps
             times.append(time_s)
-            num_keyframes += bool(packet.is_keyframe)
+            are_keyframes.append(bool(packet.is_keyframe))
+            num_bytes.append(packet.size)
             end_s = max(end_s, time_s + length_s)
         cut_off = source.missing_end(len(times), end_s)
-    return VideoSpan(np.sort(np.asarray(times)), num_keyframes, end_s, (cut_off,) if cut_off else ())
+    order = np.argsort(np.asarray(times, np.float64), kind="stable")
+    times_s, sizes = np.asarray(times, np.float64)[order], np.fromiter(num_bytes, np.int64)[order]
+    keys = np.asarray(are_keyframes, np.int8)[order].astype(bool)
+    return VideoSpan(times_s, keys, sizes, end_s, has_times, (cut_off,) if cut_off else ())
 
 
 class VideoReader:
@@ -109,7 +126,9 @@ class VideoReader:
         path: the video file.
         start_s: frames before are left out.
         end_s: frames at or after are left out.
-        keyframes_only: give only frames that decode on their own; about twenty times cheaper.
+        only: "keyframes" gives those that decode on their own, about twenty times cheaper; "references" those that
+            others are predicted from, a little rougher than they are and two to three times cheaper; None gives all.
+            Not every decoder can leave out the rest.
         threads: of the decoder, None for as many as the machine has. A damaged video gives the same frames in every
             run only with `threads=1`.
         watch: called with each frame before it is handed out, to tell how far reading is.
@@ -126,19 +145,30 @@ class VideoReader:
         *,
         start_s: float = 0.0,
         end_s: float | None = None,
-        keyframes_only: bool = False,
+        only: Part | None = None,
         threads: int | None = None,
-        watch: Callable[[DecodedFrame], None] | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.path = path
         self.watch = watch
         self.start_s = start_s
         self.end_s = end_s
-        self.keyframes_only = keyframes_only
+        self.only = only
         self.threads = threads
         self.num_decoded = 0
         self.num_damaged = 0
         self.warnings: tuple[str, ...] = ()
+
+    def like(self, *, only: Part | None = None, is_watched: bool = True) -> "VideoReader":
+        """Another reader of the same part of the file."""
+        return VideoReader(
+            self.path,
+            start_s=self.start_s,
+            end_s=self.end_s,
+            only=only,
+            threads=self.threads,
+            watch=self.watch if is_watched else None,
+        )
 
     def __iter__(self) -> Iterator[DecodedFrame]:
         """Every frame between `start_s` and `end_s`.
@@ -177,10 +207,25 @@ class VideoReader:
 
         return self._read(next_wanted)
 
+    def within(self, spans_s: Sequence[tuple[float, float]]) -> Iterator[DecodedFrame]:
+        """The frames in any of the rising, separate `spans_s`, both ends included.
+
+        Raises:
+            MediaError: as iteration.
+        """
+        ends = [end_s + SAME_MOMENT_S for _, end_s in spans_s]
+
+        def next_wanted(last_s: float | None) -> float | None:
+            after = self.start_s if last_s is None else last_s + 2 * SAME_MOMENT_S
+            place = bisect_left(ends, after)
+            return max(after, spans_s[place][0]) if place < len(ends) else None
+
+        return (frame for frame in self._read(next_wanted) if _is_within(frame.time_s, spans_s, ends))
+
     def _read(self, next_wanted: NextWanted) -> Iterator[DecodedFrame]:
         self.num_decoded, self.num_damaged, self.warnings = 0, 0, ()
         with open_video(self.path) as source:
-            decoding = Decoding(source, keyframes_only=self.keyframes_only, threads=self.threads)
+            decoding = Decoding(source, only=self.only, threads=self.threads)
             for frame in decoding.frames(next_wanted):
                 if self.end_s is not None and frame.time_s >= self.end_s:
                     break
@@ -190,6 +235,11 @@ class VideoReader:
                 yield frame
             self.num_decoded, self.num_damaged = decoding.num_frames, decoding.num_damaged
             self.warnings = tuple(_warnings(source, decoding))
+
+
+def _is_within(time_s: float, spans_s: Sequence[tuple[float, float]], ends: Sequence[float]) -> bool:
+    place = bisect_left(ends, time_s)
+    return place < len(ends) and time_s + SAME_MOMENT_S >= spans_s[place][0]
 
 
 def _warnings(source: Source, decoding: Decoding) -> Iterator[str]:

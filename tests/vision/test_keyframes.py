@@ -120,6 +120,23 @@ def test_every_goes_by_time_where_the_frame_rate_varies(tmp_path: Path) -> None:
     assert indexes(path, SelectionRule("every", every_s=1.0)) == [0, 3, 5, 6]
 
 
+def test_sharpest_takes_the_one_clear_frame_of_each_time(tmp_path: Path) -> None:
+    clear = {2, 7, 9, 14}
+    pictures = [pattern(1) if i in clear else cv2.GaussianBlur(pattern(1), (31, 31), 12) for i in range(18)]
+    path = write_video(tmp_path / "soft.mp4", pictures, fps=5)
+    frames = kept(path, SelectionRule("every", every_s=1.0, sharpest=True))
+    # The last 0.6 s have none that stands out.
+    assert [frame.index for frame in frames][:3] == [2, 7, 14] or [frame.index for frame in frames][:3] == [2, 9, 14]
+    assert len(frames) == 4
+    assert all(frame.score == frame.sharpness for frame in frames)
+
+
+def test_sharpest_of_one_frame_a_time_is_that_frame(tmp_path: Path) -> None:
+    times = [Fraction(n, 10) for n in (0, 13, 29, 90)]
+    path = write_video(tmp_path / "vfr.mp4", [coded(i) for i in range(4)], times=times)
+    assert indexes(path, SelectionRule("every", every_s=1.0, sharpest=True)) == [0, 1, 2, 3]
+
+
 def test_uniform_takes_the_middle_of_equal_parts(counted: Path) -> None:
     assert indexes(counted, SelectionRule("uniform", num=5)) == [10, 30, 50, 70, 90]
     assert indexes(counted, SelectionRule("uniform", num=2), start_s=4.0, end_s=8.0) == [50, 70]
@@ -223,17 +240,6 @@ def test_cluster_returns_the_row_nearest_to_each_centre() -> None:
     # Centres (1, 0) and (203.33, 200).
     assert sorted(nearest.tolist()) == [2, 4]
     np.testing.assert_allclose(shares, [0.5, 0.5])
-
-
-def test_thumbnail_of_a_flat_picture_is_flat() -> None:
-    for shape in ((1, 1), (20, 30), (1080, 1920), (333, 1111)):
-        assert set(np.unique(selectors.thumbnail(np.full(shape, 77, np.uint8)))) == {77}
-
-
-def test_difference_is_the_mean_of_absolute_levels() -> None:
-    one, other = np.zeros((36, 64), np.uint8), np.zeros((36, 64), np.uint8)
-    other[:9] = 100
-    assert selectors.difference(one, other) == pytest.approx(25.0)
 
 
 def blurred_shots(tmp_path: Path) -> Path:

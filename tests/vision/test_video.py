@@ -166,14 +166,14 @@ def test_missing_time_stamps_become_index_over_rate_and_are_told(tmp_path: Path)
 
 
 def test_key_frames_keep_their_index(plain: Path) -> None:
-    frames = [(frame.index, read_code(frame.luma)) for frame in VideoReader(plain, keyframes_only=True)]
+    frames = [(frame.index, read_code(frame.luma)) for frame in VideoReader(plain, only="keyframes")]
     assert len(frames) == scan_video(plain).num_keyframes
     assert all(index == code for index, code in frames)
 
 
 def test_key_frames_without_time_stamps_keep_their_index(tmp_path: Path) -> None:
     path = write_video(tmp_path / "raw.h264", [coded(i) for i in range(25)])
-    frames = [(frame.index, read_code(frame.luma)) for frame in VideoReader(path, keyframes_only=True)]
+    frames = [(frame.index, read_code(frame.luma)) for frame in VideoReader(path, only="keyframes")]
     assert 2 <= len(frames) < 25
     assert all(index == code for index, code in frames)
 

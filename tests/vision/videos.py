@@ -58,7 +58,8 @@ def write_video(
         stream.width, stream.height, stream.pix_fmt = first.shape[1], first.shape[0], "yuv420p"
         stream.codec_context.gop_size = key_every
         stream.codec_context.thread_count = 1
-        stream.options = {"crf": "10", "preset": "ultrafast"} if codec == "libx264" else {"qscale": "2"}
+        own = {name: text for name, text in (options or {}).items() if name in ("preset", "x264-params")}
+        stream.options = {"crf": "10", "preset": "ultrafast"} | own if codec == "libx264" else {"qscale": "2"}
         if rotation or hflip:
             stream.set_display_rotation(rotation, hflip=hflip)
         if pixel_aspect:
