@@ -1,5 +1,6 @@
 """`fer labels ...`: votes in, labels out."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from fercli.stages.labels_export import LabelsExportResult, LabelsExportSettings
 from fercli.stages.labels_export import labels_export as run_export
 from fercli.stages.labels_import import LabelsImportResult, LabelsImportSettings
 from fercli.stages.labels_import import labels_import as run_import
-from fercli.stages.labels_show import LabelsShowResult
+from fercli.stages.labels_show import LabelsShowResult, LabelsShowSettings
 from fercli.stages.labels_show import labels_show as run_show
 from fercli.stages.labels_vote import LabelsVoteResult, LabelsVoteSettings
 from fercli.stages.labels_vote import labels_vote as run_vote
@@ -39,9 +40,9 @@ def labels_vote(call: Call, *, settings: LabelsVoteSettings) -> LabelsVoteResult
     return run_vote(call.project, settings, force=call.force, dry_run=call.dry_run)
 
 
-def labels_show(call: Call) -> LabelsShowResult:
-    """Show counts of votes and labels, and agreement."""
-    result = run_show(call.project)
+def labels_show(call: Call, *, settings: LabelsShowSettings) -> LabelsShowResult:
+    """Settings -> stage -> show."""
+    result = run_show(call.project, replace(settings, plot=settings.plot and not call.dry_run))
     if not call.json:
         show_labels(result)
         call.has_shown = True

@@ -1,5 +1,6 @@
 """Labels and agreement as tables on the screen."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from fercli.stages.labels_import import LabelsImportResult
@@ -20,7 +21,7 @@ def show_labels(result: LabelsShowResult) -> None:
         f"{result.num_labelled} of {result.num_usable_faces} faces have a label; "
         f"{result.num_votes} votes by {len(result.annotators)} annotators from {result.num_imports} imports"
     )
-    _show_counts(console, result, f", without votes {result.num_without_votes}")
+    _show_counts(console, result, f", without votes {result.num_without_votes}", kappas=result.kappa_by_class)
     if result.krippendorff is not None:
         console.print(
             f"Krippendorff's alpha {result.krippendorff:.3f}, pairs of votes alike {_percent(result.percent)}, "
@@ -54,25 +55,29 @@ def show_import(result: LabelsImportResult) -> None:
     _show_counts(console, result, "")
 
 
-def _show_counts(console: "Console", result: LabelCounts, more: str) -> None:
+def _show_counts(
+    console: "Console", result: LabelCounts, more: str, *, kappas: Mapping[str, float | None] | None = None
+) -> None:
     if result.rule:
         console.print(f"[dim]rule:[/dim] {result.rule}")
-    console.print(_classes_table(result))
+    console.print(_classes_table(result, kappas or {}))
     words = {"no_majority": "no majority", "too_few": "too few votes", "ok": "labelled"}
     parts = [f"{words.get(name, name)} {count}" for name, count in result.by_status.items()]
     console.print(f"faces: {', '.join(parts) or 'none with votes'}{more}")
 
 
-def _classes_table(result: LabelCounts) -> "Table":
+def _classes_table(result: LabelCounts, kappas: Mapping[str, float | None]) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("class")
-    for title in ("faces", "share", "outvoted"):
+    for title in ("faces", "share", "outvoted", *(["Fleiss' kappa"] if kappas else [])):
         table.add_column(title, justify="right")
     for name, count in result.classes.items():
         share = count / result.num_labelled if result.num_labelled else None
-        table.add_row(name, str(count), _percent(share), str(result.outvoted.get(name, 0)))
+        kappa = kappas.get(name)
+        told = ["-" if kappa is None else f"{kappa:.3f}"] if kappas else []
+        table.add_row(name, str(count), _percent(share), str(result.outvoted.get(name, 0)), *told)
     return table
 
 

@@ -25,8 +25,12 @@ EMOTIONS = PRESETS["ferplus"]
 CATEGORIES = (*EMOTIONS, "unknown", "NF")
 VOTES_NAME = "fer2013new.csv"
 LOOKS_LIKE = f"a folder with fer2013.csv (or icml_face_data.csv) and {VOTES_NAME}"
-# Rows with a label under the majority rule: the authors' code on the published votes; the paper counts 28,085 / 3,256.
+# Rows with a label under the majority rule: the authors' code on the published votes.
 PUBLISHED = {"Training": 25_060, "PublicTest": 3_199}
+REMARK = (
+    "Sensors 2024, 24, 6748 counts 28,085 faces to train and 3,256 to test; the published votes under their authors' "
+    "rule leave 25,060 of Training and 3,199 of PublicTest."
+)
 _OUTLIER_VOTES = 1
 # Ten annotators agree with FER2013's label on about two thirds of the pictures; shuffled lines agree on a fifth.
 _LEAST_AGREEMENT = 0.4

@@ -22,6 +22,7 @@ class Source:
         optional: class words that a project may lack; their rows are left out and counted.
         published: rows of each part, as published, by the number of classes (0: any).
         counts_labelled: the published counts are of rows with a label.
+        remark: where a paper counts otherwise, in a full sentence.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Source:
     optional: frozenset[str] = frozenset()
     published: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
     counts_labelled: bool = False
+    remark: str = ""
 
     def check_classes(self, options: SourceOptions) -> None:
         """Refuse a project whose classes are not those of the set.
@@ -74,6 +76,7 @@ SOURCES: dict[str, Source] = {
             emotions=ferplus.EMOTIONS,
             published={0: ferplus.PUBLISHED},
             counts_labelled=True,
+            remark=ferplus.REMARK,
         ),
         Source(
             name="raf-db",

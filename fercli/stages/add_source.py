@@ -167,6 +167,8 @@ def _warnings(source: "Source", options: "SourceOptions", gathered: "Gathered", 
     published = source.published_counts(options)
     if told := differences(counted, published):
         yield f"The counts are not the published ones of {source.name}: {'; '.join(told)}."
+    if source.remark:
+        yield source.remark
     if written.identical_across_splits:
         yield (
             f"The published split leaks: {written.identical_across_splits} pictures of val or test are byte-identical "

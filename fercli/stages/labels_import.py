@@ -167,7 +167,7 @@ def _commit(
         num_changed=num_changed,
         outputs=tuple(outputs),
         failures=tuple(failures),
-        next_command=next_command(labels),
+        next_command=next_command(project, labels),
     )
     remember(project.root, STAGE, _tables_mark(project), settings, result)
     return result
@@ -237,7 +237,7 @@ def _unchanged(project: Project, digests: Iterable[str]) -> LabelsImportResult:
     else:
         labels = project.rows(Label)
         counts = label_counts(project, labels, project.rows(Vote), vote_settings(project))
-        counts["next_command"] = next_command(labels)
+        counts["next_command"] = next_command(project, labels)
     last = {entry.sha256: entry for entry in read_imports(project)}
     unmatched = {entry.name: entry.num_unmatched for digest in digests if (entry := last[digest]).num_unmatched}
     notes = [

@@ -92,7 +92,7 @@ def labels_vote(
         num_changed=num_changed,
         outputs=(project.relative(project.table_path(Label)),),
         warnings=warnings,
-        next_command=next_command(labels),
+        next_command=next_command(project, labels),
     )
     if not dry_run:
         with project.writing():
@@ -171,6 +171,8 @@ def rule_words(settings: LabelsVoteSettings) -> str:
 def _rules_in_use(labels: Sequence[Label], settings: LabelsVoteSettings) -> str:
     """The rule of the labels; several, or that of a data set, are only named."""
     rules = sorted({label.rule.removesuffix("+soft") for label in labels if label.status != "given"})
+    if labels and not rules:
+        return "the labels came with the data set"
     return rule_words(settings) if rules in ([], [settings.method]) else ", ".join(rules)
 
 
@@ -181,9 +183,12 @@ def stale_warnings(project: Project, labels: Sequence[Label]) -> tuple[str, ...]
     return stale_splits(project, labels)
 
 
-def next_command(labels: Iterable[Label]) -> str:
+def next_command(project: Project, labels: Iterable[Label]) -> str:
     """What a user does with these labels."""
-    return "fer split" if any(label.label for label in labels) else "fer labels export --to csv"
+    if not any(label.label for label in labels):
+        return "fer labels export --to csv"
+    has_official = project.split_path("official").exists() and not project.split_path("default").exists()
+    return "fer train --split official" if has_official else "fer split"
 
 
 def _is_written(project: Project, labels: Sequence[Label]) -> bool:

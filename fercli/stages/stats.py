@@ -70,7 +70,7 @@ def stats(project: Project, settings: StatsSettings, *, progress: Progress = SIL
         tables=tables,
         dropped=dict(sorted(reasons.items())),
         label_statuses=dict(sorted(statuses.items())),
-        outputs=_draw(project, tables) if settings.plot else (),
+        outputs=_draw(project, tables, len(usable), reasons) if settings.plot else (),
         warnings=tuple(_empty_classes(project.classes, set(words.values()))) if labels else (),
         next_command="" if name else "fer split",
     )
@@ -109,10 +109,12 @@ def _table(
     return {group: {name: counts.get(group, Counter())[name] for name in columns} for group in rows}
 
 
-def _draw(project: Project, tables: Mapping[str, Mapping[str, Mapping[str, int]]]) -> tuple[str, ...]:
+def _draw(
+    project: Project, tables: Mapping[str, Mapping[str, Mapping[str, int]]], num_kept: int, dropped: Mapping[str, int]
+) -> tuple[str, ...]:
     from fercli.reports.figures import draw_class_counts
 
-    outputs = []
+    pictures = {}
     for by, table in tables.items():
         if by == "class":
             continue  # the picture of `split` shows the same numbers
@@ -122,10 +124,13 @@ def _draw(project: Project, tables: Mapping[str, Mapping[str, Mapping[str, int]]
         else:
             totals = {group: sum(row.values()) for group, row in table.items()}
             picture = draw_class_counts({"faces": totals}, list(totals))
-        path = project.root / "reports" / f"stats-{by}.png"
-        replace_bytes(path, picture)
-        outputs.append(project.relative(path))
-    return tuple(outputs)
+        pictures[by] = picture
+    if dropped:
+        outcomes = {"kept": num_kept, **{f"dropped: {reason}": dropped[reason] for reason in sorted(dropped)}}
+        pictures["dropped"] = draw_class_counts({"detected faces": outcomes}, list(outcomes))
+    for name, picture in pictures.items():
+        replace_bytes(project.root / "reports" / f"stats-{name}.png", picture)
+    return tuple(f"reports/stats-{name}.png" for name in pictures)
 
 
 def _empty_classes(classes: tuple[str, ...], words: Collection[str]) -> list[str]:

@@ -4,10 +4,12 @@ import pytest
 
 from fercli.core.errors import CheckError, MissingStageError
 from fercli.core.project import Project
-from fercli.core.rows import Label
+from fercli.core.rows import Face, Label, SplitRow
+from fercli.core.tables import write_table
 from fercli.stages.labels_import import LabelsImportSettings, labels_import
-from fercli.stages.labels_show import labels_show
-from fercli.stages.labels_vote import LabelsVoteSettings, labels_vote
+from fercli.stages.labels_show import LabelsShowSettings, labels_show
+from fercli.stages.labels_vote import LabelsVoteSettings, labels_vote, next_command
+from fercli.vision.images import read_image
 from tests.stages.voted import face, make_faces, write_votes
 
 
@@ -82,3 +84,26 @@ def test_show_counts_faces_votes_and_agreement(project: Project) -> None:
 def test_show_works_before_any_vote(tmp_path: Path) -> None:
     result = labels_show(make_faces(tmp_path / "p"))
     assert (result.num_votes, result.krippendorff, result.num_without_votes) == (0, None, 24)
+
+
+def test_show_draws_what_became_of_the_votes_and_agreement(project: Project) -> None:
+    result = labels_show(project, LabelsShowSettings(plot=True))
+    names = {"reports/agreement.png", "reports/agreement-by-class.png", "reports/labels-outcomes.png"}
+    assert set(result.outputs) == names
+    assert all(read_image(project.root / name).std() > 10 for name in names)
+    assert result.kappa_by_class.keys() == {*project.classes}
+
+
+def test_labels_that_came_with_the_data_set_have_no_rule_of_ours(tmp_path: Path) -> None:
+    project = make_faces(tmp_path / "p")
+    face = project.rows(Face)[0]
+    project.write_rows([Label(face.face_id, "happy", "given", "given", 0, 1.0, 0.0)], Label)
+    assert labels_show(project).rule == "the labels came with the data set"
+
+
+def test_official_split_is_what_comes_after_labels(tmp_path: Path) -> None:
+    project = make_faces(tmp_path / "p")
+    label = Label("x", "happy", "given", "given", 0, 1.0, 0.0)
+    assert next_command(project, [label]) == "fer split"
+    write_table(project.split_path("official"), [SplitRow("x", "train")], SplitRow)
+    assert next_command(project, [label]) == "fer train --split official"

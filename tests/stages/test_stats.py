@@ -72,7 +72,8 @@ def test_a_class_without_a_face_is_a_warning(project: Project) -> None:
 
 def test_plots_are_pictures_in_reports(project: Project) -> None:
     result = stats(project, StatsSettings(by=("split", "class", "subject", "video"), plot=True))
-    assert result.outputs == ("reports/stats-split.png", "reports/stats-subject.png", "reports/stats-video.png")
+    names = ("split", "subject", "video", "dropped")
+    assert result.outputs == tuple(f"reports/stats-{name}.png" for name in names)
     assert all(min(image_size(project.root / path)) > 100 for path in result.outputs)
 
 
