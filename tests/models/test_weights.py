@@ -1,3 +1,4 @@
+import pickle
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,62 @@ def test_poster_takes_the_first_three_stages_of_face_evolve(tmp_path: Path) -> N
     report = load_backbone_weights(model, tmp_path / "ir50.pth")
     assert report.missing == ()
     assert {key.split(".")[1] for key in report.unexpected} == {"4"}
+
+
+def poster_landmarks(seed: int) -> dict[str, Tensor]:
+    """The state of a narrow landmark network by the names of the published file."""
+    from fercli.models.layouts import LAYOUTS
+
+    layout = next(layout for layout in LAYOUTS if layout.kind is MobileFaceNet)
+    source = shake(MobileFaceNet(0.125), seed)
+    state = {key: value for key, value in source.state_dict().items() if not key.endswith("num_batches_tracked")}
+    return {str(layout.rename(source, key)): value for key, value in state.items()}
+
+
+def small_poster() -> Poster:
+    return Poster(7, ir_blocks=BLOCKS[:3], ir_widths=WIDTHS[:3], landmark_width=0.125, depth=1).eval()
+
+
+@pytest.mark.parametrize("name", ["poster", "poster-pp"])
+def test_poster_pp_weights_fill_all_stages_of_the_poster_family(tmp_path: Path, name: str) -> None:
+    widths = (8, 16, 32)
+    reference = shake(PosterIr50(BLOCKS[:3], widths))
+    torch.save(reference.state_dict(), tmp_path / "ir50.pth")
+    options = {"ir_widths": widths} if name == "poster" else {}
+    model = build_model(name, num_classes=7, ir_blocks=BLOCKS[:3], landmark_width=0.125, depth=1, **options).eval()
+    report = load_backbone_weights(model, tmp_path / "ir50.pth")
+    image = torch.randn(1, 3, 112, 112)
+    torch.testing.assert_close(model.get_submodule("backbone")(image)[2], reference(image))
+    assert (report.layout, report.missing, report.unexpected) == ("POSTER++ IR-50", (), ())
+    assert any("model.freeze_landmarks=false" in note for note in report.notes)
+
+
+def test_one_file_with_both_backbones_fills_both(tmp_path: Path) -> None:
+    reference = shake(PosterIr50(BLOCKS[:3], WIDTHS[:3]))
+    landmarks = poster_landmarks(5)
+    both = {f"ir_back.{key}": value for key, value in reference.state_dict().items()}
+    both |= {f"face_landback.{key}": value for key, value in landmarks.items()}
+    torch.save({"state_dict": {f"module.{key}": value for key, value in both.items()}}, tmp_path / "both.pth")
+    model = small_poster()
+    report = load_backbone_weights(model, tmp_path / "both.pth")
+    assert report.layout == "POSTER++ IR-50 and MobileFaceNet landmarks"
+    assert report.missing == report.unexpected == ()
+    assert not any("freeze_landmarks" in note for note in report.notes)
+    image = torch.randn(1, 3, 112, 112)
+    torch.testing.assert_close(model.backbone(image)[2], reference(image))
+    conv = landmarks["conv_6_sep.conv.weight"]
+    torch.testing.assert_close(model.state_dict()["landmarks.network.conv6.0.weight"], conv)
+
+
+def test_a_refused_file_leaves_the_network_as_it_was(tmp_path: Path) -> None:
+    good = {f"ir_back.{key}": value for key, value in PosterIr50(BLOCKS[:3], WIDTHS[:3]).state_dict().items()}
+    wide = {f"face_landback.{key}": value.repeat_interleave(2, 0) for key, value in poster_landmarks(5).items()}
+    torch.save(good | wide, tmp_path / "half.pth")
+    model = small_poster()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    with pytest.raises(InputError, match="in the file"):
+        load_backbone_weights(model, tmp_path / "half.pth")
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
 @pytest.mark.parametrize("form", ["state_dict", "module", "safetensors", "half"])
@@ -274,6 +331,20 @@ def test_a_pickle_that_would_run_code_is_not_run(tmp_path: Path, monkeypatch: py
         read_tensors(tmp_path / "evil.pth")
     assert not (tmp_path / "ran").exists()
     assert "safetensors" in caught.value.hint
+
+
+def test_a_plain_pickle_is_not_run_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "resnet50_ft_weight.pkl").write_bytes(pickle.dumps(Hostile()))
+    with pytest.raises(InputError, match="could run code"):
+        load_backbone_weights(sfer(), tmp_path / "resnet50_ft_weight.pkl")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_pickled_module_is_refused(tmp_path: Path) -> None:
+    torch.save(nn.Linear(2, 2), tmp_path / "whole.pth")
+    with pytest.raises(InputError, match="could run code"):
+        read_tensors(tmp_path / "whole.pth")
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
