@@ -66,6 +66,11 @@ class FaceIndex:
         parts = _parts(item)
         return self._by_path_end(parts) or self._by_stem(parts)
 
+    def is_shared_name(self, item: str) -> bool:
+        """Whether `item` is the name of several faces, in different videos."""
+        parts = _parts(item)
+        return bool(parts) and self._by_name.get(PurePosixPath(parts[-1]).stem) == ""
+
     def _by_path_end(self, parts: list[str]) -> str | None:
         for first in range(len(parts) - 1):
             end = "/".join(parts[first:])

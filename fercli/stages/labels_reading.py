@@ -15,6 +15,7 @@ from fercli.stages.labels_archive import content_digest, kept_path, read_key
 
 if TYPE_CHECKING:
     from fercli.labels.importing import MatchedVotes
+    from fercli.labels.matching import FaceIndex
     from fercli.labels.rawvotes import RawVotes
 
 
@@ -97,22 +98,25 @@ def _read_one(
         raw = adjudicated(raw, ADJUDICATOR)
     kept = kept_path(path, digest)
     matched = match_votes(raw, index, vocabulary, pseudonyms=key, source=kept, place=path.name)
-    _check_matched(path, settings, raw, matched)
+    if not raw.votes and not raw.gold:
+        raise InputError(f"{path.name}: holds no votes", hint="Was it exported before anybody had voted?")
+    _check_matched(path.name, matched, index, is_strict=settings.strict)
     return Reading(path, digest, kept, raw, matched)
 
 
-def _check_matched(path: Path, settings: LabelsImportSettings, raw: "RawVotes", matched: "MatchedVotes") -> None:
-    if not raw.votes and not raw.gold:
-        raise InputError(f"{path.name}: holds no votes", hint="Was it exported before anybody had voted?")
+def _check_matched(name: str, matched: "MatchedVotes", index: "FaceIndex", *, is_strict: bool) -> None:
     unmatched = matched.unmatched
     if not unmatched:
         return
     hint = "Items are matched by face_id, file name or path; write both with: fer labels export --to csv"
+    shared = [item for item in unmatched if index.is_shared_name(item)]
+    if shared:
+        hint = f"Several videos have a face called '{shared[0]}': write the video too, as in lesson-1/f000012-0."
     shown = ", ".join(f"'{item}'" for item in unmatched[:3])
     if not matched.votes and not matched.gold:
-        raise InputError(f"{path.name}: none of its items is a face of this project: {shown}", hint=hint)
-    if settings.strict:
-        raise InputError(f"{path.name}: {len(unmatched)} items are no face of this project: {shown}", hint=hint)
+        raise InputError(f"{name}: none of its items is a face of this project: {shown}", hint=hint)
+    if is_strict:
+        raise InputError(f"{name}: {len(unmatched)} items are no face of this project: {shown}", hint=hint)
 
 
 def _item_failures(reading: Reading) -> list[Failure]:

@@ -101,6 +101,15 @@ def test_file_of_another_project_is_refused(project: Project, tmp_path: Path) ->
         labels_import(project, AUTO, [path])
 
 
+def test_names_that_several_videos_share_are_told(project: Project, tmp_path: Path) -> None:
+    twin = Face("lesson-2/f000000-0", "", "lesson-2", path="faces/lesson-2/f000000-0.png")
+    project.write_rows([*project.rows(Face), twin], Face)
+    path = write_votes(tmp_path / "v.csv", {"f000000-0.png": "h"})
+    with pytest.raises(InputError, match="none of its items") as caught:
+        labels_import(project, AUTO, [path])
+    assert "Several videos have a face called 'f000000-0.png'" in caught.value.hint
+
+
 def test_bad_file_beside_a_good_one_is_a_failure(project: Project, tmp_path: Path) -> None:
     good = write_votes(tmp_path / "good.csv", {face(0, 0): "hh"})
     bad = tmp_path / "bad.csv"
