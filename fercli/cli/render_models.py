@@ -8,26 +8,39 @@ from rich.table import Table
 from rich.text import Text
 
 from fercli.models.pretrained import PretrainedWeights
-from fercli.models.schema import ModelSpec, Recipe
+from fercli.models.schema import ModelSpec, Paper, Recipe
 
-_SETS = (("fer2013", "FER2013"), ("ferplus", "FERPlus"), ("raf-db", "RAF-DB"), ("affectnet7", "AffectNet-7"))
+_SETS = (
+    ("fer2013", "FER2013"),
+    ("ferplus", "FERPlus"),
+    ("raf-db", "RAF-DB"),
+    ("affectnet7", "AffectNet-7"),
+    ("scfed", "SCFED"),
+)
 
 
 def show_models(specs: Sequence[ModelSpec]) -> None:
-    """One row a network: its input, its real size, its size as papers count, its accuracies as the paper reports."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in ("model", "input"):
-        table.add_column(column, no_wrap=True)
-    for column in ("parameters", "paper's MACs / params", *(title for _, title in _SETS)):
-        table.add_column(column, justify="right", no_wrap=True)
+    """Each network's input, real size, size as papers count, and paper; below, what accuracies were reported.
+
+    Two tables, because one of all columns would be cut off at the 80 columns of a log.
+    """
+    table = _table(("model", "input"), ("parameters", "paper's MACs / params"))
+    table.add_column("paper", overflow="fold")
     for spec in specs:
-        accuracies = (f"{spec.reported[key]:.2f}" if key in spec.reported else "" for key, _ in _SETS)
-        table.add_row(spec.name, _input(spec), _millions(spec.parameters), _counts(spec), *accuracies)
+        size = f"{spec.input_size} {_colour(spec)}"
+        table.add_row(spec.name, size, _millions(spec.parameters), _counts(spec), Text(_citation(spec.paper)))
     console = Console(highlight=False)
     console.print(table)
     console.print(
-        "[dim]parameters: all of them, at 7 classes. Paper's counts: thop's, see docs/models.md. "
-        "Accuracies in %: Table 3 of the SFER-MDFAE paper, with its pretrained weights.[/dim]"
+        "[dim]parameters: all of them, at 7 classes. Paper's counts: by thop, see docs/models.md.[/dim]", end="\n\n"
+    )
+    accuracies = _table(("reported, %",), tuple(title for _, title in _SETS))
+    for spec in specs:
+        if spec.reported:
+            accuracies.add_row(spec.name, *(f"{spec.reported[key]:.2f}" for key, _ in _SETS))
+    console.print(accuracies)
+    console.print(
+        "[dim]Table 3 of the SFER-MDFAE paper, with its pretrained weights; none is known of the others.[/dim]"
     )
 
 
@@ -65,10 +78,25 @@ def show_weights(weights: Sequence[PretrainedWeights]) -> None:
         console.print(table)
 
 
+def _table(left: Sequence[str], right: Sequence[str]) -> Table:
+    """Columns of words and columns of numbers, none of them cut."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in left:
+        table.add_column(column, no_wrap=True)
+    for column in right:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _citation(paper: Paper) -> str:
+    """Who, where, when; the title is told by `fer models NAME`."""
+    venue = f"{paper.venue} {paper.year}" if paper.year and str(paper.year) not in paper.venue else paper.venue
+    return ", ".join(part for part in (paper.authors, venue) if part)
+
+
 def _facts(spec: ModelSpec) -> Iterator[tuple[str, str]]:
     paper = spec.paper
-    venue = f"{paper.venue} {paper.year}" if paper.year else paper.venue
-    yield "paper", ", ".join(part for part in (paper.title, paper.authors, venue, paper.doi, paper.url) if part)
+    yield "paper", ", ".join(part for part in (paper.title, _citation(paper), paper.doi, paper.url) if part)
     yield "architecture", spec.architecture
     yield "input", f"{_input(spec)}, mean {_numbers(spec.mean)}, std {_numbers(spec.std)}. {spec.input_notes}"
     yield "parameters", f"{spec.parameters:,} at 7 classes, {spec.parameters_per_class:,} more for each class"
@@ -103,7 +131,11 @@ def _recipe(recipe: Recipe) -> str:
 
 
 def _input(spec: ModelSpec) -> str:
-    return f"{spec.input_size}x{spec.input_size} {'grey' if spec.channels == 1 else 'RGB'}"
+    return f"{spec.input_size}x{spec.input_size} {_colour(spec)}"
+
+
+def _colour(spec: ModelSpec) -> str:
+    return "grey" if spec.channels == 1 else "RGB"
 
 
 def _millions(count: int) -> str:

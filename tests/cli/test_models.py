@@ -18,7 +18,17 @@ def test_every_network_is_listed_with_both_counts(tmp_path: Path, monkeypatch: p
     assert "31.977 M" in row
     assert "24,487" in out
     assert "6.362 G / 31.975 M" in row
-    assert "76.18" in row
+    assert "Shou et al., Sensors 24, 6748" in row
+    reported = next(line for line in out.split("reported")[1].splitlines() if line.startswith("sfer-mdfae"))
+    assert reported.split() == ["sfer-mdfae", "76.18", "92.75", "92.93", "67.86", "93.74"]
+
+
+def test_no_column_of_the_list_is_cut_at_80_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = run_fer("models", cwd=tmp_path)
+    assert "\u2026" not in out
+    assert all(len(line.rstrip()) <= 80 for line in out.splitlines())
+    assert all(name in out for name in (*MODELS, "34.449 G / 204.498 M", "AffectNet-7", "MMSP"))
 
 
 def test_one_network_is_told_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,9 +67,10 @@ def test_an_unknown_network_exits_2_with_the_nearest_name(tmp_path: Path) -> Non
     assert "Did you mean 'poster-pp'?" in err
 
 
-def test_no_heavy_module_is_loaded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [[], ["poster"], ["--weights"], ["--json"]], ids=str)
+def test_no_heavy_module_is_loaded(words: list[str], tmp_path: Path) -> None:
     code = (
-        "import sys; from fercli.cli.app import run; run(['models', 'poster']); "
+        f"import sys; from fercli.cli.app import run; run({['models', *words]}); "
         "sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'cv2', 'pandas')))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=False).returncode == 0
