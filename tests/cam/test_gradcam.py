@@ -5,8 +5,12 @@ from torch import Tensor
 
 from fercli.cam.gradcam import CAM_METHODS, CamMethod, compute_cams
 from fercli.core.errors import UsageError
+from fercli.models.specs import MODELS
 from tests.cam.networks import Tokens, TwoCorners, corner_images
+from tests.models.small import SMALL, pictures, small_model
 
+# Networks whose map is tokens: how many of them lie side by side on the picture of the narrow instance.
+GRIDS = {name: (SMALL[name].size // 32,) * 2 for name, spec in MODELS.items() if spec.cam_grid}
 GRADIENT_METHODS: tuple[CamMethod, ...] = ("gradcam", "gradcam++", "layercam", "hirescam")
 QUARTER = np.kron(np.array([[1.0, 0.0], [0.0, 0.0]]), np.ones((4, 4)))
 
@@ -33,6 +37,29 @@ def test_maps_have_the_size_of_the_input_and_lie_in_zero_to_one(method: CamMetho
     assert cam_BHW.dtype == np.float32
     assert cam_BHW.min() >= 0.0
     assert cam_BHW.max() <= 1.0
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_network_names_a_layer_that_gives_a_map(name: str) -> None:
+    spec, model, images_BCHW = MODELS[name], small_model(name, 4), pictures(name)
+    # Drawn weights may speak against one class everywhere; of four classes one is spoken for.
+    maps = [
+        compute_cams(model, spec.cam_layer, images_BCHW, torch.full((2,), target), token_grid=GRIDS.get(name))
+        for target in range(4)
+    ]
+    assert {cam_BHW.shape for cam_BHW in maps} == {(2, *images_BCHW.shape[2:])}
+    assert max(float(cam_BHW.std((1, 2)).min()) for cam_BHW in maps) > 0.01
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_gradient_reaches_the_layer_of_every_network(name: str) -> None:
+    spec, model, images_BCHW = MODELS[name], small_model(name, 4), pictures(name)
+    outputs: list[Tensor] = []
+    model.get_submodule(spec.cam_layer).register_forward_hook(lambda _module, _args, output: outputs.append(output))
+    logits_BK = model(images_BCHW)
+    for target in range(4):
+        (gradient,) = torch.autograd.grad(logits_BK[:, target].sum(), outputs[0], retain_graph=True)
+        assert gradient.flatten(1).abs().amax(1).min() > 0
 
 
 def test_result_does_not_depend_on_the_batch_size() -> None:
