@@ -20,7 +20,7 @@ from fercli.learn.checkpoints import load_checkpoint
 from fercli.learn.device import choose_machine
 from fercli.learn.evaluate import predict_logits
 from fercli.learn.recipe import Plan
-from fercli.learn.trainer import Faces, fit
+from fercli.learn.trainer import Faces, Training, fit
 
 FORM = InputFormat(size=48, channels=1, mean=(0.5,), std=(0.25,))
 
@@ -61,9 +61,8 @@ def main(root: Path, epochs: int) -> None:
     model = TinyNet(len(project.classes))
     plan = Plan(epochs=epochs, batch_size=32, lr=2e-3, schedule="cosine", augmentation={"flip": 0.5, "shift": 0.04})
     folder = project.root / "runs" / "own-model"
-    result = fit(
-        model, train, val, plan, form=FORM, machine=machine, seed=0, folder=folder, meta={"classes": project.classes}
-    )
+    meta: dict[str, object] = {"classes": project.classes}
+    result = fit(model, Training(train, val, plan, form=FORM, machine=machine, seed=0, folder=folder, meta=meta))
     model.load_state_dict(load_checkpoint(folder / "checkpoints" / "best.safetensors").tensors)
     logits = predict_logits(model, test.crops, form=FORM, machine=machine, batch_size=128)
     accuracy = (logits.argmax(1) == torch.from_numpy(test.targets)).float().mean().item()

@@ -49,8 +49,8 @@ main(words)
 ITEM_DONE = "fercli.core.journal:ItemJournal.add"
 # Between the temporary file and its new name.
 FILE_WRITTEN = "fercli.core.files:_sync"
-STATE_SAVED = "fercli.learn.trainer:save_state"
-WEIGHTS_SAVED = "fercli.learn.trainer:save_checkpoint"
+STATE_SAVED = "fercli.learn.keeper:save_state"
+WEIGHTS_SAVED = "fercli.learn.keeper:save_checkpoint"
 # Between the note of a checkpoint and its tensors.
 TENSORS_WRITTEN = "fercli.learn.checkpoints:replace_bytes"
 TRAIN = ("train", "--epochs", "3", "--batch-size", "8", "--precision", "fp32", "--set", "threads=1")

@@ -23,14 +23,16 @@ class PlainProgress:
         self._finish()
         self._task, self._total, self._done, self._fields = task, total, 0, ""
         self._began = self._said = time.monotonic()
+        self._said_done = 0
 
     def advance(self, num_items: int = 1, **fields: str) -> None:
         """See `core.progress.Progress`."""
         self._done += num_items
         self._fields = " ".join(fields.values()) or self._fields
-        if time.monotonic() - self._said >= self.interval_s:
-            self._said = time.monotonic()
-            self._say()
+        now = time.monotonic()
+        if now - self._said >= self.interval_s:
+            self._say(self._time_left(now))
+            self._said, self._said_done = now, self._done
 
     def note(self, text: str) -> None:
         """See `core.progress.Progress`."""
@@ -47,10 +49,18 @@ class PlainProgress:
             self._say()
         self._task = ""
 
-    def _say(self) -> None:
+    def _time_left(self, now: float) -> str:
+        """At the pace of the last lines, because a resumed task begins with what was done before."""
+        if self._total is None or self._done <= self._said_done:
+            return ""
+        minutes = (self._total - self._done) * (now - self._said) / (self._done - self._said_done) / 60
+        return f", {minutes // 60:.0f} h {minutes % 60:.0f} min left" if minutes >= 1 else ""
+
+    def _say(self, time_left: str = "") -> None:
         of_total = f"/{self._total}" if self._total is not None else ""
         seconds = time.monotonic() - self._began
-        print(f"{self._task}: {self._done}{of_total} in {seconds:.0f} s {self._fields}".rstrip(), file=sys.stderr)
+        line = f"{self._task}: {self._done}{of_total} in {seconds:.0f} s{time_left} {self._fields}".rstrip()
+        print(line, file=sys.stderr, flush=True)
 
 
 class RichProgress:

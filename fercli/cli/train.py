@@ -8,7 +8,7 @@ import typer
 
 from fercli.cli.launch import is_launched, is_main_process, train_in_processes
 from fercli.cli.options import Call
-from fercli.stages.train import TrainResult, TrainSettings, train_config
+from fercli.stages.train import TrainResult, TrainSettings, on_gpus, train_config
 from fercli.stages.train import train as run_train
 
 
@@ -22,6 +22,7 @@ def train(
     """Options -> settings -> stage."""
     if print_config:
         return _show_config(call, settings)
+    settings = on_gpus(settings)
     if is_launched():
         settings = dataclasses.replace(settings, procs=int(os.environ["WORLD_SIZE"]))
     elif settings.procs > 1:

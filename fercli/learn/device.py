@@ -1,8 +1,9 @@
 """What the machine offers to the device, precision and memory format that a training keeps to."""
 
 import os
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 import torch
@@ -14,17 +15,28 @@ Precision = Literal["fp32", "bf16"]
 
 @dataclass(frozen=True)
 class Machine:
-    """Decided once at the start of a training, written into run.json, obeyed when it is resumed."""
+    """Decided once at the start of a training, written into run.json, obeyed when it is resumed.
+
+    `reason` is that of the precision; `is_compiled` and its reason come from learn/compiling.py.
+    """
 
     device: str
     precision: Precision
     reason: str
     num_threads: int
     device_name: str = ""
+    is_compiled: bool = False
+    compile_reason: str = ""
 
     def to_json(self) -> dict[str, object]:
         """Plain values for run.json."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, object]) -> "Machine":
+        """The inverse of `to_json`; what else run.json says beside it is left out."""
+        names = {column.name for column in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in names})  # type: ignore[arg-type]  # JSON has no types
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The context in which the network runs."""

@@ -63,6 +63,9 @@ class StepMaker:
         weights = class_weights(class_counts, plan.class_weights)
         options = LossOptions(plan.label_smoothing, None if weights is None else weights.to(machine.device))
         self.learner: nn.Module = _Learner(model, OBJECTIVES[plan.objective], options)
+        if machine.is_compiled:
+            # Batches come in two sizes; code for each size alone does not depend on which of them came first.
+            self.learner.compile(dynamic=False)
         if world.size > 1:
             # Resting parameters and heads that an objective leaves out get no gradient in some epochs.
             self.learner = DistributedDataParallel(self.learner, find_unused_parameters=True)

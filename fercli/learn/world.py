@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
+from fercli.core.errors import UsageError
+
 Value = TypeVar("Value")
 
 
@@ -76,14 +78,21 @@ def is_launched() -> bool:
 
 
 @contextmanager
-def joined_world() -> Iterator[World]:
-    """Join the other processes of this training; alone when there are none."""
+def joined_world(device: str = "auto") -> Iterator[World]:
+    """Join the other processes of this training; alone when there are none.
+
+    Args:
+        device: where they train: "cpu" lets them talk by gloo, a GPU by NCCL, one GPU for each process of a machine.
+
+    Raises:
+        UsageError: more processes than GPUs on this machine.
+    """
     if not is_launched():
         yield ALONE
         return
-    has_gpu = torch.cuda.is_available()
+    has_gpu = torch.device("cuda" if device == "auto" else device).type == "cuda" and torch.cuda.is_available()
     if has_gpu:
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        _take_own_gpu()
     store, rank, size = next(iter(rendezvous("env://")))
     # After a restart the store still holds the addresses of the processes that died; a fresh prefix hides them.
     store = PrefixStore(f"restart-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
@@ -92,6 +101,16 @@ def joined_world() -> Iterator[World]:
         yield World(rank, size)
     finally:
         dist.destroy_process_group()
+
+
+def _take_own_gpu() -> None:
+    num_processes, num_gpus = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
+    if num_processes > num_gpus:
+        raise UsageError(
+            f"{num_processes} processes cannot share {num_gpus} GPUs",
+            hint="Start one process for each GPU, or train on the processor: --device cpu.",
+        )
+    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def _device() -> torch.device:

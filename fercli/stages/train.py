@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fercli.core.errors import CheckError, InputError, ProjectError
+from fercli.core.errors import CheckError, InputError, ProjectError, UsageError
 from fercli.core.files import sha256_of
 from fercli.core.journal import log_run
 from fercli.core.progress import SILENT, Progress
@@ -23,7 +23,7 @@ from fercli.stages.train_settings import TrainSettings, identity, read_settings
 if TYPE_CHECKING:
     from fercli.learn.world import World
 
-__all__ = ["TrainResult", "TrainSettings", "train", "train_config"]
+__all__ = ["TrainResult", "TrainSettings", "on_gpus", "train", "train_config"]
 
 
 def train(
@@ -55,11 +55,12 @@ def train(
         ProjectError: the run to resume was made from other data, or is being trained.
         KeyboardInterrupt: SIGINT or SIGTERM came; all work until then is saved.
     """
+    settings = on_gpus(settings)
     if not is_shared:
         return _train(project, settings, resume=resume, progress=progress, force=force, dry_run=dry_run)
     from fercli.learn.world import joined_world
 
-    with joined_world() as world:
+    with joined_world(settings.device) as world:
         return _train(project, settings, resume=resume, progress=progress, force=force, dry_run=dry_run, world=world)
 
 
@@ -98,6 +99,27 @@ def _train(
     if result.stopped_because == "interrupted":
         raise KeyboardInterrupt
     return result
+
+
+def on_gpus(settings: TrainSettings) -> TrainSettings:
+    """`--gpus N` as one process for each GPU; other settings pass unchanged.
+
+    Raises:
+        UsageError: there are fewer GPUs here, or --procs or --device says something else.
+    """
+    if settings.gpus is None:
+        return settings
+    if settings.procs > 1 or settings.device not in ("auto", "cuda"):
+        raise UsageError("--gpus does not go with --procs or --device", hint="--gpus N alone starts N processes.")
+    import torch
+
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if found < settings.gpus:
+        raise UsageError(
+            f"--gpus {settings.gpus}: torch finds {found} CUDA GPUs on this machine",
+            hint="fer doctor tells what torch sees. --procs N trains in N processes on the processor.",
+        )
+    return replace(settings, gpus=None, procs=settings.gpus, device="cuda")
 
 
 def train_config(project: Project, settings: TrainSettings) -> str:
@@ -155,7 +177,13 @@ def _settings_of(run: Run, given: TrainSettings) -> TrainSettings:
         settings = read_settings(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ProjectError(f"'{path}' cannot be read: {error}", hint="Restore it, or train a new run.") from error
-    return replace(settings, time_limit_s=given.time_limit_s, workers=given.workers, ram_limit_mb=given.ram_limit_mb)
+    return replace(
+        settings,
+        time_limit_s=given.time_limit_s,
+        workers=given.workers,
+        ram_limit_mb=given.ram_limit_mb,
+        tensorboard=given.tensorboard,
+    )
 
 
 def _check_unchanged(run: Run, inputs: dict[str, str]) -> Run:

@@ -26,6 +26,7 @@ from fercli.stages.train_record import (
 )
 from fercli.stages.train_result import TrainResult, record_result, stopped_by_clock
 from fercli.stages.train_settings import TrainSettings, parse_values, settings_text
+from fercli.stages.train_watch import RunWatcher, check_tensorboard
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,8 +50,10 @@ def run_training(
     from fercli.learn.world import ALONE
 
     world = world or ALONE
+    if settings.tensorboard:
+        check_tensorboard()
     prepared = prepare(project, settings)
-    machine = _machine(settings, known.record if known else None)
+    machine, compile_words = world.from_main(lambda: _machine(settings, prepared, known.record if known else None))
     # Nothing is written before the model stands and the crops are read: a mistake leaves no run behind.
     model, backbone = _new_model(prepared, settings)
     train, val, failures = read_crops(prepared, settings, progress)
@@ -62,17 +65,9 @@ def run_training(
         result = _fit(job, model, train[1], val[1], progress)
         return TrainResult(run=folder.name, status=result.status, stopped_because=result.reason)
     with holding(folder):
-        record = _begin(job, known, inputs)
-        try:
-            result = _fit(job, model, train[1], val[1], progress)
-        except FerError as error:
-            fail_record(folder, record, error.message)
-            raise
-        record = end_record(folder, record, result, prepared.train, prepared.val)
-        draw_history(folder, result.history, result.best)
-        write_model_card(folder, record, prepared.spec, prepared.plan, prepared.train, prepared.val)
-    words = (*prepared.warnings, *_backbone_words(backbone, settings))
-    return _result(folder, record, prepared, failures, warnings=words, was_resumed=result.was_resumed)
+        record, result = _fit_and_record(job, _begin(job, known, inputs), model, (train[1], val[1]), progress=progress)
+    words = (*prepared.warnings, *compile_words, *_backbone_words(backbone, settings))
+    return _result(folder, record, failures, warnings=words, was_resumed=result.was_resumed)
 
 
 @dataclass(frozen=True)
@@ -88,11 +83,36 @@ class _Job:
     world: "World"
 
 
-def _fit(job: _Job, model: "nn.Module", train: "Faces", val: "Faces", progress: Progress) -> "FitResult":
-    from fercli.learn.trainer import fit
+def _fit_and_record(
+    job: _Job, record: RunRecord, model: "nn.Module", faces: "tuple[Faces, Faces]", *, progress: Progress
+) -> "tuple[RunRecord, FitResult]":
+    """Train, and write into the run's folder how it went."""
+    folder, prepared = job.folder, job.prepared
+    watcher = RunWatcher(folder, writes_events=job.settings.tensorboard)
+    try:
+        result = _fit(job, model, *faces, progress, watcher)
+    except FerError as error:
+        fail_record(folder, record, error.message)
+        raise
+    finally:
+        watcher.close()
+    record = end_record(folder, record, result, prepared.train, prepared.val)
+    draw_history(folder, result.history, result.best)
+    write_model_card(folder, record, prepared.spec, prepared.plan, prepared.train, prepared.val)
+    return record, result
 
-    return fit(
-        model,
+
+def _fit(
+    job: _Job,
+    model: "nn.Module",
+    train: "Faces",
+    val: "Faces",
+    progress: Progress,
+    watch: RunWatcher | None = None,
+) -> "FitResult":
+    from fercli.learn.trainer import Training, fit
+
+    training = Training(
         train,
         val if len(val.targets) else None,
         job.prepared.plan,
@@ -105,18 +125,31 @@ def _fit(job: _Job, model: "nn.Module", train: "Faces", val: "Faces", progress: 
         time_limit_s=job.settings.time_limit_s,
         world=job.world,
         progress=progress,
+        watch=watch,
     )
+    return fit(model, training)
 
 
-def _machine(settings: TrainSettings, before: RunRecord | None) -> "Machine":
-    """What was decided when the run began, else what this machine offers."""
+def _machine(
+    settings: TrainSettings, prepared: Prepared, before: RunRecord | None
+) -> "tuple[Machine, tuple[str, ...]]":
+    """What was decided when the run began, else what this machine offers; and warnings."""
+    from fercli.learn.compiling import Work, check_still_compiles, decide_compilation
     from fercli.learn.device import Machine, choose_machine
+    from fercli.models.profile import profile_model
 
-    if before is None or not before.decided:
-        return choose_machine(settings.device, settings.precision, settings.threads)
-    decided = {name: before.decided[name] for name in ("device", "precision", "reason", "num_threads", "device_name")}
-    choose_machine(str(decided["device"]), str(decided["precision"]))  # refuses a device that is gone
-    return Machine(**decided)  # type: ignore[arg-type]  # written by Machine.to_json
+    if before is not None and before.decided:
+        machine = Machine.from_json(before.decided)
+        choose_machine(machine.device, machine.precision)  # refuses a device that is gone
+        check_still_compiles(machine)
+        return machine, ()
+    machine = choose_machine(settings.device, settings.precision, settings.threads)
+    options = parse_values(settings.model)
+    num_classes, size = len(prepared.samples.classes), prepared.form.size
+    macs = profile_model(prepared.spec.name, num_classes=num_classes, size=size, **options).macs
+    work = Work(macs, prepared.plan.epochs * len(prepared.train))
+    machine, warning = decide_compilation(machine, settings.compile, work)
+    return machine, (warning,) if warning else ()
 
 
 def _begin(job: _Job, known: Run | None, inputs: Mapping[str, str]) -> RunRecord:
@@ -181,7 +214,6 @@ def _meta(prepared: Prepared, settings: TrainSettings) -> dict[str, object]:
 def _result(
     folder: Path,
     record: RunRecord,
-    prepared: Prepared,
     failures: list[Failure],
     *,
     warnings: tuple[str, ...],

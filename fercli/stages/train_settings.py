@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from fercli.models.specs import ModelSpec
 
 # What only says how or how long to work, or is known by its contents; equal trainings may differ in it.
-_OUTSIDE = ("time_limit_s", "workers", "ram_limit_mb", "backbone_weights")
+_OUTSIDE = ("time_limit_s", "workers", "ram_limit_mb", "backbone_weights", "gpus", "tensorboard")
+# Settings younger than the first runs: left at their default they change nothing, and old runs are recognised.
+_YOUNGER = {"compile": "auto"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ class TrainSettings:
     name: str = setting("", "Add this to the name of the run.")
     seed: int = setting(0, "Draw everything random from this seed.", minimum=0)
     device: str = setting("auto", "Compute on: auto, cpu, cuda, mps.")
+    gpus: int | None = setting(None, "Train on this many GPUs of this machine.", minimum=1)
     procs: int = setting(1, "Train in this many processes; each takes a GPU if there are.", minimum=1)
+    tensorboard: bool = setting(False, "Write events for TensorBoard beside metrics.csv.")
     limit: int | None = setting(None, "Learn from at most this many faces.", minimum=2)
     workers: int = setting(2, "Read crops too many for memory in this many processes.", minimum=0)
 
@@ -80,6 +84,7 @@ class TrainSettings:
     is_equalised: bool | None = setting(None, "Equalise the histogram of each crop.", is_hidden=True)
     image_size: int | None = setting(None, "Feed pictures of this side.", minimum=8, is_hidden=True)
     threads: int | None = setting(None, "Compute with this many threads.", minimum=1, is_hidden=True)
+    compile: Literal["auto", "yes", "no"] = setting("auto", "Compile the network first.", is_hidden=True)
     ram_limit_mb: int = setting(2048, "Hold crops in memory up to this.", minimum=0, is_hidden=True)
     model: dict[str, Any] = setting({}, "Options of the network.", is_hidden=True)  # any option of any network
     augment: dict[str, Any] = setting({}, "Changes of the pictures.", is_hidden=True)  # numbers, or text from --set
@@ -89,7 +94,7 @@ def identity(settings: TrainSettings) -> dict[str, Any]:  # JSON
     """The settings that two equal trainings share."""
     model, augment = parse_values(settings.model), parse_values(settings.augment)
     plain = plain_settings(dataclasses.replace(settings, model=model, augment=augment))
-    return {name: value for name, value in plain.items() if name not in _OUTSIDE}
+    return {name: value for name, value in plain.items() if name not in _OUTSIDE and _YOUNGER.get(name) != value}
 
 
 def settings_text(settings: TrainSettings, plan: "Plan", form: "InputFormat") -> str:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from fercli.core.errors import UsageError
-from fercli.learn.device import choose_machine
+from fercli.learn.device import Machine, choose_machine
 
 
 def test_asked_precision_is_obeyed() -> None:
@@ -22,6 +22,13 @@ def test_auto_precision_follows_the_processor_and_says_why(
     machine = choose_machine("cpu")
     assert machine.precision == precision
     assert word in machine.reason
+
+
+def test_a_machine_is_read_back_from_what_run_json_says_of_it() -> None:
+    machine = choose_machine("cpu", "bf16", 1)
+    assert Machine.from_json({**machine.to_json(), "num_processes": 2}) == machine
+    before_compiling = {"device": "cpu", "precision": "fp32", "reason": "", "num_threads": 1, "device_name": "x"}
+    assert not Machine.from_json(before_compiling).is_compiled
 
 
 def test_unknown_device_is_a_usage_error() -> None:

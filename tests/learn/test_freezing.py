@@ -6,7 +6,7 @@ from torch import nn
 
 from fercli.learn.checkpoints import load_checkpoint
 from fercli.learn.freezing import freeze, learnable, resting
-from fercli.learn.trainer import fit
+from fercli.learn.trainer import Training, fit
 from fercli.models.build import build_model
 from tests.learn.drawn import CLASSES, FORM, MACHINE, faces, plan
 
@@ -58,10 +58,11 @@ def test_head_alone_learns_while_the_rest_is_frozen(tmp_path: Path) -> None:
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     body = [name for name in before if not name.startswith("classify")]
     how = plan(epochs=2, freeze_epochs=2, optimizer="adamw", weight_decay=0.1)
-    fit(
-        model, faces(32), faces(16, 1), how, form=FORM, machine=MACHINE, seed=0, folder=tmp_path,
+    training = Training(
+        faces(32), faces(16, 1), how, form=FORM, machine=MACHINE, seed=0, folder=tmp_path,
         meta={"classes": list(CLASSES)}, pretrained=body,
     )  # fmt: skip
+    fit(model, training)
     after = load_checkpoint(tmp_path / "checkpoints" / "last.safetensors").tensors
     assert all(torch.equal(after[name], before[name]) for name in body)
     assert not torch.equal(after["classify.weight"], before["classify.weight"])

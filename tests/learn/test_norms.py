@@ -7,7 +7,7 @@ from torch import nn
 
 from fercli.learn.checkpoints import load_checkpoint
 from fercli.learn.norms import add_norms, plain_state
-from fercli.learn.trainer import fit
+from fercli.learn.trainer import Training, fit
 from fercli.models.build import build_model
 from tests.learn.drawn import CLASSES, FORM, MACHINE, faces, plan
 
@@ -55,6 +55,7 @@ def test_run_with_added_norms_writes_a_network_that_loads_as_published(tmp_path:
     model = build_model("drf-msam", num_classes=2, **options)
     how = plan(epochs=4, lr=1e-2, adds_norms=True, ema_decay=0.5)
     meta = {"classes": list(CLASSES)}
-    fit(model, faces(32), faces(16, 1), how, form=FORM, machine=MACHINE, seed=0, folder=tmp_path, meta=meta)
+    training = Training(faces(32), faces(16, 1), how, form=FORM, machine=MACHINE, seed=0, folder=tmp_path, meta=meta)
+    fit(model, training)
     saved = load_checkpoint(tmp_path / "checkpoints" / "best.safetensors")
     build_model("drf-msam", num_classes=2, **options).load_state_dict(saved.tensors)

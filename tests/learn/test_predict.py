@@ -9,7 +9,7 @@ from fercli.data.dataset import RamCrops
 from fercli.data.samples import Samples
 from fercli.learn.checkpoints import load_checkpoint, save_checkpoint
 from fercli.learn.predict import LoadedModel, load_run_model, predict_probabilities
-from fercli.learn.trainer import Faces, fit
+from fercli.learn.trainer import Faces, Training, fit
 from fercli.models.build import build_model
 from tests.learn.drawn import CLASSES, FORM, MACHINE, draw, faces, plan, write_pack
 
@@ -23,7 +23,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = build_model("drf-msam", num_classes=2, **OPTIONS)
     meta = {"model": "drf-msam", "model_options": OPTIONS, "classes": list(CLASSES), "form": FORM.to_json()}
     how = plan(epochs=20, lr=1e-2, schedule="one-cycle", optimizer="adamw")
-    fit(model, faces(64), faces(32, 1), how, form=FORM, machine=MACHINE, seed=0, folder=folder, meta=meta)
+    training = Training(faces(64), faces(32, 1), how, form=FORM, machine=MACHINE, seed=0, folder=folder, meta=meta)
+    fit(model, training)
     return folder
 
 

@@ -1,10 +1,12 @@
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from fercli.data.transforms import InputFormat
 from fercli.learn import trainer
 from fercli.learn.checkpoints import load_checkpoint
 from fercli.learn.recipe import Plan
-from fercli.learn.trainer import Faces, FitResult, fit
+from fercli.learn.trainer import Faces, FitResult, Training, fit
 from fercli.models.build import build_model
 from tests.learn.drawn import CLASSES, FORM, MACHINE, faces, plan
 
@@ -69,18 +71,17 @@ def train(
     val: Faces | None = None,
     **more: object,
 ) -> FitResult:
-    return fit(
-        model or make("drf-msam", SMALL),
+    plain: dict[str, object] = {"machine": MACHINE, "meta": {"classes": list(CLASSES)}}
+    training = Training(
         faces(num),
         val or faces(16, seed=1),
         how,
         form=form,
-        machine=MACHINE,
         seed=seed,
         folder=folder,
-        meta={"classes": list(CLASSES)},
-        **more,  # type: ignore[arg-type]  # progress and time limit
+        **{**plain, **more},  # type: ignore[arg-type]  # fields of Training
     )
+    return fit(model or make("drf-msam", SMALL), training)
 
 
 def weights(folder: Path, name: str = "last") -> dict[str, Tensor]:
@@ -251,10 +252,11 @@ def test_equal_accuracy_is_told_apart_by_the_loss(tmp_path: Path) -> None:
 
 
 def test_without_val_faces_the_last_epoch_is_kept(tmp_path: Path) -> None:
-    result = fit(
-        make("drf-msam", SMALL), faces(16), None, plan(patience=1), form=FORM, machine=MACHINE, seed=0,
+    training = Training(
+        faces(16), None, plan(patience=1), form=FORM, machine=MACHINE, seed=0,
         folder=tmp_path, meta={"classes": list(CLASSES)},
     )  # fmt: skip
+    result = fit(make("drf-msam", SMALL), training)
     assert result.best == result.history[-1]
     assert len(result.history) == 3
     assert (tmp_path / "metrics.csv").read_text(encoding="utf-8").splitlines()[1].split(",")[3:6] == ["", "", ""]
@@ -303,10 +305,11 @@ def test_finished_training_leaves_no_state_behind(tmp_path: Path) -> None:
 def test_soft_targets_are_learnt(tmp_path: Path) -> None:
     plain = faces(32)
     undecided = np.full((32, 2), 0.5, np.float32)
-    result = fit(
-        make("drf-msam", SMALL), Faces(plain.crops, plain.targets, undecided), faces(16, seed=1),
-        plan(epochs=25, lr=1e-2), form=FORM, machine=MACHINE, seed=0, folder=tmp_path, meta={"classes": list(CLASSES)},
+    training = Training(
+        Faces(plain.crops, plain.targets, undecided), faces(16, seed=1), plan(epochs=25, lr=1e-2),
+        form=FORM, machine=MACHINE, seed=0, folder=tmp_path, meta={"classes": list(CLASSES)},
     )  # fmt: skip
+    result = fit(make("drf-msam", SMALL), training)
     # The best that can be done with half a vote for each of two classes is log 2.
     assert result.history[-1].train_loss == pytest.approx(np.log(2), abs=0.01)
 
@@ -323,3 +326,46 @@ def test_batch_cut_into_parts_has_the_gradient_of_the_whole(tmp_path: Path) -> N
         train(tmp_path / name, plan(epochs=2, optimizer="sgd", lr=0.1, batch_size=16, accumulate=parts))
     one, other = weights(tmp_path / "a"), weights(tmp_path / "b")
     assert all(torch.allclose(one[key], other[key], atol=1e-5) for key in one)
+
+
+def test_watcher_is_told_of_every_epoch_and_changes_nothing(tmp_path: Path) -> None:
+    seen: list[int] = []
+    train(tmp_path / "a", plan(), watch=lambda history: seen.append(history[-1].epoch))
+    train(tmp_path / "b", plan())
+    assert seen == [1, 2, 3]
+    assert_same_training(tmp_path / "a", tmp_path / "b")
+
+
+def test_every_step_shows_speed_waiting_and_place(tmp_path: Path) -> None:
+    shown: list[dict[str, str]] = []
+
+    class Reader(SilentProgress):
+        def advance(self, num_items: int = 1, **fields: str) -> None:
+            shown.extend([fields] if fields else [])
+
+    train(tmp_path, plan(epochs=2, batch_size=16), progress=Reader())
+    assert len(shown) == 4
+    assert shown[-1]["epoch"] == "epoch 2/2"
+    assert re.fullmatch(r"\d+ images/s", shown[-1]["speed"])
+    assert re.fullmatch(r"\d+% waiting", shown[-1]["wait"])
+    assert re.fullmatch(r"best val \d+\.\d%", shown[-1]["best"])
+
+
+@pytest.mark.slow  # half a minute of compiling
+def test_compiled_training_resumes_to_the_same_weights_and_learns_what_eager_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how, compiled = plan(epochs=3, batch_size=10, optimizer="sgd", lr=0.1), replace(MACHINE, is_compiled=True)
+    train(tmp_path / "whole", how, num=24, machine=compiled)
+    monkeypatch.setattr(trainer, "_SAVE_EVERY_S", -1.0)
+
+    def kill() -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        train(tmp_path / "cut", how, num=24, machine=compiled, progress=Watcher(5, kill))
+    train(tmp_path / "cut", how, num=24, machine=compiled)
+    assert_same_training(tmp_path / "whole", tmp_path / "cut")
+    train(tmp_path / "eager", how, num=24)
+    one, other = weights(tmp_path / "whole"), weights(tmp_path / "eager")
+    assert all(torch.allclose(one[key], other[key], atol=1e-4) for key in one)

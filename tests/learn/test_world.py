@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from fercli.core.errors import UsageError
 from fercli.learn.checkpoints import load_checkpoint
 from fercli.learn.world import ALONE, World, is_launched, joined_world
 from tests.learn.drawn import FORM, MACHINE, faces
@@ -66,6 +67,15 @@ def test_one_process_needs_no_group() -> None:
         assert world == ALONE
     assert ALONE.sums(1.0, 2.0) == [1.0, 2.0]
     assert ALONE.from_main(lambda: 3) == 3
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("WORLD_SIZE", "2"), ("LOCAL_WORLD_SIZE", "2"), ("LOCAL_RANK", "1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UsageError, match="2 processes cannot share 1 GPUs"), joined_world("cuda"):
+        pass
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo")

@@ -24,8 +24,8 @@ from fercli.core.runs import list_runs, read_run, write_record
 from fercli.core.tables import read_table, write_table
 from fercli.learn.checkpoints import load_checkpoint
 from fercli.learn.predict import load_run_model
-from fercli.stages.train import train, train_config
-from fercli.stages.train_settings import TrainSettings, read_settings
+from fercli.stages.train import on_gpus, train, train_config
+from fercli.stages.train_settings import TrainSettings, identity, read_settings
 from tests.stages.train_project import drawn_project, quick
 
 
@@ -325,3 +325,53 @@ def test_missing_weights_file_says_so(project: Project) -> None:
 def test_numbers_spelled_as_words_are_the_same_work(project: Project) -> None:
     train(project, quick(model={"width": 16, "hidden": 32}))
     assert train(project, quick(model={"width": "16", "hidden": "32"})).is_unchanged
+
+
+def test_compiled_or_not_is_decided_once_and_told(project: Project) -> None:
+    stopped = train(project, quick(time_limit_s=0.001))
+    folder = project.root / "runs" / stopped.run
+    decided = read_run(folder).record.decided
+    assert decided["is_compiled"] is False
+    assert "too short" in str(decided["compile_reason"])
+    write_record(folder, replace(read_run(folder).record, decided={**decided, "compile_reason": "written here"}))
+    train(project, quick())
+    assert read_run(folder).record.decided["compile_reason"] == "written here"
+
+
+def test_missing_compiler_is_a_warning_and_the_run_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fercli.learn.compiling.find_failure", lambda _: "no C++ compiler was found")
+    result = train(project, quick(compile="yes"))
+    assert "The network is not compiled: no C++ compiler was found" in " ".join(result.warnings)
+    assert read_run(project.root / "runs" / result.run).record.decided["is_compiled"] is False
+
+
+def test_compile_left_to_the_machine_does_not_change_what_a_run_is() -> None:
+    assert "compile" not in identity(quick())
+    assert identity(quick(compile="yes"))["compile"] == "yes"
+    assert identity(quick(tensorboard=True)) == identity(quick())
+
+
+def test_gpus_without_cuda_are_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UsageError, match="--gpus 2: torch finds 0 CUDA GPUs") as caught:
+        train(project, quick(gpus=2))
+    assert "--procs N" in caught.value.hint
+    assert not list_runs(project.root)
+
+
+def test_gpus_are_processes_with_a_gpu_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    settings = on_gpus(quick(gpus=4))
+    assert (settings.procs, settings.device, settings.gpus) == (4, "cuda", None)
+
+
+def test_gpus_do_not_go_with_processes(project: Project) -> None:
+    with pytest.raises(UsageError, match="--gpus does not go with --procs or --device"):
+        train(project, quick(gpus=2, procs=2))
+
+
+def test_tensorboard_events_lie_in_the_run(project: Project) -> None:
+    pytest.importorskip("tensorboard")
+    result = train(project, quick(tensorboard=True))
+    assert list((project.root / "runs" / result.run / "tensorboard").glob("events.*"))

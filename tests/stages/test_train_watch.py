@@ -1,0 +1,64 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from fercli.core.errors import SettingsError
+from fercli.learn.history import EpochRow
+from fercli.stages import train_watch
+from fercli.stages.train_watch import RunWatcher, check_tensorboard
+
+
+def rows(num: int) -> list[EpochRow]:
+    return [EpochRow(n, 2.0 / n, 0.1 * n, 2.5 / n, 0.09 * n, 0.08 * n, 0.01, 1.0, 50.0, 0.0) for n in range(1, num + 1)]
+
+
+def scalars(folder: Path, tag: str) -> dict[int, float]:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    events = accumulator.EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    return {event.step: event.value for event in events.Scalars(tag)}
+
+
+def watch(folder: Path, epochs: range) -> None:
+    watcher = RunWatcher(folder, writes_events=True)
+    for num in epochs:
+        watcher(rows(num))
+    watcher.close()
+
+
+def test_events_hold_every_epoch(tmp_path: Path) -> None:
+    watch(tmp_path, range(1, 4))
+    assert scalars(tmp_path, "loss/val") == pytest.approx({1: 2.5, 2: 1.25, 3: 2.5 / 3})
+    assert scalars(tmp_path, "accuracy/train") == pytest.approx({1: 0.1, 2: 0.2, 3: 0.3})
+
+
+def test_resumed_run_has_each_epoch_once(tmp_path: Path) -> None:
+    watch(tmp_path, range(1, 4))
+    watch(tmp_path, range(3, 6))
+    assert sorted(scalars(tmp_path, "lr")) == [1, 2, 3, 4, 5]
+
+
+def test_events_asked_for_on_resume_hold_the_epochs_before(tmp_path: Path) -> None:
+    watch(tmp_path, range(3, 5))
+    assert sorted(scalars(tmp_path, "lr")) == [1, 2, 3, 4]
+
+
+def test_missing_package_is_one_error_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_watch, "find_spec", lambda _: None)
+    with pytest.raises(SettingsError, match="'tensorboard', which is not installed") as caught:
+        check_tensorboard()
+    assert caught.value.hint == "Run: pip install 'fercli[tensorboard]'"
+
+
+def test_curves_are_drawn_while_the_training_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_watch, "_DRAW_EVERY_S", -1.0)
+    RunWatcher(tmp_path)(rows(2))
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert not (tmp_path / "tensorboard").exists()
+
+
+def test_nothing_is_imported_for_events_nobody_asked_for(tmp_path: Path) -> None:
+    before = "tensorboard" in sys.modules
+    RunWatcher(tmp_path)(rows(1))
+    assert ("tensorboard" in sys.modules) == before
