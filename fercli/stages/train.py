@@ -83,7 +83,13 @@ def _train(
     inputs = _inputs(project, settings)
 
     def look_up() -> Run | None:
-        return _check_unchanged(run, inputs) if resume else None if force else same_work(project.root, digest(inputs))
+        return (
+            _check_unchanged(project, settings, run, inputs)
+            if resume
+            else None
+            if force
+            else same_work(project.root, digest(inputs))
+        )
 
     known = world.from_main(look_up) if world else look_up()
     if known and known.record.status == "finished":
@@ -186,16 +192,28 @@ def _settings_of(run: Run, given: TrainSettings) -> TrainSettings:
     )
 
 
-def _check_unchanged(run: Run, inputs: dict[str, str]) -> Run:
+def _check_unchanged(project: Project, settings: TrainSettings, run: Run, inputs: dict[str, str]) -> Run:
     changed = [name for name in changed_inputs(run.record.inputs, inputs) if name != "settings"]
     if changed and run.status != "finished":
+        details = [name + _difference(project, settings, run, name) for name in changed]
         raise ProjectError(
-            f"run '{run.run_id}' cannot be resumed: {', '.join(changed)} changed since it began",
+            f"run '{run.run_id}' cannot be resumed: {', '.join(details)} changed since it began",
             hint="Bring the old state back, or train a new run without --resume.",
         )
     if run.status == "failed":
         raise CheckError(f"run '{run.run_id}' failed: {run.record.reason}", hint="Train again with other settings.")
     return run
+
+
+def _difference(project: Project, settings: TrainSettings, run: Run, name: str) -> str:
+    """What is another in the project than in the run's own copy, in brackets; empty for what the run has no copy of."""
+    tables = {"labels": project.table_path(Label), "split": project.split_path(settings.split)}
+    copy = run.folder / f"{name}.csv"
+    if name not in tables or not copy.is_file():
+        return ""
+    present = set(tables[name].read_text(encoding="utf-8").splitlines())
+    gone = [line for line in copy.read_text(encoding="utf-8").splitlines()[1:] if line not in present]
+    return f" ({len(gone)} of the run's rows, first '{gone[0].split(',')[0]}')" if gone else " (rows were added)"
 
 
 def _left_behind(project: Project, inputs: dict[str, str], run_id: str) -> list[str]:

@@ -142,11 +142,20 @@ def test_resume_on_changed_data_names_what_changed(project: Project) -> None:
     stopped = train(project, quick(time_limit_s=0.001))
     labels = project.rows(Label)
     project.write_rows(labels[1:], Label)
-    with pytest.raises(ProjectError, match="cannot be resumed: labels changed since it began"):
+    with pytest.raises(ProjectError, match=r"resumed: labels \(1 of the run's rows, first 'set/000000'\) changed"):
         train(project, quick(), resume=stopped.run)
     assert any(
         "was interrupted and not gone on with: labels changed" in text for text in train(project, quick()).warnings
     )
+
+
+def test_resume_on_another_split_names_the_faces_that_moved(project: Project) -> None:
+    stopped = train(project, quick(time_limit_s=0.001))
+    rows = read_table(project.split_path("default"), SplitRow)
+    moved = [replace(row, split="test") if row.face_id == "set/000001" else row for row in rows]
+    write_table(project.split_path("default"), moved, SplitRow)
+    with pytest.raises(ProjectError, match=r"resumed: split \(1 of the run's rows, first 'set/000001'\) changed"):
+        train(project, quick(), resume=stopped.run)
 
 
 def test_finished_run_is_not_resumed_by_mistake(project: Project) -> None:
