@@ -5,7 +5,7 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
+    from rich.progress import Task, TaskID
 
 ProgressStyle = Literal["auto", "rich", "plain", "none"]
 
@@ -31,7 +31,7 @@ class PlainProgress:
         self._fields = " ".join(fields.values()) or self._fields
         now = time.monotonic()
         if now - self._said >= self.interval_s:
-            self._say(self._time_left(now))
+            self._say(self._pace(now))
             self._said, self._said_done = now, self._done
 
     def note(self, text: str) -> None:
@@ -49,17 +49,19 @@ class PlainProgress:
             self._say()
         self._task = ""
 
-    def _time_left(self, now: float) -> str:
-        """At the pace of the last lines, because a resumed task begins with what was done before."""
-        if self._total is None or self._done <= self._said_done:
+    def _pace(self, now: float) -> str:
+        """Of the last lines, because a resumed task begins with what was done before."""
+        num_done, seconds = self._done - self._said_done, now - self._said
+        if num_done <= 0 or seconds < 1:
             return ""
-        minutes = (self._total - self._done) * (now - self._said) / (self._done - self._said_done) / 60
-        return f", {minutes // 60:.0f} h {minutes % 60:.0f} min left" if minutes >= 1 else ""
+        left = max(0, self._total - self._done) if self._total is not None else 0
+        time_left = f", {shown_time(left * seconds / num_done)} left" if left else ""
+        return f", {shown_rate(num_done / seconds)}{time_left}"
 
-    def _say(self, time_left: str = "") -> None:
+    def _say(self, pace: str = "") -> None:
         of_total = f"/{self._total}" if self._total is not None else ""
         seconds = time.monotonic() - self._began
-        line = f"{self._task}: {self._done}{of_total} in {seconds:.0f} s{time_left} {self._fields}".rstrip()
+        line = f"{self._task}: {self._done}{of_total} in {seconds:.0f} s{pace} {self._fields}".rstrip()
         print(line, file=sys.stderr, flush=True)
 
 
@@ -82,6 +84,7 @@ class RichProgress:
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
             TextColumn("{task.fields[extra]}"),
             TimeRemainingColumn(elapsed_when_finished=True),
             console=Console(stderr=True),
@@ -91,12 +94,14 @@ class RichProgress:
     def start(self, task: str, total: int | None = None) -> None:
         """See `core.progress.Progress`."""
         self._finish()
-        self._current = self._bar.add_task(task, total=total, extra="")
+        self._current = self._bar.add_task(task, total=total, extra="", rate="")
 
     def advance(self, num_items: int = 1, **fields: str) -> None:
         """See `core.progress.Progress`."""
         if self._current is not None:
             self._bar.advance(self._current, num_items)
+            speed = self._task().speed
+            self._bar.update(self._current, rate=shown_rate(speed) if speed else "")
             if fields:
                 self._bar.update(self._current, extra=" ".join(fields.values()))
 
@@ -115,9 +120,14 @@ class RichProgress:
 
     def _finish(self) -> None:
         if self._current is not None:
-            task = self._bar.tasks[self._bar.task_ids.index(self._current)]
-            self._bar.update(self._current, total=task.completed, completed=task.completed)
+            task = self._task()
+            rate = shown_rate(task.finished_speed or task.speed or 0.0) if task.completed else ""
+            self._bar.update(self._current, total=task.completed, completed=task.completed, rate=rate)
         self._current = None
+
+    def _task(self) -> "Task":
+        assert self._current is not None
+        return self._bar.tasks[self._bar.task_ids.index(self._current)]
 
 
 class NoProgress:
@@ -137,6 +147,25 @@ class NoProgress:
 
     def __exit__(self, *_error: object) -> None:
         """Do nothing."""
+
+
+def shown_rate(per_s: float) -> str:
+    """Items in a second, or seconds for one, whichever reads better."""
+    return (
+        f"{per_s:.0f}/s"
+        if per_s >= 10
+        else f"{per_s:.1f}/s"
+        if per_s >= 0.5 or not per_s
+        else f"{1 / per_s:.1f} s each"
+    )
+
+
+def shown_time(seconds: float) -> str:
+    """A rough length of time: 40 s, 3 min, 2 h 5 min."""
+    minutes = round(seconds / 60)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def make_progress(style: ProgressStyle) -> PlainProgress | RichProgress | NoProgress:

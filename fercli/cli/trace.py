@@ -36,7 +36,8 @@ def _lines(result: TraceResult) -> list[tuple[str, str]]:
     lines = [("video", result.video.path if result.video else "none: the face came as a crop")]
     if result.frame:
         at = f" at {result.frame.time_s:.3f} s" if result.frame.time_s is not None else ""
-        lines.append(("frame", f"{result.frame.path} (frame {result.frame.frame_index}{at})"))
+        kept = result.frame.path or "not kept as a file, it is in the video"
+        lines.append(("frame", f"{kept} (frame {result.frame.frame_index}{at})"))
     lines += [("face", _box(face)), ("status", face.status + (f": {face.reason}" if face.reason else ""))]
     lines.append(("subject", f"{face.subject_id or 'not known yet'} {face.track_id}".rstrip()))
     lines += [("vote", f"{vote.annotator} said {vote.label}  ({vote.source})") for vote in result.votes]

@@ -29,7 +29,7 @@ class Video:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One row of frames.csv; `time_s` comes from the container's time stamps."""
+    """One row of frames.csv; `time_s` comes from the container's time stamps, `path` is empty for frames not kept."""
 
     frame_id: str
     video_id: str

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,14 @@ from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Vote
 from fercli.engine.local import LOCAL, Engine, LocalEngine
-from fercli.stages.align_merge import MergedFaces, Record, merge_faces
+from fercli.stages.align_merge import MergedFaces, merge_faces
+from fercli.stages.align_pictures import PictureTask
 from fercli.stages.align_plan import AlignPlan, AlignSettings, align_mark, plan_align
 from fercli.stages.align_summary import MOST_NAMED, AlignResult, summarise, summarise_plan
-from fercli.stages.align_worker import WorkerPlan, make_worker
+from fercli.stages.align_worker import Record, WorkerPlan, look_for_faces, make_worker
 
+# Pictures that another process does at a time; what a killed run has to do again.
+_READ_IN_PART, _DECODED_IN_PART = 8, 64
 __all__ = ["AlignResult", "AlignSettings", "align"]
 
 
@@ -98,12 +101,34 @@ def _find_faces(
     if not todo:
         return ""
     worker_plan = _worker_plan(project, settings)
-    if engine is LOCAL:
-        engine = LocalEngine(settings.workers)
-    for task, record in zip(todo, engine.map_items(_Maker(worker_plan), todo), strict=True):
+    for task, record in zip(todo, _records(worker_plan, todo, settings, engine), strict=True):
         journal.add(task.item, record | {"key": plan.keys[task.item]})
         progress.advance(1, faces=str(len(record.get("faces", ()))))
     return worker_plan.device
+
+
+def _records(
+    plan: WorkerPlan, todo: Sequence[PictureTask], settings: AlignSettings, engine: Engine
+) -> Iterator[Record]:
+    if engine is LOCAL and settings.workers == 1:
+        return look_for_faces(plan, todo)
+    if engine is LOCAL:
+        engine = LocalEngine(settings.workers)
+    parts = engine.map_items(_Maker(plan), _parts(todo))
+    return (record for part in parts for record in part)
+
+
+def _parts(todo: Sequence[PictureTask]) -> list[tuple[PictureTask, ...]]:
+    """Runs of pictures of one video; longer ones of frames to decode, as each begins with a look for its place."""
+    parts: list[list[PictureTask]] = []
+    for task in todo:
+        last = parts[-1] if parts else None
+        most = _DECODED_IN_PART if task.place else _READ_IN_PART
+        if last and len(last) < most and (last[0].video_id, last[0].place is None) == (task.video_id, not task.place):
+            last.append(task)
+        else:
+            parts.append([task])
+    return [tuple(part) for part in parts]
 
 
 @dataclass(frozen=True)

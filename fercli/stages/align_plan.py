@@ -1,16 +1,18 @@
 """What `fer align` has to do: the pictures that are new or to be done again, and the faces already known in each."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from fercli.core.errors import TableError
 from fercli.core.memory import StageState, changed_settings, fingerprint, read_state
 from fercli.core.project import Project
-from fercli.core.rows import Face, Frame
+from fercli.core.rows import Face, Frame, Video
 from fercli.core.settings import setting
-from fercli.stages.align_worker import REALIGNED, PictureTask
+from fercli.stages.align_pictures import FramePlace, PictureTask
+from fercli.stages.align_worker import REALIGNED
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ def plan_align(project: Project, settings: AlignSettings, *, force: bool) -> Ali
     frames = project.rows(Frame) if given else project.required_rows(Frame)
     state = read_state(project.root, "align") if faces else None
     mark = fingerprint(replace(_lasting(settings), limit=None, realign=False))
-    tasks = _frame_tasks(frames[: settings.limit], faces)
+    videos = {video.video_id: video for video in project.rows(Video)}
+    tasks = _frame_tasks(frames[: settings.limit], faces, videos)
     if settings.realign:
         tasks += [PictureTask(face.face_id, face.video_id, original_path(face), given=face) for face in given]
     keys = {task.item: f"{mark}-{_content_mark(project.root, task)}" for task in tasks}
@@ -109,7 +112,7 @@ def _lasting(settings: AlignSettings) -> AlignSettings:
     return replace(settings, device="auto", workers=1)
 
 
-def _frame_tasks(frames: Iterable[Frame], faces: Iterable[Face]) -> list[PictureTask]:
+def _frame_tasks(frames: Iterable[Frame], faces: Iterable[Face], videos: Mapping[str, Video]) -> list[PictureTask]:
     known = defaultdict(list)
     for face in faces:
         if face.frame_id:
@@ -122,9 +125,18 @@ def _frame_tasks(frames: Iterable[Frame], faces: Iterable[Face]) -> list[Picture
             frame.time_s,
             tuple((_number(face), _box(face)) for face in known[frame.frame_id]),
             max((_number(face) + 1 for face in known[frame.frame_id]), default=0),
+            place=None if frame.path else _place(frame, videos),
         )
         for frame in frames
     ]
+
+
+def _place(frame: Frame, videos: Mapping[str, Video]) -> FramePlace:
+    video = videos.get(frame.video_id)
+    if video is None:
+        problem = f"frame '{frame.frame_id}' has no file, and its video '{frame.video_id}' is not in the project"
+        raise TableError(problem, hint="Add the video, then run: fer extract-frames")
+    return FramePlace(video.path, frame.frame_index, frame.time_s or 0.0)
 
 
 def _number(face: Face) -> int:
@@ -136,6 +148,8 @@ def _box(face: Face) -> tuple[float, float, float, float]:
 
 
 def _content_mark(root: Path, task: PictureTask) -> str:
+    if task.place:
+        return f"{task.place.video}@{task.place.index}-{task.time_s}"
     try:
         size = (root / task.path.partition("#")[0]).stat().st_size
     except OSError:

@@ -1,6 +1,12 @@
-"""What `fer align` does to one picture, in whichever process: a frame or given crop to rows of faces and crops."""
+"""What `fer align` does to pictures, in whichever process: frames or given crops to rows of faces and crops.
 
-from collections.abc import Callable, Sequence
+Pictures are read, searched, cut and written at the same time: while the detector works on some, the next are decoded
+and the crops of those before are written.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -8,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fercli.core.errors import MediaError
 from fercli.core.rows import Face
+from fercli.stages.align_pictures import Pictures, PictureTask
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,35 +23,22 @@ if TYPE_CHECKING:
     from fercli.vision.mtcnn import Detection, FaceDetector
 
 REALIGNED = "realigned from "
-Box = tuple[float, float, float, float]
+Record = dict[str, Any]  # {"faces": [fields of Face, ...]} or {"failure": reason}, as the journal holds it
 # Small given crops are enlarged to this side before the detector sees them: at 48 pixels it misses most.
 _GIVEN_SIDE_PX = 160
-
-
-@dataclass(frozen=True)
-class PictureTask:
-    """One picture to look at.
-
-    Attributes:
-        item: frame id, or face id of a given crop.
-        path: relative to the project; `pack.npy#row` for a packed crop.
-        known: number and box of the faces that an earlier run found here; they keep their numbers.
-        next_number: what the next new face is called.
-        given: the row of a given crop, which is set upright where it is.
-    """
-
-    item: str
-    video_id: str
-    path: str
-    time_s: float | None = None
-    known: tuple[tuple[int, Box], ...] = ()
-    next_number: int = 0
-    given: Face | None = None
+# More detectors in one process wait for each other's Python.
+_MAX_DETECTORS = 4
 
 
 @dataclass(frozen=True)
 class WorkerPlan:
-    """What each process needs to build its detector; `out` is where crops go, under their paths in the project."""
+    """What each process needs to know.
+
+    Attributes:
+        root: of the project.
+        out: where crops go, under their paths in the project.
+        num_threads: of the processor that this process may use; None for all.
+    """
 
     root: Path
     out: Path
@@ -54,79 +48,116 @@ class WorkerPlan:
     num_threads: int | None
 
 
-def make_worker(plan: WorkerPlan) -> Callable[[PictureTask], dict[str, Any]]:
-    """Build the detector once; the worker turns a task into a record, `{"faces": [...]}` or `{"failure": reason}`."""
-    import torch
+@dataclass(frozen=True)
+class _Look:
+    """A picture on its way through the steps; `failure` says why it goes no further."""
 
+    task: PictureTask
+    image: "np.ndarray | None" = None
+    found: "tuple[Detection, ...]" = ()
+    failure: str = ""
+
+
+def look_for_faces(plan: WorkerPlan, tasks: Sequence[PictureTask]) -> Iterator[Record]:
+    """The record of each picture, in order; its crops are written before it comes."""
+    from fercli.engine.pipeline import Step, run_pipeline
+
+    num_cores = plan.num_threads or os.cpu_count() or 1
+    # A device of its own works best on one picture after the other.
+    num_detectors = 1 if plan.device.startswith(("cuda", "mps")) else min(num_cores, _MAX_DETECTORS)
+    pictures = Pictures(plan.root, tasks)
+    steps = (
+        Step(lambda: partial(_read, pictures)),
+        Step(lambda: partial(_detect, _detector(plan)), num_detectors),
+        Step(lambda: partial(_cut_and_write, plan)),
+    )
+    with _torch_threads(num_cores // num_detectors):
+        yield from run_pipeline(tasks, steps)
+
+
+def make_worker(plan: WorkerPlan) -> Callable[[Sequence[PictureTask]], list[Record]]:
+    """A function that does some pictures of one video and returns their records; for other processes."""
+    return partial(_work, plan)
+
+
+def _work(plan: WorkerPlan, tasks: Sequence[PictureTask]) -> list[Record]:
+    return list(look_for_faces(plan, tasks))
+
+
+def _detector(plan: WorkerPlan) -> "FaceDetector":
     from fercli.vision.mtcnn import FaceDetector
 
-    if plan.num_threads:
-        torch.set_num_threads(plan.num_threads)
-    detector = FaceDetector(
+    return FaceDetector(
         min_face_px=plan.rules.min_face_px,
         # The last threshold never hides what --min-confidence would keep.
         thresholds=(0.6, 0.7, min(0.8, plan.rules.min_confidence)),
         mode="exact" if plan.exact else "fast",
         device=plan.device,
     )
-    return partial(_work, plan, detector)
 
 
-def _work(plan: WorkerPlan, detector: "FaceDetector", task: PictureTask) -> dict[str, Any]:
+@contextmanager
+def _torch_threads(number: int) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
     try:
-        if task.given is not None:
-            return _work_on_given(plan, detector, task, task.given)
-        return _work_on_frame(plan, detector, task)
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _read(pictures: Pictures, task: PictureTask) -> _Look:
+    try:
+        return _Look(task, pictures.read(task))
     except MediaError as error:
-        return {"failure": error.message}
+        return _Look(task, failure=error.message)
 
 
-def _work_on_frame(plan: WorkerPlan, detector: "FaceDetector", task: PictureTask) -> dict[str, Any]:
+def _detect(detector: "FaceDetector", look: _Look) -> _Look:
+    from fercli.vision.cutting import enlarge_small, shrunk_back
+
+    if look.image is None:
+        return look
+    if look.task.given is None:
+        return replace(look, found=tuple(_rounded(face) for face in detector.detect([look.image])[0]))
+    large, factor = enlarge_small(look.image, _GIVEN_SIDE_PX)
+    return replace(look, found=tuple(_rounded(shrunk_back(face, factor)) for face in detector.detect([large])[0]))
+
+
+def _cut_and_write(plan: WorkerPlan, look: _Look) -> Record:
+    if look.image is None:
+        return {"failure": look.failure}
+    make = _faces_of_given if look.task.given else _faces_of_frame
+    return {"faces": [asdict(face) for face in make(plan, look.task, look.image, look.found)]}
+
+
+def _faces_of_frame(
+    plan: WorkerPlan, task: PictureTask, image: "np.ndarray", found: "Sequence[Detection]"
+) -> Iterator[Face]:
     from fercli.vision.cutting import cut_face, drop_reasons
-    from fercli.vision.images import read_image
 
-    image = read_image(plan.root / task.path)
-    detections = [_rounded(face) for face in detector.detect([image])[0]]
-    reasons = drop_reasons(detections, (image.shape[1], image.shape[0]), plan.rules)
-    faces = []
-    for number, face, reason in zip(_numbers(task, detections), detections, reasons, strict=True):
-        row = Face(f"{task.item}-{number}", task.item, task.video_id, task.time_s)
+    reasons = drop_reasons(found, (image.shape[1], image.shape[0]), plan.rules)
+    for number, face, reason in zip(_numbers(task, found), found, reasons, strict=True):
+        row = _with_detection(Face(f"{task.item}-{number}", task.item, task.video_id, task.time_s), face)
         if reason:
-            faces.append(_with_detection(replace(row, status="dropped", reason=reason), face))
+            yield replace(row, status="dropped", reason=reason)
         else:
-            cut = cut_face(image, face, plan.rules)
-            faces.append(_written(plan, _with_detection(row, face), cut))
-    return {"faces": [asdict(face) for face in faces]}
+            yield _written(plan, row, cut_face(image, face, plan.rules))
 
 
-def _work_on_given(plan: WorkerPlan, detector: "FaceDetector", task: PictureTask, given: Face) -> dict[str, Any]:
-    from fercli.vision.cutting import cut_face, drop_reasons, enlarge_small, shrunk_back
+def _faces_of_given(
+    plan: WorkerPlan, task: PictureTask, image: "np.ndarray", found: "Sequence[Detection]"
+) -> Iterator[Face]:
+    from fercli.vision.cutting import cut_face, drop_reasons
 
-    image = _read_given(plan.root, task.path)
-    large, factor = enlarge_small(image, _GIVEN_SIDE_PX)
-    found = [_rounded(shrunk_back(face, factor)) for face in detector.detect([large])[0]]
     reasons = drop_reasons(found, (image.shape[1], image.shape[0]), plan.rules)
     kept = [face for face, reason in zip(found, reasons, strict=True) if reason is None]
-    if not kept:
-        return {"faces": []}
-    face = max(kept, key=lambda face: face.width * face.height)
-    row = replace(_with_detection(given, face), reason=f"{REALIGNED}{task.path}")
-    return {"faces": [asdict(_written(plan, row, cut_face(image, face, plan.rules)))]}
-
-
-def _read_given(root: Path, path: str) -> "np.ndarray":
-    import numpy as np
-
-    from fercli.vision.images import read_image
-
-    name, mark, row = path.rpartition("#")
-    if not mark:
-        return read_image(root / path)
-    try:
-        crop = np.array(np.load(root / name, mmap_mode="r", allow_pickle=False)[int(row)])
-    except (OSError, ValueError, IndexError) as error:
-        raise MediaError(f"packed crop '{path}' cannot be read ({error})", hint="Add the data set again.") from error
-    return np.repeat(crop[:, :, None], 3, axis=2) if crop.ndim == 2 else crop
+    if kept and task.given:
+        face = max(kept, key=lambda face: face.width * face.height)
+        row = replace(_with_detection(task.given, face), reason=f"{REALIGNED}{task.path}")
+        yield _written(plan, row, cut_face(image, face, plan.rules))
 
 
 def _numbers(task: PictureTask, detections: Sequence["Detection"]) -> list[int]:

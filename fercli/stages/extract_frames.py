@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -179,7 +179,7 @@ def _is_finished(project: Project, plan: ExtractionPlan, journal: ItemJournal, v
     record = journal.finished.get(video_id)
     if record is None or record["key"] != plan.keys[video_id]:
         return False
-    paths = [frame["path"] for frame in record["frames"]]
+    paths = [frame["path"] for frame in record["frames"] if frame["path"]]
     return all((_waiting_room(project.root) / path).exists() or (project.root / path).exists() for path in paths)
 
 
@@ -200,7 +200,8 @@ def _fold(
             hint="Nothing was changed. Keep to the last settings, or let them go with --force (their votes stay).",
         )
     kept = [frame for frame in rows if frame.video_id not in ids]
-    outputs = _commit(project, kept, new, vanished)
+    old_paths = {frame.path for frame in rows if frame.video_id in ids and frame.path}
+    outputs = _commit(project, kept, new, old_paths - {frame.path for frame in new})
     journal.discard()
     warnings = [f"'{video.video_id}': {text}" for video in made for text in video.warnings]
     warnings += [f"no frame of '{video.video_id}' was kept" for video in made if not video.frames]
@@ -229,20 +230,18 @@ def _voted(project: Project, frames: Sequence[Frame]) -> list[str]:
     return sorted(face.face_id for face in project.rows(Face) if face.frame_id in ids and face.face_id in voted)
 
 
-def _commit(
-    project: Project, kept: Sequence[Frame], new: Sequence[Frame], vanished: Sequence[Frame]
-) -> tuple[str, ...]:
+def _commit(project: Project, kept: Sequence[Frame], new: Sequence[Frame], stale: Iterable[str]) -> tuple[str, ...]:
     """Put the files where they belong, replace the table, and take away what no row names any more."""
     room = _waiting_room(project.root)
     try:
-        for frame in new:
+        for frame in (frame for frame in new if frame.path):
             waiting, place = room / frame.path, project.root / frame.path
             if waiting.exists():
                 place.parent.mkdir(parents=True, exist_ok=True)
                 waiting.replace(place)
         outputs = [project.write_rows([*kept, *new], Frame)]
-        for frame in vanished:
-            (project.root / frame.path).unlink(missing_ok=True)
+        for path in stale:
+            (project.root / path).unlink(missing_ok=True)
     except OSError as error:
         raise storage_error(error, project.root / "frames") from error
     shutil.rmtree(room, ignore_errors=True)

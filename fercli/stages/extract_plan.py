@@ -38,6 +38,7 @@ class ExtractFramesSettings:
     dedup: int | None = setting(
         None, "Drop frames within so many bits of the kept one before (off).", minimum=0, maximum=64
     )
+    keep: bool = setting(True, "Write the frames as files; else align takes them from the video.")
     seed: int = setting(0, "Begin clustering with this seed (kmeans).", minimum=0)
     limit: int | None = setting(None, "Keep at most so many frames of a video.", minimum=1)
     workers: int = setting(1, "Work on so many videos at a time.", minimum=1)
@@ -116,7 +117,10 @@ def _named(videos: Sequence[Video], names: Sequence[str]) -> list[Video]:
 def rule_key(settings: ExtractFramesSettings) -> str:
     """A name for what decides on the frames of a video; settings of other methods do not count."""
     values = plain_settings(settings)
-    return hashlib.sha256(json.dumps([values[name] for name in _deciding(settings)]).encode()).hexdigest()[:16]
+    # Settings that came later count only where they are used, so that what earlier versions did stays done.
+    later = {"sharpest": False, "keep": True}
+    deciding = [values[name] for name in _deciding(settings) if name not in later or values[name] != later[name]]
+    return hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:16]
 
 
 def _deciding(settings: ExtractFramesSettings) -> tuple[str, ...]:
@@ -127,7 +131,7 @@ def _deciding(settings: ExtractFramesSettings) -> tuple[str, ...]:
         "kmeans": ("num", "seed"),
         "scene": ("scene_threshold", "min_gap_s"),
     }[settings.method]
-    return ("method", *own, "start_s", "end_s", "min_sharpness", "dedup", "limit")
+    return ("method", *own, "start_s", "end_s", "min_sharpness", "dedup", "limit", "keep")
 
 
 def _changes(state: StageState, settings: ExtractFramesSettings) -> list[str]:

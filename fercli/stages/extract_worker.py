@@ -106,7 +106,8 @@ def _extract(task: VideoTask, plan: ExtractPlan, rule: "SelectionRule", tell: Te
     if num_damaged and not plan.is_shared:
         # What several threads make of damage depends on which is first; one thread gives the same in every run.
         for frame in made.frames:
-            (plan.room / frame.path).unlink(missing_ok=True)
+            if frame.path:
+                (plan.room / frame.path).unlink(missing_ok=True)
         made, _ = _pass(task, plan, rule, tell, threads=1)
     return made
 
@@ -138,8 +139,9 @@ def _write(selection: "Selection", video_id: str, plan: ExtractPlan) -> list[Fra
 
     frames = []
     for kept in islice(selection, plan.settings.limit):
-        path = f"frames/{video_id}/f{kept.index:06d}.jpg"
-        write_jpeg(plan.room / path, kept.image, JPEG_QUALITY)
+        path = f"frames/{video_id}/f{kept.index:06d}.jpg" if plan.settings.keep else ""
+        if path:
+            write_jpeg(plan.room / path, kept.image, JPEG_QUALITY)
         frames.append(
             Frame(
                 frame_id=f"{video_id}/f{kept.index:06d}",

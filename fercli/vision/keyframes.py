@@ -25,19 +25,24 @@ class KeptFrame:
     Attributes:
         index: place of the frame in the video, from 0.
         time_s: seconds since the video begins.
-        image: RGB.
         score: by what the rule chose it: for `change` and `scene` the difference in levels of luma, for `kmeans`
             the share of the video that it stands for; None for `every` and `uniform`.
         sharpness: variance of the Laplacian of its luma.
         phash: perceptual hash of its luma, 16 hexadecimal digits.
+        frame: itself, as the decoder left it.
     """
 
     index: int
     time_s: float
-    image: UInt8[np.ndarray, "height width 3"]
     score: float | None
     sharpness: float
     phash: str
+    frame: DecodedFrame
+
+    @property
+    def image(self) -> UInt8[np.ndarray, "height width 3"]:
+        """RGB, converted each time it is asked for."""
+        return self.frame.rgb()
 
 
 class Selection:
@@ -88,7 +93,7 @@ class Selection:
             self.drops["duplicate"] += 1
             return None
         self._last_phash = digits
-        return KeptFrame(frame.index, frame.time_s, frame.rgb(), score, sharp, digits)
+        return KeptFrame(frame.index, frame.time_s, score, sharp, digits, frame)
 
     def _much_dropped(self) -> Iterator[str]:
         num_dropped = self.drops.total()

@@ -1,0 +1,69 @@
+import pytest
+
+from fercli.cli import progress
+from fercli.cli.progress import PlainProgress, RichProgress, shown_rate, shown_time
+
+
+class Clock:
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(progress, "time", made)
+    return made
+
+
+def test_line_tells_rate_and_time_left(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = PlainProgress()
+    shown.start("align", 200)
+    clock.now += 10
+    shown.advance(40, faces="12")
+    assert capsys.readouterr().err == "align: 40/200 in 10 s, 4.0/s, 40 s left 12\n"
+
+
+def test_line_of_unknown_total_has_no_time_left(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = PlainProgress()
+    shown.start("find faces")
+    clock.now += 20
+    shown.advance(500)
+    assert capsys.readouterr().err == "find faces: 500 in 20 s, 25/s\n"
+
+
+def test_pace_is_that_of_the_last_lines(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = PlainProgress()
+    shown.start("align", 2000)
+    clock.now += 10
+    # What an interrupted run had done.
+    shown.advance(1000)
+    clock.now += 10
+    shown.advance(10)
+    assert capsys.readouterr().err.splitlines()[1] == "align: 1010/2000 in 20 s, 1.0/s, 16 min left"
+
+
+def test_work_that_took_no_time_has_no_rate(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with PlainProgress() as shown:
+        shown.start("align", 0)
+    assert capsys.readouterr().err == "align: 0/0 in 0 s\n"
+
+
+@pytest.mark.parametrize(("rate", "text"), [(123.4, "123/s"), (4.26, "4.3/s"), (0.25, "4.0 s each"), (0.0, "0.0/s")])
+def test_rate_reads_well(rate: float, text: str) -> None:
+    assert shown_rate(rate) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(40.4, "40 s"), (180, "3 min"), (7500, "2 h 5 min")])
+def test_time_reads_well(seconds: float, text: str) -> None:
+    assert shown_time(seconds) == text
+
+
+def test_bar_ends_with_all_done(capsys: pytest.CaptureFixture[str]) -> None:
+    with RichProgress() as shown:
+        shown.start("align", 3)
+        shown.advance(1, faces="2")
+        shown.advance(2)
+    assert "3/3" in capsys.readouterr().err
