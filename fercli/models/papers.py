@@ -10,9 +10,26 @@ FER_CNN = Paper(
 )
 OURS = Paper("fercli-compact, a network of this package", "the authors of fercli", "this package; no publication")
 EMONEXT = Paper("EmoNeXt: an Adapted ConvNeXt for Facial Emotion Recognition", "El Boudouri and Bohi", "MMSP", 2023)
-SFER_MDFAE = Paper("SFER-MDFAE", "Shou et al.", "Sensors 24, 6748", 2024, doi="10.3390/s24206748")
-SFERNET = Paper("SFERNet", "", "README and figures of the SFERD project; no publication found")
-EAC = Paper("EAC (erasing attention consistency)", "Zhang et al.", "ECCV", 2022)
+SFER_MDFAE = Paper(
+    "A Student Facial Expression Recognition Model Based on Multi-Scale and Deep Fine-Grained Feature Attention "
+    "Enhancement (SFER-MDFAE)",
+    "Shou et al.",
+    "Sensors 24, 6748",
+    2024,
+    doi="10.3390/s24206748",
+)
+SFERNET = Paper(
+    "SFERNet: Student Facial Expression Recognition using Superpixel-Assisted Global Semantic Enhancement and "
+    "Fine-Grained Features",
+    "",
+    "README and figures of the SFERD project; no publication found",
+)
+EAC = Paper(
+    "Learn From All: Erasing Attention Consistency for Noisy Label Facial Expression Recognition (EAC)",
+    "Zhang et al.",
+    "ECCV",
+    2022,
+)
 DDAMFN = Paper(
     "A Dual-Direction Attention Mixed Feature Network for Facial Expression Recognition",
     "Zhang et al.",
