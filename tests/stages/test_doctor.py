@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import pytest
+
+from fercli.core.project import Project, create_project
+from fercli.core.rows import Face
+from fercli.stages import doctor as doctor_stage
+from fercli.stages.doctor import Finding, doctor
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return create_project(tmp_path / "mine", name="mine", classes=("a", "b"))
+
+
+def finding(name: str, project: Project | None = None) -> Finding:
+    return next(one for one in doctor(project).findings if one.name == name)
+
+
+def test_machine_of_the_tests_is_well() -> None:
+    problems = [one for one in doctor().findings if one.state == "problem" and one.name != "free disk"]
+    assert problems == []
+
+
+def test_both_opencv_packages_are_a_problem_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_stage, "_is_installed", lambda name: name == "opencv-python")
+    found = finding("opencv variants")
+    assert found.state == "problem"
+    assert "pip uninstall -y opencv-python opencv-python-headless" in found.hint
+
+
+def test_look_that_breaks_is_a_finding_and_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> list[Finding]:
+        raise OSError("libGL.so.1: cannot open")
+
+    broken.__name__ = "_opencv"
+    monkeypatch.setattr(doctor_stage, "_opencv", broken)
+    assert "libGL" in finding("opencv").detail
+    assert finding("mtcnn weights").state == "ok"
+
+
+def test_damaged_table_is_a_finding(project: Project) -> None:
+    project.table_path(Face).write_text("no,columns\n1,2\n", encoding="utf-8")
+    assert finding("tables", project).state == "problem"
+
+
+def test_interrupted_stage_is_told(project: Project) -> None:
+    running = project.root / ".fer" / "running" / "align.jsonl"
+    running.parent.mkdir(parents=True)
+    running.write_text("", encoding="utf-8")
+    assert "align was interrupted" in finding("stages", project).detail
