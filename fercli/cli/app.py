@@ -8,7 +8,7 @@ import traceback
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,9 @@ from fercli.core.errors import INTERRUPTED_EXIT_CODE, FerError
 
 _HELP = "From classroom video to a published facial-expression model, on one project folder."
 _EPILOG = "Begin with `fer demo` (a drawn classroom, offline) or `fer init my-class --preset scfed`."
+
+# What users of MMPretrain and ultralytics type; our own names stand in the help.
+_HABITS = {"--cfg-options": "--set", "--imgsz": "--size"}
 
 
 @dataclass(frozen=True)
@@ -103,21 +106,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(words: list[str]) -> int:
     """Run one command line; its exit code comes back. Nothing else in the project turns errors into codes."""
-    from typer._click.exceptions import ClickException, NoArgsIsHelpError
-
     is_json = "--json" in words
-    words = _with_default(words)
+    words = _with_default([_without_habit(word) for word in words])
     try:
         code = build_app(words)(args=words, prog_name="fer", standalone_mode=False)
         # typer turns Ctrl-C into this code by itself.
         return _interrupted() if code == INTERRUPTED_EXIT_CODE else code if isinstance(code, int) else 0
     except FerError as error:
         return _fail(error, words, is_json=is_json)
-    except ClickException as error:
-        if isinstance(error, NoArgsIsHelpError):
-            error.show()
-            return error.exit_code
-        return _fail(_usage_error(error), words, is_json=is_json)
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
     except (BrokenPipeError, SystemExit):
@@ -126,6 +122,9 @@ def run(words: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        # The parser's own errors: their class stands in a private place, which has moved before.
+        if hasattr(error, "format_message"):
+            return _fail_in_usage(error, words, is_json=is_json)
         if "--debug" in words:
             raise
         return _fail(_own_bug(error), words, is_json=is_json)
@@ -156,6 +155,12 @@ def build_app(words: Sequence[str] | None = None) -> typer.Typer:
         else:
             _add_name(parent, entry)
     return app
+
+
+def _without_habit(word: str) -> str:
+    """Our name of an option that users of other tools type by habit."""
+    name, equals, value = word.partition("=")
+    return _HABITS.get(name, name) + equals + value
 
 
 def _with_default(words: list[str]) -> list[str]:
@@ -224,6 +229,13 @@ def _fail(error: FerError, words: list[str], *, is_json: bool) -> int:
         print(render.json_object(command or "fer", None, None, error))
     render.show_error(error)
     return error.exit_code
+
+
+def _fail_in_usage(error: Any, words: list[str], *, is_json: bool) -> int:  # an exception of typer's parser
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return int(error.exit_code)
+    return _fail(_usage_error(error), words, is_json=is_json)
 
 
 def _interrupted() -> int:

@@ -111,3 +111,17 @@ def test_a_mistake_of_ours_is_told_from_one_of_the_user(monkeypatch: pytest.Monk
     assert "a mistake in fercli" in err
     with pytest.raises(ZeroDivisionError):
         run_fer("init", tmp_path, "--preset", "scfed", "--debug")
+
+
+def test_options_of_other_tools_are_understood(tmp_path: Path) -> None:
+
+    run_fer("init", tmp_path, "--classes", "a,b")
+    code, _, err = run_fer("align", "-p", tmp_path, "--imgsz=100")
+    assert (code, "'size' cannot be '100'" in err) == (2, True)
+    code, _, err = run_fer("align", "-p", tmp_path, "--cfg-options", "sizes=112")
+    assert (code, "Did you mean 'size'?" in err) == (3, True)
+
+
+def test_fer_alone_shows_the_help() -> None:
+    code, out, err = run_fer()
+    assert (code, "fer demo" in out + err, "Traceback" in err) == (2, True, False)
