@@ -125,7 +125,7 @@ def kmeans(reader: VideoReader, rule: SelectionRule, notes: Notes) -> Chosen:
     nearest, shares = cluster(np.array(thumbnails), rule.num, rule.seed)
     chosen = sorted((times_s[place], float(share)) for place, share in zip(nearest, shares, strict=True))
     scores = dict(chosen)
-    for frame in reader.like(is_watched=False).at(scores):
+    for frame in reader.like(is_watched=False, threads=1).at(scores):
         yield frame, scores.get(frame.time_s)
 
 

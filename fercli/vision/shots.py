@@ -75,7 +75,10 @@ def first_frames(reader: VideoReader, span: VideoSpan, *, threshold: float, min_
         # What damage hides and what is a cut can be told only frame by frame.
         yield from _among_all(reader, threshold, min_gap_s)
         return
-    yield from _refined(reader.like(is_watched=False), [_Cut(times_s[0], times_s[0], 0.0), *rough], threshold)
+    # Several threads decode ahead, past the few frames that are wanted.
+    yield from _refined(
+        reader.like(is_watched=False, threads=1), [_Cut(times_s[0], times_s[0], 0.0), *rough], threshold
+    )
 
 
 def _among_all(reader: VideoReader, threshold: float, min_gap_s: float) -> FirstFrames:

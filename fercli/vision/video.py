@@ -127,7 +127,7 @@ class VideoReader:
         start_s: frames before are left out.
         end_s: frames at or after are left out.
         only: "keyframes" gives those that decode on their own, about twenty times cheaper; "references" those that
-            others are predicted from, a little rougher than they are and two to three times cheaper; None gives all.
+            others build upon, two to three times cheaper; both are a little rougher than they are. None gives all.
             Not every decoder can leave out the rest.
         threads: of the decoder, None for as many as the machine has. A damaged video gives the same frames in every
             run only with `threads=1`.
@@ -159,14 +159,14 @@ class VideoReader:
         self.num_damaged = 0
         self.warnings: tuple[str, ...] = ()
 
-    def like(self, *, only: Part | None = None, is_watched: bool = True) -> "VideoReader":
-        """Another reader of the same part of the file."""
+    def like(self, *, only: Part | None = None, is_watched: bool = True, threads: int | None = None) -> "VideoReader":
+        """Another reader of the same part of the file, with as many threads unless told otherwise."""
         return VideoReader(
             self.path,
             start_s=self.start_s,
             end_s=self.end_s,
             only=only,
-            threads=self.threads,
+            threads=threads or self.threads,
             watch=self.watch if is_watched else None,
         )
 
