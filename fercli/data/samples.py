@@ -95,10 +95,21 @@ def load_samples(
         else:
             kept.append((face, label, split))
     shares = [_shares(label, classes) for _, label, _ in kept] if with_soft_targets else None
+    return _samples(root, tuple(classes), kept, shares, left_out=dict(sorted(left_out.items())))
+
+
+def _samples(
+    root: Path,
+    classes: tuple[str, ...],
+    kept: Sequence[tuple[Face, Label, Split]],
+    shares: Sequence[np.ndarray] | None,
+    *,
+    left_out: dict[str, int],
+) -> Samples:
     targets = [_target(label, classes) for _, label, _ in kept]
     return Samples(
         root=root,
-        classes=tuple(classes),
+        classes=classes,
         face_ids=tuple(face.face_id for face, _, _ in kept),
         paths=tuple(face.path for face, _, _ in kept),
         targets=np.asarray(targets, dtype=np.int64),
@@ -106,7 +117,7 @@ def load_samples(
         subject_ids=tuple(face.subject_id for face, _, _ in kept),
         video_ids=tuple(face.video_id for face, _, _ in kept),
         splits=tuple(split for _, _, split in kept),
-        left_out=dict(sorted(left_out.items())),
+        left_out=left_out,
     )
 
 

@@ -66,7 +66,8 @@ def predict_logits(
     """Logits of all crops in order, float32 on the CPU."""
     places = world.share(range(len(crops)))
     orders = [[places[row] for row in order] for order in plain_batches(len(places), batch_size)]
-    return world.whole(torch.cat(list(_logit_batches(model, crops, orders, form, machine, "none"))), places, len(crops))
+    found = _logit_batches(model, crops, orders, form=form, machine=machine, test_time="none")
+    return world.whole(torch.cat(list(found)), places, len(crops))
 
 
 def predict_probability_batches(
@@ -80,7 +81,7 @@ def predict_probability_batches(
 ) -> Iterator[Float32[np.ndarray, "batch classes"]]:
     """Softmax of the logits, a batch at a time, averaged over the views that `test_time` asks for."""
     orders = plain_batches(len(crops), batch_size)
-    for found in _logit_batches(model, crops, orders, form, machine, test_time):
+    for found in _logit_batches(model, crops, orders, form=form, machine=machine, test_time=test_time):
         yield found.softmax(1).numpy() if test_time == "none" else found.numpy()
 
 
@@ -88,6 +89,7 @@ def _logit_batches(
     model: nn.Module,
     crops: CropSource,
     orders: Sequence[Sequence[int]],
+    *,
     form: InputFormat,
     machine: Machine,
     test_time: TestTime,

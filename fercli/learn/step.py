@@ -84,6 +84,7 @@ class StepMaker:
         targets: Int64[Tensor, " batch"] | Float[Tensor, "batch classes"],
         epoch: int,
         step: int,
+        *,
         num_all: int | None = None,
     ) -> tuple[float, float]:
         """Learn from one batch; the sum of its losses and how many were right before the step.
@@ -98,14 +99,14 @@ class StepMaker:
         image_BCHW = self._augmented(images, epoch, step)
         learnt, image_BCHW = self._mixed(image_BCHW, targets, epoch, step)
         share = self.world.size * len(images) / (num_all or len(images))
-        loss, logits_BK = self._gradients(image_BCHW, learnt, epoch, step, share)
+        loss, logits_BK = self._gradients(image_BCHW, learnt, epoch, step, share=share)
         value = loss.item()
         if not math.isfinite(value):
             raise self._diverged(f"in epoch {epoch + 1}, step {step + 1}: the loss is {value}")
         if self.sharpness:
             self.sharpness.climb()
             with still_statistics(self.model):
-                self._gradients(image_BCHW, learnt, epoch, step, share)
+                self._gradients(image_BCHW, learnt, epoch, step, share=share)
             self.sharpness.come_back()
         if self.plan.clip_norm:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip_norm)
@@ -143,7 +144,7 @@ class StepMaker:
         return (self.world.rank,) if self.world.size > 1 else ()
 
     def _gradients(
-        self, image_BCHW: Tensor, targets: Tensor, epoch: int, step: int, share: float
+        self, image_BCHW: Tensor, targets: Tensor, epoch: int, step: int, *, share: float
     ) -> tuple[Tensor, Tensor]:
         """Add the batch's gradient, times `share`, to the parameters; the mean loss and the logits come back."""
         mean_loss, logits = torch.zeros((), device=image_BCHW.device), []

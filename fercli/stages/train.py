@@ -76,20 +76,14 @@ def _train(
 ) -> TrainResult:
     project.require(Face)
     project.require(Label)
-    if resume:
-        run = find_run(project.root, resume)
-        settings = _settings_of(run, settings)
-    settings = with_split(project, _with_known_model(settings))
+    run = find_run(project.root, resume) if resume else None
+    settings = with_split(project, _with_known_model(_settings_of(run, settings) if run else settings))
     inputs = _inputs(project, settings)
 
     def look_up() -> Run | None:
-        return (
-            _check_unchanged(project, settings, run, inputs)
-            if resume
-            else None
-            if force
-            else same_work(project.root, digest(inputs))
-        )
+        if run:
+            return _check_unchanged(project, settings, run, inputs)
+        return None if force else same_work(project.root, digest(inputs))
 
     known = world.from_main(look_up) if world else look_up()
     if known and known.record.status == "finished":

@@ -14,12 +14,10 @@ from fercli.core.files import replace_text
 from fercli.core.runs import RunRecord, write_record
 
 if TYPE_CHECKING:
-    from fercli.data.samples import Samples
     from fercli.learn.device import Machine
     from fercli.learn.history import EpochRow
-    from fercli.learn.recipe import Plan
     from fercli.learn.trainer import FitResult
-    from fercli.models.specs import ModelSpec
+    from fercli.stages.train_prepare import Prepared
 
 _PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "safetensors")
 _LIMITS = (
@@ -59,9 +57,10 @@ def write_environment(folder: Path, machine: "Machine") -> None:
     replace_text(folder / "env.json", json.dumps(values, indent=2, sort_keys=True) + "\n")
 
 
-def end_record(folder: Path, record: RunRecord, result: "FitResult", train: "Samples", val: "Samples") -> RunRecord:
+def end_record(folder: Path, record: RunRecord, result: "FitResult", prepared: "Prepared") -> RunRecord:
     """Write how the training ended into run.json."""
-    counts = {"num_train": len(train), "num_val": len(val), "left_out": train.left_out}
+    train = prepared.train
+    counts = {"num_train": len(train), "num_val": len(prepared.val), "left_out": train.left_out}
     summary = _summary(result) | counts
     ended = dataclasses.replace(record, status=result.status, reason=result.reason, ended_at=now(), result=summary)
     write_record(folder, ended)
@@ -73,10 +72,9 @@ def fail_record(folder: Path, record: RunRecord, reason: str) -> None:
     write_record(folder, dataclasses.replace(record, status="failed", reason=reason, ended_at=now()))
 
 
-def write_model_card(
-    folder: Path, record: RunRecord, spec: "ModelSpec", plan: "Plan", train: "Samples", val: "Samples"
-) -> None:
+def write_model_card(folder: Path, record: RunRecord, prepared: "Prepared") -> None:
     """Write model_card.md: what the model is, what it learnt from, how good it was on val, what it is not for."""
+    spec, plan, train, val = prepared.spec, prepared.plan, prepared.train, prepared.val
     best = record.result.get("best")
     lines = [
         f"# {spec.title} ({spec.name})",

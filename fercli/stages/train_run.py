@@ -62,7 +62,7 @@ def run_training(
     folder = known.folder if known else world.from_main(make_folder)
     job = _Job(project, settings, folder, prepared, machine, backbone.loaded if backbone else (), world)
     if not world.is_main:
-        result = _fit(job, model, train[1], val[1], progress)
+        result = _fit(job, model, (train[1], val[1]), progress=progress)
         return TrainResult(run=folder.name, status=result.status, stopped_because=result.reason)
     with holding(folder):
         record, result = _fit_and_record(job, _begin(job, known, inputs), model, (train[1], val[1]), progress=progress)
@@ -90,27 +90,29 @@ def _fit_and_record(
     folder, prepared = job.folder, job.prepared
     watcher = RunWatcher(folder, writes_events=job.settings.tensorboard)
     try:
-        result = _fit(job, model, *faces, progress, watcher)
+        result = _fit(job, model, faces, progress=progress, watch=watcher)
     except FerError as error:
         fail_record(folder, record, error.message)
         raise
     finally:
         watcher.close()
-    record = end_record(folder, record, result, prepared.train, prepared.val)
+    record = end_record(folder, record, result, prepared)
     draw_history(folder, result.history, result.best)
-    write_model_card(folder, record, prepared.spec, prepared.plan, prepared.train, prepared.val)
+    write_model_card(folder, record, prepared)
     return record, result
 
 
 def _fit(
     job: _Job,
     model: "nn.Module",
-    train: "Faces",
-    val: "Faces",
+    faces: "tuple[Faces, Faces]",
+    *,
     progress: Progress,
     watch: RunWatcher | None = None,
 ) -> "FitResult":
     from fercli.learn.trainer import Training, fit
+
+    train, val = faces
 
     training = Training(
         train,
