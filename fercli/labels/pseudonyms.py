@@ -7,25 +7,27 @@ from fercli.labels.rawvotes import is_ballot
 
 # Whoever has the last word on a face that the others could not agree on; not one of the annotators.
 ADJUDICATOR = "adjudicator"
-_PSEUDONYM = re.compile(r"^a(\d+)$")
+# What we write ourselves: "a01" or a huge number is somebody's login.
+_PSEUDONYM = re.compile(r"^a([1-9]\d{0,5})$")
 
 
 def extend_pseudonyms(known: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
     """The key with `names` added: a1, a2, ... in the order in which they are first met; nobody known is renamed.
 
-    A name that is a pseudonym of this project already means itself, so that our own exports can be read back. Numbered
-    ballots and the adjudicator are no persons to hide, and keep their names.
+    A name that has the form of a pseudonym means itself, so that exports can be read back, into this project or a new
+    one. Numbered ballots and the adjudicator are no persons to hide, and keep their names.
     """
-    key = dict(known)
-    taken = set(known.values())
+    new = [name for name in dict.fromkeys(names) if name not in known]
+    key = {**known, **{name: name for name in new if _is_no_name(name)}}
+    # Before any number is given away: the one of a name further down must not go to another person.
+    taken = {*known.values(), *key.values()}
     last = max((int(match[1]) for word in taken if (match := _PSEUDONYM.match(word))), default=0)
-    for name in dict.fromkeys(names):
-        if name in key:
-            continue
-        if name in taken or is_ballot(name) or name == ADJUDICATOR:
-            key[name] = name
-            continue
-        last += 1
-        key[name] = f"a{last}"
-        taken.add(key[name])
-    return key
+    for name in new:
+        if name not in key:
+            last += 1
+            key[name] = f"a{last}"
+    return {name: key[name] for name in (*known, *new)}
+
+
+def _is_no_name(name: str) -> bool:
+    return bool(_PSEUDONYM.match(name)) or is_ballot(name) or name == ADJUDICATOR

@@ -2,6 +2,7 @@ import csv
 import json
 import zipfile
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -126,6 +127,22 @@ def test_votes_go_out_and_come_back_unchanged(project: Project, tmp_path: Path) 
     assert result.folder == "exports/with-votes"
     again = labels_import(project, AUTO, [project.root / result.folder / "votes.csv"])
     assert (again.num_votes, again.num_new, again.num_changed) == (4, 0, 0)
+
+
+@pytest.mark.parametrize(("tool", "files"), [("csv", "votes.csv"), ("label-studio", "tasks.json"), ("cvat", "*.xml")])
+def test_votes_come_into_a_new_project_as_they_were(
+    tool: Literal["csv", "label-studio", "cvat"], files: str, project: Project, tmp_path: Path
+) -> None:
+    # The annotator met first is not the first one: her number must not go to somebody else.
+    labels_import(project, AUTO, [write_votes(tmp_path / "v.csv", {face(0, 1): "hnb", face(0, 0): "--b"})])
+    result = labels_export(project, LabelsExportSettings(to=tool, with_votes=True))
+    twin = make_faces(tmp_path / "twin", num_subjects=2, num_frames=3)
+    labels_import(twin, AUTO, sorted((project.root / result.folder).glob(files)))
+    assert votes_of(twin) == votes_of(project)
+
+
+def votes_of(project: Project) -> set[tuple[str, str, str]]:
+    return {(vote.face_id, vote.annotator, vote.label) for vote in project.rows(Vote)}
 
 
 def test_faces_of_a_pack_go_out_as_pictures(tmp_path: Path) -> None:
