@@ -27,7 +27,9 @@ def _show(result: StatsResult) -> None:
     console = Console(highlight=False)
     console.print(f"[green]✓[/green] {result.num_faces:,} faces, {result.num_labelled:,} with a label")
     for by, rows in result.tables.items():
-        name = f"split '{result.split}'" if by == "split" and result.split else by
+        if by == "split" and "class" in result.tables:
+            continue  # the same numbers, and a column a class is too wide for a screen
+        name = f"split '{result.split}'" if by in ("split", "class") and result.split else by
         console.print(_table(name, rows))
     for words, counts in (("labels", result.label_statuses), ("dropped", result.dropped)):
         if counts:
@@ -47,4 +49,6 @@ def _table(name: str, rows: dict[str, dict[str, int]]) -> "Table":
         table.add_column(Text(column), justify="right")
     for group, counts in rows.items():
         table.add_row(Text(group), *(f"{counts[column]:,}" for column in used), f"{sum(counts.values()):,}")
+    sums = [sum(counts[column] for counts in rows.values()) for column in used]
+    table.add_row(Text("all"), *(f"{number:,}" for number in sums), f"{sum(sums):,}", style="dim")
     return table
