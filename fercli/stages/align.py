@@ -14,7 +14,8 @@ from fercli.core.memory import recall, remember
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Vote
-from fercli.engine.local import LOCAL, Engine, LocalEngine
+from fercli.engine.choose import choose_engine
+from fercli.engine.local import LOCAL, Engine
 from fercli.stages.align_merge import MergedFaces, merge_faces
 from fercli.stages.align_pictures import PictureTask
 from fercli.stages.align_plan import AlignPlan, AlignSettings, align_mark, plan_align
@@ -110,10 +111,10 @@ def _find_faces(
 def _records(
     plan: WorkerPlan, todo: Sequence[PictureTask], settings: AlignSettings, engine: Engine
 ) -> Iterator[Record]:
-    if engine is LOCAL and settings.workers == 1:
+    if engine is LOCAL and settings.engine == "local" and settings.workers == 1:
         return look_for_faces(plan, todo)
     if engine is LOCAL:
-        engine = LocalEngine(settings.workers)
+        engine = choose_engine(settings.engine, address=settings.address, workers=settings.workers)
     parts = engine.map_items(_Maker(plan), _parts(todo))
     return (record for part in parts for record in part)
 
@@ -142,8 +143,8 @@ class _Maker:
 
 
 def _worker_plan(project: Project, settings: AlignSettings) -> WorkerPlan:
-    from fercli.learn.device import choose_machine
     from fercli.vision.cutting import CuttingRules
+    from fercli.vision.mtcnn_runtime import choose_device
 
     rules = CuttingRules(
         min_confidence=settings.min_confidence,
@@ -155,7 +156,9 @@ def _worker_plan(project: Project, settings: AlignSettings) -> WorkerPlan:
     )
     # Several processes share the processor's cores; one uses them all.
     num_threads = max(1, (os.cpu_count() or 1) // settings.workers) if settings.workers > 1 else None
-    device = choose_machine(settings.device, "fp32").device
+    if settings.engine == "ray":
+        num_threads = 1  # what a task on a cluster has
+    device = choose_device(settings.device, mode=settings.mode)
     return WorkerPlan(project.root, _waiting_room(project.root), rules, settings.mode == "exact", device, num_threads)
 
 

@@ -28,8 +28,10 @@ class AlignSettings:
     margin: float = setting(0.0, "Show this share of the side more around the face.", minimum=0.0, maximum=2.0)
     template: Literal["arcface", "none"] = setting("arcface", "Set faces upright, or cut the plain box.")
     realign: bool = setting(False, "Set faces upright that came as crops, too.")
-    device: str = setting("auto", "Compute here: auto, cpu, cuda, mps.")
+    device: str = setting("auto", "Compute here: auto, cpu, cuda, mps, openvino.")
     workers: int = setting(1, "Work in this many processes.", minimum=1)
+    engine: Literal["local", "ray"] = setting("local", "Work on this machine or on a Ray cluster.")
+    address: str = setting("", "Find the Ray cluster at HOST:PORT.")
     limit: int | None = setting(None, "Look at the first so many frames only.", minimum=1)
 
 
@@ -109,7 +111,7 @@ def _has_lost_its_crop(root: Path, face: Face) -> bool:
 
 
 def _lasting(settings: AlignSettings) -> AlignSettings:
-    return replace(settings, device="auto", workers=1)
+    return replace(settings, device="auto", workers=1, engine="local", address="")
 
 
 def _frame_tasks(frames: Iterable[Frame], faces: Iterable[Face], videos: Mapping[str, Video]) -> list[PictureTask]:
@@ -160,5 +162,5 @@ def _content_mark(root: Path, task: PictureTask) -> str:
 def _changes(state: StageState | None, settings: AlignSettings, mark: str) -> tuple[str, ...]:
     if state is None or all(key.startswith(mark) for key in state.items.values()):
         return ()
-    harmless = ("device:", "workers:", "limit:", "realign:")
+    harmless = ("device:", "workers:", "engine:", "address:", "limit:", "realign:")
     return tuple(change for change in changed_settings(state, settings) if not change.startswith(harmless))

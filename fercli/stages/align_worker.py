@@ -65,13 +65,14 @@ def look_for_faces(plan: WorkerPlan, tasks: Sequence[PictureTask]) -> Iterator[R
     num_cores = plan.num_threads or os.cpu_count() or 1
     # A device of its own works best on one picture after the other.
     num_detectors = 1 if plan.device.startswith(("cuda", "mps")) else min(num_cores, _MAX_DETECTORS)
+    num_threads = max(1, num_cores // num_detectors)
     pictures = Pictures(plan.root, tasks)
     steps = (
         Step(lambda: partial(_read, pictures)),
-        Step(lambda: partial(_detect, _detector(plan)), num_detectors),
+        Step(lambda: partial(_detect, _detector(plan, num_threads)), num_detectors),
         Step(lambda: partial(_cut_and_write, plan)),
     )
-    with _torch_threads(num_cores // num_detectors):
+    with _torch_threads(num_threads):
         yield from run_pipeline(tasks, steps)
 
 
@@ -84,15 +85,16 @@ def _work(plan: WorkerPlan, tasks: Sequence[PictureTask]) -> list[Record]:
     return list(look_for_faces(plan, tasks))
 
 
-def _detector(plan: WorkerPlan) -> "FaceDetector":
+def _detector(plan: WorkerPlan, num_threads: int) -> "FaceDetector":
     from fercli.vision.mtcnn import FaceDetector
 
     return FaceDetector(
         min_face_px=plan.rules.min_face_px,
-        # The last threshold never hides what --min-confidence would keep.
-        thresholds=(0.6, 0.7, min(0.8, plan.rules.min_confidence)),
+        # Never hides what --min-confidence would keep.
+        min_confidence=min(0.8, plan.rules.min_confidence),
         mode="exact" if plan.exact else "fast",
         device=plan.device,
+        num_threads=num_threads,
     )
 
 

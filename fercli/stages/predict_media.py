@@ -95,8 +95,8 @@ class Predictor:
         self._rules = _rules_of(project)
         self._detector = FaceDetector(
             min_face_px=self._rules.min_face_px,
-            thresholds=(0.6, 0.7, min(0.8, self._rules.min_confidence)),
-            device=self._loaded.machine.device,
+            min_confidence=min(0.8, self._rules.min_confidence),
+            device=settings.device,
         )
 
     @property

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 # A PNet cell sees 12 pixels at stride 2; mtcnn counts them from 1 on, which makes the window 11 wide.
 _STRIDE, _FIRST, _LAST = 2, 1, 12
+_BLOCK = 256
 
 Overlap = Literal["union", "min"]
 Boxes = Float[np.ndarray, "boxes 4"]
@@ -39,6 +40,13 @@ def refine(boxes: Boxes, regressions: Float[np.ndarray, "boxes 4"]) -> Boxes:
     return np.asarray(boxes + regressions * np.concatenate([sizes, sizes], axis=1))
 
 
+def place_landmarks(boxes: Boxes, shares: Float[np.ndarray, "boxes numbers"]) -> Float[np.ndarray, "boxes points 2"]:
+    """Landmarks in pixels from ONet's shares of the box, all x before all y; none where there are no numbers."""
+    points = shares.reshape(len(boxes), 2, shares.shape[1] // 2).transpose(0, 2, 1)
+    sizes = boxes[:, 2:] - boxes[:, :2] + 1
+    return np.asarray(points * sizes[:, None] + boxes[:, None, :2] - 1)
+
+
 def squared(boxes: Boxes) -> Boxes:
     """The boxes grown to squares about their centres."""
     sizes = boxes[:, 2:] - boxes[:, :2]
@@ -51,8 +59,8 @@ def keep_mtcnn(boxes: Boxes, threshold: float, overlap: Overlap) -> Bool[np.ndar
     """Which boxes mtcnn keeps: those that overlap no better box by more than `threshold`, be it itself kept or not."""
     kept = np.ones(len(boxes), dtype=bool)
     # In blocks: the whole matrix of a crowded picture would take hundreds of megabytes.
-    for start in range(0, len(boxes), 512):
-        stop = min(start + 512, len(boxes))
+    for start in range(0, len(boxes), _BLOCK):
+        stop = min(start + _BLOCK, len(boxes))
         overlaps = overlap_matrix(boxes[start:stop], boxes[:stop], overlap) > threshold
         kept[start:stop] = ~np.tril(overlaps, k=start - 1).any(axis=1)
     return kept
@@ -61,12 +69,17 @@ def keep_mtcnn(boxes: Boxes, threshold: float, overlap: Overlap) -> Bool[np.ndar
 def keep_greedy(boxes: Boxes, threshold: float, overlap: Overlap) -> Bool[np.ndarray, " boxes"]:
     """Which boxes greedy suppression keeps: those that overlap no better kept box by more than `threshold`."""
     kept = np.zeros(len(boxes), dtype=bool)
-    left = np.arange(len(boxes))
-    while left.size:
-        best, rest = left[0], left[1:]
-        kept[best] = True
-        overlaps = overlap_matrix(boxes[best : best + 1], boxes[rest], overlap)[0]
-        left = rest[overlaps <= threshold]
+    # A block against all that are kept, then its boxes one by one against each other: a row of a small matrix each.
+    for start in range(0, len(boxes), _BLOCK):
+        block = boxes[start : start + _BLOCK]
+        free = (overlap_matrix(block, boxes[kept], overlap) <= threshold).all(axis=1)
+        places = np.nonzero(free)[0]
+        clashes = overlap_matrix(block[places], block[places], overlap) > threshold
+        is_left = np.ones(len(places), dtype=bool)
+        for row in range(len(places)):
+            if is_left[row]:
+                is_left[row + 1 :] &= ~clashes[row, row + 1 :]
+        kept[start + places[is_left]] = True
     return kept
 
 

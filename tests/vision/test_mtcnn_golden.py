@@ -3,6 +3,7 @@
 import hashlib
 import json
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,24 @@ from skimage import data
 from fercli.vision.images import read_image
 from fercli.vision.mtcnn import Detection, FaceDetector
 from fercli.vision.mtcnn_boxes import overlap_matrix
+from fercli.vision.video import VideoReader
+from tests.drawn import DrawnLesson
 
 GOLDEN = Path(__file__).parent / "golden"
 RECORD = json.loads((GOLDEN / "mtcnn-1.0.0-pictures.json").read_text("utf-8"))["pictures"]
 DRAWN = [name for name in RECORD if name.startswith("classroom")]
 PHOTOGRAPHS = [name for name in RECORD if name.startswith("faces/")]
 
+FAST = pytest.mark.parametrize(
+    "mode",
+    ["fast", pytest.param("fast openvino", marks=pytest.mark.skipif(not find_spec("openvino"), reason="no openvino"))],
+)
+
 
 @cache
 def detector(mode: str) -> FaceDetector:
-    return FaceDetector(mode=mode, device="cpu")  # type: ignore[arg-type]
+    mode, _, device = mode.partition(" ")
+    return FaceDetector(mode=mode, device=device or "cpu")  # type: ignore[arg-type]
 
 
 def picture(name: str, real_data: Path | None = None) -> np.ndarray:
@@ -56,10 +65,10 @@ def assert_exact(names: list[str], real_data: Path | None = None) -> None:
     assert np.mean(differences <= 0.05) >= 0.99, differences
 
 
-def assert_fast_finds_them(names: list[str], real_data: Path | None = None) -> None:
+def assert_fast_finds_them(names: list[str], mode: str, real_data: Path | None = None) -> None:
     errors = []
     for name in names:
-        golden, found, overlaps = matched(name, "fast", real_data)
+        golden, found, overlaps = matched(name, mode, real_data)
         sure = golden[:, 4] > 0.9
         assert (overlaps[sure] > 0.5).all(), name
         shifts = (golden - found)[sure, 5:].reshape(-1, 5, 2)
@@ -91,10 +100,43 @@ def test_exact_mode_finds_as_many_as_mtcnn(name: str) -> None:
     assert len(detector("exact").detect([picture(name)])[0]) == len(RECORD[name]["faces"])
 
 
-def test_fast_mode_finds_mtcnns_faces_in_the_drawn_classroom() -> None:
-    assert_fast_finds_them([*DRAWN, "skimage.data.astronaut"])
+@FAST
+def test_fast_mode_finds_mtcnns_faces_in_the_drawn_classroom(mode: str) -> None:
+    assert_fast_finds_them([*DRAWN, "skimage.data.astronaut"], mode)
 
 
 @pytest.mark.real_data
-def test_fast_mode_finds_mtcnns_faces_in_photographs(real_data: Path) -> None:
-    assert_fast_finds_them(PHOTOGRAPHS, real_data)
+@FAST
+def test_fast_mode_finds_mtcnns_faces_in_photographs(real_data: Path, mode: str) -> None:
+    assert_fast_finds_them(PHOTOGRAPHS, mode, real_data)
+
+
+def assert_fast_finds_what_exact_finds(frames: list[np.ndarray], mode: str) -> None:
+    errors = []
+    for frame in frames:
+        exact = np.array([row(face) for face in detector("exact").detect([frame])[0]]).reshape(-1, 15)
+        exact = exact[exact[:, 4] > 0.9]
+        found = np.array([row(face) for face in detector(mode).detect([frame])[0]]).reshape(-1, 15)
+        overlaps = overlap_matrix(exact[:, :4], found[:, :4])
+        assert (overlaps.max(axis=1, initial=0) > 0.5).all()
+        shifts = (exact - found[overlaps.argmax(axis=1)] if len(exact) else exact)[:, 5:].reshape(-1, 5, 2)
+        errors += (np.hypot(shifts[..., 0], shifts[..., 1]).mean(axis=1) / (exact[:, 2] - exact[:, 0])).tolist()
+    assert len(errors) >= len(frames) / 3
+    assert np.percentile(errors, 95) < 0.05
+
+
+@FAST
+def test_fast_mode_finds_every_face_of_exact_in_a_drawn_lesson(drawn_lesson: DrawnLesson, mode: str) -> None:
+    frames = [frame.rgb() for frame in VideoReader(drawn_lesson.video) if frame.index % 9 == 0]
+    assert_fast_finds_what_exact_finds(frames, mode)
+
+
+@pytest.mark.real_data
+@FAST
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [("three-people.gif", 3), ("one-person-turning.gif", 2), ("portrait.mp4", 24), ("face-appears.mov", 20)],
+)
+def test_fast_mode_finds_every_face_of_exact_in_videos(real_data: Path, name: str, step: int, mode: str) -> None:
+    frames = [frame.rgb() for frame in VideoReader(real_data / "videos" / name) if frame.index % step == 0]
+    assert_fast_finds_what_exact_finds(frames, mode)

@@ -1,0 +1,57 @@
+"""Which device a name means, and what is said when it is not there."""
+
+import importlib.util
+
+import pytest
+import torch
+
+from fercli.core.errors import UsageError
+from fercli.vision import mtcnn_runtime
+from fercli.vision.mtcnn import FaceDetector
+from fercli.vision.mtcnn_runtime import choose_device
+
+WITH_OPENVINO = pytest.mark.skipif(not importlib.util.find_spec("openvino"), reason="openvino is not installed")
+WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+
+
+@pytest.fixture
+def no_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mtcnn_runtime, "find_spec", lambda name: None)
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "telescope"])
+def test_missing_device_is_named(name: str) -> None:
+    with pytest.raises(UsageError, match=f"device '{name}' cannot be used"):
+        FaceDetector(device=name)
+
+
+@WITH_OPENVINO
+@WITHOUT_GPU
+def test_auto_takes_openvino_where_it_is_installed_and_says_the_precision() -> None:
+    assert choose_device("auto") in ("openvino:f32", "openvino:bf16")
+    assert FaceDetector().device == choose_device("openvino")
+
+
+@WITHOUT_GPU
+def test_auto_takes_the_processor_otherwise(no_openvino: None) -> None:
+    assert choose_device("auto") == "cpu"
+
+
+@WITHOUT_GPU
+def test_exact_arithmetic_is_torchs() -> None:
+    assert choose_device("auto", mode="exact") == "cpu"
+    with pytest.raises(UsageError, match="has no exact mode"):
+        choose_device("openvino", mode="exact")
+
+
+def test_openvino_that_is_not_installed_is_said_with_the_command(no_openvino: None) -> None:
+    with pytest.raises(UsageError, match="needs the package openvino, which is not installed") as caught:
+        choose_device("openvino")
+    assert "pip install 'fercli[openvino]'" in caught.value.hint
+
+
+@WITH_OPENVINO
+def test_precision_that_is_none_is_refused() -> None:
+    with pytest.raises(UsageError, match="'openvino:f16' cannot be used") as caught:
+        choose_device("openvino:f16")
+    assert "openvino:bf16" in caught.value.hint
