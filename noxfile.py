@@ -37,7 +37,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     session.install("-e", ".", *group("test"))
-    arguments = session.posargs or ["-m", "not slow and not docs"]
+    arguments = session.posargs or ["-m", "not slow and not docs and not cluster"]
     session.run("python", "-m", "pytest", "-q", "--durations=15", *arguments)
 
 
@@ -53,3 +53,10 @@ def slow(session: nox.Session) -> None:
     """Run what takes minutes: large networks compiled and exported, long videos."""
     session.install("-e", ".", *group("test"))
     session.run("python", "-m", "pytest", "-q", "-m", "slow", *session.posargs)
+
+
+@nox.session(default=False)
+def cluster(session: nox.Session) -> None:
+    """Run stages on a Ray cluster of two machines that it starts on this one's loopback addresses."""
+    session.install("-e", ".[ray]", *group("test"))
+    session.run("python", "-m", "pytest", "-q", "-m", "cluster", *session.posargs)

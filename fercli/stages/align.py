@@ -18,7 +18,7 @@ from fercli.engine.choose import choose_engine
 from fercli.engine.local import LOCAL, Engine
 from fercli.stages.align_merge import MergedFaces, merge_faces
 from fercli.stages.align_pictures import PictureTask
-from fercli.stages.align_plan import AlignPlan, AlignSettings, align_mark, plan_align
+from fercli.stages.align_plan import AlignPlan, AlignSettings, align_mark, plan_align, whole_chunks
 from fercli.stages.align_summary import MOST_NAMED, AlignResult, summarise, summarise_plan
 from fercli.stages.align_worker import Record, WorkerPlan, look_for_faces, make_worker
 
@@ -98,6 +98,7 @@ def _find_faces(
         shutil.rmtree(_waiting_room(project.root), ignore_errors=True)
     finished = journal.finished
     todo = [task for task in plan.todo if not _is_finished(project.root, plan, task.item, finished.get(task.item))]
+    todo = whole_chunks(todo, plan.todo)
     progress.advance(len(plan.todo) - len(todo))
     if not todo:
         return ""
@@ -125,7 +126,12 @@ def _parts(todo: Sequence[PictureTask]) -> list[tuple[PictureTask, ...]]:
     for task in todo:
         last = parts[-1] if parts else None
         most = _DECODED_IN_PART if task.place else _READ_IN_PART
-        if last and len(last) < most and (last[0].video_id, last[0].place is None) == (task.video_id, not task.place):
+        is_same_chunk = bool(last and task.chunk and last[-1].chunk == task.chunk)
+        if (
+            last
+            and (is_same_chunk or len(last) < most)
+            and (last[0].video_id, last[0].place is None) == (task.video_id, not task.place)
+        ):
             last.append(task)
         else:
             parts.append([task])

@@ -1,7 +1,8 @@
 """What `fer align` has to do: the pictures that are new or to be done again, and the faces already known in each."""
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -27,6 +28,8 @@ class AlignSettings:
     size: Literal[112, 224] = setting(112, "Cut crops of this side, pixels.")
     margin: float = setting(0.0, "Show this share of the side more around the face.", minimum=0.0, maximum=2.0)
     template: Literal["arcface", "none"] = setting("arcface", "Set faces upright, or cut the plain box.")
+    tracking: bool = setting(False, "Follow faces of a still camera between searches.")
+    track_every: int = setting(5, "With --tracking, search every so many frames.", minimum=1)
     realign: bool = setting(False, "Set faces upright that came as crops, too.")
     device: str = setting("auto", "Compute here: auto, cpu, cuda, mps, openvino.")
     workers: int = setting(1, "Work in this many processes.", minimum=1)
@@ -79,21 +82,31 @@ def plan_align(project: Project, settings: AlignSettings, *, force: bool) -> Ali
     mark = fingerprint(replace(_lasting(settings), limit=None, realign=False))
     videos = {video.video_id: video for video in project.rows(Video)}
     tasks = _frame_tasks(frames[: settings.limit], faces, videos)
+    if settings.tracking:
+        tasks = _in_chunks(tasks, settings.track_every)
     if settings.realign:
         tasks += [PictureTask(face.face_id, face.video_id, original_path(face), given=face) for face in given]
-    keys = {task.item: f"{mark}-{_content_mark(project.root, task)}" for task in tasks}
+    keys = _keys(project.root, mark, tasks)
     lost = {face.frame_id or face.face_id for face in faces if _has_lost_its_crop(project.root, face)}
     done = {item: key for item, key in state.items.items() if item not in lost} if state else {}
+    todo = [task for task in tasks if force or done.get(task.item) != keys[task.item]]
     return AlignPlan(
         settings_mark=mark,
         keys=keys,
         done=done,
-        todo=tuple(task for task in tasks if force or done.get(task.item) != keys[task.item]),
+        todo=tuple(whole_chunks(todo, tasks)),
         frames={frame.frame_id: frame for frame in frames},
         faces=tuple(faces),
         changes=_changes(state, settings, mark),
         num_given=len(given),
     )
+
+
+def whole_chunks(some: Iterable[PictureTask], tasks: Iterable[PictureTask]) -> list[PictureTask]:
+    """`some` of `tasks`, and those that are done together with them, in order."""
+    some = list(some)
+    items, chunks = {task.item for task in some}, {task.chunk for task in some if task.chunk}
+    return [task for task in tasks if task.item in items or task.chunk in chunks]
 
 
 def original_path(face: Face) -> str:
@@ -133,6 +146,18 @@ def _frame_tasks(frames: Iterable[Frame], faces: Iterable[Face], videos: Mapping
     ]
 
 
+def _in_chunks(tasks: Sequence[PictureTask], size: int) -> list[PictureTask]:
+    """The tasks with their chunks: runs of `size` frames of one video; pictures without time follow nothing."""
+    in_chunks: list[PictureTask] = []
+    num_before, head = 0, tasks[0] if tasks else None
+    for task in tasks:
+        if head is None or task.video_id != head.video_id or num_before == size:
+            num_before, head = 0, task
+        num_before += 1
+        in_chunks.append(replace(task, chunk="" if task.time_s is None else head.item))
+    return in_chunks
+
+
 def _place(frame: Frame, videos: Mapping[str, Video]) -> FramePlace:
     video = videos.get(frame.video_id)
     if video is None:
@@ -147,6 +172,17 @@ def _number(face: Face) -> int:
 
 def _box(face: Face) -> tuple[float, float, float, float]:
     return (face.left or 0.0, face.top or 0.0, face.width or 0.0, face.height or 0.0)
+
+
+def _keys(root: Path, mark: str, tasks: Iterable[PictureTask]) -> dict[str, str]:
+    """Of each picture its settings and content, and the frames of its chunk before it: it is done again with them."""
+    keys, before = {}, ""
+    for task in tasks:
+        keys[task.item] = f"{mark}-{_content_mark(root, task)}"
+        if task.chunk:
+            before = before + task.item if task.chunk != task.item else task.item
+            keys[task.item] += f"-{hashlib.sha256(before.encode()).hexdigest()[:12]}"
+    return keys
 
 
 def _content_mark(root: Path, task: PictureTask) -> str:

@@ -2,8 +2,10 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,13 @@ from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure, StageResult
 from fercli.core.rows import Face, Frame, Video, Vote
-from fercli.engine.local import LOCAL, Engine, LocalEngine
+from fercli.engine.choose import choose_engine
+from fercli.engine.local import LOCAL, Engine
 from fercli.stages.extract_plan import STAGE, ExtractFramesSettings, ExtractionPlan, plan_extraction, rule_key, some_of
-from fercli.stages.extract_worker import ExtractPlan, Tell, VideoFrames, VideoTask, make_worker
+from fercli.stages.extract_worker import ExtractPlan, Tell, VideoFrames, VideoTask, join_parts, make_worker
 
+# The part of a long video that a task on a cluster does.
+_PART_S = 600.0
 __all__ = ["ExtractFramesResult", "ExtractFramesSettings", "extract_frames"]
 
 
@@ -78,7 +83,9 @@ def extract_frames(
         problem = f"'--end {settings.end_s:g}s' is not after '--start {settings.start_s:g}s'"
         raise UsageError(problem, hint="Give a later --end.")
     project.require(Video)
-    mark = fingerprint(replace(settings, workers=1), [project.table_path(Video)], sorted(videos))
+    mark = fingerprint(
+        replace(settings, workers=1, engine="local", address=""), [project.table_path(Video)], sorted(videos)
+    )
     known = recall(project.root, STAGE, mark, ExtractFramesResult)
     if known and not known.failures and not force:
         return known
@@ -115,20 +122,45 @@ def _work(
     todo = [video for video in plan.todo if not _is_finished(project, plan, journal, video.video_id)]
     meter = _Meter(progress, sum(map(_length, plan.todo)))
     meter.skip(sum(_length(video) for video in plan.todo if video not in todo))
+    is_here = engine is LOCAL and settings.engine == "local" and settings.workers == 1
     # Another process, or another machine, cannot tell how far it is before it is done.
-    tell = meter.reach if engine is LOCAL and settings.workers == 1 else None
+    tell = meter.reach if is_here else None
     if engine is LOCAL:
-        engine = LocalEngine(settings.workers)
-    tasks = [VideoTask(video.video_id, video.path) for video in todo]
-    maker = _Maker(ExtractPlan(project.root, room, settings, settings.workers > 1), tell)
+        engine = choose_engine(settings.engine, address=settings.address, workers=settings.workers)
+    tasks = [_parts(video, settings) for video in todo]
+    maker = _Maker(ExtractPlan(project.root, room, settings, not is_here), tell)
+    parts = engine.map_items(maker, [part for parts in tasks for part in parts])
     failures = []
-    for video, made in zip(todo, engine.map_items(maker, tasks), strict=True):
+    for video, made in zip(todo, _joined(parts, tasks), strict=True):
         if made.failure:
             failures.append(Failure(video.video_id, made.failure))
         else:
             journal.add(video.video_id, made.record() | {"key": plan.keys[video.video_id]})
         meter.finish(video)
     return failures
+
+
+def _joined(results: Iterator[VideoFrames], tasks: Sequence[Sequence[VideoTask]]) -> Iterator[VideoFrames]:
+    for parts in tasks:
+        yield join_parts(list(islice(results, len(parts))))
+    # At its end the engine lets go of what it holds.
+    assert next(results, None) is None
+
+
+def _parts(video: Video, settings: ExtractFramesSettings) -> list[VideoTask]:
+    """The whole video, or on a cluster parts of it, where no frame's fate depends on those before."""
+    whole = VideoTask(video.video_id, video.path, settings.start_s, settings.end_s)
+    is_divisible = settings.method == "every" and settings.dedup is None and settings.limit is None
+    end_s = settings.end_s or video.duration_s
+    if settings.engine == "local" or not is_divisible or end_s is None:
+        return [whole]
+    # A multiple of the step, so that the frames asked for are the same.
+    step_s = settings.every_s * max(1, round(_PART_S / settings.every_s))
+    num_parts = max(1, ceil((end_s - settings.start_s) / step_s))
+    edges = [settings.start_s + number * step_s for number in range(num_parts)]
+    # What a file says of its length may be too little.
+    ends = [*edges[1:], settings.end_s]
+    return [replace(whole, start_s=edge, end_s=end) for edge, end in zip(edges, ends, strict=True)]
 
 
 def _length(video: Video) -> int:

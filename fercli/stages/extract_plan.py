@@ -42,6 +42,8 @@ class ExtractFramesSettings:
     seed: int = setting(0, "Begin clustering with this seed (kmeans).", minimum=0)
     limit: int | None = setting(None, "Keep at most so many frames of a video.", minimum=1)
     workers: int = setting(1, "Work on so many videos at a time.", minimum=1)
+    engine: Literal["local", "ray"] = setting("local", "Work on this machine or on a Ray cluster.")
+    address: str = setting("", "Find the Ray cluster at HOST:PORT.")
 
 
 @dataclass(frozen=True)

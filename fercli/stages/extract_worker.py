@@ -1,7 +1,8 @@
 """One video to its keyframes on disk; runs in any process, knows no tables."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -36,10 +37,12 @@ class ExtractPlan:
 
 @dataclass(frozen=True)
 class VideoTask:
-    """A video and where it lies in the project."""
+    """A video and where it lies in the project, or the part of it from `start_s` to before `end_s`."""
 
     video_id: str
     path: str
+    start_s: float
+    end_s: float | None
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,19 @@ class VideoFrames:
             record["num_decoded"],
             tuple(record["warnings"]),
         )
+
+
+def join_parts(parts: Sequence[VideoFrames]) -> VideoFrames:
+    """What was kept of the parts of one video as if it had been done at once."""
+    first = parts[0]
+    return VideoFrames(
+        first.video_id,
+        tuple(frame for part in parts for frame in part.frames),
+        dict(sorted(sum((Counter(part.dropped) for part in parts), Counter()).items())),
+        sum(part.num_decoded for part in parts),
+        tuple(dict.fromkeys(text for part in parts for text in part.warnings)),
+        next((part.failure for part in parts if part.failure), ""),
+    )
 
 
 def make_worker(plan: ExtractPlan, tell: Tell | None = None) -> Callable[[VideoTask], VideoFrames]:
@@ -118,11 +134,10 @@ def _pass(
     from fercli.vision.keyframes import select_frames
     from fercli.vision.video import VideoReader
 
-    settings = plan.settings
     reader = VideoReader(
         plan.root / task.path,
-        start_s=settings.start_s,
-        end_s=settings.end_s,
+        start_s=task.start_s,
+        end_s=task.end_s,
         threads=threads,
         watch=(lambda frame: tell(frame.index)) if tell else None,
     )

@@ -1,0 +1,25 @@
+"""Words of the settings to an engine."""
+
+from typing import Literal
+
+from fercli.core.errors import UsageError
+from fercli.engine.local import Engine, LocalEngine
+
+EngineName = Literal["local", "ray"]
+
+
+def choose_engine(name: EngineName, *, address: str, workers: int = 1) -> Engine:
+    """`workers` processes on this machine, or the Ray cluster at `address`.
+
+    Raises:
+        UsageError: a cluster without an address.
+    """
+    if name == "local":
+        return LocalEngine(workers)
+    if not address:
+        raise UsageError(
+            "'--engine ray' needs the address of a cluster", hint="Give --address HOST:PORT, as ray start said."
+        )
+    from fercli.engine.ray import RayEngine
+
+    return RayEngine(address)
