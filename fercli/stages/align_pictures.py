@@ -36,6 +36,7 @@ class PictureTask:
         next_number: what the next new face is called.
         given: the row of a given crop, which is set upright where it is.
         place: of a frame that was not kept as a file.
+        chunk: the frames of a video that are done together, when faces are followed; named by its first frame.
     """
 
     item: str
@@ -46,6 +47,7 @@ class PictureTask:
     next_number: int = 0
     given: Face | None = None
     place: FramePlace | None = None
+    chunk: str = ""
 
 
 class Pictures:
