@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from fercli.core.results import Failure, StageResult
 from fercli.core.rows import Face, Frame, Video, Vote
 from fercli.engine.choose import choose_engine
 from fercli.engine.local import LOCAL, Engine
+from fercli.engine.parts import part_length, split_time
 from fercli.stages.extract_plan import STAGE, ExtractFramesSettings, ExtractionPlan, plan_extraction, rule_key, some_of
 from fercli.stages.extract_worker import ExtractPlan, Tell, VideoFrames, VideoTask, join_parts, make_worker
 
@@ -154,13 +154,8 @@ def _parts(video: Video, settings: ExtractFramesSettings) -> list[VideoTask]:
     end_s = settings.end_s or video.duration_s
     if settings.engine == "local" or not is_divisible or end_s is None:
         return [whole]
-    # A multiple of the step, so that the frames asked for are the same.
-    step_s = settings.every_s * max(1, round(_PART_S / settings.every_s))
-    num_parts = max(1, ceil((end_s - settings.start_s) / step_s))
-    edges = [settings.start_s + number * step_s for number in range(num_parts)]
-    # What a file says of its length may be too little.
-    ends = [*edges[1:], settings.end_s]
-    return [replace(whole, start_s=edge, end_s=end) for edge, end in zip(edges, ends, strict=True)]
+    parts = split_time(settings.start_s, settings.end_s, end_s, part_length(_PART_S, settings.every_s))
+    return [replace(whole, start_s=begin, end_s=end) for begin, end in parts]
 
 
 def _length(video: Video) -> int:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -36,6 +36,8 @@ class PredictSettings:
     limit: int | None = setting(None, "Look at the first so many frames or pictures.", minimum=1)
     cropped: bool = setting(False, "Take pictures as faces that are cut out already.")
     checkpoint: str = setting("best", "Use best, last or a .safetensors file.")
+    engine: Literal["local", "ray"] = setting("local", "Look at videos on this machine or on a Ray cluster.")
+    address: str = setting("", "Find the Ray cluster at HOST:PORT.")
     device: str = setting("auto", "Compute on: auto, cpu, cuda, mps.")
 
 
@@ -193,4 +195,8 @@ def _path_of(project: Project, word: str) -> Path:
 def _mark(run: Run, settings: PredictSettings, listing: Listing) -> str:
     named = settings.checkpoint in ("best", "last")
     weights = run.folder / "checkpoints" / f"{settings.checkpoint}.json" if named else Path(settings.checkpoint)
-    return fingerprint(settings, [weights], [listing.facts, [shown(path) for path in listing.missing]])
+    return fingerprint(
+        replace(settings, engine="local", address=""),
+        [weights],
+        [listing.facts, [shown(path) for path in listing.missing]],
+    )

@@ -15,7 +15,9 @@ from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.runs import Run
+from fercli.engine.parts import part_length, part_number
 from fercli.stages.media_files import MediaItem, shown
+from fercli.stages.predict_parts import PART_S, Looked, VideoPart, look_on_cluster
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,6 +91,8 @@ class Predictor:
         from fercli.learn.predict import load_run_model
         from fercli.vision.mtcnn import FaceDetector
 
+        self._project = project
+        self._run = run
         self._settings = settings
         self._progress = progress
         self._loaded = load_run_model(run.folder, settings.checkpoint, settings.device)
@@ -112,18 +116,32 @@ class Predictor:
         """
         return self._look_at_pictures(item, name) if item.is_pictures else self._look_at_video(item, name)
 
-    def _look_at_video(self, item: MediaItem, name: str) -> Prediction:
+    def look_at_part(self, part: VideoPart) -> Looked:
+        """The faces in a part of a video, not linked to tracks yet.
+
+        Raises:
+            MediaError: the video cannot be read.
+        """
         from fercli.vision.video import VideoReader
 
         settings = self._settings
         # One thread, so that a damaged video gives the same frames here and when they are drawn.
-        reader = VideoReader(item.files[0], start_s=settings.start_s, end_s=settings.end_s, threads=1)
+        reader = VideoReader(part.path, start_s=part.start_s, end_s=part.end_s, threads=1)
         frames = islice(reader.every(settings.every_s) if settings.every_s > 0 else reader, settings.limit)
         looks = (_Look(frame.rgb(), frame.index, frame.time_s, "", frame.index) for frame in frames)
+        times_s, by_frame = self._judge(looks, part.name)
+        return Looked(times_s, by_frame, reader.warnings)
+
+    def _look_at_video(self, item: MediaItem, name: str) -> Prediction:
+        settings = self._settings
         self._progress.start(f"find faces in {item.name}")
-        times_s, by_frame = self._judge(looks, name)
-        tracked = _steady(_tracked(by_frame), times_s, self.classes)
-        return Prediction(name, item, tuple(times_s), tracked, warnings=reader.warnings)
+        whole = VideoPart(item.files[0].resolve(), name, settings.start_s, settings.end_s)
+        if settings.engine == "ray" and settings.limit is None:
+            looked = look_on_cluster(self._project, self._run, settings, whole, self._progress)
+        else:
+            looked = self.look_at_part(whole)
+        tracked = _steady(_tracked(looked.by_frame), looked.times_s, self.classes)
+        return Prediction(name, item, tuple(looked.times_s), tracked, warnings=looked.warnings)
 
     def _look_at_pictures(self, item: MediaItem, name: str) -> Prediction:
         failures: list[Failure] = []
@@ -140,7 +158,12 @@ class Predictor:
         times_s: list[float] = []
         by_frame: list[list[FacePrediction]] = []
         waiting: list[tuple[int, FacePrediction, np.ndarray]] = []
+        length_s, part = part_length(PART_S, self._settings.every_s), 0
         for place, look in enumerate(looks):
+            now = part_number(look.time_s or 0.0, self._settings.start_s, length_s)
+            if now != part:
+                self._settle(waiting, by_frame)
+                waiting, part = [], now
             times_s.append(look.time_s or 0.0)
             by_frame.append([])
             waiting += [(place, face, crop) for face, crop in self._find(look, name)]

@@ -11,10 +11,13 @@ import pytest
 
 from fercli.core.project import Project
 from fercli.stages import extract_frames as extraction
+from fercli.stages import predict_media, predict_parts
 from fercli.stages.align import AlignSettings, align
 from fercli.stages.extract_frames import ExtractFramesSettings, extract_frames
+from fercli.stages.predict import PredictSettings, predict
 from tests.engine.clusters import started_cluster
 from tests.stages.filmed import film, filmed_project
+from tests.stages.trained import RUN_ID, trained_project
 
 pytestmark = pytest.mark.cluster
 EVERY = ExtractFramesSettings(every_s=0.2)
@@ -113,3 +116,19 @@ def test_frames_that_were_not_kept_are_decoded_on_the_cluster(
     align(projects[0], QUICK)
     align(projects[1], dataclasses.replace(QUICK, engine="ray", address=cluster.address))
     assert files(projects[0]) == files(projects[1])
+
+
+def test_predictions_of_the_cluster_are_those_of_one_machine(
+    cluster: Any, videos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict_parts, "PART_S", 1.5)
+    monkeypatch.setattr(predict_media, "PART_S", 1.5)
+    projects = [trained_project(tmp_path / name) for name in ("one", "other")]
+    settings = PredictSettings(out=("csv", "json"), every_s=0.3, device="cpu")
+    for project, chosen in zip(
+        projects, (settings, dataclasses.replace(settings, engine="ray", address=cluster.address)), strict=True
+    ):
+        assert predict(project, chosen, [str(videos[0])]).num_faces == 40
+    folders = [project.root / "exports/predict" / RUN_ID for project in projects]
+    for name in ("a.csv", "a.json"):
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()

@@ -1,0 +1,68 @@
+"""One video for `fer predict` in parts, here one after the other or on a cluster at the same time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fercli.core.progress import SILENT, Progress
+from fercli.core.project import Project
+from fercli.core.runs import Run
+
+if TYPE_CHECKING:
+    from fercli.stages.predict import PredictSettings
+    from fercli.stages.predict_media import FacePrediction
+
+# Faces of different parts are never judged in one batch: what shares a batch may change the last digit.
+PART_S = 60.0
+
+
+@dataclass(frozen=True)
+class VideoPart:
+    """From `start_s` to before `end_s` of a video that is called `name` in face ids."""
+
+    path: Path
+    name: str
+    start_s: float
+    end_s: float | None
+
+
+@dataclass(frozen=True)
+class Looked:
+    """The frames looked at, and the faces of each."""
+
+    times_s: "Sequence[float]"
+    by_frame: "Sequence[Sequence[FacePrediction]]"
+    warnings: tuple[str, ...]
+
+
+def look_on_cluster(
+    project: Project, run: Run, settings: "PredictSettings", whole: VideoPart, progress: Progress
+) -> Looked:
+    """What `Predictor.look_at_part` finds in the whole video, each part by whichever machine is free."""
+    from fercli.engine.choose import choose_engine
+    from fercli.engine.parts import part_length, split_time
+    from fercli.vision.video import probe_video
+
+    length_s = part_length(PART_S, settings.every_s)
+    duration_s = probe_video(whole.path).duration_s or 0.0
+    parts = split_time(whole.start_s, whole.end_s, duration_s, length_s)
+    tasks = [replace(whole, start_s=start_s, end_s=end_s) for start_s, end_s in parts]
+    engine = choose_engine(settings.engine, address=settings.address)
+    looked = []
+    for one in engine.map_items(partial(make_looker, project, run, replace(settings, engine="local")), tasks):
+        looked.append(one)
+        progress.advance(len(one.times_s))
+    return Looked(
+        [time_s for one in looked for time_s in one.times_s],
+        [faces for one in looked for faces in one.by_frame],
+        tuple(dict.fromkeys(text for one in looked for text in one.warnings)),
+    )
+
+
+def make_looker(project: Project, run: Run, settings: "PredictSettings") -> Callable[[VideoPart], Looked]:
+    """A function that looks at a part of a video; the network is built once."""
+    from fercli.stages.predict_media import Predictor
+
+    return Predictor(project, run, settings, SILENT).look_at_part
