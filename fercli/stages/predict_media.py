@@ -3,8 +3,9 @@
 import dataclasses
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,8 +92,8 @@ class Predictor:
         from fercli.learn.predict import load_run_model
         from fercli.vision.mtcnn import FaceDetector
 
-        self._project = project
-        self._run = run
+        # For other machines, which build their own.
+        self._make_looker = partial(_make_looker, project, run, replace(settings, engine="local"))
         self._settings = settings
         self._progress = progress
         self._loaded = load_run_model(run.folder, settings.checkpoint, settings.device)
@@ -137,7 +138,7 @@ class Predictor:
         self._progress.start(f"find faces in {item.name}")
         whole = VideoPart(item.files[0].resolve(), name, settings.start_s, settings.end_s)
         if settings.engine == "ray" and settings.limit is None:
-            looked = look_on_cluster(self._project, self._run, settings, whole, self._progress)
+            looked = look_on_cluster(self._make_looker, settings, whole, self._progress)
         else:
             looked = self.look_at_part(whole)
         tracked = _steady(_tracked(looked.by_frame), looked.times_s, self.classes)
@@ -202,6 +203,10 @@ class Predictor:
             box = (found.left, found.top, found.width, found.height)
             crop = cut_face(look.image, found, self._rules).image
             yield _face(f"{frame_id}-{number}", look, box, found.confidence), crop
+
+
+def _make_looker(project: Project, run: Run, settings: "PredictSettings") -> Callable[[VideoPart], Looked]:
+    return Predictor(project, run, settings, SILENT).look_at_part
 
 
 def _face(

@@ -2,13 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fercli.core.progress import SILENT, Progress
-from fercli.core.project import Project
-from fercli.core.runs import Run
+from fercli.core.progress import Progress
 
 if TYPE_CHECKING:
     from fercli.stages.predict import PredictSettings
@@ -38,9 +35,12 @@ class Looked:
 
 
 def look_on_cluster(
-    project: Project, run: Run, settings: "PredictSettings", whole: VideoPart, progress: Progress
+    make_looker: Callable[[], Callable[[VideoPart], Looked]],
+    settings: "PredictSettings",
+    whole: VideoPart,
+    progress: Progress,
 ) -> Looked:
-    """What `Predictor.look_at_part` finds in the whole video, each part by whichever machine is free."""
+    """What is found in the whole video, each part by whichever machine is free; `make_looker` is called on each."""
     from fercli.engine.choose import choose_engine
     from fercli.engine.parts import part_length, split_time
     from fercli.vision.video import probe_video
@@ -51,7 +51,7 @@ def look_on_cluster(
     tasks = [replace(whole, start_s=start_s, end_s=end_s) for start_s, end_s in parts]
     engine = choose_engine(settings.engine, address=settings.address)
     looked = []
-    for one in engine.map_items(partial(make_looker, project, run, replace(settings, engine="local")), tasks):
+    for one in engine.map_items(make_looker, tasks):
         looked.append(one)
         progress.advance(len(one.times_s))
     return Looked(
@@ -59,10 +59,3 @@ def look_on_cluster(
         [faces for one in looked for faces in one.by_frame],
         tuple(dict.fromkeys(text for one in looked for text in one.warnings)),
     )
-
-
-def make_looker(project: Project, run: Run, settings: "PredictSettings") -> Callable[[VideoPart], Looked]:
-    """A function that looks at a part of a video; the network is built once."""
-    from fercli.stages.predict_media import Predictor
-
-    return Predictor(project, run, settings, SILENT).look_at_part
