@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +34,8 @@ RICH = {
     "adds_norms": True,
     "augmentation": {"flip": 0.5, "rotate_deg": 10.0, "erase": 0.5},
 }
-TINY_SFER = {"widths": (8, 8, 16, 16), "blocks": (1, 1, 1, 1), "heads": 2, "topn": 5}
+# Not 8: oneDNN of torch 2.15 corrupts memory in strided 1x1 convolutions of 8 channels, channels last, fp32.
+TINY_SFER = {"widths": (16, 16, 32, 32), "blocks": (1, 1, 1, 1), "heads": 2, "topn": 5}
 RGB = InputFormat(112, 3, (0.5,) * 3, (0.5,) * 3)
 
 
@@ -351,21 +351,30 @@ def test_every_step_shows_speed_waiting_and_place(tmp_path: Path) -> None:
     assert re.fullmatch(r"best val \d+\.\d%", shown[-1]["best"])
 
 
-@pytest.mark.slow  # half a minute of compiling
-def test_compiled_training_resumes_to_the_same_weights_and_learns_what_eager_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    how, compiled = plan(epochs=3, batch_size=10, optimizer="sgd", lr=0.1), replace(MACHINE, is_compiled=True)
-    train(tmp_path / "whole", how, num=24, machine=compiled)
-    monkeypatch.setattr(trainer, "_SAVE_EVERY_S", -1.0)
+COMPILED = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from tests.learn.drawn import MACHINE, plan
+from tests.learn.test_trainer import Killed, Watcher, train, trainer
+root, compiled = Path(sys.argv[1]), replace(MACHINE, is_compiled=True)
+how = plan(epochs=3, batch_size=10, optimizer="sgd", lr=0.1)
+train(root / "whole", how, num=24, machine=compiled)
+trainer._SAVE_EVERY_S = -1.0
+def kill():
+    raise Killed
+try:
+    train(root / "cut", how, num=24, machine=compiled, progress=Watcher(5, kill))
+except Killed:
+    train(root / "cut", how, num=24, machine=compiled)
+"""
 
-    def kill() -> None:
-        raise Killed
 
-    with pytest.raises(Killed):
-        train(tmp_path / "cut", how, num=24, machine=compiled, progress=Watcher(5, kill))
-    train(tmp_path / "cut", how, num=24, machine=compiled)
+@pytest.mark.slow  # a minute of compiling; in a process of its own, where nothing checks types between the layers
+def test_compiled_training_resumes_to_the_same_weights_and_learns_what_eager_does(tmp_path: Path) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", COMPILED, str(tmp_path)], check=True, env=environment)
     assert_same_training(tmp_path / "whole", tmp_path / "cut")
-    train(tmp_path / "eager", how, num=24)
+    train(tmp_path / "eager", plan(epochs=3, batch_size=10, optimizer="sgd", lr=0.1), num=24)
     one, other = weights(tmp_path / "whole"), weights(tmp_path / "eager")
     assert all(torch.allclose(one[key], other[key], atol=1e-4) for key in one)
