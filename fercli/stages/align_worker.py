@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fercli.vision.cutting import Cut, CuttingRules
+    from fercli.vision.following import FaceFollower
     from fercli.vision.mtcnn import Detection, FaceDetector
 
 REALIGNED = "realigned from "
@@ -27,7 +28,9 @@ Record = dict[str, Any]  # {"faces": [fields of Face, ...]} or {"failure": reaso
 # Small given crops are enlarged to this side before the detector sees them: at 48 pixels it misses most.
 _GIVEN_SIDE_PX = 160
 # More detectors in one process wait for each other's Python.
-_MAX_DETECTORS = 4
+_MAX_DETECTORS = 8
+# Of each detector: with more, sums of floats come in another order, and a face's last digits would tell how many.
+_THREADS = 1
 
 
 @dataclass(frozen=True)
@@ -61,18 +64,19 @@ class _Look:
 def look_for_faces(plan: WorkerPlan, tasks: Sequence[PictureTask]) -> Iterator[Record]:
     """The record of each picture, in order; its crops are written before it comes."""
     from fercli.engine.pipeline import Step, run_pipeline
+    from fercli.vision.following import FaceFollower
 
     num_cores = plan.num_threads or os.cpu_count() or 1
-    # A device of its own works best on one picture after the other.
-    num_detectors = 1 if plan.device.startswith(("cuda", "mps")) else min(num_cores, _MAX_DETECTORS)
-    num_threads = max(1, num_cores // num_detectors)
+    # A device of its own works best on one picture after the other, and to follow faces takes them in order.
+    is_single = plan.device.startswith(("cuda", "mps")) or any(task.chunk for task in tasks)
+    num_detectors = 1 if is_single else min(num_cores, _MAX_DETECTORS)
     pictures = Pictures(plan.root, tasks)
     steps = (
         Step(lambda: partial(_read, pictures)),
-        Step(lambda: partial(_detect, _detector(plan, num_threads)), num_detectors),
+        Step(lambda: partial(_detect, FaceFollower(_detector(plan))), num_detectors),
         Step(lambda: partial(_cut_and_write, plan)),
     )
-    with _torch_threads(num_threads):
+    with _torch_threads(_THREADS):
         yield from run_pipeline(tasks, steps)
 
 
@@ -85,7 +89,7 @@ def _work(plan: WorkerPlan, tasks: Sequence[PictureTask]) -> list[Record]:
     return list(look_for_faces(plan, tasks))
 
 
-def _detector(plan: WorkerPlan, num_threads: int) -> "FaceDetector":
+def _detector(plan: WorkerPlan) -> "FaceDetector":
     from fercli.vision.mtcnn import FaceDetector
 
     return FaceDetector(
@@ -94,7 +98,7 @@ def _detector(plan: WorkerPlan, num_threads: int) -> "FaceDetector":
         min_confidence=min(0.8, plan.rules.min_confidence),
         mode="exact" if plan.exact else "fast",
         device=plan.device,
-        num_threads=num_threads,
+        num_threads=_THREADS,
     )
 
 
@@ -117,15 +121,15 @@ def _read(pictures: Pictures, task: PictureTask) -> _Look:
         return _Look(task, failure=error.message)
 
 
-def _detect(detector: "FaceDetector", look: _Look) -> _Look:
+def _detect(follower: "FaceFollower", look: _Look) -> _Look:
     from fercli.vision.cutting import enlarge_small, shrunk_back
 
     if look.image is None:
         return look
     if look.task.given is None:
-        return replace(look, found=tuple(_rounded(face) for face in detector.detect([look.image])[0]))
+        return replace(look, found=tuple(_rounded(face) for face in follower.find(look.image, look.task.chunk)))
     large, factor = enlarge_small(look.image, _GIVEN_SIDE_PX)
-    return replace(look, found=tuple(_rounded(shrunk_back(face, factor)) for face in detector.detect([large])[0]))
+    return replace(look, found=tuple(_rounded(shrunk_back(face, factor)) for face in follower.find(large, "")))
 
 
 def _cut_and_write(plan: WorkerPlan, look: _Look) -> Record:

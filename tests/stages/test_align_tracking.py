@@ -1,0 +1,85 @@
+"""`fer align --tracking`: the same faces for less, the same bytes however it came to its end."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from fercli.core.project import Project
+from fercli.core.rows import Face, Frame
+from fercli.stages.align import AlignSettings, align
+from tests.stages.lesson import make_lesson
+
+TRACKING = AlignSettings(min_face=40, min_confidence=0.8, device="cpu", tracking=True, track_every=3)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make_lesson(tmp_path / "class", num_frames=7)
+
+
+def made(project: Project) -> list[tuple[str, bytes]]:
+    paths = [project.table_path(Face), *sorted(project.root.glob("faces/*/*.png"))]
+    return [(path.name, path.read_bytes()) for path in paths]
+
+
+class Impatient:
+    """Presses Ctrl-C after so many pictures."""
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+
+    def start(self, task: str, total: int | None = None) -> None: ...
+
+    def advance(self, num_items: int = 1, **fields: str) -> None:
+        self.patience -= num_items
+        if fields and self.patience <= 0:
+            raise KeyboardInterrupt
+
+    def note(self, text: str) -> None: ...
+
+
+def test_every_face_is_followed(project: Project) -> None:
+    result = align(project, TRACKING)
+    assert (result.num_frames, result.num_faces) == (7, 14)
+    assert align(project, TRACKING).is_unchanged
+
+
+@pytest.mark.parametrize("patience", [1, 2, 4])
+def test_run_that_was_killed_ends_with_the_same_bytes(project: Project, tmp_path: Path, patience: int) -> None:
+    other = make_lesson(tmp_path / "other", num_frames=7)
+    align(other, TRACKING)
+    with pytest.raises(KeyboardInterrupt):
+        align(project, TRACKING, progress=Impatient(patience))
+    align(project, TRACKING)
+    assert made(project) == made(other)
+
+
+def test_two_workers_make_the_same_bytes(project: Project, tmp_path: Path) -> None:
+    other = make_lesson(tmp_path / "other", num_frames=7)
+    align(project, TRACKING)
+    align(other, dataclasses.replace(TRACKING, workers=2))
+    assert made(project) == made(other)
+
+
+def test_frame_that_changed_takes_its_chunk_with_it(project: Project) -> None:
+    align(project, TRACKING)
+    frame = project.rows(Frame)[4]
+    (project.root / "frames/other.jpg").write_bytes((project.root / frame.path).read_bytes())
+    rows = [dataclasses.replace(row, path="frames/other.jpg") if row == frame else row for row in project.rows(Frame)]
+    project.write_rows(rows, Frame)
+    assert align(project, TRACKING).num_frames_done == 3
+
+
+def test_frame_that_left_takes_its_chunk_with_it_and_moves_those_after(project: Project) -> None:
+    align(project, TRACKING)
+    project.write_rows([row for row in project.rows(Frame) if row.frame_index != 4], Frame)
+    assert align(project, TRACKING).num_frames_done == 3
+
+
+def test_limit_and_the_rest_are_the_whole(project: Project, tmp_path: Path) -> None:
+    other = make_lesson(tmp_path / "other", num_frames=7)
+    align(other, TRACKING)
+    align(project, dataclasses.replace(TRACKING, limit=4))
+    align(project, TRACKING)
+    assert made(project) == made(other)
