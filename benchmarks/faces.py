@@ -1,0 +1,118 @@
+"""How fast faces are found: ours beside the peers on a 1080p mosaic of 30 drawn faces; prints a Markdown table.
+
+    python benchmarks/faces.py [--environments FOLDER] [--yunet MODEL.onnx] [--repeat 3] [--engines mtcnn fast]
+
+Peers are installed from PyPI, each into its own environment. YuNet's model file is in no package of PyPI, so it is
+measured when its path is given. CPU seconds are those of the process with one thread; the wall column takes two.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+from peers import call, default_folder, environment
+
+from fercli.demo.classroom import Classroom, TrueFace
+from fercli.demo.room import paint_room
+from fercli.vision.mtcnn_boxes import overlap_matrix
+
+SIZE, COLUMNS, ROWS, NUM_PICTURES = (1920, 1080), 6, 5, 4
+WIDTHS_PX = (30, 120)
+# Peer's environment ("" is ours), engine, smallest face.
+RUNS = (
+    ("mtcnn", "mtcnn", 20),
+    ("facenet-pytorch", "facenet-pytorch", 20),
+    ("yunet", "yunet", 20),
+    ("yunet", "yunet-half", 20),
+    ("", "exact", 20),
+    ("", "fast", 20),
+    ("", "fast", 40),
+    ("", "fast-openvino", 20),
+    ("", "fast-openvino", 40),
+)
+
+Mosaic = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--environments", type=Path, default=default_folder())
+    parser.add_argument("--yunet", type=Path, help="face_detection_yunet_*.onnx")
+    parser.add_argument("--engines", nargs="+", default=list(dict.fromkeys(engine for _, engine, _ in RUNS)))
+    parser.add_argument("--repeat", type=int, default=3)
+    args = parser.parse_args()
+    pictures, truth = draw_mosaics()
+    num_faces = sum(map(len, truth.values()))
+    with tempfile.TemporaryDirectory() as folder:
+        packed = Path(folder) / "mosaic.npz"
+        np.savez(packed, **pictures)
+        print("| engine | smallest face | CPU ms a picture, 1 thread | against mtcnn | wall ms, 2 threads | found |")
+        print("|---|---|---|---|---|---|")
+        first = None
+        for peer, engine, min_face in RUNS:
+            if engine not in args.engines or (peer == "yunet" and not args.yunet):
+                continue
+            python = environment(peer, args.environments) if peer else Path(sys.executable)
+            words = [engine, str(packed), "--min-face", str(min_face), "--repeat", str(args.repeat)]
+            words += ["--model", str(args.yunet)] if peer == "yunet" else []
+            alone = call(python, [*words, "--threads", "1"], threads=1)
+            wall = call(python, [*words, "--threads", "2"], threads=2)["wall_s"]
+            first = first or alone["cpu_s"]
+            versions = " ".join(f"{name} {number}" for name, number in alone["versions"].items())
+            print(f"| {engine} ({versions}) | {min_face} | {alone['cpu_s'] * 1e3:.0f} | {first / alone['cpu_s']:.1f}x"
+                  f" | {wall * 1e3:.0f} | {count(alone['faces'], truth)} of {num_faces} |", flush=True)  # fmt: skip
+
+
+def draw_mosaics() -> Mosaic:
+    """Pictures, and for each the boxes (left, top, right, bottom) that are there."""
+    room = paint_room(SIZE, (), light=(-0.5, -0.45, 0.75), rng=np.random.default_rng(0))
+    lessons = Classroom(seed=0, seconds=18, fps=1).lessons
+    frames = [(frame, lesson.truth(place)) for lesson in lessons for place, frame in enumerate(lesson.frames())]
+    faces = [(frame, face) for place, (frame, truth) in enumerate(frames) if place % 9 == 3 for face in truth]
+    rng = np.random.default_rng(0)
+    pictures, boxes = {}, {}
+    for number in range(NUM_PICTURES):
+        image = room.copy()
+        chosen = rng.permutation(len(faces))[: COLUMNS * ROWS]
+        widths = rng.permutation(np.linspace(*WIDTHS_PX, COLUMNS * ROWS))
+        rows = [paste(image, *faces[chosen[cell]], widths[cell], cell) for cell in range(COLUMNS * ROWS)]
+        grain = rng.normal(0, 2, image.shape)
+        pictures[f"mosaic-{number}"] = np.clip(image + grain, 0, 255).astype(np.uint8)
+        boxes[f"mosaic-{number}"] = np.array(rows)
+    return pictures, boxes
+
+
+def paste(image: np.ndarray, frame: np.ndarray, face: TrueFace, width: float, cell: int) -> list[float]:
+    """Put the face with what is around it, `width` pixels wide, into the middle of a cell; its box there."""
+    left, top, face_width, face_height = face.box
+    cell_width, cell_height = SIZE[0] // COLUMNS, SIZE[1] // ROWS
+    scale = width / face_width
+    side = int(min(1.9 * max(face_width, face_height), (cell_height - 1) / scale))
+    x = min(max(round(left + face_width / 2 - side / 2), 0), frame.shape[1] - side)
+    y = min(max(round(top + face_height / 2 - side / 2), 0), frame.shape[0] - side)
+    new = round(side * scale)
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    column, row = cell % COLUMNS * cell_width, cell // COLUMNS * cell_height
+    column, row = column + (cell_width - new) // 2, row + (cell_height - new) // 2
+    image[row : row + new, column : column + new] = cv2.resize(frame[y : y + side, x : x + side], (new, new),
+                                                               interpolation=how)  # fmt: skip
+    scale = new / side
+    corner = [column + (left - x) * scale, row + (top - y) * scale]
+    return [*corner, corner[0] + face_width * scale, corner[1] + face_height * scale]
+
+
+def count(found: dict[str, list[list[float]]], truth: dict[str, np.ndarray]) -> int:
+    """Faces that are there and found: a found box shares more than 0.3 of the union with theirs."""
+    total = 0
+    for name, boxes in truth.items():
+        rows = np.array(found[name]).reshape(-1, 15)[:, :4]
+        overlaps = overlap_matrix(boxes, rows) if len(rows) else np.zeros((len(boxes), 1))
+        total += int((overlaps.max(axis=1) > 0.3).sum())
+    return total
+
+
+if __name__ == "__main__":
+    main()
