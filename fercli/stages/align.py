@@ -159,6 +159,9 @@ def _worker_plan(project: Project, settings: AlignSettings) -> WorkerPlan:
         size=settings.size,
         margin=settings.margin,
         template=settings.template,
+        max_roll_deg=settings.max_roll,
+        max_yaw=settings.max_yaw,
+        max_blur=settings.max_blur,
     )
     # Several processes share the processor's cores; one uses them all.
     num_threads = max(1, (os.cpu_count() or 1) // settings.workers) if settings.workers > 1 else None

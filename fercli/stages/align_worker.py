@@ -142,15 +142,16 @@ def _cut_and_write(plan: WorkerPlan, look: _Look) -> Record:
 def _faces_of_frame(
     plan: WorkerPlan, task: PictureTask, image: "np.ndarray", found: "Sequence[Detection]"
 ) -> Iterator[Face]:
-    from fercli.vision.cutting import cut_face, drop_reasons
+    from fercli.vision.cutting import cut_face, drop_reasons, is_blurred
 
     reasons = drop_reasons(found, (image.shape[1], image.shape[0]), plan.rules)
     for number, face, reason in zip(_numbers(task, found), found, reasons, strict=True):
         row = _with_detection(Face(f"{task.item}-{number}", task.item, task.video_id, task.time_s), face)
-        if reason:
-            yield replace(row, status="dropped", reason=reason)
+        cut = None if reason else cut_face(image, face, plan.rules)
+        if cut is None or is_blurred(cut, plan.rules):
+            yield replace(row, status="dropped", reason=reason or "blurred")
         else:
-            yield _written(plan, row, cut_face(image, face, plan.rules))
+            yield _written(plan, row, cut)
 
 
 def _faces_of_given(

@@ -10,9 +10,18 @@ from jaxtyping import Float, UInt8
 
 from fercli.vision.align import MIN_EYE_DISTANCE_PX, crop_box, crop_face, eye_distance
 from fercli.vision.mtcnn import Detection
-from fercli.vision.quality import blur, roll_deg
+from fercli.vision.quality import blur, roll_deg, yaw_share
 
-DropReason = Literal["low confidence", "too small", "eyes too close", "outside the frame", "too many faces"]
+DropReason = Literal[
+    "low confidence",
+    "too small",
+    "eyes too close",
+    "outside the frame",
+    "tilted",
+    "turned aside",
+    "blurred",
+    "too many faces",
+]
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,9 @@ class CuttingRules:
         max_faces: of one frame, the largest; None for all.
         size: side of the crop.
         margin: see `vision.align.crop_face`.
+        max_roll_deg: largest tilt of the eye line to either side; None for any.
+        max_yaw: largest `vision.quality.yaw_share` to either side; None for any.
+        max_blur: of the crop, 0 to 1 (`vision.quality.blur`); None for any.
         template: `arcface` sets the face upright by its landmarks, `none` cuts the square about its box.
     """
 
@@ -34,6 +46,9 @@ class CuttingRules:
     size: int = 112
     margin: float = 0.0
     template: Literal["arcface", "none"] = "arcface"
+    max_roll_deg: float | None = None
+    max_yaw: float | None = None
+    max_blur: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +93,11 @@ def cut_face(image: UInt8[np.ndarray, "height width 3"], face: Detection, rules:
     return Cut(crop, affine, blur(crop), roll_deg(face.landmarks))
 
 
+def is_blurred(cut: Cut, rules: CuttingRules) -> bool:
+    """Whether a crop is more blurred than the rules allow; this drop reason is seen in the crop alone."""
+    return rules.max_blur is not None and cut.blur > rules.max_blur
+
+
 def enlarge_small(
     image: UInt8[np.ndarray, "height width 3"], side_px: int
 ) -> tuple[UInt8[np.ndarray, "tall wide 3"], float]:
@@ -111,4 +131,8 @@ def _own_reason(face: Detection, frame_size: tuple[int, int], rules: CuttingRule
         return "outside the frame"
     if rules.template == "arcface" and eye_distance(face.landmarks) < MIN_EYE_DISTANCE_PX:
         return "eyes too close"
+    if rules.max_roll_deg is not None and abs(roll_deg(face.landmarks)) > rules.max_roll_deg:
+        return "tilted"
+    if rules.max_yaw is not None and abs(yaw_share(face.landmarks)) > rules.max_yaw:
+        return "turned aside"
     return None

@@ -64,6 +64,17 @@ def roll_deg(landmarks: Float[np.ndarray, "5 2"]) -> float:
     return float(np.degrees(np.arctan2(down, across)))
 
 
+def yaw_share(landmarks: Float[np.ndarray, "5 2"]) -> float:
+    """How far a face is turned aside: the nose's place between the eyes, 0 in the middle, -1 and 1 at an eye.
+
+    Positive when the face looks to the viewer's right; measured along the eye line, so that a tilted head counts as
+    one upright. A proxy, no angle.
+    """
+    eyes = landmarks[1] - landmarks[0]
+    half = float(eyes @ eyes) / 2
+    return float((landmarks[2] - (landmarks[0] + landmarks[1]) / 2) @ eyes) / half if half else 0.0
+
+
 def _luma(image: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)) if image.ndim == 3 else image
 

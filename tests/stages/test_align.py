@@ -124,6 +124,12 @@ def test_dropped_faces_are_counted_by_reason_and_keep_a_row_without_a_crop(proje
     assert all(not face.path for face in faces(project, "dropped"))
 
 
+def test_blurred_faces_are_counted_and_not_written(project: Project) -> None:
+    result = align(project, dataclasses.replace(QUICK, max_blur=0.0))
+    assert (result.num_faces, result.dropped) == (0, {"blurred": 6})
+    assert not list(project.root.glob("faces/*/*.png"))
+
+
 def test_frames_without_faces_are_counted(project: Project) -> None:
     write_png(project.root / "frames/empty.png", draw_room(120, 160))
     project.write_rows([*project.rows(Frame), Frame("z/f000000", "z", 0, 0.0, "frames/empty.png")], Frame)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fercli.vision.align import TEMPLATE, apply
-from fercli.vision.cutting import CuttingRules, cut_face, drop_reasons
+from fercli.vision.cutting import CuttingRules, cut_face, drop_reasons, is_blurred
 from fercli.vision.mtcnn import Detection
 
 FRAME = (400, 300)
@@ -34,6 +34,23 @@ def test_eyes_too_close_are_dropped_unless_landmarks_are_not_used() -> None:
     profile.landmarks[1] = profile.landmarks[0] + 2
     assert drop_reasons([profile], FRAME, CuttingRules()) == ["eyes too close"]
     assert drop_reasons([profile], FRAME, CuttingRules(template="none")) == [None]
+
+
+def test_tilted_and_turned_faces_are_dropped_when_bounded() -> None:
+    tilted, turned = face(), face()
+    tilted.landmarks[1, 1] += 20  # 35 pixels between the eyes: 30 degrees
+    turned.landmarks[2, 0] += 9  # of 17.6 from the middle to an eye
+    rules = CuttingRules(max_roll_deg=25.0, max_yaw=0.4)
+    assert drop_reasons([face(), tilted, turned], FRAME, rules) == [None, "tilted", "turned aside"]
+    assert drop_reasons([tilted, turned], FRAME, CuttingRules()) == [None, None]
+
+
+def test_flat_crop_is_blurred_and_noise_is_not() -> None:
+    rules = CuttingRules(max_blur=0.6)
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    assert is_blurred(cut_face(np.zeros((300, 400, 3), np.uint8), face(), rules), rules)
+    assert not is_blurred(cut_face(noise, face(), rules), rules)
+    assert not is_blurred(cut_face(np.zeros((300, 400, 3), np.uint8), face(), rules), CuttingRules())
 
 
 def test_only_the_largest_faces_are_kept_when_bounded() -> None:

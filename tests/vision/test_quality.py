@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.fft import dctn
 
-from fercli.vision.quality import blur, hamming, phash, roll_deg, sharpness
+from fercli.vision.quality import blur, hamming, phash, roll_deg, sharpness, yaw_share
 
 
 def texture(seed: int = 0) -> np.ndarray:
@@ -75,3 +75,19 @@ def test_hamming_counts_differing_bits(first: str, second: str, bits: int) -> No
 def test_roll_is_the_angle_of_the_eye_line(right_eye: tuple[int, int], expected: float) -> None:
     landmarks = np.array([(0, 0), right_eye, (5, 5), (2, 8), (8, 8)], dtype=float)
     assert roll_deg(landmarks) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("nose", "expected"), [((5, 5), 0), ((10, 0), 1), ((0, 3), -1), ((7.5, 9), 0.5)])
+def test_yaw_is_the_noses_place_between_the_eyes(nose: tuple[float, float], expected: float) -> None:
+    landmarks = np.array([(0, 0), (10, 0), nose, (2, 8), (8, 8)], dtype=float)
+    assert yaw_share(landmarks) == pytest.approx(expected)
+
+
+def test_yaw_of_a_tilted_face_is_that_of_an_upright_one() -> None:
+    upright = np.array([(0, 0), (10, 0), (7, 6), (2, 8), (8, 8)], dtype=float)
+    quarter_turn = upright[:, ::-1] * [-1, 1]
+    assert yaw_share(quarter_turn) == pytest.approx(yaw_share(upright))
+
+
+def test_eyes_in_one_place_have_no_yaw() -> None:
+    assert yaw_share(np.zeros((5, 2))) == 0
