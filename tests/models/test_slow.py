@@ -14,8 +14,6 @@ from fercli.models.specs import MODELS
 from tests.models.small import ARCHITECTURES, SMALL, pictures, small_model
 from tests.models.test_networks import unchecked
 
-FULL = [name for name in MODELS if name != "emonext-large"]
-
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
@@ -50,7 +48,7 @@ def test_eight_pictures_are_learned(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", FULL)
+@pytest.mark.parametrize("name", MODELS)
 def test_the_full_network_compiles_to_the_same_logits(name: str) -> None:
     spec = MODELS[name]
     torch.manual_seed(0)
@@ -65,7 +63,7 @@ def test_the_full_network_compiles_to_the_same_logits(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", FULL)
+@pytest.mark.parametrize("name", MODELS)
 def test_the_full_network_runs_in_onnxruntime(name: str, tmp_path: Path) -> None:
     spec = MODELS[name]
     torch.manual_seed(0)
