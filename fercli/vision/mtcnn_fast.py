@@ -21,7 +21,7 @@ from fercli.vision.mtcnn_scales import WINDOW_PX, level_scales
 _LARGEST_SCALE, _PYRAMID_FACTOR = 0.85, 0.62
 # mtcnn: 0.6 and 0.7. Half as many windows for RNet; its own bound is lower, as ONet looks twice.
 _THRESHOLDS = (0.75, 0.5)
-_WORTH_A_SECOND_LOOK = 0.2
+_WORTH_A_SECOND_LOOK, _SURE = 0.2, 0.97
 _PROPOSAL_OVERLAP, _RNET_OVERLAP, _ONET_OVERLAP = 0.6, 0.6, 0.7
 # OpenCV's remap takes no side above 32767; so many crops of 48 stay below.
 _CROPS_AT_ONCE = 512
@@ -47,7 +47,7 @@ class FastCascade:
         boxes = refine(boxes, regressions.astype(np.float64))
         order = _best_kept(boxes, logits, self._limits[1], _RNET_OVERLAP, "union")
         boxes, logits, landmarks = self._placed(image, boxes[order])
-        doubtful = np.nonzero((logits > _logit(_WORTH_A_SECOND_LOOK)) & (logits <= self._limits[2]))[0]
+        doubtful = np.nonzero((logits > _logit(_WORTH_A_SECOND_LOOK)) & (logits <= _logit(_SURE)))[0]
         # A face whose window fitted badly scores low at first; one that is none does so again.
         again = self._placed(image, boxes[doubtful])
         better = again[1] > logits[doubtful]
