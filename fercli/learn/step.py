@@ -4,7 +4,7 @@ B pictures, C channels, H W pixels, K classes.
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
@@ -24,6 +24,9 @@ from fercli.learn.objectives import OBJECTIVES, LossOptions, Objective, class_we
 from fercli.learn.optim import SharpnessAware, lr_at, make_optimizer, set_lr, still_statistics
 from fercli.learn.recipe import Plan
 from fercli.learn.world import ALONE, World
+
+# A training that has run away stays away.
+_EPOCHS_AWAY = 3
 
 
 class _Learner(nn.Module):
@@ -115,14 +118,16 @@ class StepMaker:
         right = targets if targets.ndim == 1 else targets.argmax(1)
         return value * len(images), float((logits_BK.argmax(1) == right).sum().item())
 
-    def check_epoch(self, mean_loss: float, first_loss: float, epoch: int) -> None:
-        """Stop a training whose loss runs away.
+    def check_epoch(self, losses: Sequence[float]) -> None:
+        """Stop a training whose loss runs away; `losses` are the epochs' means so far.
 
         Raises:
-            CheckError: the epoch's loss is over three times that of the first epoch and of chance.
+            CheckError: for some epochs on end the loss is over three times that of the first epoch and of chance.
         """
-        if mean_loss > 3 * max(first_loss, math.log(self.num_classes)):
-            raise self._diverged(f"in epoch {epoch + 1}: its mean loss is {mean_loss:.3g}, the first {first_loss:.3g}")
+        # Over a handful of faces one epoch may be that bad and the next one good again.
+        if min(losses[-_EPOCHS_AWAY:]) > 3 * max(losses[0], math.log(self.num_classes)):
+            where = f"in epoch {len(losses)}: its mean loss is {losses[-1]:.3g}, the first {losses[0]:.3g}"
+            raise self._diverged(where)
 
     def _augmented(self, images: Tensor, epoch: int, step: int) -> Tensor:
         generator = generator_for(self.seed, "augment", epoch, step, *self._own())

@@ -142,8 +142,7 @@ class _Fit:
 
     def _end_epoch(self) -> None:
         standing = self.standing
-        first_loss = standing.history[0].train_loss if standing.history else standing.mean_loss
-        self.step_maker.check_epoch(standing.mean_loss, first_loss, standing.epoch)
+        self.step_maker.check_epoch([*(row.train_loss for row in standing.history), standing.mean_loss])
         row = standing.row(self._validate(), self.step_maker.last_lr)
         if standing.takes_best(row, self.plan.metric):
             self._keep("best", row)

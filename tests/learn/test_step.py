@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from fercli.core.errors import CheckError
 from fercli.data.transforms import InputFormat
 from fercli.learn.step import StepMaker
 from fercli.models.build import build_model, find_spec
@@ -65,3 +66,11 @@ def test_clipped_gradient_moves_no_further_than_its_norm() -> None:
         float((value.detach() - old).square().sum()) for value, old in zip(step.model.parameters(), start, strict=True)
     )
     assert moved**0.5 == pytest.approx(0.01, rel=1e-3) or moved**0.5 < 0.01
+
+
+def test_loss_that_runs_away_stops_and_one_bad_epoch_does_not() -> None:
+    step = make_step("drf-msam", 48)
+    step.check_epoch([1.2, 9.0, 1.0])
+    step.check_epoch([1.2, 9.0, 9.0])
+    with pytest.raises(CheckError, match=r"diverged in epoch 4: its mean loss is 9, the first 1\.2"):
+        step.check_epoch([1.2, 9.0, 9.0, 9.0])
