@@ -22,7 +22,8 @@ def picture() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def detector() -> FaceDetector:
-    return FaceDetector()
+    # As `fer align` keeps them.
+    return FaceDetector(min_confidence=0.9)
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
