@@ -40,8 +40,8 @@ MAKERS: dict[type[Any], str] = {
 # The sections of fer.toml: what the project is, and the settings of each command.
 SECTIONS = (
     "project", "labels", "model", "augment", "demo", "add", "extract-frames", "align", "subjects-track",
-    "labels-show", "labels-import", "labels-vote", "labels-agreement", "labels-export", "split", "check-leakage", "check-labels",
-    "check-images", "check-all", "stats", "train", "eval", "gradcam", "predict", "report",
+    "labels-show", "labels-import", "labels-vote", "labels-agreement", "labels-export", "split", "check-leakage",
+    "check-labels", "check-images", "check-all", "stats", "train", "eval", "gradcam", "predict", "report",
 )  # fmt: skip
 
 
