@@ -11,7 +11,7 @@ from fercli.core.settings import setting
 class DemoSettings:
     """How large the drawn class is, and how far the demo goes."""
 
-    subjects: int = setting(48, "Draw so many pupils, up to 12 in a lesson.", minimum=1)
+    subjects: int = setting(72, "Draw so many pupils, up to 12 in a lesson.", minimum=1)
     seconds: float = setting(45.0, "Let each lesson last so long.", unit="s", minimum=1)
     annotators: int = setting(5, "Let so many annotators vote.", minimum=1)
     seed: int = setting(0, "Draw everything from this seed.", minimum=0)

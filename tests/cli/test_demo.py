@@ -36,7 +36,7 @@ def test_demo_shows_every_stage_and_its_json_names_the_figures(tmp_path: Path) -
 def test_dry_run_of_a_demo_only_plans(tmp_path: Path) -> None:
     code, out, _ = run_fer("demo", tmp_path / "d", "--dry-run")
     assert code == 0
-    assert "draw 48 pupils" in out
+    assert "draw 72 pupils" in out
     assert not (tmp_path / "d").exists()
 
 

@@ -29,7 +29,7 @@ def result(folder: Path) -> DemoResult:
 def test_stages_meet_the_truth(result: DemoResult) -> None:
     for name in ("align_precision", "subject_purity", "vote_accuracy"):
         assert getattr(result, name) >= demo_walk.BOUNDS[name], name
-    # Among twelve pupils one whom the detector is never sure of weighs four times what he does among 48.
+    # Among twelve pupils one whom the detector is never sure of weighs six times what he does among 72.
     assert result.align_recall is not None
     assert result.align_recall > 0.85
 
