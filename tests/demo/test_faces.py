@@ -22,8 +22,7 @@ def picture() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def detector() -> FaceDetector:
-    # As `fer align` keeps them.
-    return FaceDetector(min_confidence=0.9)
+    return FaceDetector()
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
