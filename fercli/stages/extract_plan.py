@@ -119,9 +119,7 @@ def _named(videos: Sequence[Video], names: Sequence[str]) -> list[Video]:
 def rule_key(settings: ExtractFramesSettings) -> str:
     """A name for what decides on the frames of a video; settings of other methods do not count."""
     values = plain_settings(settings)
-    # Settings that came later count only where they are used, so that what earlier versions did stays done.
-    later = {"sharpest": False, "keep": True}
-    deciding = [values[name] for name in _deciding(settings) if name not in later or values[name] != later[name]]
+    deciding = [values[name] for name in _deciding(settings)]
     return hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:16]
 
 

@@ -101,6 +101,13 @@ def test_setting_of_another_method_redoes_nothing(project: Project) -> None:
     assert (result.num_videos, result.num_unchanged) == (0, 2)
 
 
+def test_choosing_the_sharpest_does_all_videos_again_and_says_so(project: Project) -> None:
+    extract_frames(project, EVERY)
+    result = extract_frames(project, ExtractFramesSettings(every_s=1.0, sharpest=True))
+    assert (result.num_videos, result.num_unchanged) == (2, 0)
+    assert result.warnings == ("frames of a, b give way to new ones: sharpest: False -> True",)
+
+
 def test_frames_whose_faces_have_votes_do_not_vanish_without_force(project: Project) -> None:
     extract_frames(project, EVERY)
     vote_on(project, ["a/f000010", "a/f000000"])
