@@ -151,13 +151,11 @@ class NoProgress:
 
 def shown_rate(per_s: float) -> str:
     """Items in a second, or seconds for one, whichever reads better."""
-    return (
-        f"{per_s:.0f}/s"
-        if per_s >= 10
-        else f"{per_s:.1f}/s"
-        if per_s >= 0.5 or not per_s
-        else f"{1 / per_s:.1f} s each"
-    )
+    if per_s >= 10:
+        return f"{per_s:.0f}/s"
+    if per_s >= 0.5 or per_s == 0:
+        return f"{per_s:.1f}/s"
+    return f"{1 / per_s:.1f} s each"
 
 
 def shown_time(seconds: float) -> str:
