@@ -85,8 +85,9 @@ def torch_device(name: str) -> torch.device:
     """
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+        # Torch knows devices that hold no numbers, such as meta.
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, ImportError) as error:
         raise UsageError(
             f"device '{name}' cannot be used: it is not there", hint="Use --device auto or cpu."
         ) from error

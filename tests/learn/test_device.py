@@ -31,9 +31,10 @@ def test_a_machine_is_read_back_from_what_run_json_says_of_it() -> None:
     assert not Machine.from_json(before_compiling).is_compiled
 
 
-def test_unknown_device_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="device 'warp' cannot be used"):
-        choose_machine("warp")
+@pytest.mark.parametrize("name", ["warp", "", "meta", "privateuseone", "openvino"])
+def test_device_that_cannot_compute_is_a_usage_error(name: str) -> None:
+    with pytest.raises(UsageError, match=f"device '{name}' cannot be used"):
+        choose_machine(name)
 
 
 def test_autocast_runs_in_the_chosen_precision() -> None:

@@ -19,7 +19,7 @@ def no_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mtcnn_runtime, "find_spec", lambda name: None)
 
 
-@pytest.mark.parametrize("name", ["cuda:99", "telescope"])
+@pytest.mark.parametrize("name", ["cuda:99", "telescope", "", "meta", "privateuseone"])
 def test_missing_device_is_named(name: str) -> None:
     with pytest.raises(UsageError, match=f"device '{name}' cannot be used"):
         FaceDetector(device=name)
