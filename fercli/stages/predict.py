@@ -38,7 +38,7 @@ class PredictSettings:
     checkpoint: str = setting("best", "Use best, last or a .safetensors file.")
     engine: Literal["local", "ray"] = setting("local", "Look at videos on this machine or on a Ray cluster.")
     address: str = setting("", "Find the Ray cluster at HOST:PORT.")
-    device: str = setting("auto", "Compute on: auto, cpu, cuda, mps.")
+    device: str = setting("auto", "Compute on: auto, cpu, cuda, mps; find faces on: openvino.")
 
 
 @dataclass(frozen=True, kw_only=True)

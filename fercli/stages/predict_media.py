@@ -91,12 +91,15 @@ class Predictor:
     def __init__(self, project: Project, run: Run, settings: "PredictSettings", progress: Progress) -> None:
         from fercli.learn.predict import load_run_model
         from fercli.vision.mtcnn import FaceDetector
+        from fercli.vision.mtcnn_runtime import OPENVINO
 
         # For other machines, which build their own.
         self._make_looker = partial(_make_looker, project, run, replace(settings, engine="local"))
         self._settings = settings
         self._progress = progress
-        self._loaded = load_run_model(run.folder, settings.checkpoint, settings.device)
+        # OpenVINO runs the detector alone; the network, which is torch's, then stays on the processor.
+        device = "cpu" if settings.device.partition(":")[0] == OPENVINO else settings.device
+        self._loaded = load_run_model(run.folder, settings.checkpoint, device)
         self._rules = _rules_of(project)
         self._detector = FaceDetector(
             min_face_px=self._rules.min_face_px,
@@ -137,7 +140,7 @@ class Predictor:
         settings = self._settings
         self._progress.start(f"find faces in {item.name}")
         whole = VideoPart(item.files[0].resolve(), name, settings.start_s, settings.end_s)
-        if settings.engine == "ray" and settings.limit is None:
+        if settings.engine == "ray":
             looked = look_on_cluster(self._make_looker, settings, whole, self._progress)
         else:
             looked = self.look_at_part(whole)

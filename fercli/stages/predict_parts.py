@@ -42,16 +42,10 @@ def look_on_cluster(
 ) -> Looked:
     """What is found in the whole video, each part by whichever machine is free; `make_looker` is called on each."""
     from fercli.engine.choose import choose_engine
-    from fercli.engine.parts import part_length, split_time
-    from fercli.vision.video import probe_video
 
-    length_s = part_length(PART_S, settings.every_s)
-    duration_s = probe_video(whole.path).duration_s or 0.0
-    parts = split_time(whole.start_s, whole.end_s, duration_s, length_s)
-    tasks = [replace(whole, start_s=start_s, end_s=end_s) for start_s, end_s in parts]
     engine = choose_engine(settings.engine, address=settings.address)
     looked = []
-    for one in engine.map_items(make_looker, tasks):
+    for one in engine.map_items(make_looker, _parts(whole, settings)):
         looked.append(one)
         progress.advance(len(one.times_s))
     return Looked(
@@ -59,3 +53,15 @@ def look_on_cluster(
         [faces for one in looked for faces in one.by_frame],
         tuple(dict.fromkeys(text for one in looked for text in one.warnings)),
     )
+
+
+def _parts(whole: VideoPart, settings: "PredictSettings") -> list[VideoPart]:
+    """The video in parts; whole under a limit, because only decoding tells how many frames a part has."""
+    from fercli.engine.parts import part_length, split_time
+    from fercli.vision.video import probe_video
+
+    if settings.limit is not None:
+        return [whole]
+    duration_s = probe_video(whole.path).duration_s or 0.0
+    parts = split_time(whole.start_s, whole.end_s, duration_s, part_length(PART_S, settings.every_s))
+    return [replace(whole, start_s=start_s, end_s=end_s) for start_s, end_s in parts]

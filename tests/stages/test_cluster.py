@@ -118,17 +118,23 @@ def test_frames_that_were_not_kept_are_decoded_on_the_cluster(
     assert files(projects[0]) == files(projects[1])
 
 
+@pytest.mark.parametrize(("limit", "num_faces"), [(None, 40), (3, 6)], ids=["all", "limit"])
 def test_predictions_of_the_cluster_are_those_of_one_machine(
-    cluster: Any, videos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Any,
+    videos: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: int | None,
+    num_faces: int,
 ) -> None:
     monkeypatch.setattr(predict_parts, "PART_S", 1.5)
     monkeypatch.setattr(predict_media, "PART_S", 1.5)
     projects = [trained_project(tmp_path / name) for name in ("one", "other")]
-    settings = PredictSettings(out=("csv", "json"), every_s=0.3, device="cpu")
+    settings = PredictSettings(out=("csv", "json"), every_s=0.3, limit=limit, device="cpu")
     for project, chosen in zip(
         projects, (settings, dataclasses.replace(settings, engine="ray", address=cluster.address)), strict=True
     ):
-        assert predict(project, chosen, [str(videos[0])]).num_faces == 40
+        assert predict(project, chosen, [str(videos[0])]).num_faces == num_faces
     folders = [project.root / "exports/predict" / RUN_ID for project in projects]
     for name in ("a.csv", "a.json"):
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()

@@ -1,11 +1,12 @@
 import csv
+import importlib.util
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fercli.core.errors import InputError, MediaError, MissingStageError
+from fercli.core.errors import InputError, MediaError, MissingStageError, UsageError
 from fercli.core.project import Project, create_project
 from fercli.stages.add import AddSettings, add
 from fercli.stages.media_files import MediaItem
@@ -18,6 +19,7 @@ from tests.stages.trained import CLASSES, RUN_ID, drawn_face, trained_project
 from tests.vision.drawn import draw_face, draw_room
 from tests.vision.videos import write_video
 
+WITH_OPENVINO = pytest.mark.skipif(not importlib.util.find_spec("openvino"), reason="openvino is not installed")
 FOLDER = f"exports/predict/{RUN_ID}"
 NUM_FRAMES = 12
 
@@ -189,6 +191,25 @@ def test_unreadable_video_is_an_error_alone_and_a_failure_beside_others(
     result = predict(project, PredictSettings(out=("csv",), limit=1), both)
     assert [failure.item for failure in result.failures] == ["text.mp4"]
     assert result.num_faces == 2
+
+
+@WITH_OPENVINO
+def test_openvino_finds_the_faces_and_torch_judges_them(project: Project, video: Path) -> None:
+    tables = []
+    for device in ("cpu", "openvino:f32"):
+        predict(project, PredictSettings(out=("csv",), device=device), [str(video)])
+        tables.append(rows(project, "two-pupils.csv"))
+    for here, there in zip(*tables, strict=True):
+        assert (there["face_id"], there["track"]) == (here["face_id"], here["track"])
+        for column in ("left", "top", "width", "height"):
+            assert float(there[column]) == pytest.approx(float(here[column]), abs=0.5)
+        for emotion in CLASSES:
+            assert float(there[f"p_{emotion}"]) == pytest.approx(float(here[f"p_{emotion}"]), abs=0.05)
+
+
+def test_limit_does_not_bring_the_work_of_a_cluster_here(project: Project, video: Path) -> None:
+    with pytest.raises(UsageError, match="'--engine ray' needs the address of a cluster"):
+        predict(project, PredictSettings(out=("csv",), limit=1, engine="ray"), [str(video)])
 
 
 def test_project_without_a_run_names_the_command(tmp_path: Path, video: Path) -> None:
