@@ -57,14 +57,14 @@ def main() -> None:
         clock = CLOCKS[args.clock]
         peaks = {key: matmul_peak(device, PRECISIONS[key] or torch.float32, clock) for key in args.precisions}
         for name in [find_spec(word).name for word in args.models] or list(MODELS):
-            for _ in measure(results.setdefault(name, {}), name, args, device, peaks):
+            for _ in measure(results.setdefault(name, {}), name, args, device, peaks=peaks):
                 if args.results:
                     args.results.write_text(json.dumps(results, indent=1))
     print(table(results))
 
 
 def measure(
-    row: dict[str, Any], name: str, args: argparse.Namespace, device: torch.device, peaks: dict[str, float]
+    row: dict[str, Any], name: str, args: argparse.Namespace, device: torch.device, *, peaks: dict[str, float]
 ) -> Iterator[None]:
     """Add the figures of one network to its row, one at a time."""
     spec = find_spec(name)

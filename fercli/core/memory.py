@@ -64,6 +64,7 @@ def remember(
     stage: str,
     mark: str,
     settings: object,
+    *,
     result: StageResult,
     items: Mapping[str, str] | None = None,
 ) -> None:

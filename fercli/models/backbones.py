@@ -124,9 +124,9 @@ class MobileFaceNet(nn.Module):
         self.widths = (c64, c128, c512)
         self.conv1 = conv_unit(3, c64, 3, 2)
         self.conv2 = conv_unit(c64, c64, 3, groups=c64)
-        self.conv3 = _depthwise_stage(c64, c64, c128, blocks[0], c128)
-        self.conv4 = _depthwise_stage(c64, c128, c256, blocks[1], c256)
-        self.conv5 = _depthwise_stage(c128, c128, c512, blocks[2], c256)
+        self.conv3 = _depthwise_stage(c64, c64, first=c128, repeats=blocks[0], rest=c128)
+        self.conv4 = _depthwise_stage(c64, c128, first=c256, repeats=blocks[1], rest=c256)
+        self.conv5 = _depthwise_stage(c128, c128, first=c512, repeats=blocks[2], rest=c256)
         self.conv6 = conv_unit(c128, c512, 1)
         self.points = nn.Sequential(
             nn.Conv2d(c512, c512, size, groups=c512, bias=False),
@@ -145,7 +145,7 @@ class MobileFaceNet(nn.Module):
         return LandmarkMaps(quarter, eighth, sixteenth, self.points(sixteenth))
 
 
-def _depthwise_stage(in_channels: int, channels: int, first: int, repeats: int, rest: int) -> nn.Sequential:
+def _depthwise_stage(in_channels: int, channels: int, *, first: int, repeats: int, rest: int) -> nn.Sequential:
     """One halving block of expansion `first`, then `repeats` residual ones of expansion `rest`."""
     blocks = (DepthwiseBlock(channels, channels, rest, 1, is_residual=True) for _ in range(repeats))
     return nn.Sequential(DepthwiseBlock(in_channels, channels, first, 2, is_residual=False), *blocks)

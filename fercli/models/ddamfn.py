@@ -136,10 +136,14 @@ class MixedFeatureNet(nn.Module):
         self.num_channels = scaled(512)
         self.conv1 = conv_unit(3, c64, 3, 2)
         self.conv2 = conv_unit(c64, c64, 3, groups=c64)
-        self.conv3 = _mixed_stage(c64, c64, groups(k3=64, k5=32, k7=32), groups(k3=96, k5=32), repeats[0])
-        self.conv4 = _mixed_stage(c64, c128, groups(k3=128, k5=64, k7=64), groups(k3=192, k5=64), repeats[1])
+        self.conv3 = _mixed_stage(
+            c64, c64, first=groups(k3=64, k5=32, k7=32), rest=groups(k3=96, k5=32), repeats=repeats[0]
+        )
+        self.conv4 = _mixed_stage(
+            c64, c128, first=groups(k3=128, k5=64, k7=64), rest=groups(k3=192, k5=64), repeats=repeats[1]
+        )
         first = groups(k3=256, k5=256, k7=256, k9=256)
-        self.conv5 = _mixed_stage(c128, c256, first, groups(k3=172, k5=170, k7=170), repeats[2])
+        self.conv5 = _mixed_stage(c128, c256, first=first, rest=groups(k3=172, k5=170, k7=170), repeats=repeats[2])
         self.conv6 = conv_unit(c256, self.num_channels, 1)
 
     def forward(self, image_BCHW: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch channels h w"]:
@@ -200,7 +204,7 @@ def _full_depthwise(channels: int, kernel: tuple[int, int]) -> nn.Sequential:
 
 
 def _mixed_stage(
-    in_channels: int, channels: int, first: dict[int, int], rest: dict[int, int], repeats: int
+    in_channels: int, channels: int, *, first: dict[int, int], rest: dict[int, int], repeats: int
 ) -> nn.Sequential:
     blocks = (MixedBlock(channels, channels, rest, 1) for _ in range(repeats))
     return nn.Sequential(MixedBlock(in_channels, channels, first, 2), *blocks)

@@ -112,7 +112,7 @@ def _convnext(key: str) -> tuple[str, int, int, str] | None:
 
 
 def _convnext_renamer(
-    block: str, downsample: str, stem: str, norm: str, inner: dict[str, str]
+    *, block: str, downsample: str, stem: str, norm: str, inner: dict[str, str]
 ) -> Callable[[nn.Module, str], str | None]:
     """Build a renamer from patterns with {stage}, {block}, {index}; `inner` names the parts of a block."""
 

@@ -45,7 +45,7 @@ class CrossFusion(nn.Module):
     as they enter the block, each through its own norm. Source: POSTER, section 3.2, figure 3.
     """
 
-    def __init__(self, channels: int, num_tokens: int, num_heads: int, mlp_ratio: float, drop_path: float) -> None:
+    def __init__(self, channels: int, num_tokens: int, num_heads: int, *, mlp_ratio: float, drop_path: float) -> None:
         super().__init__()
         hidden = int(channels * mlp_ratio)
         self.image_norm = nn.LayerNorm(channels, eps=1e-6)
@@ -71,10 +71,11 @@ class CrossFusion(nn.Module):
 class PyramidBlock(nn.Module):
     """Three cross-fusions at full, half and quarter width; narrow tokens are widened and added, bottom to top."""
 
-    def __init__(self, channels: int, num_tokens: int, num_heads: int, mlp_ratio: float, drop_path: float) -> None:
+    def __init__(self, channels: int, num_tokens: int, num_heads: int, *, mlp_ratio: float, drop_path: float) -> None:
         super().__init__()
         self.fusions = nn.ModuleList(
-            CrossFusion(channels // factor, num_tokens, num_heads, mlp_ratio, drop_path) for factor in (1, 2, 4)
+            CrossFusion(channels // factor, num_tokens, num_heads, mlp_ratio=mlp_ratio, drop_path=drop_path)
+            for factor in (1, 2, 4)
         )
         self.widen_half = nn.ConvTranspose1d(num_tokens, num_tokens, 2, 2)
         self.widen_quarter = nn.ConvTranspose1d(num_tokens, num_tokens, 2, 2)
@@ -137,7 +138,9 @@ class Poster(nn.Module):
         self.narrow_half = nn.Conv1d(num_tokens, num_tokens, 2, 2)
         self.narrow_quarter = nn.Conv1d(num_tokens, num_tokens, 4, 4)
         rates = torch.linspace(0, drop_path, depth, device="cpu").tolist()
-        self.blocks = nn.ModuleList(PyramidBlock(channels, num_tokens, heads, mlp_ratio, rate) for rate in rates)
+        self.blocks = nn.ModuleList(
+            PyramidBlock(channels, num_tokens, heads, mlp_ratio=mlp_ratio, drop_path=rate) for rate in rates
+        )
         self.norm = nn.LayerNorm(channels, eps=1e-6)
         self.excite = VectorExcitation(channels)
         self.head = nn.Linear(channels, num_classes)

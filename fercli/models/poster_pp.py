@@ -33,7 +33,9 @@ class ScaleFusion(nn.Module):
     The shortcut starts after the norm, as in the authors' code. Source: POSTER++, section 3.2, figure 3.
     """
 
-    def __init__(self, channels: int, num_heads: int, size: int, drop_path: float, layer_scale: float = 1e-5) -> None:
+    def __init__(
+        self, channels: int, num_heads: int, size: int, drop_path: float, *, layer_scale: float = 1e-5
+    ) -> None:
         super().__init__()
         self.halve = nn.Conv2d(channels, channels, 3, 2, 1)
         self.norm = nn.LayerNorm(channels)

@@ -53,7 +53,7 @@ def add_media(
         outputs = tally.write()
         journal.discard()
         result = tally.result(outputs, media.num_foreign)
-        remember(project.root, "add", _mark(project, settings, listing.facts), settings, result)
+        remember(project.root, "add", _mark(project, settings, listing.facts), settings, result=result)
     return replace(result, is_unchanged=is_unchanged)
 
 

@@ -95,7 +95,7 @@ def add_source(
         return AddSourceResult(name=name, is_dry_run=True, plan=(f"{verb} the faces of '{name}' from {path}",))
     with project.writing():
         result = _add(project, settings, path, name, progress=progress, force=force)
-        remember(project.root, stage, mark, settings, result)
+        remember(project.root, stage, mark, settings, result=result)
     return result
 
 

@@ -66,7 +66,7 @@ def align(
         items = plan.done | {task.item: plan.keys[task.item] for task in plan.todo}
         for failure in result.failures:
             items.pop(failure.item, None)
-        remember(project.root, "align", mark, settings, result, items=items)
+        remember(project.root, "align", mark, settings, result=result, items=items)
     return result
 
 

@@ -93,7 +93,7 @@ def check_leakage(
     result = _result(name, bool(read_record(path).get("official")), len(inside), faces, leaks=leaks)
     if settings.drop_duplicates and leaks.identical:
         result = _write_without(project, name, rows, leaks, digests=digests, result=result)
-    remember(project.root, f"check-leakage-{name}", mark, settings, result)
+    remember(project.root, f"check-leakage-{name}", mark, settings, result=result)
     return result
 
 

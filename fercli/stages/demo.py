@@ -54,7 +54,7 @@ def demo(
     from fercli.stages.demo_walk import Walk
 
     result = Walk(project, settings, material, progress).walk()
-    remember(project.root, STAGE, _mark(project, settings), settings, result)
+    remember(project.root, STAGE, _mark(project, settings), settings, result=result)
     return result
 
 

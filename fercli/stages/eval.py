@@ -105,7 +105,7 @@ def evaluate(
     with writing_part(chosen.folder / "eval" / settings.split):
         outputs = write_files(project, chosen, settings, findings)
         result = _result(what, findings, outputs, tuple(_warnings(project, chosen, settings, findings)))
-        remember(project.root, stage, mark, settings, result, items={"predictions": predictions_mark})
+        remember(project.root, stage, mark, settings, result=result, items={"predictions": predictions_mark})
     return result
 
 

@@ -102,7 +102,7 @@ def extract_frames(
         with ItemJournal(project.root, STAGE, rule_key(settings)) as journal:
             failures = _work(project, settings, plan, journal, progress=progress, engine=engine)
             result = _fold(project, plan, journal, failures, force=force)
-        remember(project.root, STAGE, mark, settings, result, items=_items(plan, journal))
+        remember(project.root, STAGE, mark, settings, result=result, items=_items(plan, journal))
     return result
 
 

@@ -101,7 +101,7 @@ def gradcam(
     look = _look_at_split if settings.images is None else _look_at_images
     with writing_part(chosen.folder / "gradcam"):
         result = look(project, chosen, settings, loaded, progress=progress)
-        remember(project.root, stage, mark, settings, result)
+        remember(project.root, stage, mark, settings, result=result)
     return result
 
 

@@ -96,7 +96,7 @@ def labels_export(
             outputs=(project.relative(folder),),
             next_command=_next_command(project, settings, folder),
         )
-        remember(project.root, STAGE, mark, settings, result)
+        remember(project.root, STAGE, mark, settings, result=result)
     return result
 
 

@@ -169,7 +169,7 @@ def _commit(
         failures=tuple(failures),
         next_command=next_command(project, labels),
     )
-    remember(project.root, STAGE, _tables_mark(project), settings, result)
+    remember(project.root, STAGE, _tables_mark(project), settings, result=result)
     return result
 
 

@@ -98,7 +98,7 @@ def labels_vote(
         with project.writing():
             if not is_unchanged:
                 project.write_rows(labels, Label)
-            remember(project.root, STAGE, mark, settings, result)
+            remember(project.root, STAGE, mark, settings, result=result)
     return replace(result, is_unchanged=is_unchanged)
 
 

@@ -107,7 +107,7 @@ def predict(
     with project.writing():
         result = _predict_all(project, chosen, settings, found.items, num_foreign=found.num_foreign, progress=progress)
         forget_overwritten(project.root, family, result.outputs)
-        remember(project.root, stage, mark, settings, result)
+        remember(project.root, stage, mark, settings, result=result)
     return result
 
 

@@ -87,7 +87,7 @@ def report(
         outputs=(where,),
         next_command=next((gap.command for part in page.sections for gap in part.missing if gap.command), ""),
     )
-    remember(project.root, stage, mark, settings, result)
+    remember(project.root, stage, mark, settings, result=result)
     return result
 
 

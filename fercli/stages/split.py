@@ -260,7 +260,7 @@ def _write(
     outputs = (project.relative(path), project.relative(path.with_suffix(".json")))
     others = [sentence for sentence in stale_splits(project, project.rows(Label)) if f"'{result.name}'" not in sentence]
     result = replace(result, outputs=outputs, warnings=(*result.warnings, *others))
-    remember(project.root, f"split-{result.name}", mark, settings, result)
+    remember(project.root, f"split-{result.name}", mark, settings, result=result)
     return result
 
 

@@ -66,7 +66,7 @@ def track_subjects(
         result = write_subjects(project, faces, sources, warnings=_doubts(faces))
         result = replace(result, next_command=_NEXT)
         # The table of faces is input and output: what counts is how this run leaves it.
-        remember(project.root, "subjects-track", fingerprint(settings, inputs), settings, result)
+        remember(project.root, "subjects-track", fingerprint(settings, inputs), settings, result=result)
         progress.advance()
     return result
 

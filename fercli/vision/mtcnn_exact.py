@@ -105,8 +105,8 @@ def _sample_crops(pixels: Tensor, boxes: np.ndarray, side: int) -> Float[Tensor,
     after normalisation.
     """
     height, width = pixels.shape[:2]
-    columns, right, x, inside_x = _sample_points(boxes[:, 0], boxes[:, 2], width, side, pixels.device)
-    rows, below, y, inside_y = _sample_points(boxes[:, 1], boxes[:, 3], height, side, pixels.device)
+    columns, right, x, inside_x = _sample_points(boxes[:, 0], boxes[:, 2], width, side, device=pixels.device)
+    rows, below, y, inside_y = _sample_points(boxes[:, 1], boxes[:, 3], height, side, device=pixels.device)
     flat = pixels.reshape(-1, 3)
     x, y = x[:, None, :, None], y[:, :, None, None]
 
@@ -120,7 +120,7 @@ def _sample_crops(pixels: Tensor, boxes: np.ndarray, side: int) -> Float[Tensor,
 
 
 def _sample_points(
-    first: np.ndarray, last: np.ndarray, length: int, side: int, device: torch.device
+    first: np.ndarray, last: np.ndarray, length: int, side: int, *, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Per box and sample: pixel before, pixel after, weight of the latter, and whether the sample is in the frame."""
     shrink = (length - 1) / length

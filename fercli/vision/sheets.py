@@ -31,8 +31,8 @@ def contact_sheet(rows: Sequence[SheetRow], *, num_columns: int = 10) -> UInt8[n
     sheet = np.full((max(len(rows), 1) * step + _GAP_PX, width, 3), _BACKGROUND, np.uint8)
     for place, row in enumerate(rows):
         top = _GAP_PX + place * step
-        _write(sheet, row.title, top + 34, 0.5, _INK)
-        _write(sheet, row.note, top + 54, 0.38, _FAINT)
+        _write(sheet, row.title, top + 34, scale=0.5, ink=_INK)
+        _write(sheet, row.note, top + 54, scale=0.38, ink=_FAINT)
         for column, image in enumerate(row.images[:num_columns]):
             left = _TITLE_PX + column * step
             sheet[top : top + TILE_PX, left : left + TILE_PX] = _tile(image)
@@ -46,6 +46,6 @@ def _tile(image: np.ndarray) -> np.ndarray:
     )
 
 
-def _write(sheet: np.ndarray, text: str, baseline: int, scale: float, ink: tuple[int, int, int]) -> None:
+def _write(sheet: np.ndarray, text: str, baseline: int, *, scale: float, ink: tuple[int, int, int]) -> None:
     plain = text.encode("ascii", errors="replace").decode("ascii")
     cv2.putText(sheet, plain, (_GAP_PX + 2, baseline), cv2.FONT_HERSHEY_SIMPLEX, scale, ink, 1, cv2.LINE_AA)

@@ -26,7 +26,7 @@ RESULT = SampleResult(
 @pytest.fixture
 def remembered(tmp_path: Path) -> Path:
     (tmp_path / "faces.csv").write_text("face_id\n", encoding="utf-8")
-    remember(tmp_path, "align", "mark", Sample(), RESULT, items={"v/f1": "k"})
+    remember(tmp_path, "align", "mark", Sample(), result=RESULT, items={"v/f1": "k"})
     return tmp_path
 
 
@@ -70,7 +70,7 @@ def test_a_fingerprint_follows_settings_and_contents(tmp_path: Path) -> None:
 
 def test_run_whose_output_another_has_overwritten_is_forgotten(remembered: Path) -> None:
     for stage, output in (("predict-a", "one.csv"), ("predict-b", "two.csv")):
-        remember(remembered, stage, "mark", Sample(), SampleResult(num_faces=1, dropped={}, outputs=(output,)))
+        remember(remembered, stage, "mark", Sample(), result=SampleResult(num_faces=1, dropped={}, outputs=(output,)))
     forget_overwritten(remembered, "predict", ("two.csv",))
     assert read_state(remembered, "predict-a") is not None
     assert read_state(remembered, "predict-b") is None

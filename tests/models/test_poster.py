@@ -44,7 +44,7 @@ def test_stream_attention_takes_its_queries_unprojected_from_the_other_stream() 
 
 def fusion(seed: int = 0) -> CrossFusion:
     torch.manual_seed(seed)
-    module = CrossFusion(8, 6, 2, 2.0, 0.0).eval()
+    module = CrossFusion(8, 6, 2, mlp_ratio=2.0, drop_path=0.0).eval()
     # Without mixing, so that each stream's own wiring shows.
     torch.nn.init.dirac_(module.mix.weight)
     torch.nn.init.zeros_(module.mix.bias)  # type: ignore[arg-type]  # built with a bias
@@ -77,14 +77,14 @@ def test_values_come_from_the_own_stream() -> None:
 
 def test_the_mixer_is_a_linear_map_over_tokens() -> None:
     torch.manual_seed(0)
-    module = CrossFusion(8, 6, 2, 2.0, 0.0).eval()
+    module = CrossFusion(8, 6, 2, mlp_ratio=2.0, drop_path=0.0).eval()
     assert moved_tokens(module, 4) == set(range(6))
 
 
 @pytest.mark.parametrize("level", range(3))
 def test_the_pyramid_feeds_wide_from_narrow_only(level: int) -> None:
     torch.manual_seed(0)
-    block = PyramidBlock(16, 6, 2, 2.0, 0.0).eval()
+    block = PyramidBlock(16, 6, 2, mlp_ratio=2.0, drop_path=0.0).eval()
     pyramid = tuple(torch.randn(1, 6, width) for width in (16, 8, 4))
     with torch.no_grad():
         before = block(pyramid)

@@ -128,7 +128,7 @@ def test_run_without_a_mistake_says_so(project: Project) -> None:
 def test_commands_that_made_the_run_are_told_with_what_differs_from_the_built_in(project: Project) -> None:
     log_run(project.root, "train", TrainSettings(epochs=3, model={"topn": 10}), {})
     settings = EvalSettings(confusion=True)
-    remember(project.root, f"eval-{RUN_ID}-test", "mark", settings, StageResult())
+    remember(project.root, f"eval-{RUN_ID}-test", "mark", settings, result=StageResult())
     config = '[train]\nmodel_name = "sfer-mdfae"\nepochs = 3\nlr = 0.001\n'
     replace_text(project.root / RUN / "config.toml", config)
     words = words_of(project, report(project, ReportSettings()).path)
