@@ -3,6 +3,7 @@
     python benchmarks/training.py drf-msam                  # training, ours and plain, and what our loop adds
     python benchmarks/training.py sfer-mdfae --batch 16 --steps 4
     python benchmarks/training.py sfer-mdfae --inference --compile
+    python benchmarks/training.py drf-msam --profile        # what a step's processor time goes into
 
 The plain loop is what tutorials show: PNG files read by PIL, torchvision transforms a picture at a time in loader
 processes, Adam, fp32, torch's default memory format. Both get the same pictures (noise), network, batch and threads.
@@ -24,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
@@ -38,6 +40,18 @@ from fercli.models.build import build_model
 from fercli.models.specs import MODELS
 
 CLASSES = 7
+# What torch's operators are counted as, by how their names begin; the first that fits.
+KINDS = (
+    ("convolution, backward", ("aten::convolution_backward", "aten::mkldnn_convolution_backward")),
+    ("convolution, forward", ("aten::mkldnn_convolution", "aten::_convolution", "aten::_slow_conv", "aten::thnn_conv")),
+    ("batch normalisation", ("aten::native_batch_norm", "aten::cudnn_batch_norm")),
+    ("matrix products and attention", ("aten::mm", "aten::addmm", "aten::bmm", "aten::_scaled_dot", "aten::_flash")),
+    ("activations, sums and pooling", ("aten::threshold", "aten::clamp", "aten::relu", "aten::_prelu", "aten::sigmoid",
+                                       "aten::add", "aten::mul", "aten::max_pool", "aten::mean", "aten::sum")),
+    ("copies and casts", ("aten::copy_", "aten::_to_copy", "aten::fill_", "aten::cat", "aten::empty", "aten::clone")),
+    ("optimiser, running mean, clipping", ("aten::_fused", "aten::_foreach", "aten::lerp", "aten::linalg_vector_norm")),
+    ("changes of the pictures", ("aten::grid_sampler", "aten::affine_grid")),
+)  # fmt: skip
 # Steps at the start that warm caches and allocate, and are not counted.
 WARM_UP = 2
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
@@ -218,6 +232,27 @@ def measure_inference(name: str, given: argparse.Namespace) -> None:
         print(f"  compiled {given.batch / fast:.1f}: {plain / fast:.2f}x; compiling took {seconds:.0f} s")
 
 
+def measure_profile(name: str, given: argparse.Namespace) -> None:
+    """Print the shares of a training's processor time by kind of operator, and the largest operators not in a kind."""
+    spec, machine = MODELS[name], choose_machine("cpu", given.precision, given.threads)
+    form = InputFormat.of_spec(spec, size=fast_size(spec))
+    plan = with_changes(fast_plan(spec, 28_709), {"epochs": 1, "batch_size": given.batch, "objective": spec.objective})
+    our_step_s(name, plan, form, machine, given)
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        our_step_s(name, plan, form, machine, given)
+    shares: dict[str, float] = {}
+    for event in profiler.key_averages():
+        kind = next((kind for kind, names in KINDS if event.key.startswith(names)), f"other: {event.key}")
+        shares[kind] = shares.get(kind, 0.0) + event.self_cpu_time_total
+    total, known = sum(shares.values()), [kind for kind, _ in KINDS]
+    print(f"{name}, batches of {given.batch} at {form.size} pixels, {machine.precision}, share of processor time:")
+    for kind in known:
+        print(f"  {100 * shares.pop(kind, 0.0) / total:5.1f} %  {kind}")
+    print(f"  {100 * sum(shares.values()) / total:5.1f} %  everything else, most of it:")
+    for kind, seconds in sorted(shares.items(), key=lambda item: -item[1])[:4]:
+        print(f"    {100 * seconds / total:5.1f} %  {kind.removeprefix('other: ')}")
+
+
 def _endless(loader: DataLoader[tuple[Tensor, int]]) -> Iterator[tuple[Tensor, Tensor]]:
     while True:
         yield from loader  # type: ignore[misc]  # the loader stacks targets into a tensor
@@ -228,6 +263,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", choices=list(MODELS))
     parser.add_argument("--inference", action="store_true")
+    parser.add_argument("--profile", action="store_true")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--steps", type=int, default=20)
@@ -240,7 +276,9 @@ def main() -> None:
     if given.clock == "cpu":
         given.threads, given.workers = 1, 0
     torch.set_num_threads(given.threads)
-    if given.inference:
+    if given.profile:
+        measure_profile(given.model, given)
+    elif given.inference:
         measure_inference(given.model, given)
     else:
         measure_training(given.model, given)
