@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -11,6 +12,7 @@ import torch
 from fercli.core.errors import UsageError
 
 Precision = Literal["fp32", "bf16"]
+_CPUINFO = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def _best_precision(device: torch.device) -> tuple[Precision, str]:
         return "fp32", "the GPU has no bf16"
     if device.type != "cpu":
         return "fp32", "bf16 is untried on this kind of device"
-    features = torch.cpu.get_capabilities()
+    features = _processor_features()
     for feature, name in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX-512")):
         if features.get(feature):
             return "bf16", f"the processor multiplies in bf16 ({name})"
@@ -101,5 +103,13 @@ def _best_precision(device: torch.device) -> tuple[Precision, str]:
 def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
-    features = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return f"{features.get('cpu_name', 'processor')}, {os.cpu_count()} threads"
+    return f"{_processor_features().get('cpu_name', 'processor')}, {os.cpu_count()} threads"
+
+
+def _processor_features() -> Mapping[str, object]:
+    """What the processor can do; older versions of torch do not tell, but Linux does, in the same words."""
+    if hasattr(torch.cpu, "get_capabilities"):
+        return torch.cpu.get_capabilities()
+    lines = _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines() if _CPUINFO.exists() else []
+    flags = next((line.partition(":")[2] for line in lines if line.startswith("flags")), "")
+    return dict.fromkeys(flags.split(), True)

@@ -96,24 +96,19 @@ def _is_installed(name: str) -> bool:
 def _torch() -> list[Finding]:
     import torch
 
+    from fercli.learn.device import choose_machine
+
     if torch.cuda.is_available():
         device = f"cuda: {torch.cuda.get_device_name(0)}"
     elif torch.backends.mps.is_available():
         device = "mps: Apple's GPU"
     else:
         device = f"cpu, {torch.get_num_threads()} threads"
-    has_bf16 = "bf16" in torch.backends.cpu.get_cpu_capability().lower() or _cpu_has_bf16()
+    processor = choose_machine("cpu")
     return [
         Finding("device", "ok", device),
-        Finding("bf16 on the processor", "ok" if has_bf16 else "note", "yes" if has_bf16 else "no: training uses fp32"),
+        Finding("bf16 on the processor", "ok" if processor.precision == "bf16" else "note", processor.reason),
     ]
-
-
-def _cpu_has_bf16() -> bool:
-    import torch
-
-    probe = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
-    return bool(probe()) if probe else False
 
 
 def _mtcnn() -> list[Finding]:

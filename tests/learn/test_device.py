@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 import torch
 
 from fercli.core.errors import UsageError
+from fercli.learn import device
 from fercli.learn.device import Machine, choose_machine
 
 
@@ -22,6 +25,21 @@ def test_auto_precision_follows_the_processor_and_says_why(
     machine = choose_machine("cpu")
     assert machine.precision == precision
     assert word in machine.reason
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision"),
+    [("flags\t\t: fpu avx512_bf16 sse\n", "bf16"), ("flags\t\t: fpu sse\n", "fp32"), (None, "fp32")],
+    ids=["with bf16", "without", "no Linux"],
+)
+def test_older_torch_takes_the_features_from_linux(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: str | None, precision: str
+) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    monkeypatch.setattr(device, "_CPUINFO", tmp_path / "cpuinfo")
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{flags}\nprocessor\t: 1\n{flags}", encoding="utf-8")
+    assert choose_machine("cpu").precision == precision
 
 
 def test_a_machine_is_read_back_from_what_run_json_says_of_it() -> None:

@@ -1,9 +1,11 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face
+from fercli.learn.device import choose_machine
 from fercli.stages import doctor as doctor_stage
 from fercli.stages.doctor import Finding, doctor
 
@@ -20,6 +22,15 @@ def finding(name: str, project: Project | None = None) -> Finding:
 def test_machine_of_the_tests_is_well() -> None:
     problems = [one for one in doctor().findings if one.state == "problem" and one.name != "free disk"]
     assert problems == []
+
+
+@pytest.mark.parametrize(("features", "state"), [({"amx_bf16": True}, "ok"), ({}, "note")], ids=["with", "without"])
+def test_precision_is_that_of_a_training(
+    monkeypatch: pytest.MonkeyPatch, features: dict[str, bool], state: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
+    found = finding("bf16 on the processor")
+    assert (found.state, found.detail) == (state, choose_machine("cpu").reason)
 
 
 def test_both_opencv_packages_are_a_problem_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
