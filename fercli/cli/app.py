@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import io
 import os
 import sys
 import traceback
@@ -101,6 +102,9 @@ GROUPS: dict[str, Group] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    # A console or log of an older encoding lacks signs such as the tick; a question mark there ends nothing.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     sys.exit(run(words))
 
 
@@ -258,9 +262,11 @@ def _own_bug(error: Exception) -> FerError:
         from pathlib import Path
 
         return storage_error(error, Path(os.fsdecode(error.filename)))
-    if isinstance(error, MemoryError):
+    # Torch has errors of its own: a class on a GPU, words alone on the processor.
+    name, text = type(error).__name__, str(error)
+    if isinstance(error, MemoryError) or name == "OutOfMemoryError" or "can't allocate memory" in text:
         return FerError("out of memory", hint="Close other programs, or lower --batch-size or --workers.")
     return FerError(
-        f"this is a mistake in fercli, not yours: {type(error).__name__}: {error}",
+        f"this is a mistake in fercli, not yours: {name}: {text}",
         hint="Please report it with what --debug shows; nothing was lost.",
     )

@@ -41,7 +41,7 @@ def show_result(
 
 
 def json_object(command: str, result: StageResult | None, root: Path | None, error: FerError | None = None) -> str:
-    """The one object of `--json`, schema `fer.<command>/1`; the stage's own counts stand under `result`."""
+    """The one object of `--json`, schema `fer.<command>/1`, in ASCII; the stage's own counts stand under `result`."""
     return json.dumps(
         {
             "schema": f"fer.{command.replace(' ', '.')}/1",
@@ -52,7 +52,6 @@ def json_object(command: str, result: StageResult | None, root: Path | None, err
             "warnings": list(result.warnings) if result else [],
             "error": {"message": error.message, "hint": error.hint, "exit_code": error.exit_code} if error else None,
         },
-        ensure_ascii=False,
         indent=2,
     )
 

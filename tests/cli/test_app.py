@@ -1,6 +1,7 @@
 import dataclasses
 import inspect
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -113,8 +114,42 @@ def test_a_mistake_of_ours_is_told_from_one_of_the_user(monkeypatch: pytest.Monk
         run_fer("init", tmp_path, "--preset", "scfed", "--debug")
 
 
-def test_options_of_other_tools_are_understood(tmp_path: Path) -> None:
+class OutOfMemoryError(RuntimeError):
+    """Named as torch names the error of a GPU."""
 
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried ..."),
+    ],
+    ids=["python", "gpu", "torch"],
+)
+def test_want_of_memory_is_no_mistake_of_ours(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def run_out(*_words: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr("fercli.cli.init.run_init", run_out)
+    code, _, err = run_fer("init", tmp_path, "--preset", "scfed")
+    assert (code, err.splitlines()[0]) == (1, "fer: out of memory")
+    assert "--batch-size" in err
+
+
+def test_output_of_another_encoding_gets_question_marks_and_json_keeps_every_letter(tmp_path: Path) -> None:
+    run_fer("init", tmp_path / "Schüler", "--classes", "fröhlich,müde")
+    words = [sys.executable, "-m", "fercli", "init", str(tmp_path / "Schüler"), "--classes", "fröhlich,müde"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(words, capture_output=True, env=environment, check=False)
+    assert (done.returncode, done.stdout.startswith(b"? init: nothing to do")) == (0, True), done.stderr
+    done = subprocess.run([*words, "--json"], capture_output=True, env=environment, check=False)
+    assert Path(json.loads(done.stdout)["project"]).name == "Schüler"
+
+
+def test_options_of_other_tools_are_understood(tmp_path: Path) -> None:
     run_fer("init", tmp_path, "--classes", "a,b")
     code, _, err = run_fer("align", "-p", tmp_path, "--imgsz=100")
     assert (code, "'size' cannot be '100'" in err) == (2, True)
