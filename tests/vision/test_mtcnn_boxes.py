@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fercli.vision.mtcnn_boxes import keep_greedy, keep_mtcnn, overlap_matrix, propose, refine, squared
+from fercli.vision.mtcnn_boxes import Overlap, keep_greedy, keep_mtcnn, overlap_matrix, propose, refine, squared
 
 # Each overlaps the next by 0.6 of the union (5 wide steps of 20): a chain.
 CHAIN = np.array([[0.0, 0, 20, 20], [5, 0, 25, 20], [10, 0, 30, 20]])
@@ -46,8 +46,21 @@ def test_box_without_area_overlaps_nothing() -> None:
     assert overlap_matrix(np.zeros((1, 4)), np.array([[-1.0, -1, 1, 1]])) == 0
 
 
-def test_greedy_spares_a_box_whose_only_rival_has_fallen() -> None:
-    np.testing.assert_array_equal(keep_greedy(CHAIN, 0.5, "union"), [True, False, True])
+@pytest.mark.parametrize("overlap", ["union", "min"])
+def test_greedy_spares_a_box_whose_only_rival_has_fallen(overlap: Overlap) -> None:
+    # Three quarters of the smaller box, 0.6 of the union; the first and the last share half of a box.
+    np.testing.assert_array_equal(keep_greedy(CHAIN, 0.55, overlap), [True, False, True])
+
+
+@pytest.mark.parametrize("overlap", ["union", "min"])
+def test_greedy_keeps_what_clashes_with_nothing_kept_and_nothing_else(overlap: Overlap) -> None:
+    rng = np.random.default_rng(1)
+    corners = rng.uniform(0, 200, (700, 2))
+    boxes = np.concatenate([corners, corners + rng.uniform(10, 60, (700, 2))], axis=1)
+    clashes = np.triu(overlap_matrix(boxes, boxes, overlap) > 0.4, k=1)
+    kept = keep_greedy(boxes, 0.4, overlap)
+    assert not clashes[np.ix_(kept, kept)].any()
+    assert clashes[kept].any(axis=0)[~kept].all()
 
 
 def test_mtcnns_suppression_counts_fallen_rivals_too() -> None:
