@@ -99,19 +99,19 @@ class _Fit:
             with stop_request() as is_stopping:
                 while not stop and not self._ended():
                     stop = self._train_epoch(is_stopping)
-                    if not stop:
+                    if self.standing.step == self.steps_per_epoch:
                         self._end_epoch()
         except CheckError:
             self.keeper.write_weights(self.standing.history)
             raise
         self._save()
-        if stop:
+        if stop and not self._ended():
             return self._result("interrupted", stop, state is not None)
         self.keeper.finish()
         return self._result("finished", self._ended(), state is not None)
 
     def _train_epoch(self, is_stopping: Callable[[], bool]) -> str:
-        """Go through the rest of the epoch; why it was broken off, or nothing."""
+        """Go through the rest of the epoch; why the training is to stop after the last step, or nothing."""
         standing = self.standing
         orders = self._batches(standing.epoch)[standing.step :]
         self.step_maker.begin_epoch(standing.epoch)
@@ -132,12 +132,11 @@ class _Fit:
             cpu_now = time.process_time()
             standing.cpu_s, cpu_before = standing.cpu_s + cpu_now - cpu_before, cpu_now
             self._show(loss / len(order))
-            if standing.step < self.steps_per_epoch:
-                if stops or late:
-                    return "interrupted" if stops else "time limit"
-                if self.keeper.unsaved_s > _SAVE_EVERY_S:
-                    self._save()
-                    asked_at = time.monotonic()
+            if stops or late:
+                return "interrupted" if stops else "time limit"
+            if standing.step < self.steps_per_epoch and self.keeper.unsaved_s > _SAVE_EVERY_S:
+                self._save()
+                asked_at = time.monotonic()
         return ""
 
     def _end_epoch(self) -> None:

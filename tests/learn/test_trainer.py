@@ -215,6 +215,31 @@ def test_time_limit_saves_and_the_next_call_goes_on(tmp_path: Path) -> None:
     assert_same_training(tmp_path / "whole", tmp_path / "cut")
 
 
+@pytest.mark.parametrize(
+    ("stop", "num_epochs"),
+    [
+        ({"time_limit_s": 1e-9}, 1),
+        # It comes after the first step, and ends the second.
+        ({"progress": Watcher(1, lambda: signal.raise_signal(signal.SIGINT))}, 2),
+    ],
+    ids=["clock", "signal"],
+)
+def test_epoch_of_one_step_can_be_stopped_and_is_whole(
+    tmp_path: Path, stop: dict[str, object], num_epochs: int
+) -> None:
+    how = plan(epochs=3, batch_size=64)
+    train(tmp_path / "whole", how, num=24)
+    result = train(tmp_path / "cut", how, num=24, **stop)
+    assert (result.status, len(result.history)) == ("interrupted", num_epochs)
+    assert len(train(tmp_path / "cut", how, num=24).history) == 3
+    assert_same_training(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_training_whose_last_step_was_the_limit_is_finished(tmp_path: Path) -> None:
+    result = train(tmp_path, plan(epochs=1, batch_size=64), num=24, time_limit_s=1e-9)
+    assert (result.status, result.reason) == ("finished", "all epochs done")
+
+
 def test_patience_ends_a_training_that_no_longer_improves(tmp_path: Path) -> None:
     result = train(tmp_path, plan(epochs=50, lr=0.0, patience=2))
     assert len(result.history) == 3
