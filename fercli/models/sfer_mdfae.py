@@ -67,6 +67,9 @@ class TopRegionAttention(nn.Module):
     The chosen regions are a mask on the full score matrix rather than gathered keys: the numbers are the same, and at
     7x7 copying 15 regions for each of 49 costs more than the 49 x 49 product.
 
+    The convolution starts as the identity, of which the paper says nothing: kernels drawn at random would smear each
+    value over 25 patches, and the CAM of the map with it, before anything is learnt.
+
     Args:
         channels: of the map; 512 gives 1,063,936 parameters.
         regions: m; height and width of the map must be divisible by it.
@@ -101,6 +104,10 @@ class TopRegionAttention(nn.Module):
         self.qkv = nn.Linear(channels, 3 * channels)
         self.project = nn.Linear(channels, channels)
         self.local = None if local_encoding == "none" else nn.Conv2d(channels, channels, 5, 1, 2, groups=channels)
+        if self.local is not None:
+            nn.init.dirac_(self.local.weight, groups=channels)
+            assert self.local.bias is not None
+            nn.init.zeros_(self.local.bias)
 
     def forward(self, x_BCHW: Float[Tensor, "batch channels height width"]) -> Tensor:
         """A map of the same shape.

@@ -40,16 +40,14 @@ class Course:
 
 COURSES = {
     "drf-msam": Course(48, 200, 12, 4e-3),
-    # Figure 8 of its paper shows two maps: of the last stage (column II) and of KROA behind it (column IV). KROA mixes
-    # places by design, each patch with 15 of 49 regions and 25 neighbours: alone it gave 1.3 to 1.4 in five trainings,
-    # the stage 2.7 to 2.9. What is held to the bound is the mean of both.
+    # Figure 8 of its paper shows two maps: of KROA (column IV) and of the last stage before it (column II).
     "sfer-mdfae": Course(
         112,
         150,
         8,
         3e-3,
         {"widths": (16, 24, 32, 64), "blocks": (1, 1, 1, 1)},
-        layers=("backbone.stages.3", "kroa"),
+        layers=("kroa", "backbone.stages.3"),
     ),
     "sfernet": Course(
         128,
@@ -77,9 +75,10 @@ def test_a_trained_network_looks_at_brows_eyes_and_mouth(name: str) -> None:
     # One of six by chance; what a network looks at that recognises nothing means nothing.
     assert accuracy > 0.8
     layers = course.layers or (MODELS[name].cam_layer,)
-    cams = [compute_cams(model, layer, images, classes, token_grid=course.grid) for layer in layers]
-    assert all(inside_to_outside(cam) > 1.2 for cam in cams)
-    assert inside_to_outside(np.mean(cams, axis=0)) > 1.5
+    assert MODELS[name].cam_layer in layers
+    for layer in layers:
+        cams = compute_cams(model, layer, images, classes, token_grid=course.grid)
+        assert inside_to_outside(cams) > 1.5, layer
 
 
 def test_what_moves_are_brows_eyes_and_mouth() -> None:

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -44,11 +45,20 @@ def attend_by_hand(module: TopRegionAttention, x: Tensor, *, root: float, before
     return (result if before else result + local).T.reshape(channels, height, width)
 
 
+def drawn_attention(**options: Any) -> TopRegionAttention:
+    """KROA of 8 channels and 2 heads with nothing left as it starts, its local kernel above all."""
+    module = TopRegionAttention(8, num_heads=2, **options)
+    if module.local is not None:
+        torch.nn.init.normal_(module.local.weight)
+        torch.nn.init.normal_(module.local.bias)
+    return module
+
+
 @pytest.mark.parametrize("topn", [1, 3, 9])
 @pytest.mark.parametrize(("height", "width"), [(3, 3), (6, 6), (6, 9)], ids=["3x3", "6x6", "6x9"])
 def test_kroa_is_the_per_query_definition(topn: int, height: int, width: int) -> None:
     torch.manual_seed(topn)
-    module = TopRegionAttention(8, regions=3, topn=topn, num_heads=2)
+    module = drawn_attention(regions=3, topn=topn)
     x = torch.randn(2, 8, height, width)
     with torch.no_grad():
         expected = torch.stack([attend_by_hand(module, one, root=2.0, before=False) for one in x])
@@ -62,7 +72,7 @@ def test_kroa_is_the_per_query_definition(topn: int, height: int, width: int) ->
 )
 def test_kroa_is_the_per_query_definition_for_any_grid(regions: int, height: int, width: int, topn: int) -> None:
     torch.manual_seed(regions)
-    module = TopRegionAttention(8, regions=regions, topn=topn, num_heads=2)
+    module = drawn_attention(regions=regions, topn=topn)
     x = torch.randn(8, height, width)
     with torch.no_grad():
         expected = attend_by_hand(module, x, root=2.0, before=False)
@@ -81,11 +91,18 @@ def test_a_map_that_regions_do_not_divide_is_refused() -> None:
 )
 def test_kroa_options_are_the_per_query_definition(option: dict[str, str], root: float, before: bool) -> None:
     torch.manual_seed(0)
-    module = TopRegionAttention(8, regions=3, topn=2, num_heads=2, **option)  # type: ignore[arg-type]  # one of its words
+    module = drawn_attention(regions=3, topn=2, **option)
     x = torch.randn(8, 6, 6)
     with torch.no_grad():
         expected = attend_by_hand(module, x, root=root, before=before)
         torch.testing.assert_close(module(x[None])[0], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_local_encoding_starts_as_the_values_themselves() -> None:
+    module = TopRegionAttention(8, regions=3, topn=2, num_heads=2)
+    values = torch.randn(2, 8, 6, 6)
+    assert module.local is not None
+    assert torch.equal(module.local(values), values)
 
 
 def test_all_regions_are_full_attention() -> None:
