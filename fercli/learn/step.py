@@ -14,7 +14,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from fercli.core.errors import CheckError
+from fercli.core.errors import CheckError, UsageError
 from fercli.data.mixing import mix
 from fercli.data.seeding import derive_seed, generator_for
 from fercli.data.transforms import Augmentation, InputFormat, augment
@@ -96,6 +96,7 @@ class StepMaker:
 
         Raises:
             CheckError: the loss is no number.
+            UsageError: the batch, or a part of it, is one face, and the network needs several.
         """
         self.last_lr = lr_at(self.plan, epoch * self.steps_per_epoch + step, self.steps_per_epoch)
         set_lr(self.optimizer, self.last_lr)
@@ -158,13 +159,26 @@ class StepMaker:
             # Dropout and drop path draw from torch's global generator.
             torch.manual_seed(derive_seed(self.seed, "network", epoch, step, number, *self._own()))
             with self._exchange(is_last=number == len(parts) - 1):
-                with self.machine.autocast():
-                    loss, logits_BK = self.learner(images, learnt)
+                loss, logits_BK = self._judge(images, learnt)
                 loss = loss * (len(images) / len(image_BCHW))
-                (loss * share).backward()
+                (loss * share).backward()  # type: ignore[no-untyped-call]  # not in torch's stub
             mean_loss += loss.detach()
             logits.append(logits_BK.detach())
         return mean_loss, torch.cat(logits)
+
+    def _judge(self, image_BCHW: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss and logits in the chosen precision."""
+        try:
+            with self.machine.autocast():
+                loss, logits_BK = self.learner(image_BCHW, targets)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise UsageError(
+                "one face alone has no batch statistics, which this network is normalised by",
+                hint="Take another --batch-size, or a smaller --set accumulate.",
+            ) from error
+        return loss, logits_BK
 
     def _exchange(self, *, is_last: bool) -> AbstractContextManager[None]:
         """Processes average their gradients once a batch, with its last part."""

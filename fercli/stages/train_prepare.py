@@ -69,13 +69,18 @@ def read_crops(
     """Samples and crops of train and of val, and the faces whose crops cannot be read.
 
     Raises:
-        InputError: fewer than two crops to train on can be read.
+        InputError: fewer than two crops to train on can be read, or are more than one grey.
     """
     train, train_faces, train_failures = _faces(prepared.train, prepared, settings, progress)
     val, val_faces, val_failures = _faces(prepared.val, prepared, settings, progress)
-    if len(train) < 2:
-        first = (train_failures + val_failures)[0]
+    if len(train) < 2 and train_failures:
+        first = train_failures[0]
         raise InputError(f"no crop can be read: {first.item}: {first.reason}", hint="Run: fer align --force")
+    if len(train) < 2:
+        raise InputError(
+            f"{len(prepared.train) - len(train)} of {len(prepared.train)} faces to train on are flat pictures",
+            hint="See: fer check images",
+        )
     return (train, train_faces), (val, val_faces), train_failures + val_failures
 
 

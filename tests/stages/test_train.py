@@ -220,6 +220,21 @@ def test_paper_recipe_leaves_flat_crops_out(project: Project) -> None:
     assert train(project, quick()).num_train == 24
 
 
+def test_nothing_but_flat_crops_says_so(project: Project) -> None:
+    pack = project.root / "faces" / "pack.npy"
+    np.save(pack, np.full_like(np.load(pack), 128))
+    with pytest.raises(InputError, match="24 of 24 faces to train on are flat"):
+        train(project, quick(is_equalised=True))
+    assert not list_runs(project.root)
+
+
+@pytest.mark.parametrize("changes", [{"batch_size": 1}, {"batch_size": 8, "accumulate": 8}], ids=["batch", "part"])
+def test_batch_of_one_face_is_refused_where_norms_need_more(project: Project, changes: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match="one face alone has no batch statistics") as caught:
+        train(project, quick(**changes))
+    assert "--batch-size" in caught.value.hint
+
+
 def test_soft_targets_train(project: Project) -> None:
     assert train(project, quick(targets="soft")).status == "finished"
 
