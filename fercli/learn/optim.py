@@ -93,7 +93,8 @@ class SharpnessAware:
     def climb(self) -> None:
         """Move the weights by rho * gradient / |gradient| and drop the gradient."""
         moved = [parameter for parameter in self.model.parameters() if parameter.grad is not None]
-        norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in moved if parameter.grad is not None])
+        lengths = [parameter.grad.norm() for parameter in moved if parameter.grad is not None]
+        norm = torch.stack(lengths).norm()
         self._climbed = [(parameter, parameter.detach().clone()) for parameter in moved]
         for parameter in moved:
             assert parameter.grad is not None
