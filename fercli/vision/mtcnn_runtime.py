@@ -48,21 +48,28 @@ def choose_device(name: str = "auto", *, mode: str = "fast") -> str:
     if name == "auto":
         if torch.cuda.is_available():
             return "cuda"
-        name = OPENVINO if mode == "fast" and find_spec(OPENVINO) else "cpu"
+        name = OPENVINO if mode == "fast" and _has_openvino() else "cpu"
     if name.partition(":")[0] != OPENVINO:
         return str(torch_device(name))
     if mode == "exact":
         raise UsageError(
             f"device '{name}' has no exact mode, which is float arithmetic of torch", hint="Use --device cpu."
         )
-    if not find_spec(OPENVINO):
-        raise UsageError(f"device '{name}' needs the package openvino, which is not installed", hint=_INSTALL)
+    if not _has_openvino():
+        raise UsageError(
+            f"device '{name}' needs the package openvino, 2025.0 or later, which is not installed", hint=_INSTALL
+        )
     from fercli.vision.mtcnn_openvino import best_precision
 
     precision = name.partition(":")[2] or best_precision()
     if precision not in ("f32", "bf16"):
         raise UsageError(f"device '{name}' cannot be used", hint="OpenVINO computes in openvino:f32 or openvino:bf16.")
     return f"{OPENVINO}:{precision}"
+
+
+def _has_openvino() -> bool:
+    # Other packages bring older versions, which keep their operations elsewhere.
+    return bool(find_spec(OPENVINO) and find_spec(f"{OPENVINO}.opset13"))
 
 
 def make_networks(device: str, num_threads: int | None = None) -> Networks:
