@@ -80,11 +80,19 @@ def test_unknown_run_is_refused(tmp_path: Path) -> None:
         find_run(tmp_path, "x")
 
 
-@pytest.mark.parametrize("text", ["{", '{"schema": "other"}', '{"schema": "fer.run/1", "status": "failed"}'])
-def test_damaged_record_is_refused_by_name_but_passed_over_in_lists(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "cannot be read"),
+        ('{"schema": "other"}', "is no fer.run/1 record"),
+        ('{"schema": "fer.run/1", "status": "failed"}', "lacks a field: .*run_id"),
+    ],
+    ids=["no JSON", "other", "field"],
+)
+def test_damaged_record_is_refused_by_name_but_passed_over_in_lists(tmp_path: Path, text: str, message: str) -> None:
     folder = create_run_folder(tmp_path, "a")
     (folder / "run.json").write_text(text, encoding="utf-8")
-    with pytest.raises(ProjectError, match=r"run\.json"):
+    with pytest.raises(ProjectError, match=rf"run\.json' {message}"):
         read_run(folder)
     assert list_runs(tmp_path) == []
 

@@ -69,6 +69,14 @@ def test_a_damaged_table_names_the_place(tmp_path: Path, change: tuple[str, str]
         read_table(path, Subject)
 
 
+def test_table_of_another_encoding_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "subjects.csv"
+    path.write_bytes(table_text([Subject("Zoë", "csv", 7, 2, "a", "a/f1-0")], Subject).encode("cp1252"))
+    with pytest.raises(TableError, match=r"subjects\.csv: not UTF-8 text") as caught:
+        read_table(path, Subject)
+    assert "UTF-8 CSV" in caught.value.hint
+
+
 def test_a_status_outside_its_closed_choice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "faces.csv"
     path.write_text(table_text([Face("a/f1-0", "a/f1", "a")], Face).replace(",ok,", ",lost,"), encoding="utf-8")

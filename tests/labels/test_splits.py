@@ -143,7 +143,7 @@ def test_more_folds_than_subjects_are_refused() -> None:
 
 
 def test_one_fold_is_refused() -> None:
-    with pytest.raises(InputError, match="1 folds"):
+    with pytest.raises(InputError, match=r"1 folds with val \S+ cannot be made"):
         make_folds(classroom(6), 1)
 
 

@@ -1,4 +1,7 @@
+import shutil
+import sysconfig
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +12,7 @@ from fercli.learn.compiling import Work, check_still_compiles, decide_compilatio
 from fercli.learn.device import Machine
 from tests.learn.drawn import MACHINE
 
+HAS_COMPILER = shutil.which("g++") and (Path(sysconfig.get_paths()["include"]) / "Python.h").exists()
 LONG = Work(macs=6_300_000_000, num_images=1_000_000)
 
 
@@ -72,6 +76,6 @@ def test_auto_leaves_other_devices_alone() -> None:
 
 
 @pytest.mark.slow  # a real compiler
-def test_this_machine_compiles_or_says_why() -> None:
-    failure = find_failure("cpu")
-    assert failure == "" or "compile" in failure
+@pytest.mark.skipif(not HAS_COMPILER, reason="no g++, or no headers of Python")
+def test_machine_with_a_compiler_compiles() -> None:
+    assert find_failure("cpu") == ""

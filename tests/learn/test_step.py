@@ -65,7 +65,7 @@ def test_clipped_gradient_moves_no_further_than_its_norm() -> None:
     moved = sum(
         float((value.detach() - old).square().sum()) for value, old in zip(step.model.parameters(), start, strict=True)
     )
-    assert moved**0.5 == pytest.approx(0.01, rel=1e-3) or moved**0.5 < 0.01
+    assert 0 < moved**0.5 < 0.01 * 1.001
 
 
 def test_loss_that_runs_away_stops_and_one_bad_epoch_does_not() -> None:

@@ -164,6 +164,20 @@ def test_single_broken_file_is_an_error(project: Project, tmp_path: Path) -> Non
     assert project.rows(Video) == []
 
 
+def test_several_broken_files_alone_are_an_error_that_names_the_first(project: Project, tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.mp4", "b.mp4")]
+    for path in paths:
+        path.touch()
+    with pytest.raises(MediaError, match=r"none of the files could be added; .*a\.mp4: .*is empty"):
+        add(project, COPY, paths)
+    assert project.rows(Video) == []
+
+
+def test_no_path_is_nothing_to_add(project: Project) -> None:
+    with pytest.raises(UsageError, match="nothing to add"):
+        add(project, COPY, [])
+
+
 def test_missing_file_is_an_error(project: Project, tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"gone\.mp4: no file or folder of this name"):
         add(project, COPY, [tmp_path / "gone.mp4"])

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fercli.core.errors import MissingStageError
+from fercli.core.errors import MissingStageError, UsageError
 from fercli.core.project import Project, open_project
 from fercli.core.rows import Face, Label, SplitRow, Vote
 from fercli.core.tables import write_table
@@ -68,6 +68,16 @@ def test_training_copies_are_left_out_in_a_split_of_another_name(project: Projec
     assert (result.num_dropped, result.new_split) == (1, "default-deduplicated")
     assert parts["train"][0] not in {row.face_id for row in project.split_rows("default-deduplicated")}
     assert check_leakage(project, CheckLeakageSettings(split="default-deduplicated")).failed_checks == ()
+
+
+def test_split_of_the_users_own_is_not_overwritten_by_one_without_copies(project: Project) -> None:
+    parts = sides(project)
+    copy_crop(project, parts["train"][0], parts["test"][0])
+    split(project, SplitSettings(name="default-deduplicated"))
+    before = project.split_path("default-deduplicated").read_bytes()
+    with pytest.raises(UsageError, match="there is another split 'default-deduplicated'"):
+        check_leakage(project, CheckLeakageSettings(split="default", drop_duplicates=True))
+    assert project.split_path("default-deduplicated").read_bytes() == before
 
 
 def test_nearly_identical_picture_is_a_warning(project: Project) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from fercli.core.errors import CheckError, InputError, MissingStageError, UsageError
+from fercli.core.errors import CheckError, InputError, MissingStageError, ProjectError, UsageError
 from fercli.core.project import Project, create_project, open_project
 from fercli.core.rows import Face, Label, Vote
 from fercli.stages.labels_import import LabelsImportSettings, labels_import
@@ -108,6 +108,19 @@ def test_names_that_several_videos_share_are_told(project: Project, tmp_path: Pa
     with pytest.raises(InputError, match="none of its items") as caught:
         labels_import(project, AUTO, [path])
     assert "Several videos have a face called 'f000000-0.png'" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("imports.json", "import again"), ("annotators.json", "annotators cannot be told apart")]
+)
+def test_damaged_archive_is_named_and_no_vote_changes(project: Project, tmp_path: Path, name: str, hint: str) -> None:
+    labels_import(project, AUTO, [write_votes(tmp_path / "one.csv", {face(0, 0): "hh"})])
+    votes = project.rows(Vote)
+    (project.root / "labels" / "imports" / name).write_text('[["', encoding="utf-8")
+    with pytest.raises(ProjectError, match=rf"{name}' is damaged") as caught:
+        labels_import(project, AUTO, [write_votes(tmp_path / "two.csv", {face(0, 1): "nn"})])
+    assert hint in caught.value.hint
+    assert project.rows(Vote) == votes
 
 
 def test_bad_file_beside_a_good_one_is_a_failure(project: Project, tmp_path: Path) -> None:

@@ -199,6 +199,7 @@ def test_openvino_finds_the_faces_and_torch_judges_them(project: Project, video:
     for device in ("cpu", "openvino:f32"):
         predict(project, PredictSettings(out=("csv",), device=device), [str(video)])
         tables.append(rows(project, "two-pupils.csv"))
+    assert len(tables[0]) == 12
     for here, there in zip(*tables, strict=True):
         assert (there["face_id"], there["track"]) == (here["face_id"], here["track"])
         for column in ("left", "top", "width", "height"):

@@ -1,5 +1,6 @@
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,12 @@ def test_too_few_subjects_are_refused_with_the_number_needed(tmp_path: Path, num
 
 def test_two_subjects_can_be_train_and_test(tmp_path: Path) -> None:
     assert set(split(labelled(tmp_path, 2), SplitSettings(ratios=(0.8, 0.0, 0.2))).parts) == {"train", "test"}
+
+
+def test_labels_of_which_none_is_usable_are_told(project: Project) -> None:
+    project.write_rows([replace(label, label="", status="tie") for label in project.rows(Label)], Label)
+    with pytest.raises(InputError, match="no usable face has a label"):
+        split(project, SplitSettings())
 
 
 def test_faces_without_subjects_name_the_stage_that_is_missing(project: Project) -> None:
