@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from fercli.cli.options import Call
 from fercli.core.errors import CheckError, FerError
-from fercli.core.runs import find_run, list_runs
+from fercli.core.runs import RunRecord, list_runs
 from fercli.stages.train import train
 from fercli.stages.train_result import TrainResult, record_result, stopped_by_clock
 from fercli.stages.train_settings import TrainSettings, given_text, read_settings
@@ -37,13 +38,13 @@ def train_in_processes(call: Call, settings: TrainSettings, resume: str) -> Trai
     planned = train(call.project, settings, resume=resume, force=call.force, dry_run=True)
     if planned.is_unchanged or call.dry_run:
         return planned
-    before = {run.run_id for run in list_runs(call.project.root) if run.record.status == "finished"}
+    before = {run.run_id: run.record for run in list_runs(call.project.root)}
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.toml"
         config.write_text(given_text(settings), encoding="utf-8")
         words = [str(call.project.root), str(config), resume, "force" if call.force else ""]
         code = _run_workers(settings.procs, words)
-    return _outcome(call, before, code, resume)
+    return _outcome(call, before, code)
 
 
 def work(words: list[str]) -> int:
@@ -89,11 +90,11 @@ def _run_workers(num: int, words: list[str]) -> int:
         signal.signal(signal.SIGTERM, before)
 
 
-def _outcome(call: Call, before: set[str], code: int, resume: str) -> TrainResult:
-    runs = [run for run in list_runs(call.project.root) if run.run_id not in before]
-    run = find_run(call.project.root, resume) if resume else runs[-1] if runs else None
-    if run is None:
+def _outcome(call: Call, before: Mapping[str, RunRecord], code: int) -> TrainResult:
+    runs = [run for run in list_runs(call.project.root) if run.record != before.get(run.run_id)]
+    if not runs:
         raise FerError(f"the training processes ended with code {code}", hint="What they said stands above.")
+    run = runs[-1]
     result = record_result(run.folder, run.record)
     if run.status == "finished":
         return result

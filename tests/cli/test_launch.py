@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -5,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from fercli.core.project import Project
+from fercli.core.runs import read_run, write_record
 from fercli.data.dataset import load_crops, make_reader
 from fercli.learn.device import Machine
 from fercli.learn.evaluate import validate
 from fercli.learn.predict import load_run_model
+from fercli.stages.train import train
 from fercli.stages.train_prepare import prepare
 from tests.cli.run import run_fer
 from tests.learn.drawn import FORM
@@ -45,3 +48,14 @@ def test_two_processes_make_one_run_whose_figures_one_process_finds_again(projec
 def test_dry_run_starts_no_process(project: Project) -> None:
     code, out, _ = run_fer(*TOGETHER, "--dry-run", "-p", project.root)
     assert (code, json.loads(out)["result"]["is_dry_run"]) == (0, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gloo")
+@pytest.mark.parametrize("resumes", [False, True], ids=["new", "resumed"])
+def test_processes_that_began_no_run_are_not_told_by_an_older_one(project: Project, resumes: bool) -> None:
+    stopped = train(project, quick(time_limit_s=0.001)).run
+    record = read_run(project.root / "runs" / stopped).record
+    write_record(project.root / "runs" / stopped, dataclasses.replace(record, reason="interrupted"))
+    (project.root / "faces" / "pack.npy").unlink()
+    code, _, err = run_fer(*TOGETHER, *(("--resume", stopped) if resumes else ()), "-p", project.root)
+    assert (code, "fer: the training processes ended with code 1" in err) == (1, True), err
