@@ -20,10 +20,10 @@ from fercli.vision.mtcnn_scales import WINDOW_PX, level_scales
 # mtcnn's pyramid begins at 1 and shrinks by 0.709; its networks find faces down to half the size asked for, so fewer
 # and smaller levels lose none: on drawn classes down to 13 pixels and on photographs, each face above 0.9 was found.
 _LARGEST_SCALE, _PYRAMID_FACTOR = 0.85, 0.62
-# mtcnn: 0.6 and 0.7. Half as many windows for RNet (0.8 spares a sixth more, and loses faces of 13 pixels), and fewer
-# for ONet: its second look lifts true faces, and false ones too, which RNet must keep out. At 0.8 each face of `exact`
-# above 0.9 was found in drawn classes, photographs and videos.
-_THRESHOLDS = (0.75, 0.8)
+# mtcnn: 0.6 and 0.7. Few windows for RNet (at 0.85 no face was lost, at 0.9 three of a video), and fewer for ONet: its
+# second look lifts true faces, and false ones too, which RNet must keep out. At 0.8 each face of `exact` above 0.9 was
+# found in drawn classes, photographs and videos.
+_THRESHOLDS = (0.8, 0.8)
 _WORTH_A_SECOND_LOOK, _SURE = 0.2, 0.97
 # Levels below this go to PNet together: nine calls a picture become four.
 _SMALL_LEVEL_PX = 40_000
