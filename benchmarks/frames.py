@@ -1,7 +1,7 @@
 """Frame selection beside PyAV's bare decoder, scenedetect and Katna: CPU seconds in one run, as a table.
 
     python benchmarks/frames.py                    # draws a film of known cuts, makes the peers' environments
-    python benchmarks/frames.py --skip katna --repeat 1
+    python benchmarks/frames.py --methods kmeans --repeat 1
     python benchmarks/frames.py --memory           # peak memory along a 20-minute 4K film
 
 Each contender runs in a process of its own, a peer in an environment made from PyPI, and tells the CPU time of its work
@@ -22,14 +22,16 @@ from fractions import Fraction
 from pathlib import Path
 
 SIZE, FPS, SECONDS, NUM_SHOTS = (1920, 1080), 30, 60, 12
-PEERS = {"scenedetect": ("scenedetect", "opencv-python-headless"), "katna": ("katna",)}
+PEERS = {"scenedetect": ("scenedetect==0.7.2", "opencv-python-headless"), "katna": ("katna==0.9.2",)}
+# Our methods, and what stands beside each.
+METHODS = {"every": "bare", "change": "bare", "scene": "scenedetect", "kmeans": "katna"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "fercli-frames")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--skip", nargs="*", default=[], choices=list(PEERS))
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--contender", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -42,28 +44,31 @@ def main() -> None:
     if arguments.memory:
         show_memory(arguments.folder)
     else:
-        compare(arguments.folder, arguments.repeat, arguments.skip)
+        compare(arguments.folder, arguments.repeat, arguments.methods)
 
 
-def compare(folder: Path, repeat: int, skip: list[str]) -> None:
+def compare(folder: Path, repeat: int, methods: list[str]) -> None:
     film = draw_film(folder / "cuts.mp4")
-    pythons = {name: environment(folder / name, packages) for name, packages in PEERS.items() if name not in skip}
-    ours = {method: best("ours", film, method, repeat=repeat) for method in ("every", "change", "scene", "kmeans")}
-    rows = []
-    for method in ("every", "change"):
-        kept = ",".join(map(str, ours[method]["frames"]))
-        rows.append((method, ours[method], "PyAV, bare", best("bare", film, kept, repeat=repeat)))
-    if pythons.get("scenedetect"):
-        peer = best("scenedetect", film, python=pythons["scenedetect"], repeat=repeat)
-        rows.append(("scene", ours["scene"], "scenedetect, content detector", peer))
-    if pythons.get("katna"):
-        peer = best("katna", film, str(folder / "katna-frames"), python=pythons["katna"], repeat=1)
-        rows.append(("kmeans", ours["kmeans"], "Katna", peer))
     print("| method | ours, CPU s | peer | its CPU s | peer / ours | what was found |")
     print("|---|---|---|---|---|---|")
-    for method, our, name, peer in rows:
+    for method in methods:
+        our = best("ours", film, method, repeat=repeat)
+        name, peer = beside(method, our, film, folder, repeat)
         ratio = peer["cpu_s"] / our["cpu_s"]
-        print(f"| `{method}` | {our['cpu_s']:.2f} | {name} | {peer['cpu_s']:.2f} | {ratio:.2f} | {found(our, peer)} |")
+        print(f"| `{method}` | {our['cpu_s']:.2f} | {name} | {peer['cpu_s']:.2f} | {ratio:.2f} | {found(our, peer)} |",
+              flush=True)  # fmt: skip
+
+
+def beside(method: str, our: dict, film: Path, folder: Path, repeat: int) -> tuple[str, dict]:
+    """The peer of a method, and its answer."""
+    name = METHODS[method]
+    if name == "bare":
+        return "PyAV, bare", best("bare", film, ",".join(map(str, our["frames"])), repeat=repeat)
+    python = environment(folder / name, PEERS[name])
+    if name == "scenedetect":
+        return "scenedetect, content detector", best("scenedetect", film, python=python, repeat=repeat)
+    # Minutes a run.
+    return "Katna", best("katna", film, str(folder / "katna-frames"), python=python)
 
 
 def found(our: dict, peer: dict) -> str:
@@ -93,15 +98,15 @@ def best(name: str, *words: str | Path, python: Path = Path(sys.executable), rep
     return min(answers, key=lambda answer: answer["cpu_s"])
 
 
-def environment(folder: Path, packages: tuple[str, ...]) -> Path | None:
-    """A virtual environment with `packages`; None, and a line that says so, when they cannot be installed."""
+def environment(folder: Path, packages: tuple[str, ...]) -> Path:
+    """The Python of a virtual environment with `packages`."""
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     done = subprocess.run([str(python), "-m", "pip", "install", "-q", *packages], capture_output=True, check=False)
     if done.returncode:
-        print(f"{packages[0]} cannot be installed here: {done.stderr.decode(errors='replace').strip()[-300:]}\n")
-        return None
+        reason = done.stderr.decode(errors="replace").strip()[-300:]
+        raise SystemExit(f"{packages[0]} cannot be installed here: {reason}")
     return python
 
 
