@@ -88,7 +88,12 @@ class OpenVinoNetworks:
 
 def _run(request: ov.InferRequest, pixels: np.ndarray) -> np.ndarray:
     """A copy of the output: the request writes the next one to the same place."""
-    request.infer({0: np.ascontiguousarray(pixels)})
+    # Written where the request reads: 30 microseconds a call less than handed over.
+    there = request.get_input_tensor()
+    if tuple(there.shape) != pixels.shape:
+        there.shape = pixels.shape
+    there.data[:] = pixels
+    request.infer()
     return np.array(request.get_output_tensor().data)
 
 
