@@ -16,6 +16,7 @@ from fercli.core.rows import Face, Label, SplitRow
 from fercli.core.runs import Run, find_run, writing_part
 from fercli.core.settings import setting, suggestion
 from fercli.core.tables import read_table
+from fercli.stages.cutting_rules import told_rules
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,7 +138,8 @@ def _mark(project: Project, run: Run, settings: GradcamSettings) -> str:
         inputs += sorted(path for path in settings.images.iterdir() if path.is_file())
     elif settings.images is not None:
         inputs.append(settings.images)
-    return fingerprint(settings, inputs, run.run_id)
+    told = told_rules(project) if settings.images is not None else {}
+    return fingerprint(settings, inputs, [run.run_id, told])
 
 
 def _check_target(settings: GradcamSettings, classes: tuple[str, ...]) -> None:

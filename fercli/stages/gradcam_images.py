@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from fercli.core.errors import FerError, InputError
 from fercli.core.files import replace_bytes, replace_text
-from fercli.core.memory import read_state
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
+from fercli.stages.cutting_rules import cutting_rules, make_detector
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,10 +91,9 @@ def _faces_of(
     project: Project, path: Path, progress: Progress
 ) -> "tuple[list[tuple[str, int]], list[np.ndarray], tuple[Failure, ...], list[str]]":
     from fercli.vision.images import read_image
-    from fercli.vision.mtcnn import FaceDetector
 
-    detector = FaceDetector()
-    rules = _rules_of(project)
+    rules = cutting_rules(project)
+    detector = make_detector(rules)
     names: list[tuple[str, int]] = []
     crops: list[np.ndarray] = []
     failures: list[Failure] = []
@@ -130,19 +129,6 @@ def _pictures(path: Path) -> list[Path]:
     if not pictures:
         raise InputError(f"'{path}' holds no picture", hint="Pictures end in .png, .jpg, .webp and the like.")
     return pictures
-
-
-def _rules_of(project: Project) -> "CuttingRules":
-    """The rules by which the project's own faces were cut; those of a fresh project where it has none."""
-    import dataclasses
-
-    from fercli.vision.cutting import CuttingRules
-
-    state = read_state(project.root, "align")
-    names = {"size": "size", "margin": "margin", "template": "template", "min_confidence": "min_confidence"}
-    known = state.settings if state else {}
-    values = {name: known[key] for name, key in names.items() if key in known}
-    return dataclasses.replace(CuttingRules(), **values)
 
 
 def _cut(detector: "FaceDetector", image: "np.ndarray", rules: "CuttingRules") -> "list[np.ndarray]":

@@ -15,6 +15,7 @@ from fercli.core.results import Failure, StageResult
 from fercli.core.rows import Video
 from fercli.core.runs import Run, digest, find_run
 from fercli.core.settings import setting, suggestion
+from fercli.stages.cutting_rules import told_rules
 from fercli.stages.media_files import Listing, MediaItem, find_media, list_files, shown
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def predict(
     listing = list_files([_path_of(project, word) for word in media], project.root, skip_own=False)
     # Each set of media has its own memory: predicting one video forgets nothing of another.
     family = f"predict-{chosen.run_id}"
-    stage, mark = f"{family}-{digest(sorted(media))[:12]}", _mark(chosen, settings, listing)
+    stage, mark = f"{family}-{digest(sorted(media))[:12]}", _mark(project, chosen, settings, listing)
     known = recall(project.root, stage, mark, PredictResult)
     if known and not known.failures and not force:
         return known
@@ -192,11 +193,11 @@ def _path_of(project: Project, word: str) -> Path:
     raise InputError(f"no file, folder or video '{word}'", hint=hint)
 
 
-def _mark(run: Run, settings: PredictSettings, listing: Listing) -> str:
+def _mark(project: Project, run: Run, settings: PredictSettings, listing: Listing) -> str:
     named = settings.checkpoint in ("best", "last")
     weights = run.folder / "checkpoints" / f"{settings.checkpoint}.json" if named else Path(settings.checkpoint)
     return fingerprint(
         replace(settings, engine="local", address=""),
         [weights],
-        [listing.facts, [shown(path) for path in listing.missing]],
+        [listing.facts, [shown(path) for path in listing.missing], told_rules(project)],
     )

@@ -1,6 +1,5 @@
 """One video or folder of pictures to its faces, their tracks and their emotions."""
 
-import dataclasses
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fercli.core.errors import MediaError
-from fercli.core.memory import read_state
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.runs import Run
 from fercli.engine.parts import part_length, part_number
+from fercli.stages.cutting_rules import cutting_rules, make_detector
 from fercli.stages.media_files import MediaItem, shown
 from fercli.stages.predict_parts import PART_S, Looked, VideoPart, look_on_cluster
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fercli.stages.predict import PredictSettings
-    from fercli.vision.cutting import CuttingRules
 
 # The word drawn on a face is that of its mean probabilities over this time, so that it does not flicker.
 _STEADY_S = 0.5
@@ -90,7 +88,6 @@ class Predictor:
 
     def __init__(self, project: Project, run: Run, settings: "PredictSettings", progress: Progress) -> None:
         from fercli.learn.predict import load_run_model
-        from fercli.vision.mtcnn import FaceDetector
         from fercli.vision.mtcnn_runtime import OPENVINO
 
         # For other machines, which build their own.
@@ -100,12 +97,8 @@ class Predictor:
         # OpenVINO runs the detector alone; the network, which is torch's, then stays on the processor.
         device = "cpu" if settings.device.partition(":")[0] == OPENVINO else settings.device
         self._loaded = load_run_model(run.folder, settings.checkpoint, device)
-        self._rules = _rules_of(project)
-        self._detector = FaceDetector(
-            min_face_px=self._rules.min_face_px,
-            min_confidence=min(0.8, self._rules.min_confidence),
-            device=settings.device,
-        )
+        self._rules = cutting_rules(project)
+        self._detector = make_detector(self._rules, settings.device)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -229,22 +222,6 @@ def _pictures(files: Sequence[Path], failures: list[Failure]) -> Iterator[_Look]
             yield _Look(read_image(file), None, None, shown(Path(file.name)), number)
         except MediaError as error:
             failures.append(Failure(shown(file), error.message))
-
-
-def _rules_of(project: Project) -> "CuttingRules":
-    """The rules by which the project's own faces were cut; the built-in ones where it has none."""
-    from fercli.vision.cutting import CuttingRules
-
-    names = {
-        "size": "size",
-        "margin": "margin",
-        "template": "template",
-        "min_confidence": "min_confidence",
-        "min_face": "min_face_px",
-    }
-    state = read_state(project.root, "align")
-    known = state.settings if state else {}
-    return dataclasses.replace(CuttingRules(), **{names[key]: known[key] for key in names if key in known})
 
 
 def _tracked(by_frame: Sequence[Sequence[FacePrediction]]) -> list[list[FacePrediction]]:

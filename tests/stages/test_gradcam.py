@@ -8,11 +8,15 @@ import pytest
 
 from fercli.core.errors import InputError, MissingStageError, UsageError
 from fercli.core.files import sha256_of
+from fercli.core.memory import remember
 from fercli.core.project import Project, create_project
+from fercli.core.results import StageResult
 from fercli.core.rows import Face
+from fercli.stages.align_plan import AlignSettings
 from fercli.stages.gradcam import GradcamSettings, gradcam
 from fercli.vision.images import read_image, write_png
 from tests.stages.trained import CLASSES, RUN_ID, drawn_face, trained_project
+from tests.vision.drawn import draw_face, draw_room
 
 GRID, CASES = f"runs/{RUN_ID}/gradcam/grid.png", f"runs/{RUN_ID}/gradcam/cases.csv"
 
@@ -131,6 +135,16 @@ def test_picture_without_a_findable_face_is_taken_as_a_crop(project: Project, tm
     assert "No face was found in flat.png" in result.warnings[0]
     assert [failure.item for failure in result.failures] == ["broken.png"]
     assert np.ptp(read_image(project.root / result.outputs[0])) > 100
+
+
+def test_faces_of_pictures_are_found_by_the_rules_of_align(project: Project, tmp_path: Path) -> None:
+    room = draw_room()
+    draw_face(room, (150.0, 130.0), 80.0)
+    write_png(tmp_path / "room.png", room)
+    settings = GradcamSettings(images=tmp_path / "room.png")
+    assert gradcam(project, settings).warnings == ()
+    remember(project.root, "align", "mark", AlignSettings(min_face=150), result=StageResult())
+    assert "No face was found in room.png" in gradcam(project, settings).warnings[0]
 
 
 def test_true_class_of_foreign_pictures_is_not_known(project: Project, tmp_path: Path) -> None:

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from fercli.core.errors import InputError, MediaError, MissingStageError, UsageError
+from fercli.core.memory import remember
 from fercli.core.project import Project, create_project
+from fercli.core.results import StageResult
 from fercli.stages.add import AddSettings, add
+from fercli.stages.align_plan import AlignSettings
 from fercli.stages.media_files import MediaItem
 from fercli.stages.predict import PredictSettings, predict
 from fercli.stages.predict_files import faces_at
@@ -113,6 +116,13 @@ def test_second_call_does_nothing_and_force_gives_the_same_bytes(project: Projec
     assert predict(project, settings, [str(video)]).is_unchanged
     assert not predict(project, settings, [str(video)], force=True).is_unchanged
     assert {path: (project.root / path).read_bytes() for path in first.outputs} == before
+
+
+def test_other_rules_of_align_are_other_work(project: Project, video: Path) -> None:
+    settings = PredictSettings(out=("csv",), limit=1)
+    assert predict(project, settings, [str(video)]).num_faces == 2
+    remember(project.root, "align", "mark", AlignSettings(min_face=150), result=StageResult())
+    assert predict(project, settings, [str(video)]).num_faces == 0
 
 
 def test_another_medium_leaves_the_first_one_known(project: Project, video: Path, tmp_path: Path) -> None:
