@@ -118,7 +118,7 @@ def list_runs(project_root: Path) -> list[Run]:
             runs.append(read_run(folder))
         except ProjectError:
             continue
-    return sorted(runs, key=lambda run: (run.record.created_at, run.run_id))
+    return sorted(runs, key=lambda run: (_moment(run.record.created_at), run.run_id))
 
 
 def newest_finished(project_root: Path) -> Run:
@@ -130,7 +130,20 @@ def newest_finished(project_root: Path) -> Run:
     finished = [run for run in list_runs(project_root) if run.status == "finished"]
     if not finished:
         raise MissingStageError("no finished training run in this project", hint="Run: fer train")
-    return max(finished, key=lambda run: (run.record.ended_at, run.run_id))
+    return max(finished, key=end_order)
+
+
+def end_order(run: Run) -> tuple[float, str]:
+    """A key that puts runs in the order in which they ended."""
+    return _moment(run.record.ended_at), run.run_id
+
+
+def _moment(text: str) -> float:
+    """Seconds since 1970: machines in several time zones may share a project, so stamps are no words to sort."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return 0.0
 
 
 def find_run(project_root: Path, text: str = "") -> Run:

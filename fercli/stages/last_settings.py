@@ -6,7 +6,7 @@ from typing import Any
 
 from fercli.core.memory import read_state
 from fercli.core.project import Project
-from fercli.core.runs import Run, list_runs
+from fercli.core.runs import Run, end_order, list_runs
 from fercli.core.settings import plain_settings
 
 # A run on the first few items is a trial, and leaves the rest to do.
@@ -43,4 +43,4 @@ def _train_settings(project: Project) -> Mapping[str, Any]:  # JSON
 
 def _newest(project: Project) -> Run | None:
     finished = [run for run in list_runs(project.root) if run.status == "finished"]
-    return max(finished, key=lambda run: (run.record.ended_at, run.run_id), default=None)
+    return max(finished, key=end_order, default=None)

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -53,6 +54,21 @@ def test_newest_finished_goes_by_the_end_and_passes_over_unfinished(tmp_path: Pa
     wanted = make_run(tmp_path, "b", "finished", "2024-05-06T15:00:00")
     make_run(tmp_path, "c", "failed", "2024-05-06T16:00:00")
     assert newest_finished(tmp_path).folder == wanted
+
+
+def test_newest_run_is_the_newest_in_every_time_zone(tmp_path: Path) -> None:
+    make_run(tmp_path, "a", "finished", "2024-05-06T15:00:00+08:00")
+    wanted = make_run(tmp_path, "b", "finished", "2024-05-06T09:00:00+00:00")
+    make_run(tmp_path, "c", "finished", "")
+    assert newest_finished(tmp_path).folder == wanted
+
+
+def test_runs_are_listed_in_the_order_they_began_in_every_time_zone(tmp_path: Path) -> None:
+    stamps = {"a": "2024-05-06T09:00:00+00:00", "b": "2024-05-06T15:00:00+08:00", "c": "2024-05-06T08:00:00-02:00"}
+    for model, stamp in stamps.items():
+        folder = make_run(tmp_path, model, "finished")
+        write_record(folder, replace(read_run(folder).record, created_at=stamp))
+    assert [run.record.model for run in list_runs(tmp_path)] == ["b", "a", "c"]
 
 
 def test_project_without_finished_run_says_train_first(tmp_path: Path) -> None:
