@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,7 +68,7 @@ def plain_values(value: Any) -> Any:  # any value of a result, as JSON has it
         return [plain_values(inner) for inner in value]
     if isinstance(value, Path):
         return value.as_posix()
-    return None if isinstance(value, float) and value != value else value  # NaN is no JSON
+    return None if isinstance(value, float) and not math.isfinite(value) else value  # JSON has no such numbers
 
 
 def own_fields(result: StageResult) -> dict[str, Any]:

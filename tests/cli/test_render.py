@@ -64,8 +64,9 @@ def test_json_is_ok_only_without_failures_and_failed_checks() -> None:
     assert json.loads(json_object("labels import", StageResult(), None))["schema"] == "fer.labels.import/1"
 
 
-def test_json_has_no_nan_and_posix_paths() -> None:
-    text = json_object("align", Counted(kappa=float("nan"), outputs=("faces/a.png",)), Path("/p"))
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")], ids=str)
+def test_json_has_only_finite_numbers_and_posix_paths(number: float) -> None:
+    text = json_object("align", Counted(kappa=number, outputs=("faces/a.png",)), Path("/p"))
     values = json.loads(text, parse_constant=lambda word: pytest.fail(word))
     assert values["result"]["kappa"] is None
     assert values["outputs"] == ["faces/a.png"]
