@@ -27,8 +27,8 @@ REALIGNED = "realigned from "
 Record = dict[str, Any]  # {"faces": [fields of Face, ...]} or {"failure": reason}, as the journal holds it
 # Small given crops are enlarged to this side before the detector sees them: at 48 pixels it misses most.
 _GIVEN_SIDE_PX = 160
-# More detectors in one process wait for each other's Python.
-_MAX_DETECTORS = 8
+# More threads of one kind in one process wait for each other's Python.
+_MAX_THREADS = 8
 # Of each detector: with more, sums of floats come in another order, and a face's last digits would tell how many.
 _THREADS = 1
 
@@ -66,15 +66,17 @@ def look_for_faces(plan: WorkerPlan, tasks: Sequence[PictureTask]) -> Iterator[R
     from fercli.engine.pipeline import Step, run_pipeline
     from fercli.vision.following import FaceFollower
 
-    num_cores = plan.num_threads or os.cpu_count() or 1
+    num_cores = min(plan.num_threads or os.cpu_count() or 1, _MAX_THREADS)
     # A device of its own works best on one picture after the other, and to follow faces takes them in order.
     is_single = plan.device.startswith(("cuda", "mps")) or any(task.chunk for task in tasks)
-    num_detectors = 1 if is_single else min(num_cores, _MAX_DETECTORS)
+    num_detectors = 1 if is_single else num_cores
+    # To cut and write the faces of a class takes about as long as to find them.
+    num_writers = num_cores if is_single else (num_cores + 1) // 2
     pictures = Pictures(plan.root, tasks)
     steps = (
         Step(lambda: partial(_read, pictures)),
         Step(lambda: partial(_detect, FaceFollower(_detector(plan))), num_detectors),
-        Step(lambda: partial(_cut_and_write, plan)),
+        Step(lambda: partial(_cut_and_write, plan), num_writers),
     )
     with _torch_threads(_THREADS):
         yield from run_pipeline(tasks, steps)

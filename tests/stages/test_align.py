@@ -1,6 +1,7 @@
 """`fer align` on drawn frames: what it finds, keeps, drops, remembers and refuses."""
 
 import dataclasses
+import os
 import shutil
 import subprocess
 import sys
@@ -95,6 +96,19 @@ def test_two_workers_make_the_same_bytes(project: Project, tmp_path: Path) -> No
         sorted((path.name, path.read_bytes()) for path in one.root.glob("faces/*/*.png")) for one in (project, other)
     ]
     assert crops[0] == crops[1]
+
+
+def test_many_threads_make_the_same_bytes(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = make_lesson(tmp_path / "other")
+    for one, num_cores in ((project, 1), (other, 6)):
+        monkeypatch.setattr(os, "cpu_count", lambda num_cores=num_cores: num_cores)
+        align(one, QUICK)
+    assert project.table_path(Face).read_bytes() == other.table_path(Face).read_bytes()
+    crops = [face.path for face in faces(project)]
+    assert crops
+    assert [(project.root / path).read_bytes() for path in crops] == [
+        (other.root / path).read_bytes() for path in crops
+    ]
 
 
 def test_new_frames_alone_are_looked_at(aligned: Project) -> None:
