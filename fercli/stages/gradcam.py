@@ -134,12 +134,11 @@ def run_samples(project: Project, run: Run, split: str) -> "Samples":
 def _mark(project: Project, run: Run, settings: GradcamSettings) -> str:
     inputs = [run.folder / name for name in ("run.json", "split.csv", "labels.csv")]
     inputs += [*sorted((run.folder / "checkpoints").glob("*.json")), project.table_path(Face)]
-    if settings.images is not None and settings.images.is_dir():
-        inputs += sorted(path for path in settings.images.iterdir() if path.is_file())
-    elif settings.images is not None:
-        inputs.append(settings.images)
-    told = told_rules(project) if settings.images is not None else {}
-    return fingerprint(settings, inputs, [run.run_id, told])
+    if settings.images is None:
+        return fingerprint(settings, inputs, run.run_id)
+    pictures = settings.images.iterdir() if settings.images.is_dir() else [settings.images]
+    inputs += sorted(path for path in pictures if path.is_file())
+    return fingerprint(settings, inputs, [run.run_id, told_rules(project)])
 
 
 def _check_target(settings: GradcamSettings, classes: tuple[str, ...]) -> None:
@@ -272,8 +271,7 @@ def _grid(
         )
         for place, emotion in enumerate(loaded.classes)
     ]
-    layer = settings.layer or loaded.spec.cam_layer
-    title = f"{run.record.model}: {settings.method} at {layer}, {settings.split} part"
+    title = f"{run.record.model}: {settings.method} at {settings.layer or loaded.spec.cam_layer}, {settings.split} part"
     return draw_cam_grid(rows, num_per_side=settings.per_class, title=title, legend=_legend(settings.target))
 
 
