@@ -183,6 +183,7 @@ def _look_at_images(
         layer=settings.layer,
         method=settings.method,
         legend=_legend(settings.target),
+        device=settings.device,
         progress=progress,
     )
     return GradcamResult(
@@ -210,9 +211,7 @@ def _look_at_split(
     num_right = sum(case.is_right for case in cases)
     present = {int(target) for target in samples.targets}
     absent = [emotion for place, emotion in enumerate(loaded.classes) if place not in present]
-    warnings = (
-        (f"No face of the {settings.split} part is {' or '.join(absent)}; the rows are blank.",) if absent else ()
-    )
+    blank = f"No face of the {settings.split} part is {' or '.join(absent)}; the rows are blank."
     return GradcamResult(
         **_what(run, settings, settings.layer or loaded.spec.cam_layer),
         num_faces=len(cases),
@@ -220,7 +219,7 @@ def _look_at_split(
         num_wrong=len(cases) - num_right,
         num_blank=2 * settings.per_class * len(loaded.classes) - len(cases),
         outputs=tuple(project.relative(path) for path in outputs),
-        warnings=warnings,
+        warnings=(blank,) if absent else (),
         next_command="fer report",
     )
 

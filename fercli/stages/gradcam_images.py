@@ -44,6 +44,7 @@ def look_at_images(
     layer: str,
     method: "CamMethod",
     legend: str,
+    device: str,
     progress: Progress,
 ) -> LookedAt:
     """Cut the faces out of pictures as `fer align` would, and draw each beside its map.
@@ -59,6 +60,7 @@ def look_at_images(
         layer: empty for the model's own.
         method: of the map.
         legend: what the colours mean.
+        device: where faces are looked for.
         progress: told of the pictures.
 
     Raises:
@@ -67,7 +69,7 @@ def look_at_images(
     from fercli.cam.faces import overlay_faces
     from fercli.learn.predict import predict_probabilities
 
-    names, crops, failures, faceless = _faces_of(project, pictures, progress)
+    names, crops, failures, faceless = _faces_of(project, pictures, device, progress)
     probabilities = predict_probabilities(loaded, crops, progress=progress)
     predicted = [int(place) for place in probabilities.argmax(axis=1)]
     mapped = predicted if map_of is None else [loaded.classes.index(map_of)] * len(crops)
@@ -88,12 +90,12 @@ def _faceless_warning(names: list[str]) -> tuple[str, ...]:
 
 
 def _faces_of(
-    project: Project, path: Path, progress: Progress
+    project: Project, path: Path, device: str, progress: Progress
 ) -> "tuple[list[tuple[str, int]], list[np.ndarray], tuple[Failure, ...], list[str]]":
     from fercli.vision.images import read_image
 
     rules = cutting_rules(project)
-    detector = make_detector(rules)
+    detector = make_detector(rules, device)
     names: list[tuple[str, int]] = []
     crops: list[np.ndarray] = []
     failures: list[Failure] = []

@@ -13,8 +13,11 @@ from fercli.core.project import Project, create_project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face
 from fercli.stages.align_plan import AlignSettings
+from fercli.stages.cutting_rules import make_detector
 from fercli.stages.gradcam import GradcamSettings, gradcam
+from fercli.vision.cutting import CuttingRules
 from fercli.vision.images import read_image, write_png
+from fercli.vision.mtcnn import FaceDetector
 from tests.stages.trained import CLASSES, RUN_ID, drawn_face, trained_project
 from tests.vision.drawn import draw_face, draw_room
 
@@ -145,6 +148,21 @@ def test_faces_of_pictures_are_found_by_the_rules_of_align(project: Project, tmp
     assert gradcam(project, settings).warnings == ()
     remember(project.root, "align", "mark", AlignSettings(min_face=150), result=StageResult())
     assert "No face was found in room.png" in gradcam(project, settings).warnings[0]
+
+
+def test_faces_of_pictures_are_looked_for_on_the_device_that_was_asked_for(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def spy(rules: CuttingRules, device: str) -> FaceDetector:
+        asked.append(device)
+        return make_detector(rules, device)
+
+    monkeypatch.setattr("fercli.stages.gradcam_images.make_detector", spy)
+    write_png(tmp_path / "room.png", draw_room())
+    gradcam(project, GradcamSettings(images=tmp_path / "room.png", device="cpu"))
+    assert asked == ["cpu"]
 
 
 def test_true_class_of_foreign_pictures_is_not_known(project: Project, tmp_path: Path) -> None:
