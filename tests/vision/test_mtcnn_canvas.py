@@ -29,3 +29,8 @@ def test_cells_of_a_level_are_those_of_the_level_alone(shapes: list[tuple[int, i
         inside = tuple(slice(0, num - side % 2) for num, side in zip(alone_logits.shape, one.shape, strict=False))
         np.testing.assert_allclose(logits[place][inside], alone_logits[inside], rtol=0, atol=1e-3)
         np.testing.assert_allclose(regressions[place][inside], alone_regressions[inside], rtol=0, atol=1e-3)
+
+
+def test_pictures_of_nearly_one_size_share_a_size_of_canvas() -> None:
+    first, second = (lay_out([level(*shape), level(40, 60)])[0] for shape in ((64, 97), (75, 120)))
+    assert first.shape == second.shape == (80, 256, 3)
