@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from fercli.core.errors import FerError, InputError
+from fercli.core.processors import count_processors
 from fercli.core.progress import SILENT, Progress
 from fercli.data.equalise import equalise, is_flat
 from fercli.data.transforms import InputFormat
@@ -143,13 +144,15 @@ class StreamedCrops:
     def batches(self, orders: Sequence[Sequence[int]]) -> Iterator[UInt8[Tensor, "batch channels side side"]]:
         """One batch for each list of places; the worker processes stay alive from one call to the next."""
         if self._loader is None:
+            # More than there are processors would wait for each other; torch warns of it.
+            num_workers = min(self.num_workers, count_processors())
             self._loader = DataLoader(
                 _Crops(self.reader),
                 batch_sampler=self._orders,
-                num_workers=self.num_workers,
+                num_workers=num_workers,
                 # Forked workers would inherit locks that threads of the parent hold.
-                multiprocessing_context="spawn" if self.num_workers else None,
-                persistent_workers=self.num_workers > 0,
+                multiprocessing_context="spawn" if num_workers else None,
+                persistent_workers=num_workers > 0,
             )
         self._orders[:] = [list(order) for order in orders]
         yield from self._loader

@@ -1,6 +1,5 @@
 """`fer align`: frames to faces, found, kept or dropped for a reason, and cut out upright."""
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from fercli.core.errors import CheckError
 from fercli.core.files import storage_error
 from fercli.core.journal import ItemJournal
 from fercli.core.memory import recall, remember
+from fercli.core.processors import count_processors
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Vote
@@ -164,7 +164,7 @@ def _worker_plan(project: Project, settings: AlignSettings) -> WorkerPlan:
         max_blur=settings.max_blur,
     )
     # Several processes share the processor's cores; one uses them all.
-    num_threads = max(1, (os.cpu_count() or 1) // settings.workers) if settings.workers > 1 else None
+    num_threads = max(1, count_processors() // settings.workers) if settings.workers > 1 else None
     if settings.engine == "ray":
         num_threads = 1  # what a task on a cluster has
     device = choose_device(settings.device, mode=settings.mode)

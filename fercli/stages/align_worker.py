@@ -4,7 +4,6 @@ Pictures are read, searched, cut and written at the same time: while the detecto
 and the crops of those before are written.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fercli.core.errors import MediaError
+from fercli.core.processors import count_processors
 from fercli.core.rows import Face
 from fercli.stages.align_pictures import Pictures, PictureTask
 
@@ -66,7 +66,7 @@ def look_for_faces(plan: WorkerPlan, tasks: Sequence[PictureTask]) -> Iterator[R
     from fercli.engine.pipeline import Step, run_pipeline
     from fercli.vision.following import FaceFollower
 
-    num_cores = min(plan.num_threads or os.cpu_count() or 1, _MAX_THREADS)
+    num_cores = min(plan.num_threads or count_processors(), _MAX_THREADS)
     # A device of its own works best on one picture after the other, and to follow faces takes them in order.
     is_single = plan.device.startswith(("cuda", "mps")) or any(task.chunk for task in tasks)
     num_detectors = 1 if is_single else num_cores

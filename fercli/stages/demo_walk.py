@@ -1,11 +1,11 @@
 """The demo's way through every stage, in order, with the figures that the truth allows."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
+from fercli.core.processors import count_processors
 from fercli.core.progress import Progress
 from fercli.core.project import CONFIG_NAME, Project
 from fercli.core.results import Failure, StageResult
@@ -87,7 +87,7 @@ class Walk:
         from fercli.stages.add import AddSettings, add
 
         began = time.monotonic()
-        engine = LocalEngine(self.settings.workers or os.cpu_count() or 1)
+        engine = LocalEngine(self.settings.workers or count_processors())
         lessons, num_drawn = draw_lessons(self.project.root, self.material, engine=engine, progress=self.progress)
         made = f"{self.material.num_subjects} pupils in {len(lessons)} lessons of {self.material.seconds:g} s"
         self._row("draw", made if num_drawn else f"{made}, drawn before", began)
