@@ -116,7 +116,8 @@ class StepMaker:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        right = targets if targets.ndim == 1 else targets.argmax(1)
+        # Of a mixed picture the label of its larger part is right.
+        right = learnt if learnt.ndim == 1 else learnt.argmax(1)
         return value * len(images), float((logits_BK.argmax(1) == right).sum().item())
 
     def check_epoch(self, losses: Sequence[float]) -> None:

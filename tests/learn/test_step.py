@@ -46,6 +46,30 @@ def test_every_objective_learns_with_its_network(name: str, side: int, changes: 
     assert len(moved) > len(before) / 2
 
 
+class Brightness(torch.nn.Module):
+    """Tells dark pictures (class 0) from bright ones (class 1), without fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sharpness = torch.nn.Parameter(torch.tensor(9.0))
+
+    def forward(self, image_BCHW: torch.Tensor) -> torch.Tensor:
+        bright = self.sharpness * image_BCHW.mean((1, 2, 3))
+        return torch.stack([-bright, bright], dim=1)
+
+
+@pytest.mark.parametrize("how", ["mixup", "cutmix"])
+def test_mixed_pictures_are_judged_by_their_larger_part(how: str) -> None:
+    form = InputFormat(8, 1, (0.5,), (0.5,))
+    changes = plan(augmentation={}, **{how: 1.0})
+    step = StepMaker(Brightness(), changes, form, MACHINE, seed=0, class_counts=np.array([8, 8]), steps_per_epoch=1)
+    targets = torch.arange(16) % 2
+    images = (targets * 255).to(torch.uint8)[:, None, None, None].expand(16, 1, 8, 8).contiguous()
+    for epoch in range(5):
+        step.begin_epoch(epoch)
+        assert step.step(images, targets, epoch, 0)[1] == 16
+
+
 def test_share_of_a_batch_scales_its_gradient() -> None:
     whole = make_step("drf-msam", 48, optimizer="sgd", lr=0.1, momentum=0.0)
     half = make_step("drf-msam", 48, optimizer="sgd", lr=0.1, momentum=0.0)
