@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 # What only says how or how long to work, or is known by its contents; equal trainings may differ in it.
 _OUTSIDE = ("time_limit_s", "workers", "ram_limit_mb", "backbone_weights", "gpus", "tensorboard")
-# Settings younger than the first runs: left at their default they change nothing, and old runs are recognised.
-_YOUNGER = {"compile": "auto"}
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ def identity(settings: TrainSettings) -> dict[str, Any]:  # JSON
     """The settings that two equal trainings share."""
     model, augment = parse_values(settings.model), parse_values(settings.augment)
     plain = plain_settings(dataclasses.replace(settings, model=model, augment=augment))
-    return {name: value for name, value in plain.items() if name not in _OUTSIDE and _YOUNGER.get(name) != value}
+    return {name: value for name, value in plain.items() if name not in _OUTSIDE}
 
 
 def settings_text(settings: TrainSettings, plan: "Plan", form: "InputFormat") -> str:
