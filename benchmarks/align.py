@@ -21,6 +21,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from fercli.core.processors import count_processors
 from fercli.demo.classroom import Classroom
 from fercli.vision.video_writer import VideoWriter
 
@@ -53,7 +54,7 @@ def main() -> None:
             for workers in args.workers:
                 runs = [align_copy(project, workers, args.device) for _ in range(args.repeat)]
                 show(kept, workers, min(runs, key=lambda run: run.wall_s))
-    print(f"\n{len(os.sched_getaffinity(0))} cores may be used; load at the end {os.getloadavg()[0]:.1f}")
+    print(f"\n{count_processors()} cores may be used; load at the end {os.getloadavg()[0]:.1f}")
 
 
 def draw_lesson(path: Path, num_frames: int) -> Path:

@@ -1,7 +1,6 @@
 """`fer align` on drawn frames: what it finds, keeps, drops, remembers and refuses."""
 
 import dataclasses
-import os
 import shutil
 import subprocess
 import sys
@@ -101,7 +100,7 @@ def test_two_workers_make_the_same_bytes(project: Project, tmp_path: Path) -> No
 def test_many_threads_make_the_same_bytes(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = make_lesson(tmp_path / "other")
     for one, num_cores in ((project, 1), (other, 6)):
-        monkeypatch.setattr(os, "cpu_count", lambda num_cores=num_cores: num_cores)
+        monkeypatch.setattr("fercli.stages.align_worker.count_processors", lambda num_cores=num_cores: num_cores)
         align(one, QUICK)
     assert project.table_path(Face).read_bytes() == other.table_path(Face).read_bytes()
     crops = [face.path for face in faces(project)]
