@@ -11,11 +11,13 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 
 def group(name: str) -> list[str]:
+    """The requirements of a dependency group of pyproject.toml."""
     return nox.project.dependency_groups(PYPROJECT, name)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
+    """Ruff: rules and layout."""
     session.install(*group("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -23,6 +25,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def floors(session: nox.Session) -> None:
+    """import-linter: no module imports from a floor above its own."""
     session.install(*group("lint"))
     session.install("--no-deps", "-e", ".")
     session.run("lint-imports", "--no-cache")
@@ -30,12 +33,14 @@ def floors(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
+    """mypy, strict."""
     session.install("-e", ".", *group("types"))
     session.run("mypy", "-p", "fercli")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
+    """The suite but for what is slow, on the documents, or on a cluster."""
     session.install("-e", ".", *group("test"))
     arguments = session.posargs or ["-m", "not slow and not docs and not cluster"]
     session.run("python", "-m", "pytest", "-q", "--durations=15", *arguments)

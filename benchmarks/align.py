@@ -38,6 +38,7 @@ class Run:
 
 
 def main() -> None:
+    """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=240)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
@@ -117,6 +118,7 @@ def show(kept: str, workers: int, run: Run) -> None:
 
 
 def say(text: str) -> None:
+    """Tell the person who waits."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -45,6 +45,7 @@ Run = tuple[str, str, int]
 
 
 def main() -> None:
+    """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--environments", type=Path, default=default_folder())
     parser.add_argument("--yunet", type=Path, help="another face_detection_yunet_*.onnx than the packaged one")
@@ -110,14 +111,14 @@ def draw_mosaics() -> Mosaic:
         image = room.copy()
         chosen = rng.permutation(len(faces))[: COLUMNS * ROWS]
         widths = rng.permutation(np.linspace(*WIDTHS_PX, COLUMNS * ROWS))
-        rows = [paste(image, *faces[chosen[cell]], widths[cell], cell) for cell in range(COLUMNS * ROWS)]
+        rows = [paste(image, cell, *faces[chosen[cell]], width=widths[cell]) for cell in range(COLUMNS * ROWS)]
         grain = rng.normal(0, 2, image.shape)
         pictures[f"mosaic-{number}"] = np.clip(image + grain, 0, 255).astype(np.uint8)
         boxes[f"mosaic-{number}"] = np.array(rows)
     return pictures, boxes
 
 
-def paste(image: np.ndarray, frame: np.ndarray, face: TrueFace, width: float, cell: int) -> list[float]:
+def paste(image: np.ndarray, cell: int, frame: np.ndarray, face: TrueFace, *, width: float) -> list[float]:
     """Put the face with what is around it, `width` pixels wide, into the middle of a cell; its box there."""
     left, top, face_width, face_height = face.box
     cell_width, cell_height = SIZE[0] // COLUMNS, SIZE[1] // ROWS

@@ -17,17 +17,20 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 
+from machine import processor
+from peers import environment
+
 SIZE, FPS, SECONDS, NUM_SHOTS = (1920, 1080), 30, 60, 12
-PEERS = {"scenedetect": ("scenedetect==0.7.2", "opencv-python-headless"), "katna": ("katna==0.9.2",)}
 # Our methods, and what stands beside each.
 METHODS = {"every": "bare", "change": "bare", "scene": "scenedetect", "kmeans": "katna"}
 
 
 def main() -> None:
+    """Read the command line, and measure or be a contender."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "fercli-frames")
     parser.add_argument("--repeat", type=int, default=3)
@@ -48,23 +51,25 @@ def main() -> None:
 
 
 def compare(folder: Path, repeat: int, methods: list[str]) -> None:
+    """Print the table of methods beside their peers."""
     film = draw_film(folder / "cuts.mp4")
     print("| method | ours, CPU s | peer | its CPU s | peer / ours | what was found |")
     print("|---|---|---|---|---|---|")
     for method in methods:
         our = best("ours", film, method, repeat=repeat)
-        name, peer = beside(method, our, film, folder, repeat)
+        name, peer = beside(method, our, film, repeat=repeat)
         ratio = peer["cpu_s"] / our["cpu_s"]
         print(f"| `{method}` | {our['cpu_s']:.2f} | {name} | {peer['cpu_s']:.2f} | {ratio:.2f} | {found(our, peer)} |",
               flush=True)  # fmt: skip
 
 
-def beside(method: str, our: dict, film: Path, folder: Path, repeat: int) -> tuple[str, dict]:
+def beside(method: str, our: dict, film: Path, *, repeat: int) -> tuple[str, dict]:
     """The peer of a method, and its answer."""
+    folder = film.parent
     name = METHODS[method]
     if name == "bare":
         return "PyAV, bare", best("bare", film, ",".join(map(str, our["frames"])), repeat=repeat)
-    python = environment(folder / name, PEERS[name])
+    python = environment(name, folder)
     if name == "scenedetect":
         return "scenedetect, content detector", best("scenedetect", film, python=python, repeat=repeat)
     # Minutes a run.
@@ -82,6 +87,7 @@ def found(our: dict, peer: dict) -> str:
 
 
 def judge(frames: list[int], true: list[int]) -> str:
+    """How the cuts found differ from the true ones, in words."""
     missed, wrong = len(set(true) - set(frames)), len(set(frames) - set(true))
     return "the same" if not missed + wrong else f"{missed} missed, {wrong} too many"
 
@@ -98,18 +104,6 @@ def best(name: str, *words: str | Path, python: Path = Path(sys.executable), rep
     return min(answers, key=lambda answer: answer["cpu_s"])
 
 
-def environment(folder: Path, packages: tuple[str, ...]) -> Path:
-    """The Python of a virtual environment with `packages`."""
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    done = subprocess.run([str(python), "-m", "pip", "install", "-q", *packages], capture_output=True, check=False)
-    if done.returncode:
-        reason = done.stderr.decode(errors="replace").strip()[-300:]
-        raise SystemExit(f"{packages[0]} cannot be installed here: {reason}")
-    return python
-
-
 def cpu_s() -> float:
     """CPU time of this process and its ended children."""
     usages = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -117,6 +111,7 @@ def cpu_s() -> float:
 
 
 def run_ours(film: str, method: str) -> dict:
+    """Our selection of a film's frames."""
     import sklearn.cluster  # noqa: F401  # kmeans imports it late; no import counts
 
     from fercli.vision.keyframes import SelectionRule, select_frames
@@ -129,6 +124,7 @@ def run_ours(film: str, method: str) -> dict:
 
 
 def run_bare(film: str, kept: str) -> dict:
+    """Decode every frame and convert the kept ones to RGB."""
     import av
 
     wanted = set(map(int, kept.split(",")))
@@ -142,6 +138,7 @@ def run_bare(film: str, kept: str) -> dict:
 
 
 def run_scenedetect(film: str) -> dict:
+    """The content detector of scenedetect, as it comes."""
     from scenedetect import ContentDetector, detect
 
     began = cpu_s()
@@ -150,6 +147,7 @@ def run_scenedetect(film: str) -> dict:
 
 
 def run_katna(film: str, folder: str) -> dict:
+    """Katna's key frames, as many as the film has shots."""
     from Katna.video import Video
     from Katna.writer import KeyFrameDiskWriter
 
@@ -185,6 +183,7 @@ CONTENDERS: dict[str, Callable[..., dict]] = {
 
 
 def show_memory(folder: Path) -> None:
+    """Print the peak memory along the long film."""
     film = draw_long_film(folder / "long.mp4")
     print("| method | frames kept | peak MB after 1 min | 5 min | 10 min | 20 min |")
     print("|---|---|---|---|---|---|")
@@ -213,7 +212,7 @@ def draw_film(path: Path) -> Path:
             cv2.circle(image, (int(width / 2 + width / 3 * np.sin(age / 20)), height // 2), 120, (240, 200, 180), -1)
             yield image
 
-    return encode(path, pictures(), SIZE, FPS, {"preset": "veryfast"})
+    return encode(path, pictures(), fps=FPS, options={"preset": "veryfast"})
 
 
 def draw_long_film(path: Path) -> Path:
@@ -227,10 +226,11 @@ def draw_long_film(path: Path) -> Path:
             yield cv2.resize(blocks[:, number : number + 40], (3840, 2160), interpolation=cv2.INTER_NEAREST)
 
     options = {"preset": "ultrafast", "x264-params": "keyint=12:scenecut=0"}
-    return encode(path, pictures(), (3840, 2160), Fraction(1, 5), options)
+    return encode(path, pictures(), fps=Fraction(1, 5), options=options)
 
 
-def encode(path: Path, pictures: object, size: tuple[int, int], fps: int | Fraction, options: dict[str, str]) -> Path:
+def encode(path: Path, pictures: Iterable, *, fps: int | Fraction, options: dict[str, str]) -> Path:
+    """Write RGB pictures as H.264 to `path`, unless it is there already."""
     import av
 
     if path.exists():
@@ -238,18 +238,14 @@ def encode(path: Path, pictures: object, size: tuple[int, int], fps: int | Fract
     half = path.with_name(f"half-{path.name}")
     with av.open(str(half), "w") as container:
         stream = container.add_stream("libx264", rate=fps, options=options)
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        for image in pictures:
+        stream.pix_fmt = "yuv420p"
+        for number, image in enumerate(pictures):
+            if number == 0:
+                stream.height, stream.width = image.shape[:2]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode(None))
     half.replace(path)
     return path
-
-
-def processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":

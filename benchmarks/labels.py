@@ -27,6 +27,7 @@ CLASSES = ("happy", "dedicated", "neutral", "confused", "tired", "bored")
 
 
 def main() -> None:
+    """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", type=int, default=100_000)
     parser.add_argument("--annotators", type=int, default=10)

@@ -14,7 +14,6 @@ backward and a step of plain SGD; for want of memory `--chunk` cuts its batch an
 
 import argparse
 import json
-import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -23,6 +22,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from machine import processor
 from torch import Tensor, nn
 
 from fercli.models.build import build_model
@@ -36,6 +36,7 @@ Results = dict[str, dict[str, Any]]  # Any: figures and the setting they were ta
 
 
 def main() -> None:
+    """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", metavar="NAME", help="networks; all when none is named")
     parser.add_argument("--batch", type=int, default=32)
@@ -111,16 +112,20 @@ def shares(row: dict[str, Any]) -> str:
 
 
 def in_three_digits(value: float | None) -> str:
+    """A figure of the table; nothing where it was not measured."""
     if value is None:
         return ""
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 def place(device: torch.device) -> str:
-    return f"{processor(device)}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    """What the table was measured on."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
 def inference(model: nn.Module, image: Tensor, dtype: torch.dtype | None) -> Callable[[], object]:
+    """A call that classifies one batch."""
     model.eval()
 
     def run() -> object:
@@ -149,6 +154,7 @@ def training_step(model: nn.Module, image: Tensor, dtype: torch.dtype | None, ch
 
 
 def precision(image: Tensor, dtype: torch.dtype | None) -> AbstractContextManager[object]:
+    """A context that computes in `dtype`; none computes as it comes."""
     return nullcontext() if dtype is None else torch.autocast(image.device.type, dtype=dtype)
 
 
@@ -164,6 +170,7 @@ def shortest(run: Callable[[], object], seconds: float, device: torch.device, cl
 
 
 def elapsed(run: Callable[[], object], device: torch.device, clock: Callable[[], float]) -> float:
+    """Seconds of one call, until the device is done."""
     start = clock()
     run()
     if device.type == "cuda":
@@ -176,14 +183,6 @@ def matmul_peak(device: torch.device, dtype: torch.dtype, clock: Callable[[], fl
     a, b = (torch.rand(size, size, device=device).to(dtype) for _ in range(2))
     best = min(elapsed(lambda: a @ b, device, clock) for _ in range(10))
     return 2 * size**3 / best
-
-
-def processor(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":

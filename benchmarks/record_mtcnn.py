@@ -29,6 +29,7 @@ FRAMES = ((0, 3.0), (1, 20.0), (2, 41.0))
 
 
 def main() -> None:
+    """Read the command line and record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photographs", type=Path)
     parser.add_argument("--environments", type=Path, default=default_folder())
@@ -73,10 +74,12 @@ def lines(record: dict) -> str:
 
 
 def digest(image: np.ndarray) -> str:
+    """sha256 of a picture's pixels."""
     return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
 
 
 def rounded(faces: list[list[float]]) -> list[list[float]]:
+    """Boxes and points in steps of 0.0001 px."""
     return [[round(value, 4) for value in face] for face in faces]
 
 

@@ -117,7 +117,7 @@ def plain_step_s(name: str, form: InputFormat, paths: list[Path], given: argpars
     return statistics.median(np.diff(ends[WARM_UP - 1 :]).tolist())
 
 
-def our_step_s(name: str, plan: Plan, form: InputFormat, machine: Machine, given: argparse.Namespace) -> float:
+def our_step_s(plan: Plan, form: InputFormat, machine: Machine, given: argparse.Namespace) -> float:
     """Seconds of a step of `fercli.learn.trainer.fit`, with all that belongs to it."""
     num = (WARM_UP + given.steps) * plan.batch_size
     times = StepTimes(CLOCKS[given.clock])
@@ -126,13 +126,13 @@ def our_step_s(name: str, plan: Plan, form: InputFormat, machine: Machine, given
             Faces(RamCrops(noise(num, form)), np.arange(num, dtype=np.int64) % CLASSES), None, plan, form=form,
             machine=machine, seed=0, folder=Path(folder), meta={"classes": list(range(CLASSES))}, progress=times,
         )  # fmt: skip
-        fit(build_model(name, num_classes=CLASSES), training)
+        fit(build_model(given.model, num_classes=CLASSES), training)
     return times.seconds
 
 
-def bare_step_s(name: str, plan: Plan, form: InputFormat, machine: Machine, given: argparse.Namespace) -> float:
+def bare_step_s(plan: Plan, form: InputFormat, machine: Machine, given: argparse.Namespace) -> float:
     """Seconds of forward, backward and step alone, on one batch that is already there."""
-    model: Any = build_model(name, num_classes=CLASSES).train()  # Any: torch's stub lacks this form of `to`
+    model: Any = build_model(given.model, num_classes=CLASSES).train()  # Any: torch's stub lacks this form of `to`
     model = model.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(model, plan)
     images = torch.randn(plan.batch_size, form.channels, form.size, form.size)
@@ -198,9 +198,9 @@ def measure_training(name: str, given: argparse.Namespace) -> None:
         for _ in range(given.turns):
             found = {
                 "plain": plain_step_s(name, form, paths, given),
-                "ours": our_step_s(name, plan, form, machine, given),
-                "bare": bare_step_s(name, bare, form, machine, given),
-                "loop": our_step_s(name, bare, form, machine, given),
+                "ours": our_step_s(plan, form, machine, given),
+                "bare": bare_step_s(bare, form, machine, given),
+                "loop": our_step_s(bare, form, machine, given),
             }
             best = {key: min(value, best[key]) for key, value in found.items()}
     speed = {key: given.batch / value for key, value in best.items()}
@@ -237,9 +237,9 @@ def measure_profile(name: str, given: argparse.Namespace) -> None:
     spec, machine = MODELS[name], choose_machine("cpu", given.precision, given.threads)
     form = InputFormat.of_spec(spec, size=fast_size(spec))
     plan = with_changes(fast_plan(spec, 28_709), {"epochs": 1, "batch_size": given.batch, "objective": spec.objective})
-    our_step_s(name, plan, form, machine, given)
+    our_step_s(plan, form, machine, given)
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
-        our_step_s(name, plan, form, machine, given)
+        our_step_s(plan, form, machine, given)
     shares: dict[str, float] = {}
     for event in profiler.key_averages():
         kind = next((kind for kind, names in KINDS if event.key.startswith(names)), f"other: {event.key}")

@@ -48,6 +48,7 @@ class TinyNet(nn.Module):
 
 
 def main(root: Path, epochs: int) -> None:
+    """Train and score the network on the project at `root`."""
     project = fercli.open_project(root)
     samples = load_samples(
         project.root,

@@ -16,6 +16,7 @@ from fercli.vision.video import VideoWriter
 
 
 def main(folder: Path) -> None:
+    """Go from a drawn lesson to a scored network in `folder`."""
     lesson = draw_lesson(folder / "lesson.mp4")
     classes = ("happy", "dedicated", "neutral", "confused", "tired", "bored")
     project = fercli.create_project(folder / "project", name="quickstart", classes=classes)

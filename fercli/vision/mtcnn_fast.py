@@ -50,7 +50,7 @@ class FastCascade:
         boxes = squared(boxes)
         logits, regressions = self._networks.refine(sample_crops(image, boxes, 24))
         boxes = refine(boxes, regressions.astype(np.float64))
-        order = _best_kept(boxes, logits, self._limits[1], _RNET_OVERLAP, "union")
+        order = _best_kept(boxes, logits, limit=self._limits[1], threshold=_RNET_OVERLAP, overlap="union")
         boxes, logits, landmarks = self._placed(image, boxes[order])
         doubtful = np.nonzero((logits > _logit(_WORTH_A_SECOND_LOOK)) & (logits <= _logit(_SURE)))[0]
         # A face whose window fitted badly scores low at first; one that is none does so again.
@@ -58,7 +58,7 @@ class FastCascade:
         better = again[1] > logits[doubtful]
         for first, second in zip((boxes, logits, landmarks), again, strict=True):
             first[doubtful[better]] = second[better]
-        order = _best_kept(boxes, logits, self._limits[2], _ONET_OVERLAP, "min")
+        order = _best_kept(boxes, logits, limit=self._limits[2], threshold=_ONET_OVERLAP, overlap="min")
         return boxes[order], _sigmoid(logits[order]), landmarks[order]
 
     def _placed(self, image: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -141,7 +141,9 @@ def _sample_places(first: np.ndarray, last: np.ndarray, length: int, side: int) 
     return np.asarray(places.astype(np.float32))
 
 
-def _best_kept(boxes: np.ndarray, logits: np.ndarray, limit: float, threshold: float, overlap: Overlap) -> np.ndarray:
+def _best_kept(
+    boxes: np.ndarray, logits: np.ndarray, *, limit: float, threshold: float, overlap: Overlap
+) -> np.ndarray:
     """Places of the boxes above `limit` that greedy suppression keeps, best first."""
     found = np.nonzero(logits > limit)[0]
     order = found[best_first(logits[found].astype(np.float64))]
