@@ -90,8 +90,6 @@ class Predictor:
         from fercli.learn.predict import load_run_model
         from fercli.vision.mtcnn_runtime import OPENVINO
 
-        # For other machines, which build their own.
-        self._make_looker = partial(_make_looker, project, run, replace(settings, engine="local"))
         self._settings = settings
         self._progress = progress
         # OpenVINO runs the detector alone; the network, which is torch's, then stays on the processor.
@@ -99,6 +97,9 @@ class Predictor:
         self._loaded = load_run_model(run.folder, settings.checkpoint, device)
         self._rules = cutting_rules(project)
         self._detector = make_detector(self._rules, settings.device)
+        # For other machines, which build their own.
+        same = shared_device(settings.device, network=self._loaded.machine.device, detector=self._detector.device)
+        self._make_looker = partial(_make_looker, project, run, replace(settings, engine="local", device=same))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -199,6 +200,18 @@ class Predictor:
             box = (found.left, found.top, found.width, found.height)
             crop = cut_face(look.image, found, self._rules).image
             yield _face(f"{frame_id}-{number}", look, box, found.confidence), crop
+
+
+def shared_device(asked: str, *, network: str, detector: str) -> str:
+    """The device by which a cluster's machines compute as this one does: no table mixes what "auto" means on each.
+
+    Args:
+        asked: the setting.
+        network: where the network lies here.
+        detector: where faces are looked for here; OpenVINO's name says that the network is on the processor.
+    """
+    is_openvino = detector.partition(":")[0] == "openvino"
+    return detector if detector == network or (is_openvino and network == "cpu") else asked
 
 
 def _make_looker(project: Project, run: Run, settings: "PredictSettings") -> Callable[[VideoPart], Looked]:
