@@ -104,7 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     # A console or log of an older encoding lacks signs such as the tick; a question mark there ends nothing.
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+        # What goes into a file or to a program is read as UTF-8, which is not every system's own.
+        is_told = sys.stdout.isatty() or "PYTHONIOENCODING" in os.environ
+        sys.stdout.reconfigure(encoding=None if is_told else "utf-8", errors="replace")
     sys.exit(run(words))
 
 

@@ -149,6 +149,16 @@ def test_output_of_another_encoding_gets_question_marks_and_json_keeps_every_let
     assert Path(json.loads(done.stdout)["project"]).name == "Schüler"
 
 
+def test_what_is_redirected_is_utf8_in_any_locale(tmp_path: Path) -> None:
+    run_fer("init", tmp_path, "--classes", "a,b")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONIOENCODING"}
+    # Python must neither guess UTF-8 nor change the locale.
+    environment |= {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    words = [sys.executable, "-m", "fercli", "init", str(tmp_path), "--classes", "a,b"]
+    done = subprocess.run(words, capture_output=True, env=environment, check=False)
+    assert (done.returncode, done.stdout.decode("utf-8").startswith("✓ init: nothing to do")) == (0, True), done
+
+
 def test_options_of_other_tools_are_understood(tmp_path: Path) -> None:
     run_fer("init", tmp_path, "--classes", "a,b")
     code, _, err = run_fer("align", "-p", tmp_path, "--imgsz=100")
