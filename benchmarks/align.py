@@ -1,12 +1,13 @@
 """How busy `fer align` keeps the processor: a drawn lesson through it, in one process and in two; prints a table.
 
     python benchmarks/align.py                              240 frames of 1280 x 720 with 12 faces each
-    python benchmarks/align.py --frames 1000 --device openvino
+    python benchmarks/align.py --frames 240 720 --device openvino
     python benchmarks/align.py --frames 8 --workers 1 --frames-kept yes
 
 Each run is the whole command in a fresh project, the start of Python and torch included, so that many frames tell more
-than few. "Cores busy" is CPU seconds over wall seconds, child processes counted in; it can be no more than the cores
-that this process may use. With frames kept, `fer extract-frames` has written them; else `fer align` decodes the video.
+than few; two counts make a third row, what the frames between them cost, which is the pipeline alone. "Cores busy" is
+CPU seconds over wall seconds, child processes counted in; it can be no more than the cores that this process may use.
+With frames kept, `fer extract-frames` has written them; else `fer align` decodes the video.
 """
 
 import argparse
@@ -40,7 +41,7 @@ class Run:
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frames", type=int, default=240)
+    parser.add_argument("--frames", type=int, nargs="+", default=[240], help="one count, or a small and a large one")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--frames-kept", nargs="+", choices=("yes", "no"), default=["yes", "no"])
     parser.add_argument("--device", default="auto")
@@ -49,12 +50,14 @@ def main() -> None:
     print("| frames kept | workers | device | frames | faces | wall s | CPU s | cores busy | frames/s |")
     print("|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        video = draw_lesson(Path(folder) / "lesson.mp4", args.frames)
+        videos = [draw_lesson(Path(folder) / f"lesson-{num}.mp4", num) for num in sorted(args.frames)]
         for kept in args.frames_kept:
-            project = make_project(Path(folder) / f"kept-{kept}", video, keep=kept == "yes")
+            projects = [make_project(Path(folder) / f"{kept}-{video.stem}", video, keep=kept == "yes")
+                        for video in videos]  # fmt: skip
             for workers in args.workers:
-                runs = [align_copy(project, workers, args.device) for _ in range(args.repeat)]
-                show(kept, workers, min(runs, key=lambda run: run.wall_s))
+                runs = [fastest(project, workers, args) for project in projects]
+                for run in runs if len(runs) == 1 else [*runs, between(runs[0], runs[-1])]:
+                    show(kept, workers, run)
     print(f"\n{count_processors()} cores may be used; load at the end {os.getloadavg()[0]:.1f}")
 
 
@@ -79,6 +82,18 @@ def make_project(root: Path, video: Path, *, keep: bool) -> Path:
     fer(root, "add", str(video))
     fer(root, "extract-frames", "--every", f"{1 / FPS}s", *([] if keep else ["--no-keep"]))
     return root
+
+
+def fastest(project: Path, workers: int, args: argparse.Namespace) -> Run:
+    """The fastest of some runs."""
+    runs = [align_copy(project, workers, args.device) for _ in range(args.repeat)]
+    return min(runs, key=lambda run: run.wall_s)
+
+
+def between(small: Run, large: Run) -> Run:
+    """What the frames that only the larger run had cost: neither the start of Python nor the folding of the table."""
+    counts = {name: large.result[name] - small.result[name] for name in ("num_frames_done", "num_faces")}
+    return Run(large.wall_s - small.wall_s, large.cpu_s - small.cpu_s, large.result | counts)
 
 
 def align_copy(project: Path, workers: int, device: str) -> Run:
