@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(words: list[str]) -> int:
     """Run one command line; its exit code comes back. Nothing else in the project turns errors into codes."""
     is_json = "--json" in words
-    words = _with_default([_without_habit(word) for word in words])
+    words = _with_default(_with_project_last([_without_habit(word) for word in words]))
     try:
         code = build_app(words)(args=words, prog_name="fer", standalone_mode=False)
         # typer turns Ctrl-C into this code by itself.
@@ -167,6 +167,15 @@ def _without_habit(word: str) -> str:
     """Our name of an option that users of other tools type by habit."""
     name, equals, value = word.partition("=")
     return _HABITS.get(name, name) + equals + value
+
+
+def _with_project_last(words: list[str]) -> list[str]:
+    """`fer -p DIR status` is `fer status -p DIR`, for those who know `git -C DIR status`."""
+    if words[:1] in (["-p"], ["--project"]) and len(words) > 2:
+        return [*words[2:], *words[:2]]
+    if words and words[0].startswith("--project="):
+        return [*words[1:], words[0]]
+    return words
 
 
 def _with_default(words: list[str]) -> list[str]:

@@ -159,6 +159,16 @@ def test_what_is_redirected_is_utf8_in_any_locale(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout.decode("utf-8").startswith("✓ init: nothing to do")) == (0, True), done
 
 
+@pytest.mark.parametrize("words", [["-p", "{}"], ["--project", "{}"], ["--project={}"]])
+def test_the_project_may_stand_before_the_command(words: list[str], tmp_path: Path) -> None:
+    run_fer("init", tmp_path, "--classes", "a,b")
+    given = [word.format(tmp_path) for word in words]
+    assert run_fer(*given, "labels", "--json") == run_fer("labels", "--json", "-p", tmp_path)
+    found = run_fer(*given, "config", "show")
+    assert found[0] == 0
+    assert found == run_fer("config", "show", "-p", tmp_path)
+
+
 def test_options_of_other_tools_are_understood(tmp_path: Path) -> None:
     run_fer("init", tmp_path, "--classes", "a,b")
     code, _, err = run_fer("align", "-p", tmp_path, "--imgsz=100")
