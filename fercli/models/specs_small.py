@@ -72,10 +72,10 @@ SMALL_ROWS = (
     ),
     ModelSpec(
         name="fercli-compact",
-        title="This package's own: two plain columns sized for a CPU",
+        title="This package's own: residual blocks sized for a CPU",
         architecture=(
-            "Two columns, each trained for itself, of five stages (32, 64, 128, 256, 384 channels) of two 3x3 "
-            "convolutions with BN, the map halved between them; mean; dropout; linear; the columns' mean probability."
+            "Convolution 3x3 to 32 with BN; three stages of two residual blocks (64, 128, 256 channels), each stage "
+            "halving the map; mean; dropout; linear."
         ),
         builder="fercli.models.compact:FerCompact",
         paper=papers.OURS,
@@ -83,11 +83,10 @@ SMALL_ROWS = (
         channels=1,
         mean=(0.5,),
         std=(0.25,),
-        input_notes="Sides of 16 pixels or more.",
-        cam_layer="maps",
-        parameters=6_777_422,
-        parameters_per_class=770,
-        objective="columns",
+        input_notes="Sides divisible by 8.",
+        cam_layer="stages.2",
+        parameters=2_759_143,
+        parameters_per_class=257,
         recipes=recipes.FERCLI_COMPACT,
         notes=("Not a paper's network: it stands beside the published ones, never in place of one.",),
     ),

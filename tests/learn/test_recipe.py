@@ -67,5 +67,5 @@ def test_changes_replace_single_fields_of_the_augmentation() -> None:
 def test_our_own_network_has_one_recipe() -> None:
     plan = make_plan(MODELS["fercli-compact"], "fast", num_train=28709)
     assert plan == make_plan(MODELS["fercli-compact"], "paper")
-    assert (plan.optimizer, plan.schedule, plan.mixup, plan.decays_norms) == ("sgd", "one-cycle", 0.0, False)
+    assert (plan.optimizer, plan.schedule, plan.mixup, plan.decays_norms) == ("sgd", "one-cycle", 0.2, False)
     assert not plan.is_equalised

@@ -26,7 +26,7 @@ SMALL = {
     "aer-cnn": Small({"width": 8}),
     "msff-cnn": Small({"width": 4, "hidden": 16}),
     "drf-msam": Small({"width": 8, "hidden": 16}),
-    "fercli-compact": Small({"widths": (8, 8, 16), "depth": 1}, 32),
+    "fercli-compact": Small({"stem": 8, "widths": (8, 8, 16), "depths": (1, 1, 2)}, 32),
     "eac": Small({"width": 8, "blocks": (1, 1, 1, 1)}, 64),
     **{f"emonext-{size}": Small(_CONVNEXT, 64) for size in ("tiny", "small", "base", "large")},
     "ddamfn": Small({"width": 0.125, "repeats": (1, 0, 0)}, 112),
