@@ -1,8 +1,8 @@
 """What the machine offers to the device, precision and memory format that a training keeps to."""
 
 import os
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -69,6 +69,17 @@ def apply_threads(machine: Machine) -> None:
     """Use as many threads as were decided; sums of floats depend on it."""
     if torch.get_num_threads() != machine.num_threads:
         torch.set_num_threads(machine.num_threads)
+
+
+@contextmanager
+def torch_threads(number: int) -> Iterator[None]:
+    """Let torch compute with `number` threads, in this thread and in those that begin meanwhile."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _device(name: str) -> torch.device:

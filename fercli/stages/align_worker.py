@@ -5,7 +5,6 @@ and the crops of those before are written.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -67,6 +66,7 @@ class _Look:
 def look_for_faces(plan: WorkerPlan, tasks: Sequence[PictureTask]) -> Iterator[Record]:
     """The record of each picture, in order; its crops are written before it comes."""
     from fercli.engine.pipeline import Step, run_pipeline
+    from fercli.learn.device import torch_threads
     from fercli.vision.following import FaceFollower
 
     num_cores = min(plan.num_threads or count_processors(), _MAX_THREADS)
@@ -79,7 +79,7 @@ def look_for_faces(plan: WorkerPlan, tasks: Sequence[PictureTask]) -> Iterator[R
         Step(lambda: partial(_detect, FaceFollower(_detector(plan))), num_detectors),
         Step(lambda: partial(_cut_and_write, plan), _NUM_WRITERS),
     )
-    with _torch_threads(_THREADS):
+    with torch_threads(_THREADS):
         yield from run_pipeline(tasks, steps)
 
 
@@ -103,18 +103,6 @@ def _detector(plan: WorkerPlan) -> "FaceDetector":
         device=plan.device,
         num_threads=_THREADS,
     )
-
-
-@contextmanager
-def _torch_threads(number: int) -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _read(pictures: Pictures, task: PictureTask) -> _Look:

@@ -34,8 +34,11 @@ def cutting_rules(project: Project) -> "CuttingRules":
     return replace(CuttingRules(), **told_rules(project))
 
 
-def make_detector(rules: "CuttingRules", device: str = "auto") -> "FaceDetector":
+def make_detector(rules: "CuttingRules", device: str = "auto", *, num_threads: int | None = None) -> "FaceDetector":
     """A detector that hides nothing which `rules` would keep."""
     from fercli.vision.mtcnn import FaceDetector
 
-    return FaceDetector(min_face_px=rules.min_face_px, min_confidence=min(0.8, rules.min_confidence), device=device)
+    min_confidence = min(0.8, rules.min_confidence)
+    return FaceDetector(
+        min_face_px=rules.min_face_px, min_confidence=min_confidence, device=device, num_threads=num_threads
+    )

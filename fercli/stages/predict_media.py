@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fercli.stages.predict import PredictSettings
+    from fercli.vision.mtcnn import FaceDetector
 
 # The word drawn on a face is that of its mean probabilities over this time, so that it does not flicker.
 _STEADY_S = 0.5
-# Crops wait until so many can be judged at once.
-_BATCH = 128
+# Crops wait until so many can be judged, and the processor judges so many at once: as in `fer align`, each computation
+# is one thread's, so that no digit of a table tells how many threads a machine has.
+_BATCH, _CHUNK = 128, 16
+_MAX_THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,10 @@ class Predictor:
     """Detector and network, built once for all media."""
 
     def __init__(self, project: Project, run: Run, settings: "PredictSettings", progress: Progress) -> None:
+        import torch
+
         from fercli.learn.predict import load_run_model
-        from fercli.vision.mtcnn_runtime import OPENVINO
+        from fercli.vision.mtcnn_runtime import OPENVINO, choose_device
 
         self._settings = settings
         self._progress = progress
@@ -96,9 +101,12 @@ class Predictor:
         device = "cpu" if settings.device.partition(":")[0] == OPENVINO else settings.device
         self._loaded = load_run_model(run.folder, settings.checkpoint, device)
         self._rules = cutting_rules(project)
-        self._detector = make_detector(self._rules, settings.device)
+        self._device = choose_device(settings.device)
+        # A device of its own works best on one picture after the other.
+        is_single = self._device.startswith(("cuda", "mps"))
+        self._num_threads = 1 if is_single else min(torch.get_num_threads(), _MAX_THREADS)
         # For other machines, which build their own.
-        same = shared_device(settings.device, network=self._loaded.machine.device, detector=self._detector.device)
+        same = shared_device(settings.device, network=self._loaded.machine.device, detector=self._device)
         self._make_looker = partial(_make_looker, project, run, replace(settings, engine="local", device=same))
 
     @property
@@ -153,53 +161,73 @@ class Predictor:
 
     def _judge(self, looks: Iterable[_Look], name: str) -> tuple[list[float], list[list[FacePrediction]]]:
         """Faces of each picture with their probabilities; only one batch of crops is held."""
+        from fercli.engine.pipeline import Step, run_pipeline
+        from fercli.learn.device import torch_threads
+
+        def make_find() -> "Callable[[_Look], tuple[_Look, list[tuple[FacePrediction, np.ndarray]]]]":
+            return partial(self._find, make_detector(self._rules, self._device, num_threads=1), name)
+
         times_s: list[float] = []
         by_frame: list[list[FacePrediction]] = []
         waiting: list[tuple[int, FacePrediction, np.ndarray]] = []
         length_s, part = part_length(PART_S, self._settings.every_s), 0
-        for place, look in enumerate(looks):
-            now = part_number(look.time_s or 0.0, self._settings.start_s, length_s)
-            if now != part:
-                self._settle(waiting, by_frame)
-                waiting, part = [], now
-            times_s.append(look.time_s or 0.0)
-            by_frame.append([])
-            waiting += [(place, face, crop) for face, crop in self._find(look, name)]
-            if len(waiting) >= _BATCH:
-                self._settle(waiting, by_frame)
-                waiting = []
-            self._progress.advance(faces=str(sum(map(len, by_frame)) + len(waiting)))
-        self._settle(waiting, by_frame)
+        with torch_threads(1):
+            for place, (look, found) in enumerate(run_pipeline(looks, (Step(make_find, self._num_threads),))):
+                now = part_number(look.time_s or 0.0, self._settings.start_s, length_s)
+                if now != part:
+                    self._settle(waiting, by_frame)
+                    waiting, part = [], now
+                times_s.append(look.time_s or 0.0)
+                by_frame.append([])
+                waiting += [(place, face, crop) for face, crop in found]
+                if len(waiting) >= _BATCH:
+                    self._settle(waiting, by_frame)
+                    waiting = []
+                self._progress.advance(faces=str(sum(map(len, by_frame)) + len(waiting)))
+            self._settle(waiting, by_frame)
         return times_s, by_frame
 
     def _settle(
         self, waiting: "Sequence[tuple[int, FacePrediction, np.ndarray]]", by_frame: list[list[FacePrediction]]
     ) -> None:
-        from fercli.learn.predict import predict_probabilities
-
-        probabilities = predict_probabilities(self._loaded, [crop for _, _, crop in waiting], progress=SILENT)
-        for (place, face, _), row in zip(waiting, probabilities, strict=True):
+        rows = self._probabilities([crop for _, _, crop in waiting])
+        for (place, face, _), row in zip(waiting, rows, strict=True):
             shares = {name: round(float(share), 6) for name, share in zip(self.classes, row, strict=True)}
             word = self.classes[int(row.argmax())]
             by_frame[place].append(
                 replace(face, predicted=word, shown=word, shown_probability=shares[word], probabilities=shares)
             )
 
-    def _find(self, look: _Look, name: str) -> "Iterator[tuple[FacePrediction, np.ndarray]]":
+    def _probabilities(self, crops: "Sequence[np.ndarray]") -> "Iterator[np.ndarray]":
+        """A row of the network's probabilities for each crop."""
+        from fercli.engine.pipeline import Step, run_pipeline
+        from fercli.learn.predict import predict_probabilities
+
+        num = _CHUNK if self._loaded.machine.device == "cpu" else _BATCH
+        chunks = [crops[start : start + num] for start in range(0, len(crops), num)]
+        judge = partial(predict_probabilities, self._loaded, progress=SILENT)
+        for rows in run_pipeline(chunks, (Step(lambda: judge, self._num_threads),)):
+            yield from rows
+
+    def _find(
+        self, detector: "FaceDetector", name: str, look: _Look
+    ) -> "tuple[_Look, list[tuple[FacePrediction, np.ndarray]]]":
+        """The picture with its faces and their crops."""
         from fercli.vision.cutting import cut_face, drop_reasons
 
         height, width = look.image.shape[:2]
         frame_id = f"{name}/f{look.number:06d}"
         if self._settings.cropped and look.picture:
-            yield _face(f"{frame_id}-0", look, (0.0, 0.0, width, height), None), look.image
-            return
-        detections = self._detector.detect([look.image])[0]
+            return look, [(_face(f"{frame_id}-0", look, (0.0, 0.0, width, height), None), look.image)]
+        detections = detector.detect([look.image])[0]
         reasons = drop_reasons(detections, (width, height), self._rules)
         kept = [found for found, reason in zip(detections, reasons, strict=True) if reason is None]
+        faces = []
         for number, found in enumerate(kept):
             box = (found.left, found.top, found.width, found.height)
             crop = cut_face(look.image, found, self._rules).image
-            yield _face(f"{frame_id}-{number}", look, box, found.confidence), crop
+            faces.append((_face(f"{frame_id}-{number}", look, box, found.confidence), crop))
+        return look, faces
 
 
 def shared_device(asked: str, *, network: str, detector: str) -> str:
