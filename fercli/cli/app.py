@@ -171,11 +171,12 @@ def _without_habit(word: str) -> str:
 
 def _with_project_last(words: list[str]) -> list[str]:
     """`fer -p DIR status` is `fer status -p DIR`, for those who know `git -C DIR status`."""
-    if words[:1] in (["-p"], ["--project"]) and len(words) > 2:
-        return [*words[2:], *words[:2]]
-    if words and words[0].startswith("--project="):
-        return [*words[1:], words[0]]
-    return words
+    num = 2 if words[:1] in (["-p"], ["--project"]) else int(words[:1] != [] and words[0].startswith("--project="))
+    if not 0 < num < len(words):
+        return words
+    # What follows a bare `--` is no option.
+    end = words.index("--") if "--" in words else len(words)
+    return [*words[num:end], *words[:num], *words[end:]]
 
 
 def _with_default(words: list[str]) -> list[str]:

@@ -1,7 +1,5 @@
 """One video or folder of pictures to its faces, their tracks and their emotions."""
 
-from bisect import bisect_left, bisect_right
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,15 +16,14 @@ from fercli.engine.parts import part_length, part_number
 from fercli.stages.cutting_rules import cutting_rules, make_detector
 from fercli.stages.media_files import MediaItem, shown
 from fercli.stages.predict_parts import PART_S, Looked, VideoPart, look_on_cluster
+from fercli.stages.predict_tracks import steady, tracked
 
 if TYPE_CHECKING:
     import numpy as np
 
     from fercli.stages.predict import PredictSettings
-    from fercli.vision.mtcnn import FaceDetector
+    from fercli.vision.mtcnn import Detection, FaceDetector
 
-# The word drawn on a face is that of its mean probabilities over this time, so that it does not flicker.
-_STEADY_S = 0.5
 # Crops wait until so many can be judged, and the processor judges so many at once: as in `fer align`, each computation
 # is one thread's, so that no digit of a table tells how many threads a machine has.
 _BATCH, _CHUNK = 128, 16
@@ -87,7 +84,7 @@ class _Look:
 
 
 class Predictor:
-    """Detector and network, built once for all media."""
+    """Detectors and network, built once for all media."""
 
     def __init__(self, project: Project, run: Run, settings: "PredictSettings", progress: Progress) -> None:
         import torch
@@ -104,7 +101,10 @@ class Predictor:
         self._device = choose_device(settings.device)
         # A device of its own works best on one picture after the other.
         is_single = self._device.startswith(("cuda", "mps"))
-        self._num_threads = 1 if is_single else min(torch.get_num_threads(), _MAX_THREADS)
+        num_threads = min(torch.get_num_threads(), _MAX_THREADS)
+        self._num_detectors = 1 if is_single else num_threads
+        self._num_judges = num_threads if self._loaded.machine.device == "cpu" else 1
+        self._idle: list[FaceDetector] = []
         # For other machines, which build their own.
         same = shared_device(settings.device, network=self._loaded.machine.device, detector=self._device)
         self._make_looker = partial(_make_looker, project, run, replace(settings, engine="local", device=same))
@@ -146,8 +146,8 @@ class Predictor:
             looked = look_on_cluster(self._make_looker, settings, whole, self._progress)
         else:
             looked = self.look_at_part(whole)
-        tracked = _steady(_tracked(looked.by_frame), looked.times_s, self.classes)
-        return Prediction(name, item, tuple(looked.times_s), tracked, warnings=looked.warnings)
+        by_frame = steady(tracked(looked.by_frame), looked.times_s, self.classes)
+        return Prediction(name, item, tuple(looked.times_s), by_frame, warnings=looked.warnings)
 
     def _look_at_pictures(self, item: MediaItem, name: str) -> Prediction:
         failures: list[Failure] = []
@@ -164,15 +164,13 @@ class Predictor:
         from fercli.engine.pipeline import Step, run_pipeline
         from fercli.learn.device import torch_threads
 
-        def make_find() -> "Callable[[_Look], tuple[_Look, list[tuple[FacePrediction, np.ndarray]]]]":
-            return partial(self._find, make_detector(self._rules, self._device, num_threads=1), name)
-
         times_s: list[float] = []
         by_frame: list[list[FacePrediction]] = []
         waiting: list[tuple[int, FacePrediction, np.ndarray]] = []
         length_s, part = part_length(PART_S, self._settings.every_s), 0
         with torch_threads(1):
-            for place, (look, found) in enumerate(run_pipeline(looks, (Step(make_find, self._num_threads),))):
+            step = Step(lambda: partial(self._find, name), self._num_detectors)
+            for place, (look, found) in enumerate(run_pipeline(looks, (step,))):
                 now = part_number(look.time_s or 0.0, self._settings.start_s, length_s)
                 if now != part:
                     self._settle(waiting, by_frame)
@@ -206,12 +204,10 @@ class Predictor:
         num = _CHUNK if self._loaded.machine.device == "cpu" else _BATCH
         chunks = [crops[start : start + num] for start in range(0, len(crops), num)]
         judge = partial(predict_probabilities, self._loaded, progress=SILENT)
-        for rows in run_pipeline(chunks, (Step(lambda: judge, self._num_threads),)):
+        for rows in run_pipeline(chunks, (Step(lambda: judge, self._num_judges),)):
             yield from rows
 
-    def _find(
-        self, detector: "FaceDetector", name: str, look: _Look
-    ) -> "tuple[_Look, list[tuple[FacePrediction, np.ndarray]]]":
+    def _find(self, name: str, look: _Look) -> "tuple[_Look, list[tuple[FacePrediction, np.ndarray]]]":
         """The picture with its faces and their crops."""
         from fercli.vision.cutting import cut_face, drop_reasons
 
@@ -219,7 +215,7 @@ class Predictor:
         frame_id = f"{name}/f{look.number:06d}"
         if self._settings.cropped and look.picture:
             return look, [(_face(f"{frame_id}-0", look, (0.0, 0.0, width, height), None), look.image)]
-        detections = detector.detect([look.image])[0]
+        detections = self._detect(look.image)
         reasons = drop_reasons(detections, (width, height), self._rules)
         kept = [found for found, reason in zip(detections, reasons, strict=True) if reason is None]
         faces = []
@@ -228,6 +224,16 @@ class Predictor:
             crop = cut_face(look.image, found, self._rules).image
             faces.append((_face(f"{frame_id}-{number}", look, box, found.confidence), crop))
         return look, faces
+
+    def _detect(self, image: "np.ndarray") -> "Sequence[Detection]":
+        """By a detector that no other thread uses; there come to be as many as threads."""
+        try:
+            detector = self._idle.pop()
+        except IndexError:
+            detector = make_detector(self._rules, self._device, num_threads=1)
+        found = detector.detect([image])[0]
+        self._idle.append(detector)
+        return found
 
 
 def shared_device(asked: str, *, network: str, detector: str) -> str:
@@ -263,43 +269,3 @@ def _pictures(files: Sequence[Path], failures: list[Failure]) -> Iterator[_Look]
             yield _Look(read_image(file), None, None, shown(Path(file.name)), number)
         except MediaError as error:
             failures.append(Failure(shown(file), error.message))
-
-
-def _tracked(by_frame: Sequence[Sequence[FacePrediction]]) -> list[list[FacePrediction]]:
-    import numpy as np
-
-    from fercli.vision.tracks import link_tracks
-
-    boxes = [
-        np.array([(face.left, face.top, face.width, face.height) for face in faces], np.float64).reshape(-1, 4)
-        for faces in by_frame
-    ]
-    numbers = link_tracks(boxes)
-    return [
-        [replace(face, track=f"t{number:03d}") for face, number in zip(faces, found, strict=True)]
-        for faces, found in zip(by_frame, numbers, strict=True)
-    ]
-
-
-def _steady(
-    by_frame: Sequence[Sequence[FacePrediction]], times_s: Sequence[float], classes: Sequence[str]
-) -> tuple[tuple[FacePrediction, ...], ...]:
-    """Each face with the class of its track's mean probabilities about that time."""
-    tracks: dict[str, list[tuple[float, FacePrediction]]] = defaultdict(list)
-    for time_s, faces in zip(times_s, by_frame, strict=True):
-        for face in faces:
-            tracks[face.track].append((time_s, face))
-    shown: dict[str, tuple[str, float]] = {}
-    for seen in tracks.values():
-        moments = [moment for moment, _ in seen]
-        for time_s, face in seen:
-            first, end = bisect_left(moments, time_s - _STEADY_S), bisect_right(moments, time_s + _STEADY_S)
-            near = [other.probabilities for _, other in seen[first:end]]
-            means = {name: sum(shares[name] for shares in near) / len(near) for name in classes}
-            word = max(means, key=means.__getitem__)
-            shown[face.face_id] = word, round(means[word], 6)
-    return tuple(tuple(_showing(face, *shown[face.face_id]) for face in faces) for faces in by_frame)
-
-
-def _showing(face: FacePrediction, word: str, probability: float) -> FacePrediction:
-    return replace(face, shown=word, shown_probability=probability)

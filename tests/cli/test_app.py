@@ -167,6 +167,8 @@ def test_the_project_may_stand_before_the_command(words: list[str], tmp_path: Pa
     found = run_fer(*given, "config", "show")
     assert found[0] == 0
     assert found == run_fer("config", "show", "-p", tmp_path)
+    missing = tmp_path / "missing.mp4"
+    assert run_fer(*given, "add", "--", missing) == run_fer("add", "-p", tmp_path, "--", missing)
 
 
 def test_options_of_other_tools_are_understood(tmp_path: Path) -> None:
