@@ -3,6 +3,7 @@
 Needs `fercli[ray]` on every machine of the cluster, and the project's folder under the same path on each of them.
 """
 
+import os
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -54,6 +55,8 @@ class RayEngine:
 
 
 def _import_ray() -> Any:  # the module; it is an extra
+    # Ray reports how it is used unless it is told not to; what a cluster reports is decided where it is started.
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     try:
         import ray
     except ImportError as error:
@@ -74,7 +77,7 @@ def _probe(address: str) -> None:
     except (OSError, OverflowError) as error:
         raise InputError(
             f"no Ray cluster answers at '{address}' ({error})",
-            hint="Start one there (ray start --head --port=6379), or check host, port and firewall.",
+            hint="Start one there (ray start --head --disable-usage-stats), or check host, port and firewall.",
         ) from error
 
 

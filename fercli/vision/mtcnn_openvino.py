@@ -1,19 +1,18 @@
 """MTCNN's networks on OpenVINO's runtime: the packaged weights written as its models, in f32 or bf16.
 
-The models are built from the weights by OpenVINO's own operations, so nothing is converted and nothing is sent.
+The models are built from the weights by OpenVINO's own operations, so nothing is converted.
 """
 
 from collections import OrderedDict
 from typing import Any
 
 import numpy as np
-import openvino as ov
 from jaxtyping import Float32, UInt8
-from openvino import opset13 as op
 from torch import nn
 
 from fercli.vision.mtcnn_networks import ONet, PNet, RNet, load_networks
 from fercli.vision.mtcnn_torch import head_bias, head_weight, pool_size
+from fercli.vision.quiet_openvino import op, ov
 
 Node = Any  # OpenVINO's nodes carry no types
 

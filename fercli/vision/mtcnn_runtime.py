@@ -1,6 +1,5 @@
 """The name of a device to the three networks on it: what the fast cascade asks of a runtime, and which one it gets."""
 
-from importlib.util import find_spec
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -68,8 +67,12 @@ def choose_device(name: str = "auto", *, mode: str = "fast") -> str:
 
 
 def _has_openvino() -> bool:
-    # Other packages bring older versions, which keep their operations elsewhere.
-    return bool(find_spec(OPENVINO) and find_spec(f"{OPENVINO}.opset13"))
+    try:
+        # Other packages bring older versions, which keep their operations elsewhere.
+        import fercli.vision.quiet_openvino  # noqa: F401  # only whether it is there
+    except ImportError:
+        return False
+    return True
 
 
 def make_networks(device: str, num_threads: int | None = None) -> Networks:

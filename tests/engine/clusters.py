@@ -15,6 +15,7 @@ import pytest
 @contextmanager
 def started_cluster() -> Iterator[Any]:
     """A head of one processor at 127.0.0.2 and a second machine at 127.0.0.3."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     cluster_utils = pytest.importorskip("ray.cluster_utils")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -53,7 +54,8 @@ cluster.shutdown()
 
 def run_with_token_cluster(folder: Path) -> tuple[str, str, str]:
     """What one is told who brings a wrong token; the right one must do."""
-    environment = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+    environment = os.environ | token | {"RAY_USAGE_STATS_ENABLED": "0"}
     command = [sys.executable, "-c", _TOKEN]
     # Half a minute on a machine of its own, over two minutes on a busy one.
     done = subprocess.run(

@@ -10,7 +10,7 @@ from fercli.vision.images import read_image
 from fercli.vision.mtcnn import Detection, FaceDetector
 from fercli.vision.mtcnn_torch import TorchNetworks
 
-pytest.importorskip("openvino")
+pytest.importorskip("fercli.vision.quiet_openvino", exc_type=ImportError)
 
 from fercli.vision.mtcnn_openvino import OpenVinoNetworks
 

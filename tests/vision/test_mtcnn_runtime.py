@@ -1,12 +1,13 @@
 """Which device a name means, and what is said when it is not there."""
 
 import importlib.util
+import sys
+from types import ModuleType
 
 import pytest
 import torch
 
 from fercli.core.errors import UsageError
-from fercli.vision import mtcnn_runtime
 from fercli.vision.mtcnn import FaceDetector
 from fercli.vision.mtcnn_runtime import choose_device
 
@@ -17,8 +18,9 @@ WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a G
 @pytest.fixture(params=["none", "old"])
 def no_openvino(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """None is installed, or one before 2025.0, whose operations are not in the package itself."""
-    old = {"openvino": object()} if request.param == "old" else {}
-    monkeypatch.setattr(mtcnn_runtime, "find_spec", old.get)
+    for name in ("fercli.vision.quiet_openvino", "openvino.opset13"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "openvino", ModuleType("openvino") if request.param == "old" else None)
 
 
 @pytest.mark.parametrize("name", ["cuda:99", "telescope", "", "meta", "privateuseone"])
