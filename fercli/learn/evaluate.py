@@ -3,7 +3,7 @@
 B pictures, C channels, H W pixels, K classes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,9 +45,13 @@ def validate(
     num_classes: int,
     batch_size: int,
     world: World = ALONE,
+    watch: Callable[[int], None] | None = None,
 ) -> Validation:
-    """Loss, accuracy and macro-F1 of `model` in evaluation mode; the processes of `world` share the work."""
-    logits = predict_logits(model, crops, form=form, machine=machine, batch_size=batch_size, world=world)
+    """Loss, accuracy and macro-F1 of `model` in evaluation mode; the processes of `world` share the work.
+
+    `watch` is told of every batch, how many faces it had; what it raises ends the validation.
+    """
+    logits = predict_logits(model, crops, form=form, machine=machine, batch_size=batch_size, world=world, watch=watch)
     loss = F.cross_entropy(logits.double(), torch.from_numpy(targets)).item()
     predicted = logits.argmax(1).numpy()
     matrix = confusion_matrix(targets, predicted, num_classes)
@@ -62,12 +66,17 @@ def predict_logits(
     machine: Machine,
     batch_size: int,
     world: World = ALONE,
+    watch: Callable[[int], None] | None = None,
 ) -> Float[Tensor, "faces classes"]:
-    """Logits of all crops in order, float32 on the CPU."""
+    """Logits of all crops in order, float32 on the CPU; `watch` is told of every batch."""
     places = world.share(range(len(crops)))
     orders = [[places[row] for row in order] for order in plain_batches(len(places), batch_size)]
-    found = _logit_batches(model, crops, orders, form=form, machine=machine, test_time="none")
-    return world.whole(torch.cat(list(found)), places, len(crops))
+    found = []
+    for logits in _logit_batches(model, crops, orders, form=form, machine=machine, test_time="none"):
+        found.append(logits)
+        if watch:
+            watch(len(logits))
+    return world.whole(torch.cat(found), places, len(crops))
 
 
 def predict_probability_batches(

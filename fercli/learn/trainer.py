@@ -19,6 +19,7 @@ from fercli.learn.evaluate import Validation, validate
 from fercli.learn.history import EpochRow
 from fercli.learn.keeper import Keeper
 from fercli.learn.norms import add_norms
+from fercli.learn.optim import lr_at
 from fercli.learn.state import Standing, restore
 from fercli.learn.step import StepMaker
 from fercli.learn.stopping import stop_request
@@ -49,7 +50,8 @@ def fit(model: nn.Module, training: Training) -> FitResult:
     bits as one that was not, on the same machine with the same number of threads. The best epoch is the one with the
     best `plan.metric` on val, ties broken by the lower loss; without val faces it is the last.
 
-    SIGINT and SIGTERM end the step at hand, save and return "interrupted"; a second one raises KeyboardInterrupt.
+    SIGINT and SIGTERM end the step at hand, save and return "interrupted"; a second one raises KeyboardInterrupt. A
+    validation that they end is made anew when the training goes on.
 
     Args:
         model: with the weights to start from; it is moved to the device and changed, take the result from the run.
@@ -60,6 +62,10 @@ def fit(model: nn.Module, training: Training) -> FitResult:
         InputError: the saved state is damaged.
     """
     return _Fit(model, training).run()
+
+
+class _StoppedError(Exception):
+    """A signal came while val was judged."""
 
 
 class _Fit:
@@ -100,7 +106,7 @@ class _Fit:
                 while not stop and not self._ended():
                     stop = self._train_epoch(is_stopping)
                     if self.standing.step == self.steps_per_epoch:
-                        self._end_epoch()
+                        stop = self._end_epoch(is_stopping) or stop
         except CheckError:
             self.keeper.write_weights(self.standing.history)
             raise
@@ -139,10 +145,16 @@ class _Fit:
                 asked_at = time.monotonic()
         return ""
 
-    def _end_epoch(self) -> None:
+    def _end_epoch(self, is_stopping: Callable[[], bool]) -> str:
+        """Judge the epoch and close it; why the training is to stop before that is done, or nothing."""
         standing = self.standing
         self.step_maker.check_epoch([*(row.train_loss for row in standing.history), standing.mean_loss])
-        row = standing.row(self._validate(), self.step_maker.last_lr)
+        try:
+            validation = self._validate(is_stopping)
+        except _StoppedError:
+            return "interrupted"
+        last_step = (standing.epoch + 1) * self.steps_per_epoch - 1
+        row = standing.row(validation, lr_at(self.plan, last_step, self.steps_per_epoch))
         if standing.takes_best(row, self.plan.metric):
             self._keep("best", row)
         self._keep("last", row)
@@ -151,6 +163,7 @@ class _Fit:
             self._save()
         if self.job.watch and self.world.is_main:
             self.job.watch(standing.history)
+        return ""
 
     def _ended(self) -> str:
         standing = self.standing
@@ -160,10 +173,21 @@ class _Fit:
             return f"no better {self.plan.metric} on val for {self.plan.patience} epochs"
         return ""
 
-    def _validate(self) -> Validation | None:
-        val = self.job.val
+    def _validate(self, is_stopping: Callable[[], bool]) -> Validation | None:
+        val, num_done = self.job.val, 0
         if val is None:
             return None
+        num_own = len(self.world.share(range(len(val.crops))))
+
+        def watch(num_faces: int) -> None:
+            nonlocal num_done
+            # Several processes meet at the end of a validation; none may leave before.
+            if is_stopping() and self.world.size == 1:
+                raise _StoppedError
+            num_done += num_faces
+            epoch = f"epoch {self.standing.epoch + 1}/{self.plan.epochs}"
+            self.job.progress.advance(0, epoch=f"{epoch}, {num_done / num_own:.0%} of val")
+
         model = self.average.model if self.average else self.model
         self.world.share_buffers(model)
         return validate(
@@ -175,6 +199,7 @@ class _Fit:
             num_classes=self.step_maker.num_classes,
             batch_size=max(64, self.plan.batch_size),
             world=self.world,
+            watch=watch,
         )
 
     def _keep(self, name: str, row: EpochRow) -> None:

@@ -55,7 +55,7 @@ def prepare(project: Project, settings: TrainSettings) -> Prepared:
         fold=settings.fold,
     )
     spec = MODELS[settings.model_name]
-    train, val = _limited(samples.of_split("train"), settings), samples.of_split("val")
+    train, val = (_limited(samples.of_split(name), settings) for name in ("train", "val"))
     _check_enough(train, settings)
     data_set = _data_set(project, train)
     plan = make_settings_plan(settings, spec, data_set=data_set, num_train=len(train))
@@ -93,7 +93,7 @@ def _faces(
 
     if prepared.form.is_equalised:
         reader = make_reader(samples.root, samples.paths, prepared.form)
-        samples = samples.select([place for place in range(len(samples)) if not _is_flat(reader, place)])
+        samples = samples.select(_uneven(reader, len(samples), progress))
     limit = settings.ram_limit_mb * 2**20
     reader = make_reader(samples.root, samples.paths, prepared.form)
     crops = load_crops(reader, ram_limit_bytes=limit, num_workers=settings.workers, progress=progress)
@@ -105,6 +105,17 @@ def _faces(
     return samples, Faces(crops, samples.targets, samples.soft_targets), failures
 
 
+def _uneven(reader: "CropReader", num_faces: int, progress: Progress) -> list[int]:
+    """The places of the faces that are not flat."""
+    places = []
+    progress.start("look for flat pictures", num_faces)
+    for place in range(num_faces):
+        if not _is_flat(reader, place):
+            places.append(place)
+        progress.advance()
+    return places
+
+
 def _is_flat(reader: "CropReader", place: int) -> bool:
     try:
         return reader.is_flat(place)
@@ -112,13 +123,13 @@ def _is_flat(reader: "CropReader", place: int) -> bool:
         return False  # loading reports it
 
 
-def _limited(train: "Samples", settings: TrainSettings) -> "Samples":
-    if settings.limit is None or settings.limit >= len(train):
-        return train
+def _limited(samples: "Samples", settings: TrainSettings) -> "Samples":
+    if settings.limit is None or settings.limit >= len(samples):
+        return samples
     import numpy as np
 
-    chosen = np.random.default_rng(settings.seed).permutation(len(train))[: settings.limit]
-    return train.select(sorted(chosen.tolist()))
+    chosen = np.random.default_rng(settings.seed).permutation(len(samples))[: settings.limit]
+    return samples.select(sorted(chosen.tolist()))
 
 
 def _check_enough(train: "Samples", settings: TrainSettings) -> None:

@@ -189,6 +189,25 @@ def test_signal_ends_the_step_saves_and_resumes_to_the_same_weights(tmp_path: Pa
     assert_same_training(tmp_path / "whole", tmp_path / "cut")
 
 
+class ValWatcher(Watcher):
+    """Calls back when val is being judged."""
+
+    def advance(self, num_items: int = 1, **fields: str) -> None:
+        if fields.get("epoch", "").endswith("of val"):
+            super().advance(num_items, **fields)
+
+
+def test_signal_ends_a_validation_which_is_made_anew(tmp_path: Path) -> None:
+    how, val = plan(epochs=3, batch_size=8, **RICH), faces(80, seed=1)  # val is two batches
+    train(tmp_path / "whole", how, val=val)
+    stop = ValWatcher(2, lambda: signal.raise_signal(signal.SIGTERM))
+    result = train(tmp_path / "cut", how, val=val, progress=stop)
+    assert (result.status, len(result.history)) == ("interrupted", 1)
+    result = train(tmp_path / "cut", how, val=val)
+    assert (result.status, len(result.history)) == ("finished", 3)
+    assert_same_training(tmp_path / "whole", tmp_path / "cut")
+
+
 def test_second_signal_stops_at_once(tmp_path: Path) -> None:
     def twice() -> None:
         signal.raise_signal(signal.SIGINT)
@@ -219,8 +238,8 @@ def test_time_limit_saves_and_the_next_call_goes_on(tmp_path: Path) -> None:
     ("stop", "num_epochs"),
     [
         ({"time_limit_s": 1e-9}, 1),
-        # It comes after the first step, and ends the second.
-        ({"progress": Watcher(1, lambda: signal.raise_signal(signal.SIGINT))}, 2),
+        # It comes after the first step, and ends the validation.
+        ({"progress": Watcher(1, lambda: signal.raise_signal(signal.SIGINT))}, 0),
     ],
     ids=["clock", "signal"],
 )
