@@ -52,6 +52,7 @@ class Augmentation:
         rotate_deg: largest turn either way.
         shift: largest shift either way, as a share of the side.
         zoom: largest change of size either way, as a share.
+        window: side of the square that is cut out at a random place and fed at its own scale, as a share of the side.
         brightness: largest change of the mean either way, as a share of white.
         contrast: largest change of the spread around the picture's own mean, as a share.
         grey: probability of losing the colours.
@@ -65,6 +66,7 @@ class Augmentation:
     rotate_deg: float = 0.0
     shift: float = 0.0
     zoom: float = 0.0
+    window: float = 1.0
     brightness: float = 0.0
     contrast: float = 0.0
     grey: float = 0.0
@@ -76,7 +78,11 @@ class Augmentation:
     @property
     def moves_pixels(self) -> bool:
         """Whether any change is geometric."""
-        return any((self.flip, self.rotate_deg, self.shift, self.zoom))
+        return self.window < 1 or any((self.flip, self.rotate_deg, self.shift, self.zoom))
+
+    def side_of(self, size: int) -> int:
+        """The side of what is fed, in pixels, where whole pictures would have `size`."""
+        return max(1, round(size * self.window))
 
 
 def to_input(
@@ -92,11 +98,11 @@ def augment(
     form: InputFormat,
     augmentation: Augmentation,
     generator: torch.Generator,
-) -> Float[Tensor, "batch {form.channels} {form.size} {form.size}"]:
-    """As `to_input`, each picture changed by its own random amounts.
+) -> Float[Tensor, "batch {form.channels} side side"]:
+    """As `to_input`, each picture changed by its own random amounts; the side is that of the window.
 
-    All amounts are drawn on the CPU from `generator`, so they are the same on every device. Flip, turn, shift, zoom
-    and the resize to the network's size are one bilinear sampling; what lies beyond the edge repeats the edge.
+    All amounts are drawn on the CPU from `generator`, so they are the same on every device. Flip, turn, shift, zoom,
+    window and the resize to the network's size are one bilinear sampling; what lies beyond the edge repeats the edge.
     """
     image = _to_channels(image_BCHW.float() / 255, form.channels)
     image = _shrink(image, form.size)
@@ -150,11 +156,16 @@ def _move(image: Tensor, size: int, augmentation: Augmentation, generator: torch
     angle = torch.deg2rad(amounts[:, 0] * augmentation.rotate_deg)
     scale = 1 / (1 + amounts[:, 1] * augmentation.zoom)
     shift = amounts[:, 2:] * augmentation.shift * 2  # the grid's side is 2
+    side = augmentation.side_of(size)
+    if side < size:
+        share = side / size
+        scale = scale * share
+        shift = shift + _uniform(num, 2, generator, image.device) * (1 - share)
     mirror = torch.where(is_flipped, -1.0, 1.0)
     cosine, sine = torch.cos(angle) * scale, torch.sin(angle) * scale
     across = torch.stack((cosine * mirror, -sine, shift[:, 0]), dim=1)
     down = torch.stack((sine * mirror, cosine, shift[:, 1]), dim=1)
-    grid = F.affine_grid(torch.stack((across, down), dim=1), [num, 1, size, size], align_corners=False)
+    grid = F.affine_grid(torch.stack((across, down), dim=1), [num, 1, side, side], align_corners=False)
     return F.grid_sample(image.contiguous(), grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 

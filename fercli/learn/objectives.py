@@ -103,6 +103,19 @@ def smoothed_twice(
     return loss, logits_BK
 
 
+def each_branch(
+    model: nn.Module, image_BCHW: Tensor, targets: Tensor, options: LossOptions
+) -> tuple[Float[Tensor, ""], Float[Tensor, "batch classes"]]:
+    """The mean of the branches' own cross-entropies: each learns as if it were alone, so that they err apart.
+
+    The logits are those of the branches' mean probabilities.
+    """
+    features = _features(model, image_BCHW)
+    logits_BNK = features.branch_logits_BNK.float()
+    own = targets.repeat_interleave(logits_BNK.shape[1], dim=0)
+    return target_loss(logits_BNK.flatten(0, 1), own, options), features.logits_BK
+
+
 # Names as in models/specs.py; a new objective is one function and one row.
 OBJECTIVES: dict[str, Objective] = {
     "cross-entropy": cross_entropy,
@@ -110,6 +123,7 @@ OBJECTIVES: dict[str, Objective] = {
     "emonext": attention_regularised,
     "ddamfn": head_diversity,
     "poster": smoothed_twice,
+    "branches": each_branch,
 }
 
 

@@ -62,6 +62,7 @@ class Plan:
         clip_norm: largest norm of the gradient; 0 is off.
         mixup: alpha of the Beta distribution that blends pairs of pictures; 0 is off.
         cutmix: alpha of the one that pastes a part of another picture in; 0 is off. See data/mixing.py.
+        plain_epochs: epochs at the end that mix no pictures.
         accumulate: parts that a batch is cut into to save memory; their gradients are added up.
         freeze_epochs: epochs at the start in which pretrained weights rest; as many as `epochs` trains the head alone.
         thaw: rest until then "at-once", or wake from the last layer to the first, "gradual".
@@ -90,6 +91,7 @@ class Plan:
     clip_norm: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
+    plain_epochs: int = 0
     accumulate: int = 1
     freeze_epochs: int = 0
     thaw: Thaw = "at-once"
@@ -218,7 +220,7 @@ def _amounts_of(name: str, numbers: list[float], word: str) -> dict[str, float |
         return {"noise": numbers[0] if numbers else 0.5}
     if name in ("rotation", "rotate", "random-rotation"):
         return {"rotate_deg": numbers[0] if numbers else 10.0}
-    if name in ("shift", "zoom", "brightness", "contrast") and numbers:
+    if name in ("shift", "zoom", "window", "brightness", "contrast") and numbers:
         return {name: numbers[0]}
     if name in ("grey", "random-grey", "grayscale", "random-grayscale", "random-greyscale"):
         return {"grey": numbers[0] if numbers else 0.1}
@@ -228,6 +230,6 @@ def _amounts_of(name: str, numbers: list[float], word: str) -> dict[str, float |
         return {"shift": (large - small) / 2 / small}
     known = (
         "horizontal-flip, random-erasing, gaussian-noise, rotation, random-grey, random-crop, shift, zoom, "
-        "brightness, contrast"
+        "window, brightness, contrast"
     )
     raise SettingsError(f"no augmentation is called '{word}'", hint=f"Known: {known}.")

@@ -59,7 +59,7 @@ class StepMaker:
     ) -> None:
         self.world = world
         self.model, self.plan, self.form, self.machine = model, plan, form, machine
-        self.augmentation = _augmentation(plan)
+        self.augmentation = augmentation_of(plan)
         self.seed, self.steps_per_epoch = seed, steps_per_epoch
         self.pretrained, self.learnable = frozenset(pretrained), learnable(model)
         self.num_classes = len(class_counts)
@@ -137,7 +137,7 @@ class StepMaker:
         return image_BCHW.contiguous(memory_format=torch.channels_last)
 
     def _mixed(self, image_BCHW: Tensor, targets: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor]:
-        if not (self.plan.mixup or self.plan.cutmix):
+        if not (self.plan.mixup or self.plan.cutmix) or epoch >= self.plan.epochs - self.plan.plain_epochs:
             return targets, image_BCHW
         shares = F.one_hot(targets, self.num_classes).float() if targets.ndim == 1 else targets
         generator = generator_for(self.seed, "mix", epoch, step, *self._own())
@@ -194,7 +194,8 @@ class StepMaker:
         )
 
 
-def _augmentation(plan: Plan) -> Augmentation:
+def augmentation_of(plan: Plan) -> Augmentation:
+    """The plan's changes of pictures."""
     # TOML and JSON give lists for tuples.
     amounts = {name: tuple(value) if isinstance(value, list) else value for name, value in plan.augmentation.items()}
     return Augmentation(**amounts)  # type: ignore[arg-type]  # the names and types of its fields

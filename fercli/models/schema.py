@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-ObjectiveName = Literal["cross-entropy", "eac", "emonext", "ddamfn", "poster"]
+ObjectiveName = Literal["cross-entropy", "eac", "emonext", "ddamfn", "poster", "branches"]
 OptimizerName = Literal["adam", "adamw", "sgd", "sam-adam"]
 SchedulerName = Literal["none", "exponential", "step", "warmup-cosine", "one-cycle"]
 BackboneLayout = Literal["", "ir50", "ir50+mobilefacenet", "resnet50", "convnext", "mixed-mobilefacenet"]

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fercli.core.errors import FerError
+from fercli.core.errors import FerError, SettingsError
 from fercli.core.files import replace_text
 from fercli.core.progress import Progress
 from fercli.core.project import Project
@@ -138,7 +138,6 @@ def _machine(
     """What was decided when the run began, else what this machine offers; and warnings."""
     from fercli.learn.compiling import Work, check_still_compiles, decide_compilation
     from fercli.learn.device import Machine, choose_machine
-    from fercli.models.profile import profile_model
 
     if before is not None and before.decided:
         machine = Machine.from_json(before.decided)
@@ -146,12 +145,32 @@ def _machine(
         check_still_compiles(machine)
         return machine, ()
     machine = choose_machine(settings.device, settings.precision, settings.threads)
-    options = parse_values(settings.model)
-    num_classes, size = len(prepared.samples.classes), prepared.form.size
-    macs = profile_model(prepared.spec.name, num_classes=num_classes, size=size, **options).macs
-    work = Work(macs, prepared.plan.epochs * len(prepared.train))
+    work = Work(_macs(settings, prepared), prepared.plan.epochs * len(prepared.train))
     machine, warning = decide_compilation(machine, settings.compile, work)
     return machine, (warning,) if warning else ()
+
+
+def _macs(settings: TrainSettings, prepared: Prepared) -> int:
+    """Multiply-adds of a training picture; refuses a size that the network cannot be fed."""
+    from fercli.learn.step import augmentation_of
+    from fercli.models.profile import profile_model
+
+    whole, macs = prepared.form.size, 0
+    for size in dict.fromkeys((whole, augmentation_of(prepared.plan).side_of(whole))):
+        try:
+            profile = profile_model(
+                prepared.spec.name,
+                num_classes=len(prepared.samples.classes),
+                size=size,
+                **parse_values(settings.model),
+            )
+        except (RuntimeError, ValueError) as error:
+            raise SettingsError(
+                f"'{prepared.spec.name}' cannot be fed pictures of {size} pixels: {str(error).splitlines()[0]}",
+                hint=f"Leave image_size and augment.window as they are. {prepared.spec.input_notes}",
+            ) from error
+        macs = profile.macs
+    return macs
 
 
 def _begin(job: _Job, known: Run | None, inputs: Mapping[str, str]) -> RunRecord:

@@ -50,7 +50,7 @@ class TrainSettings:
     gpus: int | None = setting(None, "Train on this many GPUs of this machine.", minimum=1)
     procs: int = setting(1, "Train in this many processes; each takes a GPU if there are.", minimum=1)
     tensorboard: bool = setting(False, "Write events for TensorBoard beside metrics.csv.")
-    limit: int | None = setting(None, "Learn from at most this many faces.", minimum=2)
+    limit: int | None = setting(None, "Learn from and validate on at most this many faces.", minimum=2)
     workers: int = setting(2, "Read crops too many for memory in this many processes.", minimum=0)
 
     objective: str | None = setting(None, "Minimise this loss.", is_hidden=True)
@@ -75,6 +75,7 @@ class TrainSettings:
     clip_norm: float | None = setting(None, "Largest norm of the gradient.", minimum=0, is_hidden=True)
     mixup: float | None = setting(None, "Blend pairs of pictures.", minimum=0, is_hidden=True)
     cutmix: float | None = setting(None, "Paste parts of pictures into others.", minimum=0, is_hidden=True)
+    plain_epochs: int | None = setting(None, "Mix no pictures in so many last epochs.", minimum=0, is_hidden=True)
     accumulate: int | None = setting(None, "Add up so many batches to a step.", minimum=1, is_hidden=True)
     freeze_epochs: int | None = setting(None, "Let pretrained weights rest so long.", minimum=0, is_hidden=True)
     thaw: Literal["at-once", "gradual"] | None = setting(None, "Wake pretrained weights so.", is_hidden=True)
@@ -152,8 +153,8 @@ def make_form(settings: TrainSettings, spec: "ModelSpec", plan: "Plan") -> "Inpu
 
 def _augmentation(values: Mapping[str, Any]) -> dict[str, Any]:  # TOML
     known = [
-        "flip", "rotate_deg", "shift", "zoom", "brightness", "contrast", "grey", "noise", "noise_std", "erase",
-        "erase_area",
+        "flip", "rotate_deg", "shift", "zoom", "window", "brightness", "contrast", "grey", "noise", "noise_std",
+        "erase", "erase_area",
     ]  # fmt: skip
     amounts = parse_values(values)
     for name, value in amounts.items():
@@ -164,6 +165,10 @@ def _augmentation(values: Mapping[str, Any]) -> dict[str, Any]:  # TOML
             raise SettingsError(
                 f"'augment.{name}' cannot be '{value}'", hint="It takes a number; erase_area takes two."
             )
+    if not 0 < amounts.get("window", 1) <= 1:
+        raise SettingsError(
+            f"'augment.window' cannot be {amounts['window']}", hint="It is a share of the side: above 0, up to 1."
+        )
     return {name: tuple(value) if isinstance(value, list) else float(value) for name, value in amounts.items()}
 
 

@@ -83,6 +83,23 @@ def test_shift_moves_by_a_share_of_the_side() -> None:
     assert float(centre.abs().max()) == pytest.approx(5, abs=0.3)
 
 
+def test_window_is_cut_out_anywhere_at_its_own_scale() -> None:
+    form = InputFormat(12, 1, (0.0,), (255.0,))
+    places = torch.arange(144, dtype=torch.uint8).reshape(1, 1, 12, 12)
+    cut = changed(places.expand(500, 1, 12, 12), form, Augmentation(window=0.7))[:, 0] * 255 * 255
+    assert cut.shape == (500, 8, 8)
+    corners = cut[:, 0, 0]
+    # One step right adds 1, one step down adds 12: the window neither turns nor shrinks.
+    torch.testing.assert_close(cut, corners[:, None, None] + torch.arange(8.0) + 12 * torch.arange(8.0)[:, None])
+    assert 0 <= float(corners.min()) < 3
+    assert 49 < float(corners.max()) <= 52  # the last place is row 4, column 4
+
+
+def test_window_of_the_whole_side_is_the_picture() -> None:
+    images = pictures(3, 1, 8)
+    torch.testing.assert_close(changed(images, GREY, Augmentation(window=1.0)), to_input(images, GREY))
+
+
 def test_erased_share_lies_between_its_bounds() -> None:
     form = InputFormat(64, 1, (0.0,), (1.0,))
     images = torch.full((300, 1, 64, 64), 255, dtype=torch.uint8)

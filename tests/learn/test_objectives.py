@@ -21,6 +21,7 @@ class Features(NamedTuple):
     class_maps_BKHW: Tensor = torch.zeros(1)
     attention_BB: Tensor = torch.zeros(1)
     heads: tuple[Tensor, ...] = ()
+    branch_logits_BNK: Tensor = torch.zeros(1)
 
 
 class Given(nn.Module):
@@ -103,6 +104,13 @@ def test_ddamfn_with_one_head_is_plain() -> None:
 def test_poster_adds_twice_the_smoothed_loss() -> None:
     smoothed = -0.9 * math.log(0.8) - 0.1 * math.log(0.2)
     assert loss_of("poster", Features(LOGITS)) == pytest.approx(CROSS_ENTROPY + 2 * smoothed)
+
+
+@pytest.mark.parametrize("target", [torch.tensor([0]), torch.tensor([[1.0, 0.0]])])
+def test_branches_are_judged_one_by_one(target: torch.Tensor) -> None:
+    branches = torch.stack([LOGITS, LOGITS.flip(1)], dim=1)  # 0.8 and 0.2 of the right class
+    expected = -(math.log(0.8) + math.log(0.2)) / 2
+    assert loss_of("branches", Features(LOGITS, branch_logits_BNK=branches), target) == pytest.approx(expected)
 
 
 def test_no_weights_for_none() -> None:

@@ -58,16 +58,24 @@ class Brightness(torch.nn.Module):
         return torch.stack([-bright, bright], dim=1)
 
 
-@pytest.mark.parametrize("how", ["mixup", "cutmix"])
-def test_mixed_pictures_are_judged_by_their_larger_part(how: str) -> None:
-    form = InputFormat(8, 1, (0.5,), (0.5,))
-    changes = plan(augmentation={}, **{how: 1.0})
-    step = StepMaker(Brightness(), changes, form, MACHINE, seed=0, class_counts=np.array([8, 8]), steps_per_epoch=1)
+def brightness_losses(epochs: int, **changes: object) -> list[tuple[float, float]]:
+    """The loss and the count of right ones of each epoch, of one batch of eight dark and eight bright pictures."""
+    form, how = InputFormat(8, 1, (0.5,), (0.5,)), plan(augmentation={}, epochs=epochs, **changes)
+    step = StepMaker(Brightness(), how, form, MACHINE, seed=0, class_counts=np.array([8, 8]), steps_per_epoch=1)
     targets = torch.arange(16) % 2
     images = (targets * 255).to(torch.uint8)[:, None, None, None].expand(16, 1, 8, 8).contiguous()
-    for epoch in range(5):
-        step.begin_epoch(epoch)
-        assert step.step(images, targets, epoch, 0)[1] == 16
+    return [step.step(images, targets, epoch, 0) for epoch in range(epochs)]
+
+
+@pytest.mark.parametrize("how", ["mixup", "cutmix"])
+def test_mixed_pictures_are_judged_by_their_larger_part(how: str) -> None:
+    assert [num_right for _, num_right in brightness_losses(5, **{how: 1.0})] == [16] * 5
+
+
+def test_last_epochs_mix_nothing() -> None:
+    mixed, *plain = [loss / 16 for loss, _ in brightness_losses(3, mixup=1.0, plain_epochs=2)]
+    assert mixed > 0.1  # of a mixture the sharp network cannot be certain
+    assert max(plain) < 1e-6
 
 
 def test_share_of_a_batch_scales_its_gradient() -> None:
