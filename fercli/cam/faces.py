@@ -72,4 +72,7 @@ def overlay_faces(
         method=method,
         token_grid=spec.cam_grid if is_own_layer else None,
     )
-    return [overlay_cam(crop, cam) for crop, cam in zip(crops, cam_BHW, strict=True)]
+    # What lies beside the window was not looked at.
+    before = (form.size - form.side) // 2
+    rim = (before, form.size - form.side - before)
+    return [overlay_cam(crop, np.pad(cam, rim)) for crop, cam in zip(crops, cam_BHW, strict=True)]

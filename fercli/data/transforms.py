@@ -18,7 +18,9 @@ from fercli.models.specs import ModelSpec
 class InputFormat:
     """What a network is fed: a square of `size` pixels, normalised by `mean` and `std` of values in [0, 1].
 
-    `is_equalised` asks for the min-max stretch and histogram equalisation of the 48x48 networks' notebook.
+    `is_equalised` asks for the min-max stretch and histogram equalisation of the 48x48 networks' notebook. With a
+    `window` below 1 the network learns from windows of that share of the side, cut out at random, and judges the one
+    in the middle.
     """
 
     size: int
@@ -26,11 +28,19 @@ class InputFormat:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     is_equalised: bool = False
+    window: float = 1.0
 
     @classmethod
-    def of_spec(cls, spec: ModelSpec, *, size: int | None = None, is_equalised: bool = False) -> "InputFormat":
+    def of_spec(
+        cls, spec: ModelSpec, *, size: int | None = None, is_equalised: bool = False, window: float = 1.0
+    ) -> "InputFormat":
         """The format that a network's row names; another `size` where the network takes it."""
-        return cls(size or spec.input_size, spec.channels, spec.mean, spec.std, is_equalised)
+        return cls(size or spec.input_size, spec.channels, spec.mean, spec.std, is_equalised, window)
+
+    @property
+    def side(self) -> int:
+        """The side of what the network is fed, in pixels: that of the window."""
+        return max(1, round(self.size * self.window))
 
     def to_json(self) -> dict[str, object]:
         """Plain values for a checkpoint's JSON."""
@@ -52,7 +62,6 @@ class Augmentation:
         rotate_deg: largest turn either way.
         shift: largest shift either way, as a share of the side.
         zoom: largest change of size either way, as a share.
-        window: side of the square that is cut out at a random place and fed at its own scale, as a share of the side.
         brightness: largest change of the mean either way, as a share of white.
         contrast: largest change of the spread around the picture's own mean, as a share.
         grey: probability of losing the colours.
@@ -66,7 +75,6 @@ class Augmentation:
     rotate_deg: float = 0.0
     shift: float = 0.0
     zoom: float = 0.0
-    window: float = 1.0
     brightness: float = 0.0
     contrast: float = 0.0
     grey: float = 0.0
@@ -78,17 +86,22 @@ class Augmentation:
     @property
     def moves_pixels(self) -> bool:
         """Whether any change is geometric."""
-        return self.window < 1 or any((self.flip, self.rotate_deg, self.shift, self.zoom))
-
-    def side_of(self, size: int) -> int:
-        """The side of what is fed, in pixels, where whole pictures would have `size`."""
-        return max(1, round(size * self.window))
+        return any((self.flip, self.rotate_deg, self.shift, self.zoom))
 
 
 def to_input(
     image_BCHW: UInt8[Tensor, "batch _ height width"], form: InputFormat
+) -> Float[Tensor, "batch {form.channels} {form.side} {form.side}"]:
+    """Stored crops as the network wants them: the window in the middle of `to_whole_input`."""
+    first = (form.size - form.side) // 2
+    middle = slice(first, first + form.side)
+    return to_whole_input(image_BCHW, form)[..., middle, middle]
+
+
+def to_whole_input(
+    image_BCHW: UInt8[Tensor, "batch _ height width"], form: InputFormat
 ) -> Float[Tensor, "batch {form.channels} {form.size} {form.size}"]:
-    """Stored crops as the network wants them: channels, size (bilinear, antialiased when shrinking), mean and std."""
+    """Stored crops before a window is cut: channels, size (bilinear, antialiased when shrinking), mean and std."""
     image = _resize(_to_channels(image_BCHW.float() / 255, form.channels), form.size)
     return _normalise(image, form)
 
@@ -98,15 +111,16 @@ def augment(
     form: InputFormat,
     augmentation: Augmentation,
     generator: torch.Generator,
-) -> Float[Tensor, "batch {form.channels} side side"]:
-    """As `to_input`, each picture changed by its own random amounts; the side is that of the window.
+) -> Float[Tensor, "batch {form.channels} {form.side} {form.side}"]:
+    """As `to_input`, each picture changed by its own random amounts; its window is anywhere.
 
     All amounts are drawn on the CPU from `generator`, so they are the same on every device. Flip, turn, shift, zoom,
     window and the resize to the network's size are one bilinear sampling; what lies beyond the edge repeats the edge.
     """
     image = _to_channels(image_BCHW.float() / 255, form.channels)
     image = _shrink(image, form.size)
-    image = _move(image, form.size, augmentation, generator) if augmentation.moves_pixels else _resize(image, form.size)
+    moves = augmentation.moves_pixels or form.window < 1
+    image = _move(image, form, augmentation, generator) if moves else _resize(image, form.size)
     image = _change_light(image, augmentation, generator)
     image = _change_colour_and_noise(image, augmentation, generator)
     image = _normalise(image, form)
@@ -149,23 +163,22 @@ def _uniform(num: int, width: int, generator: torch.Generator, device: torch.dev
     return (torch.rand(num, width, generator=generator) * 2 - 1).to(device)
 
 
-def _move(image: Tensor, size: int, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+def _move(image: Tensor, form: InputFormat, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
     num = len(image)
     amounts = _uniform(num, 4, generator, image.device)
     is_flipped = torch.rand(num, generator=generator).to(image.device) < augmentation.flip
     angle = torch.deg2rad(amounts[:, 0] * augmentation.rotate_deg)
     scale = 1 / (1 + amounts[:, 1] * augmentation.zoom)
     shift = amounts[:, 2:] * augmentation.shift * 2  # the grid's side is 2
-    side = augmentation.side_of(size)
-    if side < size:
-        share = side / size
+    if form.side < form.size:
+        share = form.side / form.size
         scale = scale * share
         shift = shift + _uniform(num, 2, generator, image.device) * (1 - share)
     mirror = torch.where(is_flipped, -1.0, 1.0)
     cosine, sine = torch.cos(angle) * scale, torch.sin(angle) * scale
     across = torch.stack((cosine * mirror, -sine, shift[:, 0]), dim=1)
     down = torch.stack((sine * mirror, cosine, shift[:, 1]), dim=1)
-    grid = F.affine_grid(torch.stack((across, down), dim=1), [num, 1, side, side], align_corners=False)
+    grid = F.affine_grid(torch.stack((across, down), dim=1), [num, 1, form.side, form.side], align_corners=False)
     return F.grid_sample(image.contiguous(), grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from fercli.data.dataset import CropSource
 from fercli.data.loaders import plain_batches
-from fercli.data.transforms import InputFormat, to_input
+from fercli.data.transforms import InputFormat, to_whole_input
 from fercli.learn.device import Machine
 from fercli.learn.world import ALONE, World
 from fercli.metrics.confusion import confusion_matrix
@@ -108,21 +108,24 @@ def _logit_batches(
     for images in crops.batches(orders):
         # Around the work alone: a context held across a yield would leak into the caller.
         with torch.inference_mode(), machine.autocast():
-            views = _views(to_input(images.to(machine.device), form), test_time)
+            views = _views(to_whole_input(images.to(machine.device), form), form, test_time)
             logits = [model(view.contiguous(memory_format=torch.channels_last)).float() for view in views]
             found = logits[0] if test_time == "none" else torch.stack([part.softmax(1) for part in logits]).mean(0)
         yield found.cpu()
 
 
-def _views(image_BCHW: Tensor, test_time: TestTime) -> list[Tensor]:
-    if test_time == "none":
-        return [image_BCHW]
-    if test_time == "flip":
-        return [image_BCHW, image_BCHW.flip(-1)]
-    size = image_BCHW.shape[-1]
-    side = round(size * _CROP_SHARE)
-    far, middle = size - side, (size - side) // 2
-    corners = [(0, 0), (0, far), (far, 0), (far, far), (middle, middle)]
-    crops = [image_BCHW[..., top : top + side, left : left + side] for top, left in corners]
-    grown = [F.interpolate(crop, size=(size, size), mode="bilinear", align_corners=False) for crop in crops]
-    return grown + [crop.flip(-1) for crop in grown]
+def _views(image_BCHW: Tensor, form: InputFormat, test_time: TestTime) -> list[Tensor]:
+    """What the network judges of whole inputs: the window in the middle, or those at the corners too."""
+    if test_time == "ten-crop":
+        side = form.side if form.side < form.size else round(form.size * _CROP_SHARE)
+    else:
+        side = form.side
+    far, middle = form.size - side, (form.size - side) // 2
+    places = [(middle, middle)]
+    if test_time == "ten-crop":
+        places += [(0, 0), (0, far), (far, 0), (far, far)]
+    views = [image_BCHW[..., top : top + side, left : left + side] for top, left in places]
+    # A network that learnt from whole pictures sees crops as large as they were.
+    if side != form.side:
+        views = [F.interpolate(view, size=(form.side,) * 2, mode="bilinear", align_corners=False) for view in views]
+    return views if test_time == "none" else views + [view.flip(-1) for view in views]

@@ -59,7 +59,7 @@ class StepMaker:
     ) -> None:
         self.world = world
         self.model, self.plan, self.form, self.machine = model, plan, form, machine
-        self.augmentation = augmentation_of(plan)
+        self.augmentation = _augmentation(plan)
         self.seed, self.steps_per_epoch = seed, steps_per_epoch
         self.pretrained, self.learnable = frozenset(pretrained), learnable(model)
         self.num_classes = len(class_counts)
@@ -194,8 +194,8 @@ class StepMaker:
         )
 
 
-def augmentation_of(plan: Plan) -> Augmentation:
-    """The plan's changes of pictures."""
+def _augmentation(plan: Plan) -> Augmentation:
     # TOML and JSON give lists for tuples.
     amounts = {name: tuple(value) if isinstance(value, list) else value for name, value in plan.augmentation.items()}
+    amounts.pop("window", None)  # of the input's format
     return Augmentation(**amounts)  # type: ignore[arg-type]  # the names and types of its fields

@@ -159,7 +159,7 @@ def _list_layers(run: Run, settings: GradcamSettings, loaded: "LoadedModel") -> 
     from fercli.cam.layers import list_layers
 
     form, device = loaded.form, next(loaded.model.parameters()).device
-    image_BCHW = torch.zeros(1, form.channels, form.size, form.size, device=device)
+    image_BCHW = torch.zeros(1, form.channels, form.side, form.side, device=device)
     own, mark = loaded.spec.cam_layer, "  (the model's own)"
     lines = tuple(
         f"{layer.name}  {layer.kind}  {' x '.join(map(str, layer.shape))}{mark if layer.name == own else ''}"

@@ -151,26 +151,17 @@ def _machine(
 
 
 def _macs(settings: TrainSettings, prepared: Prepared) -> int:
-    """Multiply-adds of a training picture; refuses a size that the network cannot be fed."""
-    from fercli.learn.step import augmentation_of
+    """Multiply-adds of a picture; refuses a size that the network cannot be fed."""
     from fercli.models.profile import profile_model
 
-    whole, macs = prepared.form.size, 0
-    for size in dict.fromkeys((whole, augmentation_of(prepared.plan).side_of(whole))):
-        try:
-            profile = profile_model(
-                prepared.spec.name,
-                num_classes=len(prepared.samples.classes),
-                size=size,
-                **parse_values(settings.model),
-            )
-        except (RuntimeError, ValueError) as error:
-            raise SettingsError(
-                f"'{prepared.spec.name}' cannot be fed pictures of {size} pixels: {str(error).splitlines()[0]}",
-                hint=f"Leave image_size and augment.window as they are. {prepared.spec.input_notes}",
-            ) from error
-        macs = profile.macs
-    return macs
+    name, size, options = prepared.spec.name, prepared.form.side, parse_values(settings.model)
+    try:
+        return profile_model(name, num_classes=len(prepared.samples.classes), size=size, **options).macs
+    except (RuntimeError, ValueError) as error:
+        raise SettingsError(
+            f"'{name}' cannot be fed pictures of {size} pixels: {str(error).splitlines()[0]}",
+            hint=f"Leave image_size and augment.window as they are. {prepared.spec.input_notes}",
+        ) from error
 
 
 def _begin(job: _Job, known: Run | None, inputs: Mapping[str, str]) -> RunRecord:

@@ -148,7 +148,8 @@ def make_form(settings: TrainSettings, spec: "ModelSpec", plan: "Plan") -> "Inpu
     from fercli.learn.recipe import fast_size
 
     size = settings.image_size or (fast_size(spec) if settings.recipe == "fast" else spec.input_size)
-    return InputFormat.of_spec(spec, size=size, is_equalised=plan.is_equalised)
+    window = float(plan.augmentation.get("window", 1.0))  # type: ignore[arg-type]  # a number, see `_augmentation`
+    return InputFormat.of_spec(spec, size=size, is_equalised=plan.is_equalised, window=window)
 
 
 def _augmentation(values: Mapping[str, Any]) -> dict[str, Any]:  # TOML

@@ -35,6 +35,16 @@ def test_maps_are_computed_at_the_models_own_layer_when_none_is_named(model: tor
     np.testing.assert_array_equal(own, named)
 
 
+def test_rim_beside_the_window_is_left_clear(model: torch.nn.Module) -> None:
+    form = InputFormat.of_spec(SPEC, window=0.5)  # 24 of 48 pixels
+    grey = np.random.default_rng(0).integers(0, 256, (48, 48, 1), np.uint8).repeat(3, axis=2)
+    overlays = np.stack(overlay_faces(model, SPEC, [grey] * 3, [0, 1, 2], form=form))
+    is_changed = (overlays != grey).any((0, 3))
+    assert is_changed[12:36, 12:36].any()
+    is_changed[12:36, 12:36] = False
+    assert not is_changed.any()
+
+
 def test_faces_enter_the_network_as_in_training() -> None:
     # 48x48 grey crops need neither resizing nor colour: what is left is the plain division of `to_input`.
     grey = np.random.default_rng(0).integers(0, 256, (2, 48, 48), np.uint8)

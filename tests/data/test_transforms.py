@@ -84,9 +84,9 @@ def test_shift_moves_by_a_share_of_the_side() -> None:
 
 
 def test_window_is_cut_out_anywhere_at_its_own_scale() -> None:
-    form = InputFormat(12, 1, (0.0,), (255.0,))
+    form = InputFormat(12, 1, (0.0,), (1 / 255,), window=0.7)
     places = torch.arange(144, dtype=torch.uint8).reshape(1, 1, 12, 12)
-    cut = changed(places.expand(500, 1, 12, 12), form, Augmentation(window=0.7))[:, 0] * 255 * 255
+    cut = changed(places.expand(500, 1, 12, 12), form, Augmentation())[:, 0]
     assert cut.shape == (500, 8, 8)
     corners = cut[:, 0, 0]
     # One step right adds 1, one step down adds 12: the window neither turns nor shrinks.
@@ -95,9 +95,11 @@ def test_window_is_cut_out_anywhere_at_its_own_scale() -> None:
     assert 49 < float(corners.max()) <= 52  # the last place is row 4, column 4
 
 
-def test_window_of_the_whole_side_is_the_picture() -> None:
-    images = pictures(3, 1, 8)
-    torch.testing.assert_close(changed(images, GREY, Augmentation(window=1.0)), to_input(images, GREY))
+def test_what_is_judged_is_the_window_in_the_middle() -> None:
+    form = InputFormat(12, 1, (0.0,), (1 / 255,), window=0.7)
+    places = torch.arange(144, dtype=torch.uint8).reshape(1, 1, 12, 12)
+    middle = 2 + torch.arange(8.0) + 12 * (2 + torch.arange(8.0)[:, None])
+    torch.testing.assert_close(to_input(places, form)[0, 0], middle)
 
 
 def test_erased_share_lies_between_its_bounds() -> None:

@@ -49,6 +49,38 @@ def test_views_and_mirror_images_cancel_the_side(test_time: str) -> None:
     np.testing.assert_allclose(found, [[0.5, 0.5]], atol=1e-6)
 
 
+class FirstPixels(nn.Module):
+    """Keeps the first pixel of all it sees, and its side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[int, int]] = []
+
+    def forward(self, image_BCHW: Tensor) -> Tensor:
+        self.seen.append((round(float(image_BCHW[0, 0, 0, 0])), image_BCHW.shape[-1]))
+        return torch.zeros(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("test_time", "pixels"),
+    [("none", [26]), ("flip", [26, 33]), ("ten-crop", [26, 0, 4, 48, 52, 33, 7, 11, 55, 59])],
+)
+def test_network_that_learnt_from_windows_judges_windows_at_their_own_scale(test_time: str, pixels: list[int]) -> None:
+    places = RamCrops(torch.arange(144, dtype=torch.uint8).reshape(1, 1, 12, 12))
+    form, model = InputFormat(12, 1, (0.0,), (1 / 255,), window=0.7), FirstPixels()
+    list(
+        predict_probability_batches(
+            model,
+            places,
+            form=form,
+            machine=MACHINE,
+            batch_size=1,
+            test_time=test_time,  # type: ignore[arg-type]
+        )
+    )
+    assert model.seen == [(pixel, 8) for pixel in pixels]
+
+
 def test_without_views_probabilities_are_the_softmax() -> None:
     parts = list(
         predict_probability_batches(LeftRight(), crops((255, 0), (0, 255)), form=FORM, machine=MACHINE, batch_size=1)
