@@ -44,14 +44,15 @@ class Killed(BaseException):
 
 
 class Watcher(SilentProgress):
-    """Does something at the given step."""
+    """Does something at the given step, or the given batch of val."""
 
-    def __init__(self, at: int, action: Callable[[], None]) -> None:
-        self.count, self.at, self.action = -1, at, action
+    def __init__(self, at: int, action: Callable[[], None], *, counts_val: bool = False) -> None:
+        self.count, self.at, self.action, self.counts_val = -1, at, action, counts_val
 
     def advance(self, num_items: int = 1, **fields: str) -> None:
-        self.count += 1
-        if self.count == self.at:
+        is_val = fields.get("epoch", "").endswith("of val")
+        self.count += is_val == self.counts_val
+        if is_val == self.counts_val and self.count == self.at:
             self.action()
 
 
@@ -189,18 +190,10 @@ def test_signal_ends_the_step_saves_and_resumes_to_the_same_weights(tmp_path: Pa
     assert_same_training(tmp_path / "whole", tmp_path / "cut")
 
 
-class ValWatcher(Watcher):
-    """Calls back when val is being judged."""
-
-    def advance(self, num_items: int = 1, **fields: str) -> None:
-        if fields.get("epoch", "").endswith("of val"):
-            super().advance(num_items, **fields)
-
-
 def test_signal_ends_a_validation_which_is_made_anew(tmp_path: Path) -> None:
     how, val = plan(epochs=3, batch_size=8, **RICH), faces(80, seed=1)  # val is two batches
     train(tmp_path / "whole", how, val=val)
-    stop = ValWatcher(2, lambda: signal.raise_signal(signal.SIGTERM))
+    stop = Watcher(2, lambda: signal.raise_signal(signal.SIGTERM), counts_val=True)
     result = train(tmp_path / "cut", how, val=val, progress=stop)
     assert (result.status, len(result.history)) == ("interrupted", 1)
     result = train(tmp_path / "cut", how, val=val)
@@ -388,11 +381,13 @@ def test_every_step_shows_speed_waiting_and_place(tmp_path: Path) -> None:
             shown.extend([fields] if fields else [])
 
     train(tmp_path, plan(epochs=2, batch_size=16), progress=Reader())
-    assert len(shown) == 4
-    assert shown[-1]["epoch"] == "epoch 2/2"
-    assert re.fullmatch(r"\d+ images/s", shown[-1]["speed"])
-    assert re.fullmatch(r"\d+% waiting", shown[-1]["wait"])
-    assert re.fullmatch(r"best val \d+\.\d%", shown[-1]["best"])
+    last, val = shown[-2:]
+    assert len(shown) == 6  # four steps, two validations of one batch
+    assert last["epoch"] == "epoch 2/2"
+    assert re.fullmatch(r"\d+ images/s", last["speed"])
+    assert re.fullmatch(r"\d+% waiting", last["wait"])
+    assert re.fullmatch(r"best val \d+\.\d%", last["best"])
+    assert val == {"epoch": "epoch 2/2, 100% of val"}
 
 
 COMPILED = """
