@@ -116,10 +116,9 @@ def _logit_batches(
 
 def _views(image_BCHW: Tensor, form: InputFormat, test_time: TestTime) -> list[Tensor]:
     """What the network judges of whole inputs: the window in the middle, or those at the corners too."""
-    if test_time == "ten-crop":
-        side = form.side if form.side < form.size else round(form.size * _CROP_SHARE)
-    else:
-        side = form.side
+    side = form.side
+    if test_time == "ten-crop" and side == form.size:
+        side = round(form.size * _CROP_SHARE)
     far, middle = form.size - side, (form.size - side) // 2
     places = [(middle, middle)]
     if test_time == "ten-crop":

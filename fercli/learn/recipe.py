@@ -67,6 +67,7 @@ class Plan:
         freeze_epochs: epochs at the start in which pretrained weights rest; as many as `epochs` trains the head alone.
         thaw: rest until then "at-once", or wake from the last layer to the first, "gradual".
         augmentation: fields of data.transforms.Augmentation.
+        window: share of the side that is learnt from and judged; see data.transforms.InputFormat.
         is_equalised: the notebook's stretch and equalisation; flat pictures then leave train and val.
     """
 
@@ -97,6 +98,7 @@ class Plan:
     thaw: Thaw = "at-once"
     class_weights: ClassWeights = "none"
     sampler: Sampler = "shuffle"
+    window: float = 1.0
     is_equalised: bool = False
     augmentation: dict[str, float | tuple[float, float]] = field(default_factory=dict)
 
@@ -220,7 +222,7 @@ def _amounts_of(name: str, numbers: list[float], word: str) -> dict[str, float |
         return {"noise": numbers[0] if numbers else 0.5}
     if name in ("rotation", "rotate", "random-rotation"):
         return {"rotate_deg": numbers[0] if numbers else 10.0}
-    if name in ("shift", "zoom", "window", "brightness", "contrast") and numbers:
+    if name in ("shift", "zoom", "brightness", "contrast") and numbers:
         return {name: numbers[0]}
     if name in ("grey", "random-grey", "grayscale", "random-grayscale", "random-greyscale"):
         return {"grey": numbers[0] if numbers else 0.1}
@@ -230,6 +232,6 @@ def _amounts_of(name: str, numbers: list[float], word: str) -> dict[str, float |
         return {"shift": (large - small) / 2 / small}
     known = (
         "horizontal-flip, random-erasing, gaussian-noise, rotation, random-grey, random-crop, shift, zoom, "
-        "window, brightness, contrast"
+        "brightness, contrast"
     )
     raise SettingsError(f"no augmentation is called '{word}'", hint=f"Known: {known}.")

@@ -197,5 +197,4 @@ class StepMaker:
 def _augmentation(plan: Plan) -> Augmentation:
     # TOML and JSON give lists for tuples.
     amounts = {name: tuple(value) if isinstance(value, list) else value for name, value in plan.augmentation.items()}
-    amounts.pop("window", None)  # of the input's format
     return Augmentation(**amounts)  # type: ignore[arg-type]  # the names and types of its fields

@@ -160,7 +160,7 @@ def _macs(settings: TrainSettings, prepared: Prepared) -> int:
     except (RuntimeError, ValueError) as error:
         raise SettingsError(
             f"'{name}' cannot be fed pictures of {size} pixels: {str(error).splitlines()[0]}",
-            hint=f"Leave image_size and augment.window as they are. {prepared.spec.input_notes}",
+            hint=f"Leave image_size and window as they are. {prepared.spec.input_notes}".strip(),
         ) from error
 
 

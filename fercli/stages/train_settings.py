@@ -80,6 +80,9 @@ class TrainSettings:
     freeze_epochs: int | None = setting(None, "Let pretrained weights rest so long.", minimum=0, is_hidden=True)
     thaw: Literal["at-once", "gradual"] | None = setting(None, "Wake pretrained weights so.", is_hidden=True)
     sampler: Literal["shuffle", "balanced"] | None = setting(None, "Draw faces so.", is_hidden=True)
+    window: float | None = setting(
+        None, "Learn from windows of this share of the side.", minimum=0.05, maximum=1, is_hidden=True
+    )
     is_equalised: bool | None = setting(None, "Equalise the histogram of each crop.", is_hidden=True)
     image_size: int | None = setting(None, "Feed pictures of this side.", minimum=8, is_hidden=True)
     threads: int | None = setting(None, "Compute with this many threads.", minimum=1, is_hidden=True)
@@ -148,14 +151,13 @@ def make_form(settings: TrainSettings, spec: "ModelSpec", plan: "Plan") -> "Inpu
     from fercli.learn.recipe import fast_size
 
     size = settings.image_size or (fast_size(spec) if settings.recipe == "fast" else spec.input_size)
-    window = float(plan.augmentation.get("window", 1.0))  # type: ignore[arg-type]  # a number, see `_augmentation`
-    return InputFormat.of_spec(spec, size=size, is_equalised=plan.is_equalised, window=window)
+    return InputFormat.of_spec(spec, size=size, is_equalised=plan.is_equalised, window=plan.window)
 
 
 def _augmentation(values: Mapping[str, Any]) -> dict[str, Any]:  # TOML
     known = [
-        "flip", "rotate_deg", "shift", "zoom", "window", "brightness", "contrast", "grey", "noise", "noise_std",
-        "erase", "erase_area",
+        "flip", "rotate_deg", "shift", "zoom", "brightness", "contrast", "grey", "noise", "noise_std", "erase",
+        "erase_area",
     ]  # fmt: skip
     amounts = parse_values(values)
     for name, value in amounts.items():
@@ -166,10 +168,6 @@ def _augmentation(values: Mapping[str, Any]) -> dict[str, Any]:  # TOML
             raise SettingsError(
                 f"'augment.{name}' cannot be '{value}'", hint="It takes a number; erase_area takes two."
             )
-    if not 0 < amounts.get("window", 1) <= 1:
-        raise SettingsError(
-            f"'augment.window' cannot be {amounts['window']}", hint="It is a share of the side: above 0, up to 1."
-        )
     return {name: tuple(value) if isinstance(value, list) else float(value) for name, value in amounts.items()}
 
 

@@ -207,7 +207,7 @@ def test_limit_learns_from_fewer_faces(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "size"), [({"image_size": 20}, 20), ({"image_size": 24, "augment": {"window": "0.9"}}, 22)], ids=str
+    ("changes", "size"), [({"image_size": 20}, 20), ({"image_size": 24, "window": 0.9}, 22)], ids=str
 )
 def test_size_that_the_network_cannot_be_fed_is_refused(
     project: Project, changes: dict[str, object], size: int
@@ -215,11 +215,6 @@ def test_size_that_the_network_cannot_be_fed_is_refused(
     with pytest.raises(SettingsError, match=f"'fercli-compact' cannot be fed pictures of {size} pixels"):
         train(project, quick(model_name="fercli-compact", model={}, **changes))
     assert list_runs(project.root) == []
-
-
-def test_window_is_a_share(project: Project) -> None:
-    with pytest.raises(SettingsError, match=r"'augment\.window' cannot be 1\.5"):
-        train(project, quick(augment={"window": "1.5"}))
 
 
 def test_unreadable_crop_is_a_failure_and_the_others_train(project: Project) -> None:
