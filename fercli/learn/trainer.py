@@ -137,7 +137,7 @@ class _Fit:
             standing.count(len(order), loss, num_right, asked_at - now)
             cpu_now = time.process_time()
             standing.cpu_s, cpu_before = standing.cpu_s + cpu_now - cpu_before, cpu_now
-            self._show(loss / len(order))
+            self._show(1, loss / len(order))
             if stops or late:
                 return "interrupted" if stops else "time limit"
             if standing.step < self.steps_per_epoch and self.keeper.unsaved_s > _SAVE_EVERY_S:
@@ -158,6 +158,7 @@ class _Fit:
         if standing.takes_best(row, self.plan.metric):
             self._keep("best", row)
         self._keep("last", row)
+        self._show(0, row.train_loss)
         standing.next_epoch(row)
         if self.keeper.unsaved_s > _SAVE_SHORT_EPOCHS_EVERY_S:
             self._save()
@@ -185,8 +186,7 @@ class _Fit:
             if is_stopping() and self.world.size == 1:
                 raise _StoppedError
             num_done += num_faces
-            epoch = f"epoch {self.standing.epoch + 1}/{self.plan.epochs}"
-            self.job.progress.advance(0, epoch=f"{epoch}, {num_done / num_own:.0%} of val")
+            self._show(0, self.standing.mean_loss, f", {num_done / num_own:.0%} of val")
 
         model = self.average.model if self.average else self.model
         self.world.share_buffers(model)
@@ -239,13 +239,14 @@ class _Fit:
         self.job.progress.start("train", total)
         self.job.progress.advance(self.standing.epoch * self.steps_per_epoch + self.standing.step)
 
-    def _show(self, loss: float) -> None:
+    def _show(self, num_steps: int, loss: float, more: str = "") -> None:
+        """Count steps and tell where the training stands; `more` of the epoch."""
         standing = self.standing
-        fields = {"epoch": f"epoch {standing.epoch + 1}/{self.plan.epochs}", "loss": f"loss {loss:.3f}"}
+        fields = {"epoch": f"epoch {standing.epoch + 1}/{self.plan.epochs}{more}", "loss": f"loss {loss:.3f}"}
         fields |= {"speed": f"{standing.images_per_s:.0f} images/s", "wait": f"{standing.data_wait:.0%} waiting"}
         if standing.best and standing.best.val_accuracy is not None:
             fields["best"] = f"best val {standing.best.val_accuracy:.1%}"
-        self.job.progress.advance(1, **fields)
+        self.job.progress.advance(num_steps, **fields)
 
     def _result(self, status: Literal["finished", "interrupted"], reason: str, was_resumed: bool) -> FitResult:
         return FitResult(status, reason, tuple(self.standing.history), self.standing.best, was_resumed)

@@ -50,10 +50,11 @@ class Watcher(SilentProgress):
         self.count, self.at, self.action, self.counts_val = -1, at, action, counts_val
 
     def advance(self, num_items: int = 1, **fields: str) -> None:
-        is_val = fields.get("epoch", "").endswith("of val")
-        self.count += is_val == self.counts_val
-        if is_val == self.counts_val and self.count == self.at:
-            self.action()
+        is_val, is_end = fields.get("epoch", "").endswith("of val"), bool(fields) and not num_items
+        if is_val if self.counts_val else not is_end:
+            self.count += 1
+            if self.count == self.at:
+                self.action()
 
 
 def make(name: str, options: dict[str, object]) -> nn.Module:
@@ -381,13 +382,14 @@ def test_every_step_shows_speed_waiting_and_place(tmp_path: Path) -> None:
             shown.extend([fields] if fields else [])
 
     train(tmp_path, plan(epochs=2, batch_size=16), progress=Reader())
-    last, val = shown[-2:]
-    assert len(shown) == 6  # four steps, two validations of one batch
-    assert last["epoch"] == "epoch 2/2"
-    assert re.fullmatch(r"\d+ images/s", last["speed"])
-    assert re.fullmatch(r"\d+% waiting", last["wait"])
-    assert re.fullmatch(r"best val \d+\.\d%", last["best"])
-    assert val == {"epoch": "epoch 2/2, 100% of val"}
+    assert [fields["epoch"] for fields in shown] == [
+        *("epoch 1/2", "epoch 1/2", "epoch 1/2, 100% of val", "epoch 1/2"),
+        *("epoch 2/2", "epoch 2/2", "epoch 2/2, 100% of val", "epoch 2/2"),
+    ]
+    for fields in shown[3:]:
+        assert re.fullmatch(r"\d+ images/s", fields["speed"])
+        assert re.fullmatch(r"\d+% waiting", fields["wait"])
+        assert re.fullmatch(r"best val \d+\.\d%", fields["best"])
 
 
 COMPILED = """
