@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 
 # What the numbers are drawn for; a new use takes a new word, so that no two uses share a stream.
-Use = Literal["order", "augment", "network", "mix"]
+Use = Literal["order", "augment", "network", "mix", "norms"]
 
 
 def derive_seed(seed: int, use: Use, *place: int) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from fercli.core.errors import SettingsError
-from fercli.models.papers import FER_CNN, OURS
+from fercli.models.papers import FER_CNN
 from fercli.models.specs import ModelSpec, Recipe
 
 RecipeName = Literal["fast", "paper"]
@@ -108,7 +108,7 @@ def make_plan(spec: ModelSpec, recipe: RecipeName, *, data_set: str = "", num_tr
 
     A network of this package has one recipe, whatever it is called.
     """
-    is_own = recipe == "paper" or spec.paper == OURS
+    is_own = recipe == "paper" or spec.is_ours
     return paper_plan(spec, data_set) if is_own else fast_plan(spec, num_train)
 
 

@@ -12,19 +12,37 @@ from fercli.models.backbones import Ir50, MobileFaceNet
 from fercli.models.ddamfn import MixedFeatureNet
 from fercli.models.eac import ResNet50
 from fercli.models.emonext import EmoNext
+from fercli.models.mobilenet import MobileNet
 
 # Parts of files that no backbone has: heads for other classes.
-HEADS = ("output_layer.", "fc.", "head.fc.", "head.weight", "head.bias", "classifier.2.", "linear.", "conv_6_dw.")
+HEADS = (
+    "output_layer.",
+    "fc.",
+    "head.fc.",
+    "head.weight",
+    "head.bias",
+    "classifier.2.",
+    "linear.",
+    "conv_6_dw.",
+    "age_pred/",
+    "gender_pred/",
+    "feats/",
+)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One way of naming the layers of backbone `kind`; `note` is said when it was used."""
+    """One way of naming the layers of backbone `kind`; `note` is said when it was used.
+
+    With `folds_norms`, the file's normalisation has no statistics: only a factor, where it is not part of the
+    convolution before it, and a shift.
+    """
 
     title: str
     kind: type[nn.Module]
     rename: Callable[[nn.Module, str], str | None]
     note: str = ""
+    folds_norms: bool = False
 
 
 def _evolve(backbone: nn.Module, key: str) -> str:
@@ -101,6 +119,25 @@ def _same(backbone: nn.Module, key: str) -> str:
     return key
 
 
+_FACERES = {
+    "depthwise.conv.weight": "conv_dw_{}/depthwise_kernel",
+    "norm1.weight": "conv_dw_{}_bn/batchnorm_1/mul",
+    "norm1.bias": "conv_dw_{}_bn/batchnorm_1/sub",
+    "pointwise.weight": "conv_pw_{}/convolution/merged_input",
+    "norm2.bias": "conv_pw_{}_bn/batchnorm_1/sub",
+}
+
+
+def _faceres(backbone: nn.Module, key: str) -> str | None:
+    """`blocks.0.norm1.bias` is `conv_dw_1_bn/batchnorm_1/sub`: blocks are counted from 1."""
+    first = {"stem.conv.weight": "conv1/convolution/merged_input", "norm.bias": "conv1_bn/batchnorm_1/sub"}
+    if not key.startswith("blocks."):
+        return first.get(key)
+    _, block, rest = key.split(".", 2)
+    name = _FACERES.get(rest)
+    return name.format(int(block) + 1) if name else None
+
+
 def _convnext(key: str) -> tuple[str, int, int, str] | None:
     """("block", stage, block, rest), ("downsample", stage, index, rest), ("norm", 0, 0, rest), or None."""
     first, *parts = key.split(".")
@@ -162,6 +199,7 @@ _CONVNEXT_TORCHVISION = _convnext_renamer(
 _STRIDE_NOTE = "ImageNet's ResNet-50 of torchvision has its stride on the 3x3 convolution, EAC's on the 1x1 before it"
 
 _ORIGIN_NOTE = "Face weights of this layout descend from MS-Celeb-1M, a withdrawn data set; see fer models --weights"
+_VGGFACE2_NOTE = "These weights were learnt on VGGFace2, which its makers no longer offer; see fer models --weights"
 
 LAYOUTS = (
     Layout("face.evoLVe IR-50", Ir50, _evolve, note=_ORIGIN_NOTE),
@@ -173,4 +211,5 @@ LAYOUTS = (
     Layout("ConvNeXt of its authors", EmoNext, _CONVNEXT_AUTHORS),
     Layout("ConvNeXt of timm", EmoNext, _CONVNEXT_TIMM),
     Layout("ConvNeXt of torchvision", EmoNext, _CONVNEXT_TORCHVISION),
+    Layout("HSE-FaceRes MobileNet of TensorFlow.js", MobileNet, _faceres, note=_VGGFACE2_NOTE, folds_norms=True),
 )

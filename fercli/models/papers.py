@@ -9,6 +9,13 @@ FER_CNN = Paper(
     url="https://github.com/Mersen130/Facial-Expression-Recognition-CNN",
 )
 OURS = Paper("fercli-compact, a network of this package", "the authors of fercli", "this package; no publication")
+MOBILENET = Paper(
+    "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications",
+    "Howard et al.",
+    "arXiv 1704.04861",
+    2017,
+    url="https://arxiv.org/abs/1704.04861",
+)
 EMONEXT = Paper("EmoNeXt: an Adapted ConvNeXt for Facial Emotion Recognition", "El Boudouri and Bohi", "MMSP", 2023)
 SFER_MDFAE = Paper(
     "A Student Facial Expression Recognition Model Based on Multi-Scale and Deep Fine-Grained Feature Attention "

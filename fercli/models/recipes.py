@@ -156,3 +156,28 @@ FERCLI_COMPACT = {
         ),
     )
 }
+# Ours; for weights learnt on faces.
+FERCLI_MOBILENET = {
+    "default": Recipe(
+        lr=0.02,
+        batch_size=64,
+        optimizer="sgd",
+        epochs=20,
+        weight_decay=5e-4,
+        momentum=0.9,
+        decays_norms=False,
+        scheduler="one-cycle",
+        label_smoothing=0.1,
+        ema_decay=0.999,
+        mixup=0.2,
+        augmentation=(
+            "horizontal-flip",
+            "rotate 12",
+            "shift .08",
+            "zoom .12",
+            "brightness .1",
+            "contrast .2",
+            "random-erasing .02-.25 p .4",
+        ),
+    )
+}

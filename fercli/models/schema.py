@@ -6,7 +6,7 @@ from typing import Literal
 ObjectiveName = Literal["cross-entropy", "eac", "emonext", "ddamfn", "poster", "branches"]
 OptimizerName = Literal["adam", "adamw", "sgd", "sam-adam"]
 SchedulerName = Literal["none", "exponential", "step", "warmup-cosine", "one-cycle"]
-BackboneLayout = Literal["", "ir50", "ir50+mobilefacenet", "resnet50", "convnext", "mixed-mobilefacenet"]
+BackboneLayout = Literal["", "ir50", "ir50+mobilefacenet", "resnet50", "convnext", "mixed-mobilefacenet", "mobilenet"]
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ class ModelSpec:
         input_notes: what the paper does to pictures before the network, and which other sizes it takes.
         backbone: which pretrained layout `--backbone-weights` fills; "" when none.
         notes: what a reader of results must know.
+        is_ours: not a network of the papers: it stands beside theirs, and our recipe is its only one.
     """
 
     name: str
@@ -118,6 +119,7 @@ class ModelSpec:
     input_notes: str = ""
     backbone: BackboneLayout = ""
     notes: tuple[str, ...] = ()
+    is_ours: bool = False
 
     def parameters_at(self, num_classes: int) -> int:
         """Numbers in the module when it tells `num_classes` classes apart."""

@@ -210,4 +210,29 @@ FACE_ROWS = (
         backbone="ir50+mobilefacenet",
         notes=_POSTER_NOTES,
     ),
+    ModelSpec(
+        name="fercli-mobilenet",
+        title="MobileNet, started from face weights that train on a CPU",
+        architecture=(
+            "Convolution 3x3 of stride 2 to 32; 13 blocks of a depthwise 3x3 and a pointwise convolution (64 to 1024 "
+            "channels), BN and ReLU6 after each; mean; dropout; linear."
+        ),
+        builder="fercli.models.mobilenet:FaceMobileNet",
+        paper=papers.MOBILENET,
+        input_size=112,
+        channels=3,
+        mean=(123.68 / 255, 116.779 / 255, 103.939 / 255),
+        std=(1 / 255, 1 / 255, 1 / 255),
+        input_notes="Values of 0 to 255 less ImageNet's means. Any size; its face weights were learnt at 224.",
+        cam_layer="backbone",
+        parameters=3_214_151,
+        parameters_per_class=1025,
+        recipes=recipes.FERCLI_MOBILENET,
+        backbone="mobilenet",
+        notes=(
+            "Not one of the compared papers' networks: it stands beside them, never in place of one.",
+            "The recipe is meant for face weights; see fer models --weights.",
+        ),
+        is_ours=True,
+    ),
 )

@@ -90,5 +90,6 @@ SMALL_ROWS = (
         objective="branches",
         recipes=recipes.FERCLI_COMPACT,
         notes=("Not a paper's network: it stands beside the published ones, never in place of one.",),
+        is_ours=True,
     ),
 )

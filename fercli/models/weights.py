@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from fercli.core.errors import InputError
 from fercli.models.backbones import FrozenLandmarks, MobileFaceNet
 from fercli.models.layouts import HEADS, LAYOUTS, Layout
+from fercli.models.tfjs import read_tfjs
 
 # A file that fills less of a backbone than this is another network's; POSTER++'s IR-50, without stage 4, fills 0.87.
 LEAST_SHARE = 0.5
@@ -39,6 +40,7 @@ class LoadReport:
         missing: entries of the backbones that the file lacks; they keep their fresh values.
         unexpected: entries of the file that the network has no place for.
         notes: full sentences on what a user should know.
+        folds_norms: whether normalisation came without statistics, so that `refit.refit_norms` must go before training.
     """
 
     layout: str
@@ -46,6 +48,7 @@ class LoadReport:
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     notes: tuple[str, ...]
+    folds_norms: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,11 @@ class _Match:
 def load_backbone_weights(model: nn.Module, path: Path) -> LoadReport:
     """Fill the backbones of `model` from a file, in place; nothing in the file is executed.
 
-    The file may be a safetensors file or a torch checkpoint, bare or wrapped in a dictionary, with prefixes such as
-    `module.`; its layout is told by its names, see `layouts.LAYOUTS`. Where a network has two backbones, a file that
-    holds both, each behind a prefix of its own, fills both. A checkpoint of the same network (our own names) fills the
-    whole network save layers of other sizes, such as the head for other classes.
+    The file may be a safetensors file, a torch checkpoint, or a TensorFlow.js model.json with its .bin files beside it;
+    bare or wrapped in a dictionary, with prefixes such as `module.`; its layout is told by its names, see
+    `layouts.LAYOUTS`. Where a network has two backbones, a file that holds both, each behind a prefix of its own, fills
+    both. A checkpoint of the same network (our own names) fills the whole network save layers of other sizes, such as
+    the head for other classes.
 
     Raises:
         InputError: missing or unreadable file, more than weights inside, no layout fits, or layers of another size.
@@ -101,6 +105,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such weights file", hint="fer models --weights says where to get weights")
+    if path.suffix == ".json":
+        return read_tfjs(path)
     if path.suffix == ".safetensors":
         try:
             return _unwrap(safetensors.torch.load_file(path))
@@ -220,6 +226,7 @@ def _report(
         missing=missing,
         unexpected=tuple(key for key in left if key not in heads),
         notes=tuple(notes),
+        folds_norms=any(match.layout.folds_norms for match in matches),
     )
 
 

@@ -17,6 +17,7 @@ from fercli.core.runs import (
     list_runs,
     same_work,
 )
+from fercli.models.tfjs_files import weight_files
 from fercli.stages.train_result import TrainResult, finished_result
 from fercli.stages.train_settings import TrainSettings, identity, read_settings
 
@@ -161,7 +162,7 @@ def _inputs(project: Project, settings: TrainSettings) -> dict[str, str]:
     if weights is not None and not weights.is_file():
         raise InputError(f"'{weights}': no such weights file", hint="fer models --weights says where to get weights.")
     return {
-        "backbone": sha256_of(weights) if weights else "",
+        "backbone": "+".join(map(sha256_of, weight_files(weights))) if weights else "",
         "settings": digest(identity(settings)),
         "classes": digest(project.classes),
         "faces": sha256_of(project.table_path(Face)),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING
 
 from fercli.core.errors import FerError, SettingsError
@@ -31,10 +32,14 @@ from fercli.stages.train_watch import RunWatcher, check_tensorboard
 if TYPE_CHECKING:
     from torch import nn
 
+    from fercli.data.transforms import InputFormat
     from fercli.learn.device import Machine
     from fercli.learn.trainer import Faces, FitResult
     from fercli.learn.world import World
     from fercli.models.weights import LoadReport
+
+# What folded normalisation is given the statistics of, and how many of them go through the network at once.
+_REFIT_FACES, _REFIT_BATCH = 256, 64
 
 
 def run_training(
@@ -58,6 +63,8 @@ def run_training(
     model, backbone = _new_model(prepared, settings)
     train, val, failures = read_crops(prepared, settings, progress)
     prepared = replace(prepared, train=train[0], val=val[0])
+    if backbone and backbone.folds_norms:
+        _refit(model, backbone, train[1], prepared.form, settings.seed)
     make_folder = partial(create_run_folder, project.root, settings.model_name, settings.name)
     folder = known.folder if known else world.from_main(make_folder)
     job = _Job(project, settings, folder, prepared, machine, backbone.loaded if backbone else (), world)
@@ -203,6 +210,18 @@ def _new_model(prepared: Prepared, settings: TrainSettings) -> "tuple[nn.Module,
     model = build_model(prepared.spec.name, num_classes=len(prepared.samples.classes), **options)
     report = load_backbone_weights(model, settings.backbone_weights) if settings.backbone_weights else None
     return model, report
+
+
+def _refit(model: "nn.Module", backbone: "LoadReport", train: "Faces", form: "InputFormat", seed: int) -> None:
+    """Normalisation that came without statistics gets those of some faces, as the network is fed them."""
+    from fercli.data.seeding import derive_seed
+    from fercli.data.transforms import to_input
+    from fercli.models.refit import refit_norms
+
+    num = len(train.targets)
+    places = sorted(Random(derive_seed(seed, "norms")).sample(range(num), min(_REFIT_FACES, num)))
+    orders = [places[start : start + _REFIT_BATCH] for start in range(0, len(places), _REFIT_BATCH)]
+    refit_norms(model, (to_input(images, form) for images in train.crops.batches(orders)), backbone.loaded)
 
 
 def _backbone_words(report: "LoadReport | None", settings: TrainSettings) -> list[str]:

@@ -27,6 +27,7 @@ SMALL = {
     "msff-cnn": Small({"width": 4, "hidden": 16}),
     "drf-msam": Small({"width": 8, "hidden": 16}),
     "fercli-compact": Small({"stem": 8, "widths": (8, 8, 16), "depths": (1, 1, 2)}, 32),
+    "fercli-mobilenet": Small({"widths": (8,) * 12 + (16, 16)}, 64),
     "eac": Small({"width": 8, "blocks": (1, 1, 1, 1)}, 64),
     **{f"emonext-{size}": Small(_CONVNEXT, 64) for size in ("tiny", "small", "base", "large")},
     "ddamfn": Small({"width": 0.125, "repeats": (1, 0, 0)}, 112),

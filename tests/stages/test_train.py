@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,8 +25,10 @@ from fercli.core.runs import list_runs, read_run, write_record
 from fercli.core.tables import read_table, write_table
 from fercli.learn.checkpoints import load_checkpoint
 from fercli.learn.predict import load_run_model
+from fercli.models.tfjs import read_tfjs
 from fercli.stages.train import on_gpus, train, train_config
 from fercli.stages.train_settings import TrainSettings, identity, read_settings
+from tests.models.tfjs_model import WIDTHS, face_arrays, write_tfjs
 from tests.stages.train_project import drawn_project, quick
 
 
@@ -351,6 +354,42 @@ def test_weights_of_another_run_can_be_the_start(project: Project) -> None:
     one, other = weights(project, first.run), weights(project, result.run)
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert any("entries loaded, 0 missing" in warning for warning in result.warnings)
+
+
+@pytest.fixture
+def face_weights(tmp_path: Path) -> Path:
+    write_tfjs(face_arrays(), tmp_path / "faceres.json")
+    return tmp_path / "faceres.json"
+
+
+def from_faces(path: Path, **changes: Any) -> TrainSettings:
+    still = {"lr": 0.0, "weight_decay": 0.0, "ema_decay": 0.0, "image_size": 32}
+    options = {"widths": list(WIDTHS)}
+    return quick(model_name="fercli-mobilenet", model=options, backbone_weights=path, **{**still, **changes})
+
+
+def test_folded_norms_get_statistics_before_the_first_step(project: Project, face_weights: Path) -> None:
+    trained = weights(project, train(project, from_faces(face_weights)).run)
+    loaded = read_tfjs(face_weights)
+    assert torch.equal(trained["backbone.stem.conv.weight"], loaded["conv1/convolution/merged_input"])
+    factor = loaded["conv_dw_1_bn/batchnorm_1/mul"]
+    spread = (trained["backbone.blocks.0.norm1.weight"] / factor).square()
+    # The factor grew by the spread of what is normalised, which later batches then moved a little.
+    assert not torch.allclose(spread, torch.ones_like(spread), atol=0.1)
+    torch.testing.assert_close(trained["backbone.blocks.0.norm1.running_var"], spread, rtol=0.5, atol=0.05)
+
+
+def test_other_numbers_beside_the_same_model_json_are_another_training(project: Project, face_weights: Path) -> None:
+    train(project, from_faces(face_weights))
+    assert train(project, from_faces(face_weights)).is_unchanged
+    write_tfjs(face_arrays(seed=1), face_weights)
+    assert not train(project, from_faces(face_weights)).is_unchanged
+
+
+def test_model_json_without_its_numbers_is_refused_by_name(project: Project, face_weights: Path) -> None:
+    face_weights.with_name("group1-shard1of1.bin").unlink()
+    with pytest.raises(InputError, match=r"shard1of1\.bin: no such file; faceres\.json needs it"):
+        train(project, from_faces(face_weights))
 
 
 def test_missing_weights_file_says_so(project: Project) -> None:
