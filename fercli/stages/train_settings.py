@@ -18,6 +18,20 @@ if TYPE_CHECKING:
 
 # What only says how or how long to work, or is known by its contents; equal trainings may differ in it.
 _OUTSIDE = ("time_limit_s", "workers", "ram_limit_mb", "backbone_weights", "gpus", "tensorboard")
+# Changes of pictures, and the largest amount of each; at a zoom of 1 nothing would be left.
+_CHANGES = {
+    "flip": 1.0,
+    "rotate_deg": 180.0,
+    "shift": 1.0,
+    "zoom": 0.9,
+    "brightness": 1.0,
+    "contrast": 1.0,
+    "grey": 1.0,
+    "noise": 1.0,
+    "noise_std": 1.0,
+    "erase": 1.0,
+    "erase_area": 1.0,
+}
 
 
 @dataclass(frozen=True)
@@ -155,19 +169,19 @@ def make_form(settings: TrainSettings, spec: "ModelSpec", plan: "Plan") -> "Inpu
 
 
 def _augmentation(values: Mapping[str, Any]) -> dict[str, Any]:  # TOML
-    known = [
-        "flip", "rotate_deg", "shift", "zoom", "brightness", "contrast", "grey", "noise", "noise_std", "erase",
-        "erase_area",
-    ]  # fmt: skip
     amounts = parse_values(values)
     for name, value in amounts.items():
-        if name not in known:
-            raise SettingsError(f"no change of pictures is called 'augment.{name}'", hint=suggestion(name, known))
-        is_pair = isinstance(value, list | tuple) and len(value) == 2
-        if is_pair != (name == "erase_area") or not (is_pair or isinstance(value, int | float)):
+        if name not in _CHANGES:
             raise SettingsError(
-                f"'augment.{name}' cannot be '{value}'", hint="It takes a number; erase_area takes two."
+                f"no change of pictures is called 'augment.{name}'", hint=suggestion(name, list(_CHANGES))
             )
+        highest, is_pair = _CHANGES[name], name == "erase_area"
+        numbers = value if is_pair and isinstance(value, list | tuple) else (value,)
+        fits = len(numbers) == 1 + is_pair and all(type(number) in (int, float) for number in numbers)
+        # Written so that nan, which compares with nothing, does not pass.
+        if not fits or not all(0 <= number <= highest for number in numbers) or list(numbers) != sorted(numbers):
+            form = "two numbers, the smaller one first," if is_pair else "a number"
+            raise SettingsError(f"'augment.{name}' cannot be '{value}'", hint=f"It takes {form} from 0 to {highest:g}.")
     return {name: tuple(value) if isinstance(value, list) else float(value) for name, value in amounts.items()}
 
 

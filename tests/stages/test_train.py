@@ -314,10 +314,18 @@ def test_unknown_model_gets_a_suggestion(project: Project) -> None:
     [
         ({"augment": {"flop": 1}}, "no change of pictures is called 'augment.flop'"),
         ({"augment": {"flip": "yes"}}, "'augment.flip' cannot be 'yes'"),
+        ({"augment": {"flip": True}}, "'augment.flip' cannot be 'True'"),
+        ({"augment": {"flip": 2}}, "'augment.flip' cannot be '2'"),
+        ({"augment": {"flip": [0.1, 0.2]}}, "'augment.flip' cannot be"),
+        ({"augment": {"shift": "nan"}}, "'augment.shift' cannot be 'nan'"),
+        ({"augment": {"zoom": 1.0}}, "'augment.zoom' cannot be '1.0'"),
+        ({"augment": {"contrast": -0.1}}, "'augment.contrast' cannot be '-0.1'"),
+        ({"augment": {"erase_area": 0.2}}, "'augment.erase_area' cannot be '0.2'"),
+        ({"augment": {"erase_area": [0.9, 0.1]}}, "'augment.erase_area' cannot be"),
+        ({"augment": {"erase_area": [0.1, "b"]}}, "'augment.erase_area' cannot be"),
         ({"model": {"widht": 3}}, "has no option 'widht'"),
         ({"objective": "eac"}, "objective 'eac' does not go with 'drf-msam'"),
     ],
-    ids=["augment-name", "augment-value", "model-option", "objective"],
 )
 def test_wrong_setting_is_refused_before_training(project: Project, changes: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
