@@ -126,12 +126,14 @@ def on_gpus(settings: TrainSettings) -> TrainSettings:
 def train_config(project: Project, settings: TrainSettings) -> str:
     """The config.toml that a run with these settings would have, the recipe's plan included."""
     from fercli.stages.train_prepare import prepare
+    from fercli.stages.train_run import count_macs
     from fercli.stages.train_settings import settings_text
 
     project.require(Face)
     project.require(Label)
     settings = with_split(project, _with_known_model(settings))
     prepared = prepare(project, settings)
+    count_macs(settings, prepared)  # refuses what no training could be made from
     return settings_text(settings, prepared.plan, prepared.form)
 
 

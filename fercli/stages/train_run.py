@@ -152,13 +152,17 @@ def _machine(
         check_still_compiles(machine)
         return machine, ()
     machine = choose_machine(settings.device, settings.precision, settings.threads)
-    work = Work(_macs(settings, prepared), prepared.plan.epochs * len(prepared.train))
+    work = Work(count_macs(settings, prepared), prepared.plan.epochs * len(prepared.train))
     machine, warning = decide_compilation(machine, settings.compile, work)
     return machine, (warning,) if warning else ()
 
 
-def _macs(settings: TrainSettings, prepared: Prepared) -> int:
-    """Multiply-adds of a picture; refuses a size that the network cannot be fed."""
+def count_macs(settings: TrainSettings, prepared: Prepared) -> int:
+    """Multiply-adds of a picture.
+
+    Raises:
+        SettingsError: an option that the network does not have, or a size that it cannot be fed.
+    """
     from fercli.models.profile import profile_model
 
     name, size, options = prepared.spec.name, prepared.form.side, parse_values(settings.model)

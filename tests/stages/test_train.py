@@ -331,6 +331,8 @@ def test_wrong_setting_is_refused_before_training(project: Project, changes: dic
     with pytest.raises(SettingsError, match=message):
         train(project, quick(**changes))
     assert list_runs(project.root) == []
+    with pytest.raises(SettingsError, match=message):
+        train_config(project, quick(**changes))
 
 
 def test_test_faces_change_nothing_in_training(project: Project) -> None:
