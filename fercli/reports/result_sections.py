@@ -204,8 +204,10 @@ def _score_table(outcome: Outcome) -> Table:
     emotion, share = outcome.baseline
     rows.append(("majority class", percent(share), "-", f"what always saying '{emotion}' would reach on these faces"))
     if outcome.ceiling is not None:
-        meaning = "how often one annotator's vote is the majority of the others, on all voted faces"
-        rows.append(("human ceiling", percent(outcome.ceiling), "-", meaning))
+        own = interval_of(outcome.metrics, "human_ceiling")
+        faces = "these faces" if isinstance(own.get("value"), int | float) else "all voted faces"
+        meaning = f"how often one annotator's vote is the majority of the others, on {faces}"
+        rows.append(("human ceiling", percent(outcome.ceiling), percent_range(*bounds_of(own)), meaning))
     without = interval_of(interval_of(outcome.metrics, "without_duplicates"), "accuracy")
     if isinstance(without.get("value"), int | float):
         value = float(str(without["value"]))

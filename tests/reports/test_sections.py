@@ -137,6 +137,16 @@ def test_results_give_scores_baseline_and_ceiling_side_by_side() -> None:
     assert "1 x happy taken for bored" in section.pictures[0].caption
 
 
+def test_the_ceiling_says_whose_faces_it_is_of() -> None:
+    own = {"human_ceiling": {"value": 0.8, "low": 0.7, "high": 0.85, "unit": "subject"}}
+    of_these = row(result_section(outcome_of(FOUR, own, CLASSES, split="test", ceiling=0.8)), "Scores", "human ceiling")
+    of_all = row(result_section(outcome_of(FOUR, {}, CLASSES, split="test", ceiling=0.8)), "Scores", "human ceiling")
+    assert of_these[1] == "70.0 to 85.0 %"
+    assert of_these[2].endswith("on these faces")
+    assert of_all[1] == "-"
+    assert of_all[2].endswith("on all voted faces")
+
+
 def test_results_without_an_interval_say_why() -> None:
     metrics = {"accuracy": {"low": None, "high": None, "unit": "subject", "reason": "only 2 subjects in this split"}}
     section = result_section(outcome_of(FOUR, metrics, CLASSES, split="test"))
