@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 @torch.no_grad()
-def refit_norms(model: nn.Module, batches: Iterable[Tensor], parameters: Collection[str]) -> int:
+def refit_norms(model: nn.Module, batches: Iterable[Tensor], parameters: Collection[str]) -> list[str]:
     """Set the normalisation that owns `parameters` to the statistics of `batches`; what the network says stays.
 
     Published weights often come with normalisation folded to a factor and a shift. The network then answers as it
@@ -21,7 +21,7 @@ def refit_norms(model: nn.Module, batches: Iterable[Tensor], parameters: Collect
         parameters: names as `named_parameters` gives them.
 
     Returns:
-        How many layers of normalisation were set.
+        Names of all parameters of the normalisation that was set.
     """
     norms = {
         name: module
@@ -42,7 +42,7 @@ def refit_norms(model: nn.Module, batches: Iterable[Tensor], parameters: Collect
             hook.remove()
     for name, norm in norms.items():
         _set_statistics(norm, *sums[name].mean_and_var())
-    return len(norms)
+    return [f"{name}.{own}" for name, norm in norms.items() for own, _ in norm.named_parameters()]
 
 
 class _Sums:

@@ -1,6 +1,6 @@
 """The working part of `fer train`: samples, plan, machine and model to a trained run folder."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from fercli.stages.train_settings import TrainSettings, parse_values, settings_t
 from fercli.stages.train_watch import RunWatcher, check_tensorboard
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from fercli.data.transforms import InputFormat
     from fercli.learn.device import Machine
@@ -63,11 +63,14 @@ def run_training(
     model, backbone = _new_model(prepared, settings)
     train, val, failures = read_crops(prepared, settings, progress)
     prepared = replace(prepared, train=train[0], val=val[0])
+    pretrained = list(backbone.loaded) if backbone else []
     if backbone and backbone.folds_norms:
-        _refit(model, backbone, train[1], prepared.form, settings.seed)
+        from fercli.models.refit import refit_norms
+
+        pretrained += refit_norms(model, _some_inputs(train[1], prepared.form, settings.seed), backbone.loaded)
     make_folder = partial(create_run_folder, project.root, settings.model_name, settings.name)
     folder = known.folder if known else world.from_main(make_folder)
-    job = _Job(project, settings, folder, prepared, machine, backbone.loaded if backbone else (), world)
+    job = _Job(project, settings, folder, prepared, machine, tuple(pretrained), world)
     if not world.is_main:
         result = _fit(job, model, (train[1], val[1]), progress=progress)
         return TrainResult(run=folder.name, status=result.status, stopped_because=result.reason)
@@ -216,16 +219,15 @@ def _new_model(prepared: Prepared, settings: TrainSettings) -> "tuple[nn.Module,
     return model, report
 
 
-def _refit(model: "nn.Module", backbone: "LoadReport", train: "Faces", form: "InputFormat", seed: int) -> None:
-    """Normalisation that came without statistics gets those of some faces, as the network is fed them."""
+def _some_inputs(faces: "Faces", form: "InputFormat", seed: int) -> "Iterator[Tensor]":
+    """A few faces drawn from `seed`, as the network is fed them, in parts."""
     from fercli.data.seeding import derive_seed
     from fercli.data.transforms import to_input
-    from fercli.models.refit import refit_norms
 
-    num = len(train.targets)
+    num = len(faces.targets)
     places = sorted(Random(derive_seed(seed, "norms")).sample(range(num), min(_REFIT_FACES, num)))
     orders = [places[start : start + _REFIT_BATCH] for start in range(0, len(places), _REFIT_BATCH)]
-    refit_norms(model, (to_input(images, form) for images in train.crops.batches(orders)), backbone.loaded)
+    return (to_input(images, form) for images in faces.crops.batches(orders))
 
 
 def _backbone_words(report: "LoadReport | None", settings: TrainSettings) -> list[str]:

@@ -389,6 +389,13 @@ def test_folded_norms_get_statistics_before_the_first_step(project: Project, fac
     torch.testing.assert_close(trained["backbone.blocks.0.norm1.running_var"], spread, rtol=0.5, atol=0.05)
 
 
+def test_head_alone_leaves_folded_norms_at_rest(project: Project, face_weights: Path) -> None:
+    still = weights(project, train(project, from_faces(face_weights, freeze_epochs=9)).run)
+    moved = weights(project, train(project, from_faces(face_weights, freeze_epochs=9, lr=0.1)).run)
+    differing = {name for name, value in still.items() if not torch.equal(value, moved[name])}
+    assert differing == {"classify.weight", "classify.bias"}
+
+
 def test_other_numbers_beside_the_same_model_json_are_another_training(project: Project, face_weights: Path) -> None:
     train(project, from_faces(face_weights))
     assert train(project, from_faces(face_weights)).is_unchanged
