@@ -149,4 +149,6 @@ def _counts(spec: ModelSpec) -> str:
 
 
 def _numbers(values: tuple[float, ...]) -> str:
-    return " ".join(f"{value:g}" for value in dict.fromkeys(values)) if len(set(values)) == 1 else str(values)
+    """One number where all are equal, else "(0.485, 0.456, 0.406)"."""
+    words = [f"{value:g}" for value in values]
+    return words[0] if len(set(words)) == 1 else f"({', '.join(words)})"

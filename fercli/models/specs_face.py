@@ -212,7 +212,7 @@ FACE_ROWS = (
     ),
     ModelSpec(
         name="fercli-mobilenet",
-        title="MobileNet, started from face weights that train on a CPU",
+        title="MobileNet, to be started from face weights; light enough for a processor",
         architecture=(
             "Convolution 3x3 of stride 2 to 32; 13 blocks of a depthwise 3x3 and a pointwise convolution (64 to 1024 "
             "channels), BN and ReLU6 after each; mean; dropout; linear."
