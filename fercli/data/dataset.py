@@ -1,5 +1,6 @@
 """Crops on disk to uint8 batches: all in memory when they are small, else streamed by worker processes."""
 
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -152,10 +153,17 @@ class StreamedCrops:
                 num_workers=num_workers,
                 # Forked workers would inherit locks that threads of the parent hold.
                 multiprocessing_context="spawn" if num_workers else None,
+                worker_init_fn=_ignore_signals,
                 persistent_workers=num_workers > 0,
             )
         self._orders[:] = [list(order) for order in orders]
         yield from self._loader
+
+
+def _ignore_signals(_worker: int) -> None:
+    """Let a worker process read on when the terminal or a scheduler signals the whole group: the main one ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def load_crops(

@@ -179,7 +179,23 @@ def _move(image: Tensor, form: InputFormat, augmentation: Augmentation, generato
     across = torch.stack((cosine * mirror, -sine, shift[:, 0]), dim=1)
     down = torch.stack((sine * mirror, cosine, shift[:, 1]), dim=1)
     grid = F.affine_grid(torch.stack((across, down), dim=1), [num, 1, form.side, form.side], align_corners=False)
-    return F.grid_sample(image.contiguous(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+    # Apple's kernel of older torch has no border padding.
+    return sample(image.contiguous(), grid, has_border=image.device.type != "mps")
+
+
+def sample(
+    image_BCHW: Float[Tensor, "batch channels height width"],
+    grid_BHW2: Float[Tensor, "batch rows columns 2"],
+    *,
+    has_border: bool,
+) -> Float[Tensor, "batch channels rows columns"]:
+    """Bilinear samples at places from -1 to 1, the edge repeated beyond it; without torch's way to do so, by hand."""
+    if has_border:
+        return F.grid_sample(image_BCHW, grid_BHW2, mode="bilinear", padding_mode="border", align_corners=False)
+    # To repeat the edge is to go no farther than the centres of the outer pixels.
+    last = 1 - 1 / torch.tensor((image_BCHW.shape[3], image_BCHW.shape[2]), device=image_BCHW.device)
+    inside = grid_BHW2.clamp(-last, last)
+    return F.grid_sample(image_BCHW, inside, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 def _change_light(image: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:

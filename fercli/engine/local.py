@@ -3,16 +3,25 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from fercli.core.errors import InputError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+# How long an interrupted or failed stage waits for the items at hand.
+_GRACE_S = 3.0
+# More are refused there.
+_MOST_ON_WINDOWS = 61
 # What the initializer of a pool's process built; a process serves one pool only.
 _worker: Callable[[Any], Any] | None = None  # takes and gives what the pool's caller chose
 
@@ -37,7 +46,7 @@ class LocalEngine:
 
     def map_items(self, make_worker: Callable[[], Callable[[Item], Result]], items: Sequence[Item]) -> Iterator[Result]:
         """See `Engine.map_items`; an error of a worker is raised here and stops the rest."""
-        workers = min(self.workers, len(items))
+        workers = min(self.workers, len(items), _MOST_ON_WINDOWS if sys.platform == "win32" else self.workers)
         if workers <= 1:
             yield from _map_here(make_worker, items)
         else:
@@ -57,11 +66,31 @@ class LocalEngine:
                 result = waiting.pop(0).result()
                 waiting += _submit(pool, islice(remaining, 1))
                 yield result
+        except BrokenProcessPool as error:
+            raise InputError(
+                "a worker process was ended from outside, perhaps for want of memory",
+                hint="Take fewer --workers; the same command goes on from what was finished.",
+            ) from error
+        except BaseException:
+            _end_soon(pool)
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
 LOCAL = LocalEngine()
+
+
+def _end_soon(pool: ProcessPoolExecutor) -> None:
+    """Let the processes finish a short item, and end those that are at a long one: what they do is done again."""
+    processes = list((pool._processes or {}).values())  # before Python 3.14 there is no public way to them
+    pool.shutdown(wait=False, cancel_futures=True)
+    deadline = time.monotonic() + _GRACE_S
+    for process in processes:
+        process.join(max(0.0, deadline - time.monotonic()))
+    for process in processes:
+        if process.is_alive():
+            process.terminate()
 
 
 def _map_here(make_worker: Callable[[], Callable[[Item], Result]], items: Sequence[Item]) -> Iterator[Result]:

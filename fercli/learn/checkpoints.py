@@ -155,7 +155,9 @@ def _previous(path: Path) -> dict[str, Any] | None:  # JSON
 
 
 def _position(slot: Path) -> int:
+    """The position of the state that a slot holds, whatever its note said before a kill; -1 where none is whole."""
+    held = _previous(slot)
     try:
-        return int(_read_note(slot)["meta"]["position"])
-    except (InputError, KeyError, ValueError, TypeError):
+        return int(held["meta"]["position"]) if held else -1
+    except (KeyError, ValueError, TypeError):
         return -1

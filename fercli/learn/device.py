@@ -1,6 +1,7 @@
 """What the machine offers to the device, precision and memory format that a training keeps to."""
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -69,6 +70,18 @@ def apply_threads(machine: Machine) -> None:
     """Use as many threads as were decided; sums of floats depend on it."""
     if torch.get_num_threads() != machine.num_threads:
         torch.set_num_threads(machine.num_threads)
+
+
+def ask_for_same_bits(machine: Machine) -> None:
+    """On a CUDA GPU, take kernels whose sums are in a fixed order, as far as torch has them."""
+    if torch.device(machine.device).type != "cuda":
+        return
+    # cuBLAS reads this when it is first used.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation")
 
 
 @contextmanager

@@ -70,6 +70,10 @@ def predict_logits(
 ) -> Float[Tensor, "faces classes"]:
     """Logits of all crops in order, float32 on the CPU; `watch` is told of every batch."""
     places = world.share(range(len(crops)))
+    if not places:
+        # More processes than crops: this one only learns how wide the table is.
+        first = next(_logit_batches(model, crops, [[0]], form=form, machine=machine, test_time="none"))
+        return world.whole(first[:0], places, len(crops))
     orders = [[places[row] for row in order] for order in plain_batches(len(places), batch_size)]
     found = []
     for logits in _logit_batches(model, crops, orders, form=form, machine=machine, test_time="none"):

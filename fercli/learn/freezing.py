@@ -4,6 +4,8 @@ from collections.abc import Collection
 
 from torch import nn
 
+from fercli.core.errors import UsageError
+from fercli.learn.norms import NORMALISING
 from fercli.learn.recipe import Plan
 
 
@@ -18,6 +20,19 @@ def resting(model: nn.Module, pretrained: Collection[str], plan: Plan, epoch: in
     names = [name for name, _ in model.named_parameters() if name in pretrained]
     share = 1 - epoch / plan.freeze_epochs if plan.thaw == "gradual" else 1.0
     return set(names[: round(share * len(names))])
+
+
+def check_something_learns(model: nn.Module, pretrained: Collection[str], plan: Plan) -> None:
+    """Refuse a plan under which every parameter rests at first.
+
+    Raises:
+        UsageError: the weights fill the whole network, and all of it is to rest.
+    """
+    if plan.freeze_epochs and not learnable(model) - resting(model, pretrained, plan, 0):
+        raise UsageError(
+            "with freeze_epochs nothing would learn: the weights fill the whole network, its head too",
+            hint="Leave freeze_epochs out, or give weights of the backbone alone.",
+        )
 
 
 def learnable(model: nn.Module) -> frozenset[str]:
@@ -36,5 +51,5 @@ def freeze(model: nn.Module, may_learn: Collection[str], at_rest: Collection[str
             parameter.grad = None if name in at_rest else parameter.grad
     for prefix, module in model.named_modules():
         own = [f"{prefix}.{name}" for name, _ in module.named_parameters(recurse=False)]
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and own and all(name in at_rest for name in own):
+        if isinstance(module, NORMALISING) and own and all(name in at_rest for name in own):
             module.eval()

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from fercli.learn.checkpoints import drop_state, save_checkpoint, save_state
+from fercli.learn.checkpoints import save_checkpoint, save_state
 from fercli.learn.ema import WeightAverage
 from fercli.learn.history import EpochRow, write_history
 from fercli.learn.norms import plain_state
@@ -61,8 +61,3 @@ class Keeper:
             tensors, meta = snapshot(standing, model, optimizer, average)
             save_state(self.checkpoints, tensors, {**meta, "position": standing.position(steps_per_epoch)})
         self.saved_at = time.monotonic()
-
-    def finish(self) -> None:
-        """Drop the states; best and last stay."""
-        if self.is_writing:
-            drop_state(self.checkpoints)

@@ -7,12 +7,16 @@ has the normalisation folded into the weights, so the network, its names and its
 B pictures, C channels, H W pixels.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from fercli.models.refit import ChannelSums, run_through
 
 _MOMENTUM = 0.1
 _EPSILON = 1e-5
@@ -25,12 +29,13 @@ class NormedConv2d(nn.Conv2d):
     gain: nn.Parameter
     running_mean: Tensor
     running_var: Tensor
+    momentum = _MOMENTUM
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
         """A normalised map."""
         x_BCHW = self._conv_forward(input, self.weight, None)
         return F.batch_norm(
-            x_BCHW, self.running_mean, self.running_var, self.gain, self.bias, self.training, _MOMENTUM, _EPSILON
+            x_BCHW, self.running_mean, self.running_var, self.gain, self.bias, self.training, self.momentum, _EPSILON
         )
 
     @classmethod
@@ -54,6 +59,14 @@ class NormedConv2d(nn.Conv2d):
         _add_statistics(normed, conv.out_channels)
         return normed
 
+    def calibrate(self, mean: Tensor, var: Tensor, bias: Tensor) -> None:
+        """Take statistics of the plain convolution without its `bias`; gain and shift become what undoes them."""
+        assert self.bias is not None
+        self.running_mean.copy_(mean)
+        self.running_var.copy_(var)
+        self.gain.copy_((var + _EPSILON).sqrt())
+        self.bias.copy_(bias + mean.to(bias))
+
     def folded(self) -> dict[str, Tensor]:
         """Weight and bias of the plain convolution that does the same."""
         factor = self.gain * (self.running_var + _EPSILON).rsqrt()
@@ -66,11 +79,12 @@ class NormedLinear(nn.Linear):
 
     running_mean: Tensor
     running_var: Tensor
+    momentum = _MOMENTUM
 
     def forward(self, input: Float[Tensor, "batch features"]) -> Float[Tensor, "batch outputs"]:  # noqa: A002 - torch's
         """As a linear layer."""
         normed = F.batch_norm(
-            input.float(), self.running_mean, self.running_var, None, None, self.training, _MOMENTUM, _EPSILON
+            input.float(), self.running_mean, self.running_var, None, None, self.training, self.momentum, _EPSILON
         )
         return super().forward(normed)
 
@@ -82,10 +96,21 @@ class NormedLinear(nn.Linear):
         _add_statistics(normed, linear.in_features)
         return normed
 
+    def calibrate(self, mean: Tensor, var: Tensor, bias: Tensor) -> None:
+        """Take statistics of the layer's input; weight and bias become what undoes them."""
+        self.running_mean.copy_(mean)
+        self.running_var.copy_(var)
+        self.bias.copy_(bias + self.weight @ mean.to(bias))
+        self.weight.mul_((var + _EPSILON).sqrt().to(bias))
+
     def folded(self) -> dict[str, Tensor]:
         """Weight and bias of the plain layer that does the same."""
         factor = (self.running_var + _EPSILON).rsqrt()
         return {"weight": self.weight * factor, "bias": self.bias - self.weight @ (self.running_mean * factor)}
+
+
+# Layers that count batches into running statistics while training.
+NORMALISING = (nn.modules.batchnorm._BatchNorm, NormedConv2d, NormedLinear)
 
 
 def add_norms(model: nn.Module) -> bool:
@@ -99,6 +124,39 @@ def add_norms(model: nn.Module) -> bool:
             elif type(child) is nn.Linear and child.bias is not None:
                 parent.register_module(name, NormedLinear.around(child))
     return True
+
+
+@torch.no_grad()
+def add_calibrated_norms(model: nn.Module, batches: Iterable[Tensor]) -> list[str]:
+    """As `add_norms`, for weights that were learnt already: what the network says of `batches` stays.
+
+    Each layer's statistics become those of the batches, and gain and shift (or weight and bias) change by as much; with
+    the plain start of `add_norms` the first batch would normalise away what the weights hold.
+
+    Returns:
+        Names of all parameters of the layers that are now normalised; none if the network had normalisation.
+    """
+    layers = {
+        name: module
+        for name, module in model.named_modules()
+        if type(module) in (nn.Conv2d, nn.Linear) and module.bias is not None
+    }
+    if any(isinstance(module, _NORMS) for module in model.modules()):
+        return []
+    sums = {name: ChannelSums(layer.weight.shape[type(layer) is nn.Linear]) for name, layer in layers.items()}
+
+    def watch(name: str, layer: nn.Module) -> RemovableHandle:
+        if type(layer) is nn.Linear:
+            return layer.register_forward_pre_hook(lambda _, inputs: sums[name].add(inputs[0]))
+        bias = layer.bias[:, None, None]  # type: ignore[index]  # a tensor
+        return layer.register_forward_hook(lambda _, inputs, output: sums[name].add(output - bias))
+
+    run_through(model, batches, [watch(name, layer) for name, layer in layers.items()])
+    biases = {name: layer.bias.detach().clone() for name, layer in layers.items()}  # type: ignore[union-attr,operator]  # tensors
+    add_norms(model)
+    for name in layers:
+        model.get_submodule(name).calibrate(*sums[name].mean_and_var(), biases[name])  # type: ignore[operator]  # its own method
+    return [f"{name}.{own}" for name in layers for own, _ in model.get_submodule(name).named_parameters()]
 
 
 @torch.no_grad()

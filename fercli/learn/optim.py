@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from fercli.learn.norms import NORMALISING
 from fercli.learn.recipe import Plan
 
 # One cycle: start at 1/25 of the peak, rise for 30 % of the steps, end at 1/25 * 1e-4 of it; Smith and Topin 2018,
@@ -112,7 +113,7 @@ class SharpnessAware:
 @contextmanager
 def still_statistics(model: nn.Module) -> Iterator[None]:
     """Keep batch normalisation from counting the second pass of a SAM step into its running statistics."""
-    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    norms = [module for module in model.modules() if isinstance(module, NORMALISING)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 0.0

@@ -133,8 +133,8 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _like(parameter: nn.Parameter, value: Tensor) -> Tensor:
-    # A step counter stays as it is; moments take their parameter's memory format, which fused updates rely on.
-    return copy_into(parameter, value) if value.shape == parameter.shape else value.clone()
+    # Moments take their parameter's memory format and device; fused updates on a GPU read the step counter there too.
+    return copy_into(parameter, value) if value.shape == parameter.shape else value.to(parameter.device, copy=True)
 
 
 def _rank(row: EpochRow, metric: Metric) -> tuple[float, float]:

@@ -105,8 +105,9 @@ class StepMaker:
         share = self.world.size * len(images) / (num_all or len(images))
         loss, logits_BK = self._gradients(image_BCHW, learnt, epoch, step, share=share)
         value = loss.item()
-        if not math.isfinite(value):
-            raise self._diverged(f"in epoch {epoch + 1}, step {step + 1}: the loss is {value}")
+        # Several processes look at the loss of all, so that they stop together; see `check_loss`.
+        if self.world.size == 1:
+            self.check_loss(value, epoch, step)
         if self.sharpness:
             self.sharpness.climb()
             with still_statistics(self.model):
@@ -119,6 +120,15 @@ class StepMaker:
         # Of a mixed picture the label of its larger part is right.
         right = learnt if learnt.ndim == 1 else learnt.argmax(1)
         return value * len(images), float((logits_BK.argmax(1) == right).sum().item())
+
+    def check_loss(self, loss: float, epoch: int, step: int) -> None:
+        """Stop a training whose loss is no number.
+
+        Raises:
+            CheckError: it is infinite or not a number.
+        """
+        if not math.isfinite(loss):
+            raise self._diverged(f"in epoch {epoch + 1}, step {step + 1}: the loss is {loss}")
 
     def check_epoch(self, losses: Sequence[float]) -> None:
         """Stop a training whose loss runs away; `losses` are the epochs' means so far.

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from fercli.core.errors import CheckError, UsageError
 from fercli.data.loaders import balanced_weights, epoch_batches
 from fercli.learn.checkpoints import load_state
-from fercli.learn.device import apply_threads
+from fercli.learn.device import apply_threads, ask_for_same_bits
 from fercli.learn.ema import WeightAverage
 from fercli.learn.evaluate import Validation, validate
 from fercli.learn.history import EpochRow
@@ -47,7 +47,8 @@ def fit(model: nn.Module, training: Training) -> FitResult:
     """Train `model` and keep the best and the last weights; a run that was stopped goes on where it was.
 
     Everything random is drawn from (seed, epoch, step), so an interrupted and resumed training ends with the same
-    bits as one that was not, on the same machine with the same number of threads. The best epoch is the one with the
+    bits as one that was not, on the same processor with the same number of threads; a GPU is asked for kernels of fixed
+    order, which torch does not have for every layer. The best epoch is the one with the
     best `plan.metric` on val, ties broken by the lower loss; without val faces it is the last.
 
     SIGINT and SIGTERM end the step at hand, save and return "interrupted"; a second one raises KeyboardInterrupt. A
@@ -76,6 +77,7 @@ class _Fit:
         self.deadline = time.monotonic() + (training.time_limit_s or float("inf"))
         self.steps_per_epoch = self._count_steps()
         apply_threads(training.machine)
+        ask_for_same_bits(training.machine)
         self.model = model.to(training.machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
         if self.plan.adds_norms:
             add_norms(self.model)
@@ -113,7 +115,6 @@ class _Fit:
         self._save()
         if stop and not self._ended():
             return self._result("interrupted", stop, state is not None)
-        self.keeper.finish()
         return self._result("finished", self._ended(), state is not None)
 
     def _train_epoch(self, is_stopping: Callable[[], bool]) -> str:
@@ -134,6 +135,7 @@ class _Fit:
             asked_at = time.monotonic()
             is_late = self.world.is_main and asked_at > self.deadline
             loss, num_right, stops, late = self.world.sums(own_loss, own_right, is_stopping(), is_late)
+            self.step_maker.check_loss(loss, *place)
             standing.count(len(order), loss, num_right, asked_at - now)
             cpu_now = time.process_time()
             standing.cpu_s, cpu_before = standing.cpu_s + cpu_now - cpu_before, cpu_now
@@ -178,7 +180,7 @@ class _Fit:
         val, num_done = self.job.val, 0
         if val is None:
             return None
-        num_own = len(self.world.share(range(len(val.crops))))
+        num_own = len(self.world.share(range(len(val.crops))))  # where it is none, nothing is watched
 
         def watch(num_faces: int) -> None:
             nonlocal num_done

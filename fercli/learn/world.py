@@ -59,6 +59,10 @@ class World:
         for buffer in model.buffers() if self.size > 1 else ():
             dist.broadcast(buffer, 0)
 
+    def meet(self) -> None:
+        """Wait until all processes are here."""
+        self.sums(0.0)
+
     def from_main(self, make: Callable[[], Value]) -> Value:
         """What `make` gives in the main process, in all of them."""
         if self.size == 1:
@@ -90,6 +94,10 @@ def joined_world(device: str = "auto") -> Iterator[World]:
     if not is_launched():
         yield ALONE
         return
+    if torch.device("cuda" if device == "auto" else device).type not in ("cpu", "cuda"):
+        raise UsageError(
+            f"several processes cannot train on '{device}'", hint="They take CUDA GPUs, or the processor: --device cpu."
+        )
     has_gpu = torch.device("cuda" if device == "auto" else device).type == "cuda" and torch.cuda.is_available()
     if has_gpu:
         _take_own_gpu()

@@ -1,9 +1,11 @@
 """Batch normalisation that came folded into weights, given statistics again so that it can be learnt with."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 
 @torch.no_grad()
@@ -29,8 +31,41 @@ def refit_norms(model: nn.Module, batches: Iterable[Tensor], parameters: Collect
         if isinstance(module, nn.BatchNorm2d)
         and any(f"{name}.{own}" in parameters for own, _ in module.named_parameters())
     }
-    sums = {name: _Sums(norm) for name, norm in norms.items()}
-    hooks = [norm.register_forward_pre_hook(sums[name].add) for name, norm in norms.items()]
+    sums = {name: ChannelSums(norm.num_features) for name, norm in norms.items()}
+    hooks = [
+        norm.register_forward_pre_hook(lambda _, inputs, own=sums[name]: own.add(inputs[0]))
+        for name, norm in norms.items()
+    ]
+    run_through(model, batches, hooks)
+    for name, norm in norms.items():
+        _set_statistics(norm, *sums[name].mean_and_var())
+    return [f"{name}.{own}" for name, norm in norms.items() for own, _ in norm.named_parameters()]
+
+
+class ChannelSums:
+    """Count, sum and sum of squares of each channel over many batches, in float64."""
+
+    def __init__(self, num_channels: int) -> None:
+        self.count = 0
+        self.total, self.squares = torch.zeros(2, num_channels, dtype=torch.float64).unbind()
+
+    def add(self, x: Float[Tensor, "batch channels ..."]) -> None:
+        """Count one batch."""
+        x = x.detach().to("cpu", torch.float64)
+        others = [axis for axis in range(x.ndim) if axis != 1]
+        self.count += x[:, 0].numel()
+        self.total += x.sum(others)
+        self.squares += x.square().sum(others)
+
+    def mean_and_var(self) -> tuple[Tensor, Tensor]:
+        """Of each channel; the variance is that of the batches themselves, not the unbiased one."""
+        mean = self.total / max(1, self.count)
+        return mean, (self.squares / max(1, self.count) - mean.square()).clamp(min=0)
+
+
+@torch.no_grad()
+def run_through(model: nn.Module, batches: Iterable[Tensor], hooks: Sequence[RemovableHandle]) -> None:
+    """Show `model` the batches in evaluation mode while `hooks` look on; mode and hooks are taken back."""
     was_training = model.training
     model.eval()
     try:
@@ -40,27 +75,6 @@ def refit_norms(model: nn.Module, batches: Iterable[Tensor], parameters: Collect
         model.train(was_training)
         for hook in hooks:
             hook.remove()
-    for name, norm in norms.items():
-        _set_statistics(norm, *sums[name].mean_and_var())
-    return [f"{name}.{own}" for name, norm in norms.items() for own, _ in norm.named_parameters()]
-
-
-class _Sums:
-    """Count, sum and sum of squares of each channel, in float64."""
-
-    def __init__(self, norm: nn.BatchNorm2d) -> None:
-        self.count = 0
-        self.total, self.squares = torch.zeros(2, norm.num_features, dtype=torch.float64).unbind()
-
-    def add(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        x_BCHW = inputs[0].detach().to("cpu", torch.float64)
-        self.count += x_BCHW[:, 0].numel()
-        self.total += x_BCHW.sum((0, 2, 3))
-        self.squares += x_BCHW.square().sum((0, 2, 3))
-
-    def mean_and_var(self) -> tuple[Tensor, Tensor]:
-        mean = self.total / max(1, self.count)
-        return mean, (self.squares / max(1, self.count) - mean.square()).clamp(min=0)
 
 
 def _set_statistics(norm: nn.BatchNorm2d, mean: Tensor, var: Tensor) -> None:

@@ -167,7 +167,7 @@ def _worker_plan(project: Project, settings: AlignSettings) -> WorkerPlan:
     num_threads = max(1, count_processors() // settings.workers) if settings.workers > 1 else None
     if settings.engine == "ray":
         num_threads = 1  # what a task on a cluster has
-    device = choose_device(settings.device, mode=settings.mode)
+    device = choose_device(settings.device, mode=settings.mode, is_shared=settings.engine == "ray")
     return WorkerPlan(project.root, _waiting_room(project.root), rules, settings.mode == "exact", device, num_threads)
 
 

@@ -55,7 +55,7 @@ def summarise(
     dropped = Counter(face.reason for face in merged.rows if face.status == "dropped")
     return AlignResult(
         num_frames=len(looked_at),
-        num_frames_done=sum(item in plan.frames for item in records) - len(failures),
+        num_frames_done=sum(item in plan.frames and "failure" not in record for item, record in records.items()),
         num_frames_without_faces=len(set(looked_at) - with_faces - {failure.item for failure in failures}),
         num_faces=num_ok,
         dropped=dict(sorted(dropped.items())),

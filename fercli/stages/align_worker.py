@@ -63,8 +63,16 @@ class _Look:
     failure: str = ""
 
 
-def look_for_faces(plan: WorkerPlan, tasks: Sequence[PictureTask]) -> Iterator[Record]:
-    """The record of each picture, in order; its crops are written before it comes."""
+def look_for_faces(
+    plan: WorkerPlan, tasks: Sequence[PictureTask], idle: "list[FaceDetector] | None" = None
+) -> Iterator[Record]:
+    """The record of each picture, in order; its crops are written before it comes.
+
+    Args:
+        plan: what each process needs to know.
+        tasks: the pictures.
+        idle: detectors of an earlier call with the same plan; those of this one are in it afterwards.
+    """
     from fercli.engine.pipeline import Step, run_pipeline
     from fercli.learn.device import torch_threads
     from fercli.vision.following import FaceFollower
@@ -74,22 +82,31 @@ def look_for_faces(plan: WorkerPlan, tasks: Sequence[PictureTask]) -> Iterator[R
     is_single = plan.device.startswith(("cuda", "mps")) or any(task.chunk for task in tasks)
     num_detectors = 1 if is_single else num_cores
     pictures = Pictures(plan.root, tasks)
+    idle = [] if idle is None else idle
+    used: list[FaceDetector] = []
+
+    def make_follower() -> Callable[[_Look], _Look]:
+        try:
+            detector = idle.pop()
+        except IndexError:
+            detector = _detector(plan)
+        used.append(detector)
+        return partial(_detect, FaceFollower(detector))
+
     steps = (
         Step(lambda: partial(_read, pictures)),
-        Step(lambda: partial(_detect, FaceFollower(_detector(plan))), num_detectors),
+        Step(make_follower, num_detectors),
         Step(lambda: partial(_cut_and_write, plan), _NUM_WRITERS),
     )
     with torch_threads(_THREADS):
         yield from run_pipeline(tasks, steps)
+    idle += used
 
 
 def make_worker(plan: WorkerPlan) -> Callable[[Sequence[PictureTask]], list[Record]]:
     """A function that does some pictures of one video and returns their records; for other processes."""
-    return partial(_work, plan)
-
-
-def _work(plan: WorkerPlan, tasks: Sequence[PictureTask]) -> list[Record]:
-    return list(look_for_faces(plan, tasks))
+    idle: list[FaceDetector] = []
+    return lambda tasks: list(look_for_faces(plan, tasks, idle))
 
 
 def _detector(plan: WorkerPlan) -> "FaceDetector":

@@ -144,7 +144,11 @@ def _pass(
     selection = select_frames(reader, rule)
     frames = _write(selection, task.video_id, plan)
     made = VideoFrames(
-        task.video_id, tuple(frames), dict(sorted(selection.drops.items())), reader.num_decoded, selection.warnings
+        task.video_id,
+        tuple(frames),
+        dict(sorted(selection.drops.items())),
+        reader.num_decoded_in_all,
+        selection.warnings,
     )
     return made, max(selection.num_damaged, reader.num_damaged)
 

@@ -17,6 +17,7 @@ from fercli.core.runs import Run, find_run, writing_part
 from fercli.core.settings import setting, suggestion
 from fercli.core.tables import read_table
 from fercli.stages.cutting_rules import told_rules
+from fercli.stages.media_files import list_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,11 +135,11 @@ def run_samples(project: Project, run: Run, split: str) -> "Samples":
 def _mark(project: Project, run: Run, settings: GradcamSettings) -> str:
     inputs = [run.folder / name for name in ("run.json", "split.csv", "labels.csv")]
     inputs += [*sorted((run.folder / "checkpoints").glob("*.json")), project.table_path(Face)]
+    inputs += [Path(settings.checkpoint)] if settings.checkpoint not in ("best", "last") else []
     if settings.images is None:
         return fingerprint(settings, inputs, run.run_id)
-    pictures = settings.images.iterdir() if settings.images.is_dir() else [settings.images]
-    inputs += sorted(path for path in pictures if path.is_file())
-    return fingerprint(settings, inputs, [run.run_id, told_rules(project)])
+    facts = list_files([settings.images], project.root, skip_own=False).facts
+    return fingerprint(settings, inputs, [run.run_id, facts, told_rules(project)])
 
 
 def _check_target(settings: GradcamSettings, classes: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from fercli.core.errors import InputError, MediaError
+from fercli.core.errors import InputError, MediaError, UsageError
 from fercli.core.files import slug, unused
 from fercli.core.memory import fingerprint, forget_overwritten, recall, remember
 from fercli.core.progress import SILENT, Progress
@@ -91,6 +91,9 @@ def predict(
         MissingStageError: no run is finished.
         InputError: no such run or medium, or nothing of it can be read.
     """
+    if settings.end_s is not None and settings.end_s <= settings.start_s:
+        problem = f"'--end {settings.end_s:g}s' is not after '--start {settings.start_s:g}s'"
+        raise UsageError(problem, hint="Give a later --end.")
     chosen = find_run(project.root, run)
     listing = list_files([_path_of(project, word) for word in media], project.root, skip_own=False)
     # Each set of media has its own memory: predicting one video forgets nothing of another.

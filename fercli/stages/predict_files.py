@@ -62,6 +62,9 @@ def _draw_video(
     predictor: Predictor, prediction: Prediction, path: Path, settings: "PredictSettings", *, progress: Progress
 ) -> int:
     """Write the whole video with its faces: every frame, at its time; the number of frames comes back."""
+    import cv2
+    import numpy as np
+
     from fercli.vision.annotate import draw_marks
     from fercli.vision.video import VideoReader, VideoWriter, probe_video
 
@@ -76,7 +79,10 @@ def _draw_video(
             if last_s is not None and frame.time_s > last_s:
                 break
             marks = [_mark(face, predictor.classes) for face in faces_at(prediction, frame.time_s)]
-            writer.write(draw_marks(frame.rgb(), marks, font), frame.time_s - settings.start_s)
+            drawn = draw_marks(frame.rgb(), marks, font)
+            if drawn.shape[1::-1] != writer.size:  # recordings of calls change their size on the way
+                drawn = np.asarray(cv2.resize(drawn, writer.size, interpolation=cv2.INTER_AREA))
+            writer.write(drawn, frame.time_s - settings.start_s)
             progress.advance()
         return writer.num_frames
 

@@ -95,10 +95,12 @@ class Predictor:
         self._settings = settings
         self._progress = progress
         # OpenVINO runs the detector alone; the network, which is torch's, then stays on the processor.
-        device = "cpu" if settings.device.partition(":")[0] == OPENVINO else settings.device
+        is_shared = settings.engine == "ray"
+        is_cpu = settings.device.partition(":")[0] == OPENVINO or (is_shared and settings.device == "auto")
+        device = "cpu" if is_cpu else settings.device
         self._loaded = load_run_model(run.folder, settings.checkpoint, device)
         self._rules = cutting_rules(project)
-        self._device = choose_device(settings.device)
+        self._device = choose_device(settings.device, is_shared=is_shared)
         # A device of its own works best on one picture after the other.
         is_single = self._device.startswith(("cuda", "mps"))
         num_threads = min(torch.get_num_threads(), _MAX_THREADS)
@@ -146,6 +148,9 @@ class Predictor:
             looked = look_on_cluster(self._make_looker, settings, whole, self._progress)
         else:
             looked = self.look_at_part(whole)
+        if not looked.times_s:
+            where = " between --start and --end" if settings.start_s or settings.end_s is not None else ""
+            raise MediaError(f"'{item.name}' has no frame{where}", hint="See its length with: fer add --dry-run FILE")
         by_frame = steady(tracked(looked.by_frame), looked.times_s, self.classes)
         return Prediction(name, item, tuple(looked.times_s), by_frame, warnings=looked.warnings)
 

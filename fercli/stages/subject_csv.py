@@ -34,7 +34,9 @@ def read_assignments(table: Path) -> tuple[str, dict[str, str]]:
     with table.open(encoding=find_encoding(table).name, newline="") as file:
         header = _header(table, file.readline())
         file.seek(0)
-        for row in csv.DictReader(file, delimiter=header.delimiter):
+        reader = csv.DictReader(file, delimiter=header.delimiter, skipinitialspace=True)
+        reader.fieldnames = [_column(name) for name in reader.fieldnames or ()]
+        for row in reader:
             item, person = (row.get(header.item) or "").strip(), (row.get(header.person) or "").strip()
             if not item or not person:
                 continue
@@ -53,7 +55,7 @@ def read_assignments(table: Path) -> tuple[str, dict[str, str]]:
 
 def _header(table: Path, line: str) -> _Header:
     delimiter = max(",;\t", key=line.count)
-    columns = [column.strip().strip('"').lstrip("\ufeff") for column in line.rstrip("\r\n").split(delimiter)]
+    columns = [_column(name) for name in line.rstrip("\r\n").split(delimiter)]
     item = next((name for name in _ITEM_COLUMNS if name in columns), None)
     person = next((name for name in _PERSON_COLUMNS if name in columns), None)
     if person is None and item in ("face_id", "track_id", "video_id") and "subject_id" in columns:
@@ -64,3 +66,7 @@ def _header(table: Path, line: str) -> _Header:
             hint="It needs face_id, track_id, subject_id or video_id, and subject.",
         )
     return _Header(item, person, delimiter)
+
+
+def _column(name: str) -> str:
+    return name.strip().lstrip("\ufeff").strip('"').strip()

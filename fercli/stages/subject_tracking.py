@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from fercli.core.rows import Face, Video
+from fercli.core.rows import Face, Frame, Video
 from fercli.core.settings import setting
 from fercli.stages.subject_tables import DECIDED
 
@@ -38,6 +38,7 @@ def assign_tracks(
     settings: TrackSettings,
     sources: Mapping[str, str],
     *,
+    frames: Sequence[Frame] = (),
     force: bool,
 ) -> list[Face]:
     """Give each face that was cut out of a timed frame its track and its subject.
@@ -50,10 +51,11 @@ def assign_tracks(
         videos: by id.
         settings: see there.
         sources: where each subject comes from.
+        frames: all that were kept; those without a face count as missed too.
         force: forget the subjects that tracking gave.
     """
     timed = [face for face in faces if face.status == "ok" and face.time_s is not None and face.left is not None]
-    tracked = {face.face_id: face for face in _with_tracks(timed, settings)}
+    tracked = {face.face_id: face for face in _with_tracks(timed, frames, settings)}
     kept = {name for name, source in sources.items() if source in DECIDED or not force}
     names = _Names({face.subject_id for face in faces if face.subject_id})
     for group in _groups(tracked.values(), videos, settings):
@@ -64,19 +66,22 @@ def assign_tracks(
     return [tracked.get(face.face_id, face) for face in faces]
 
 
-def _with_tracks(faces: Iterable[Face], settings: TrackSettings) -> list[Face]:
+def _with_tracks(faces: Iterable[Face], kept: Iterable[Frame], settings: TrackSettings) -> list[Face]:
     from fercli.vision.tracks import link_tracks
 
     of_video: dict[str, dict[tuple[float, str], list[Face]]] = defaultdict(lambda: defaultdict(list))
     for face in faces:
         of_video[face.video_id][face.time_s or 0.0, face.frame_id].append(face)
+    for frame in kept:
+        if frame.time_s is not None and frame.video_id in of_video:
+            of_video[frame.video_id][frame.time_s, frame.frame_id].extend(())  # makes its place
     found = []
     for video_id in sorted(of_video):
-        frames = [of_video[video_id][moment] for moment in sorted(of_video[video_id])]
-        numbers = link_tracks([_boxes(frame) for frame in frames], max_missed=settings.max_missed)
-        for frame, tracks in zip(frames, numbers, strict=True):
+        moments = [of_video[video_id][moment] for moment in sorted(of_video[video_id])]
+        numbers = link_tracks([_boxes(moment) for moment in moments], max_missed=settings.max_missed)
+        for moment, tracks in zip(moments, numbers, strict=True):
             found += [
-                replace(face, track_id=f"{video_id}/t{track:03d}") for face, track in zip(frame, tracks, strict=True)
+                replace(face, track_id=f"{video_id}/t{track:03d}") for face, track in zip(moment, tracks, strict=True)
             ]
     return found
 

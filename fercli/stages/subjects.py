@@ -10,7 +10,7 @@ from fercli.core.memory import fingerprint, recall, remember
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
-from fercli.core.rows import Face, Video
+from fercli.core.rows import Face, Frame, Video
 from fercli.stages.subject_csv import read_assignments
 from fercli.stages.subject_tables import USABLE, SubjectsResult, known_subject, subject_sources, write_subjects
 from fercli.stages.subject_tracking import TrackSettings, assign_tracks
@@ -50,7 +50,7 @@ def track_subjects(
     Raises:
         MissingStageError: there are no faces.
     """
-    inputs = [project.table_path(Face), project.table_path(Video)]
+    inputs = [project.table_path(row) for row in (Face, Video, Frame)]
     known = recall(project.root, "subjects-track", fingerprint(settings, inputs), SubjectsResult)
     if known and not force:
         return known
@@ -62,7 +62,7 @@ def track_subjects(
         progress.start("subjects", 1)
         sources = subject_sources(project)
         videos = {video.video_id: video for video in project.rows(Video)}
-        faces = assign_tracks(faces, videos, settings, sources, force=force)
+        faces = assign_tracks(faces, videos, settings, sources, frames=project.rows(Frame), force=force)
         result = write_subjects(project, faces, sources, warnings=_doubts(faces))
         result = replace(result, next_command=_NEXT)
         # The table of faces is input and output: what counts is how this run leaves it.

@@ -8,7 +8,7 @@ from fercli.core.files import sha256_of
 from fercli.core.journal import log_run
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
-from fercli.core.rows import Face, Label
+from fercli.core.rows import Face, Label, SplitRow
 from fercli.core.runs import (
     Run,
     changed_inputs,
@@ -17,6 +17,7 @@ from fercli.core.runs import (
     list_runs,
     same_work,
 )
+from fercli.core.tables import read_table
 from fercli.models.tfjs_files import weight_files
 from fercli.stages.train_result import TrainResult, finished_result
 from fercli.stages.train_settings import TrainSettings, identity, read_settings
@@ -61,7 +62,10 @@ def train(
         return _train(project, settings, resume=resume, progress=progress, force=force, dry_run=dry_run)
     from fercli.learn.world import joined_world
 
-    with joined_world(settings.device) as world:
+    # A run that is gone on with keeps its own settings.
+    run = find_run(project.root, resume) if resume else None
+    device = _settings_of(run, settings).device if run else settings.device
+    with joined_world(device) as world:
         return _train(project, settings, resume=resume, progress=progress, force=force, dry_run=dry_run, world=world)
 
 
@@ -89,6 +93,8 @@ def _train(
     known = world.from_main(look_up) if world else look_up()
     if known and known.record.status == "finished":
         return finished_result(known)
+    if known:
+        _check_processes(known, world.size if world else 1)
     if dry_run:
         return _plan_result(settings, known)
     from fercli.stages.train_run import run_training
@@ -202,14 +208,30 @@ def _check_unchanged(project: Project, settings: TrainSettings, run: Run, inputs
     return run
 
 
+def _check_processes(run: Run, num_here: int) -> None:
+    """Refuse to go on in another number of processes: each draws and normalises its own share of a batch."""
+    num_before = run.record.decided.get("num_processes", num_here)
+    if num_before != num_here:
+        raise UsageError(
+            f"run '{run.run_id}' was begun in {num_before} processes, and goes on in as many, not in {num_here}",
+            hint=f"Give --procs {num_before}, or start as many with torchrun.",
+        )
+
+
 def _difference(project: Project, settings: TrainSettings, run: Run, name: str) -> str:
     """What is another in the project than in the run's own copy, in brackets; empty for what the run has no copy of."""
-    tables = {"labels": project.table_path(Label), "split": project.split_path(settings.split)}
     copy = run.folder / f"{name}.csv"
-    if name not in tables or not copy.is_file():
+    if name not in ("labels", "split") or not copy.is_file():
         return ""
-    present = set(tables[name].read_text(encoding="utf-8").splitlines())
-    gone = [line for line in copy.read_text(encoding="utf-8").splitlines()[1:] if line not in present]
+    if name == "split":
+        # The copy holds the run's fold alone.
+        rows = [row for row in project.split_rows(settings.split) if row.fold in (None, settings.fold)]
+        present = {f"{row.face_id},{row.split}" for row in rows}
+        held = [f"{row.face_id},{row.split}" for row in read_table(copy, SplitRow)]
+    else:
+        present = set(project.table_path(Label).read_text(encoding="utf-8").splitlines())
+        held = copy.read_text(encoding="utf-8").splitlines()[1:]
+    gone = [line for line in held if line not in present]
     return f" ({len(gone)} of the run's rows, first '{gone[0].split(',')[0]}')" if gone else " (rows were added)"
 
 

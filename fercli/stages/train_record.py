@@ -84,7 +84,8 @@ def write_model_card(folder: Path, record: RunRecord, prepared: "Prepared") -> N
         f"* Network: {spec.paper.title}, {spec.paper.authors}, {spec.paper.venue}",
         f"* Classes: {', '.join(record.classes)}",
         f"* Trained on {len(train):,} faces of {_num(train.subject_ids)} subjects; chosen on {len(val):,} faces of "
-        f"{_num(val.subject_ids)} other subjects" + (f" (data set: {record.data_set})" if record.data_set else ""),
+        f"{_num(val.subject_ids)} {_others(train.subject_ids, val.subject_ids)}"
+        + (f" (data set: {record.data_set})" if record.data_set else ""),
         f"* Recipe: {plan.optimizer}, largest learning rate {plan.lr:g}, {plan.schedule}, batches of {plan.batch_size}",
         f"* Validation: {_best_line(best)}. This chose the epoch; the test figure is that of `fer eval`.",
         "",
@@ -132,6 +133,10 @@ def _best_line(best: object) -> str:
     if not isinstance(best, Mapping) or best.get("val_accuracy") is None:
         return "none, there were no val faces"
     return f"accuracy {best['val_accuracy']:.1%}, macro-F1 {best['val_macro_f1']:.3f} in epoch {best['epoch']}"
+
+
+def _others(train: tuple[str, ...], val: tuple[str, ...]) -> str:
+    return "subjects, of whom some are in both" if {*train} & {*val} - {""} else "other subjects"
 
 
 def _num(names: tuple[str, ...]) -> str:

@@ -1,13 +1,12 @@
 """The working part of `fer train`: samples, plan, machine and model to a trained run folder."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING
 
-from fercli.core.errors import FerError, SettingsError
+from fercli.core.errors import CheckError, SettingsError, UsageError
 from fercli.core.files import replace_text
 from fercli.core.progress import Progress
 from fercli.core.project import Project
@@ -30,16 +29,12 @@ from fercli.stages.train_settings import TrainSettings, parse_values, settings_t
 from fercli.stages.train_watch import RunWatcher, check_tensorboard
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-    from fercli.data.transforms import InputFormat
     from fercli.learn.device import Machine
     from fercli.learn.trainer import Faces, FitResult
     from fercli.learn.world import World
     from fercli.models.weights import LoadReport
-
-# What folded normalisation is given the statistics of, and how many of them go through the network at once.
-_REFIT_FACES, _REFIT_BATCH = 256, 64
 
 
 def run_training(
@@ -52,27 +47,32 @@ def run_training(
     world: "World | None" = None,
 ) -> TrainResult:
     """Train in a new run folder, or go on in that of the interrupted run `known`; see `stages.train.train`."""
+    from fercli.learn.pretrained import ready_to_learn, some_inputs
     from fercli.learn.world import ALONE
 
     world = world or ALONE
     if settings.tensorboard:
         check_tensorboard()
     prepared = prepare(project, settings)
-    machine, compile_words = world.from_main(lambda: _machine(settings, prepared, known.record if known else None))
+    machine, compile_words = world.from_main(
+        lambda: _machine(settings, prepared, known.record if known else None, world)
+    )
     # Nothing is written before the model stands and the crops are read: a mistake leaves no run behind.
     model, backbone = _new_model(prepared, settings)
     train, val, failures = read_crops(prepared, settings, progress)
     prepared = replace(prepared, train=train[0], val=val[0])
-    pretrained = list(backbone.loaded) if backbone else []
-    if backbone and backbone.folds_norms:
-        from fercli.models.refit import refit_norms
-
-        pretrained += refit_norms(model, _some_inputs(train[1], prepared.form, settings.seed), backbone.loaded)
+    faces = some_inputs(train[1], prepared.form, settings.seed)
+    pretrained = ready_to_learn(model, backbone, prepared.plan, faces) if backbone else ()
     make_folder = partial(create_run_folder, project.root, settings.model_name, settings.name)
     folder = known.folder if known else world.from_main(make_folder)
-    job = _Job(project, settings, folder, prepared, machine, tuple(pretrained), world)
+    job = _Job(project, settings, folder, prepared, machine, pretrained, world)
     if not world.is_main:
-        result = _fit(job, model, (train[1], val[1]), progress=progress)
+        try:
+            result = _fit(job, model, (train[1], val[1]), progress=progress)
+        except CheckError:
+            # The launcher ends all processes once one has failed: the main one must have written why.
+            world.meet()
+            raise
         return TrainResult(run=folder.name, status=result.status, stopped_because=result.reason)
     with holding(folder):
         record, result = _fit_and_record(job, _begin(job, known, inputs), model, (train[1], val[1]), progress=progress)
@@ -97,16 +97,24 @@ def _fit_and_record(
     job: _Job, record: RunRecord, model: "nn.Module", faces: "tuple[Faces, Faces]", *, progress: Progress
 ) -> "tuple[RunRecord, FitResult]":
     """Train, and write into the run's folder how it went."""
+    from fercli.learn.checkpoints import drop_state
+
     folder, prepared = job.folder, job.prepared
     watcher = RunWatcher(folder, writes_events=job.settings.tensorboard)
     try:
         result = _fit(job, model, faces, progress=progress, watch=watcher)
-    except FerError as error:
+    except (CheckError, UsageError, SettingsError) as error:
+        # What lies outside the training, such as a full disk, leaves it interrupted: the same command goes on.
         fail_record(folder, record, error.message)
+        if isinstance(error, CheckError):
+            job.world.meet()
         raise
     finally:
         watcher.close()
     record = end_record(folder, record, result, prepared)
+    if result.status == "finished":
+        # Only now: a run that is not known as finished goes on from its state.
+        drop_state(folder / "checkpoints")
     draw_history(folder, result.history, result.best)
     write_model_card(folder, record, prepared)
     return record, result
@@ -143,9 +151,11 @@ def _fit(
 
 
 def _machine(
-    settings: TrainSettings, prepared: Prepared, before: RunRecord | None
+    settings: TrainSettings, prepared: Prepared, before: RunRecord | None, world: "World"
 ) -> "tuple[Machine, tuple[str, ...]]":
     """What was decided when the run began, else what this machine offers; and warnings."""
+    import torch
+
     from fercli.learn.compiling import Work, check_still_compiles, decide_compilation
     from fercli.learn.device import Machine, choose_machine
 
@@ -154,7 +164,9 @@ def _machine(
         choose_machine(machine.device, machine.precision)  # refuses a device that is gone
         check_still_compiles(machine)
         return machine, ()
-    machine = choose_machine(settings.device, settings.precision, settings.threads)
+    # Apple's GPU serves one process alone.
+    is_shared = world.size > 1 and settings.device == "auto" and not torch.cuda.is_available()
+    machine = choose_machine("cpu" if is_shared else settings.device, settings.precision, settings.threads)
     work = Work(count_macs(settings, prepared), prepared.plan.epochs * len(prepared.train))
     machine, warning = decide_compilation(machine, settings.compile, work)
     return machine, (warning,) if warning else ()
@@ -217,17 +229,6 @@ def _new_model(prepared: Prepared, settings: TrainSettings) -> "tuple[nn.Module,
     model = build_model(prepared.spec.name, num_classes=len(prepared.samples.classes), **options)
     report = load_backbone_weights(model, settings.backbone_weights) if settings.backbone_weights else None
     return model, report
-
-
-def _some_inputs(faces: "Faces", form: "InputFormat", seed: int) -> "Iterator[Tensor]":
-    """A few faces drawn from `seed`, as the network is fed them, in parts."""
-    from fercli.data.seeding import derive_seed
-    from fercli.data.transforms import to_input
-
-    num = len(faces.targets)
-    places = sorted(Random(derive_seed(seed, "norms")).sample(range(num), min(_REFIT_FACES, num)))
-    orders = [places[start : start + _REFIT_BATCH] for start in range(0, len(places), _REFIT_BATCH)]
-    return (to_input(images, form) for images in faces.crops.batches(orders))
 
 
 def _backbone_words(report: "LoadReport | None", settings: TrainSettings) -> list[str]:

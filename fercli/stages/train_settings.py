@@ -90,7 +90,7 @@ class TrainSettings:
     mixup: float | None = setting(None, "Blend pairs of pictures.", minimum=0, is_hidden=True)
     cutmix: float | None = setting(None, "Paste parts of pictures into others.", minimum=0, is_hidden=True)
     plain_epochs: int | None = setting(None, "Mix no pictures in so many last epochs.", minimum=0, is_hidden=True)
-    accumulate: int | None = setting(None, "Add up so many batches to a step.", minimum=1, is_hidden=True)
+    accumulate: int | None = setting(None, "Cut each batch into so many parts.", minimum=1, is_hidden=True)
     freeze_epochs: int | None = setting(None, "Let pretrained weights rest so long.", minimum=0, is_hidden=True)
     thaw: Literal["at-once", "gradual"] | None = setting(None, "Wake pretrained weights so.", is_hidden=True)
     sampler: Literal["shuffle", "balanced"] | None = setting(None, "Draw faces so.", is_hidden=True)
@@ -182,7 +182,7 @@ def _augmentation(values: Mapping[str, Any]) -> dict[str, Any]:  # TOML
         if not fits or not all(0 <= number <= highest for number in numbers) or list(numbers) != sorted(numbers):
             form = "two numbers, the smaller one first," if is_pair else "a number"
             raise SettingsError(f"'augment.{name}' cannot be '{value}'", hint=f"It takes {form} from 0 to {highest:g}.")
-    return {name: tuple(value) if isinstance(value, list) else float(value) for name, value in amounts.items()}
+    return {name: tuple(value) if isinstance(value, list | tuple) else float(value) for name, value in amounts.items()}
 
 
 def _check_objective(objective: str | None, spec: "ModelSpec") -> None:

@@ -20,6 +20,8 @@ from fercli.core.files import replace_bytes
 
 # 100 megapixels are 300 MB as RGB: more than any camera frame, less than what stops a small machine.
 MAX_PIXELS = 100_000_000
+# OpenCV warps no picture with a longer side.
+MAX_SIDE = 32_766
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 # Only these parsers of Pillow are let near a stranger's file.
@@ -34,7 +36,8 @@ def read_image(path: Path) -> UInt8[np.ndarray, "height width 3"]:
     """Read a picture file as RGB, turned upright by its EXIF orientation.
 
     Raises:
-        MediaError: the file is missing, empty, cut off, damaged, of no known form, or has over `MAX_PIXELS`.
+        MediaError: the file is missing, empty, cut off, damaged, of no known form, or has over `MAX_PIXELS`
+            or a side over `MAX_SIDE`.
     """
     return decode_image(_read_bytes(path), name=printable(path))
 
@@ -61,7 +64,8 @@ def image_size(path: Path) -> tuple[int, int]:
     """Width and height of the picture as `read_image` gives it, from the header alone.
 
     Raises:
-        MediaError: the header is missing, unreadable, or declares over `MAX_PIXELS`.
+        MediaError: the header is missing, unreadable, or declares over `MAX_PIXELS`
+            or a side over `MAX_SIDE`.
     """
     with _opened(_read_bytes(path), printable(path)) as image:
         width, height = image.size
@@ -134,6 +138,8 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
                 width, height = image.size
                 if width * height > MAX_PIXELS:
                     raise _too_large(name, f"{width} x {height} pixels")
+                if max(width, height) > MAX_SIDE:
+                    raise _too_large(name, f"{width} x {height} pixels", f"{MAX_SIDE:,} for a side")
                 yield image
     except Image.DecompressionBombError as error:
         found = re.search(r"\d+", str(error))
@@ -145,9 +151,9 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
         ) from error
 
 
-def _too_large(name: str, size: str) -> MediaError:
+def _too_large(name: str, size: str, bound: str = f"{MAX_PIXELS:,}") -> MediaError:
     return MediaError(
-        f"picture '{name}' declares {size}, more than the bound of {MAX_PIXELS:,}",
+        f"picture '{name}' declares {size}, more than the bound of {bound}",
         hint="Make it smaller first, or leave it out.",
     )
 

@@ -4,6 +4,7 @@ Source: Zhang et al., IEEE SPL 2016; constants, order of steps and suppression o
 """
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 import cv2
 import numpy as np
@@ -35,12 +36,14 @@ class ExactCascade:
     @torch.inference_mode()
     def find(self, image: UInt8[np.ndarray, "height width 3"]) -> Found:
         """Boxes (x1 y1 x2 y2), scores and landmarks in pixels, best first."""
-        return self._refined(image, self._proposals(image))
+        with _full_precision(self._device):
+            return self._refined(image, self._proposals(image))
 
     @torch.inference_mode()
     def find_near(self, image: UInt8[np.ndarray, "height width 3"], boxes: Float[np.ndarray, "boxes 4"]) -> Found:
         """The faces that RNet and ONet confirm at `boxes`, which stand in for PNet's."""
-        return self._refined(image, squared(boxes))
+        with _full_precision(self._device):
+            return self._refined(image, squared(boxes))
 
     def _refined(self, image: np.ndarray, boxes: np.ndarray) -> Found:
         pixels = torch.from_numpy(np.require(image, requirements=["C", "W"])).to(self._device)
@@ -92,6 +95,11 @@ class ExactCascade:
             height, width = (max(int(side * scale), 1) for side in image.shape[:2])
             how = cv2.INTER_AREA if height <= image.shape[0] else cv2.INTER_LINEAR
             yield scale, np.asarray(cv2.resize(source, (width, height), interpolation=how))
+
+
+def _full_precision(device: torch.device) -> AbstractContextManager[None]:
+    """Convolutions of a GPU in float32: cuDNN rounds them to TF32, ten bits, unless told otherwise."""
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
 
 
 def _normalised(pixels: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ class Networks(Protocol):
         """ONet's logits, regressions and landmarks (five x, five y) in box widths."""
 
 
-def choose_device(name: str = "auto", *, mode: str = "fast") -> str:
+def choose_device(name: str = "auto", *, mode: str = "fast", is_shared: bool = False) -> str:
     """The device that `name` means here.
 
     Args:
@@ -40,12 +40,13 @@ def choose_device(name: str = "auto", *, mode: str = "fast") -> str:
             computes in bf16 where the processor multiplies in it, `openvino:f32` and `openvino:bf16` as they say; all
             else is torch's name of a device.
         mode: `exact` runs in torch only.
+        is_shared: other machines work with the same device, so `auto` takes none that they may lack: no GPU.
 
     Raises:
         UsageError: the device or the package is not there, or cannot run this mode.
     """
     if name == "auto":
-        if torch.cuda.is_available():
+        if torch.cuda.is_available() and not is_shared:
             return "cuda"
         name = OPENVINO if mode == "fast" and _has_openvino() else "cpu"
     if name.partition(":")[0] != OPENVINO:

@@ -135,6 +135,7 @@ class VideoReader:
 
     Attributes:
         num_decoded: frames that came out whole in the last iteration, handed out or not.
+        num_decoded_in_all: the same over all iterations of this reader and of those made from it by `like`.
         num_damaged: frames left out for damage in the last iteration.
         warnings: what was not as declared in the last iteration, as sentences; complete when it has ended.
     """
@@ -158,10 +159,16 @@ class VideoReader:
         self.num_decoded = 0
         self.num_damaged = 0
         self.warnings: tuple[str, ...] = ()
+        self._tally = [0]
+
+    @property
+    def num_decoded_in_all(self) -> int:
+        """See the class."""
+        return self._tally[0]
 
     def like(self, *, only: Part | None = None, is_watched: bool = True, threads: int | None = None) -> "VideoReader":
         """Another reader of the same part of the file, with as many threads unless told otherwise."""
-        return VideoReader(
+        reader = VideoReader(
             self.path,
             start_s=self.start_s,
             end_s=self.end_s,
@@ -169,6 +176,8 @@ class VideoReader:
             threads=threads or self.threads,
             watch=self.watch if is_watched else None,
         )
+        reader._tally = self._tally
+        return reader
 
     def __iter__(self) -> Iterator[DecodedFrame]:
         """Every frame between `start_s` and `end_s`.
@@ -226,13 +235,16 @@ class VideoReader:
         self.num_decoded, self.num_damaged, self.warnings = 0, 0, ()
         with open_video(self.path) as source:
             decoding = Decoding(source, only=self.only, threads=self.threads)
-            for frame in decoding.frames(next_wanted):
-                if self.end_s is not None and frame.time_s >= self.end_s:
-                    break
-                self.num_decoded, self.num_damaged = decoding.num_frames, decoding.num_damaged
-                if self.watch:
-                    self.watch(frame)
-                yield frame
+            try:
+                for frame in decoding.frames(next_wanted):
+                    if self.end_s is not None and frame.time_s >= self.end_s:
+                        break
+                    self.num_decoded, self.num_damaged = decoding.num_frames, decoding.num_damaged
+                    if self.watch:
+                        self.watch(frame)
+                    yield frame
+            finally:
+                self._tally[0] += decoding.num_frames
             self.num_decoded, self.num_damaged = decoding.num_frames, decoding.num_damaged
             self.warnings = tuple(_warnings(source, decoding))
 

@@ -1,4 +1,5 @@
 import pickle
+import signal
 from pathlib import Path
 
 import cv2
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from fercli.core.errors import InputError, MediaError
-from fercli.data.dataset import RamCrops, StreamedCrops, load_crops, make_reader, prepare_crop
+from fercli.data.dataset import RamCrops, StreamedCrops, _ignore_signals, load_crops, make_reader, prepare_crop
 from fercli.data.transforms import InputFormat
 
 GREY = InputFormat(8, 1, (0.0,), (1.0,))
@@ -119,3 +120,10 @@ def test_reader_goes_to_another_process_without_its_open_files(tmp_path: Path) -
     copy = pickle.loads(pickle.dumps(reader))
     assert copy._packs == {}
     assert np.array_equal(copy.read(2)[0], pack[2] if copy.side == 6 else copy.read(2)[0])
+
+
+def test_workers_outlive_the_signals_of_their_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_to: dict[int, object] = {}
+    monkeypatch.setattr(signal, "signal", lambda number, handler: set_to.update({number: handler}))
+    _ignore_signals(0)
+    assert set_to == {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_IGN}

@@ -5,7 +5,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as tv
 
 from fercli.data.seeding import generator_for
-from fercli.data.transforms import Augmentation, InputFormat, augment, to_input
+from fercli.data.transforms import Augmentation, InputFormat, augment, sample, to_input
 
 GREY = InputFormat(8, 1, (0.0,), (1.0,))
 RGB = InputFormat(8, 3, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -151,3 +151,9 @@ def test_same_generator_gives_the_same_pictures_and_another_seed_others() -> Non
 def test_format_survives_json() -> None:
     assert InputFormat.from_json({**RGB.to_json(), "mean": [0.5] * 3, "std": [0.5] * 3}) == RGB
     assert np.isclose(RGB.mean, 0.5).all()
+
+
+def test_edges_are_repeated_with_and_without_torchs_own_way() -> None:
+    image = torch.rand(2, 3, 9, 13)
+    grid = torch.rand(2, 7, 7, 2) * 3 - 1.5
+    torch.testing.assert_close(sample(image, grid, has_border=True), sample(image, grid, has_border=False))

@@ -3,10 +3,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 import pytest
 
+from fercli.core.errors import InputError
 from fercli.engine.local import LocalEngine
 
 
@@ -18,6 +20,20 @@ def square(offset: int, number: int) -> tuple[int, int]:
     if number < 0:
         raise ValueError("negative")
     return number * number + offset, os.getpid()
+
+
+def make_odd() -> Callable[[str], str]:
+    return behave
+
+
+def behave(how: str) -> str:
+    if how == "sleep":
+        time.sleep(300)
+    if how == "die":
+        os._exit(1)
+    if how == "fail":
+        raise ValueError("as asked")
+    return how
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -50,3 +66,16 @@ def test_workers_of_a_killed_process_end_with_it() -> None:
     # The workers hold the output's other end: this call returns only when the last of them has ended.
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def test_long_items_do_not_hold_up_the_end_of_a_failed_stage() -> None:
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="as asked"):
+        list(LocalEngine(2).map_items(make_odd, ["fail", "sleep", "well"]))
+    assert time.monotonic() - began < 100  # of the 300 that the item sleeps
+
+
+def test_worker_ended_from_outside_is_a_clear_error() -> None:
+    with pytest.raises(InputError, match="a worker process was ended from outside") as caught:
+        list(LocalEngine(2).map_items(make_odd, ["well", "die", "well"]))
+    assert "--workers" in caught.value.hint

@@ -3,10 +3,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from fercli.core.errors import InputError
 from fercli.learn import checkpoints
 from fercli.learn.checkpoints import copy_into, drop_state, load_checkpoint, load_state, save_checkpoint, save_state
+from fercli.learn.state import _like
 
 FIRST = {"weight": torch.arange(6.0).reshape(2, 3), "half": torch.ones(2, dtype=torch.bfloat16)}
 SECOND = {"weight": torch.zeros(2, 3), "half": torch.zeros(2, dtype=torch.bfloat16)}
@@ -92,6 +94,25 @@ def test_damaged_newest_state_falls_back_to_the_one_before(tmp_path: Path) -> No
     assert int(state.tensors["at"]) == 1
 
 
+def test_a_kill_while_saving_costs_no_newer_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for position in (10, 20):
+        save_state(tmp_path, {"at": torch.tensor(position)}, {"position": position})
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "replace_bytes", die)
+        with pytest.raises(KeyboardInterrupt):
+            save_state(tmp_path, {"at": torch.tensor(30)}, {"position": 30})
+    state = load_state(tmp_path)
+    assert state is not None
+    assert (int(state.tensors["at"]), state.meta["position"]) == (20, 20)
+    save_state(tmp_path, {"at": torch.tensor(25)}, {"position": 25})
+    positions = sorted(load_checkpoint(path).meta["position"] for path in tmp_path.glob("*.safetensors"))
+    assert positions == [20, 25]
+
+
 def test_all_states_damaged_is_an_error_not_a_new_start(tmp_path: Path) -> None:
     save_state(tmp_path, FIRST, {"position": 1})
     (tmp_path / "state-a.safetensors").write_bytes(b"cut off")
@@ -105,6 +126,12 @@ def test_dropped_states_are_gone_and_weights_stay(tmp_path: Path) -> None:
     drop_state(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.json", "best.safetensors"]
     assert load_state(tmp_path) is None
+
+
+def test_restored_step_counter_lies_where_fused_updates_read_it() -> None:
+    parameter = nn.Parameter(torch.zeros(3, device="meta"))
+    assert _like(parameter, torch.tensor(5.0)).device.type == "meta"
+    assert _like(nn.Parameter(torch.zeros(3)), torch.tensor(5.0)).item() == 5
 
 
 def test_restored_tensor_takes_the_memory_format_of_its_place() -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from fercli.learn.checkpoints import load_checkpoint
-from fercli.learn.norms import add_norms, plain_state
+from fercli.learn.norms import add_calibrated_norms, add_norms, plain_state
 from fercli.learn.trainer import Training, fit
 from fercli.models.build import build_model
 from tests.learn.drawn import CLASSES, FORM, MACHINE, faces, plan
@@ -59,3 +59,27 @@ def test_run_with_added_norms_writes_a_network_that_loads_as_published(tmp_path:
     fit(model, training)
     saved = load_checkpoint(tmp_path / "checkpoints" / "best.safetensors")
     build_model("drf-msam", num_classes=2, **options).load_state_dict(saved.tensors)
+
+
+@pytest.mark.parametrize("name", ["drf-msam", "aer-cnn"])
+def test_calibrated_norms_change_nothing_of_what_was_learnt(name: str) -> None:
+    torch.manual_seed(0)
+    model = build_model(name, num_classes=3)
+    for parameter in model.parameters():
+        parameter.data.add_(torch.randn_like(parameter) * 0.05)
+    images = torch.rand(16, 1, 48, 48) * 2 - 1
+    before, names = model.eval()(images), {key for key, _ in model.named_parameters()}
+    found = add_calibrated_norms(model, [images[:5], images[5:]])
+    torch.testing.assert_close(model(images), before, rtol=1e-3, atol=1e-3)
+    # A batch is normalised as those were, where plain norms would wipe out the weights' scales.
+    torch.testing.assert_close(model.train()(images), before, rtol=1e-2, atol=1e-2)
+    assert names <= set(found)
+    assert set(found) == {key for key, _ in model.named_parameters()}
+    assert add_norms(model)
+    torch.testing.assert_close(model.eval()(images), before, rtol=1e-2, atol=1e-2)
+
+
+def test_network_with_norms_of_its_own_is_not_calibrated() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+    assert add_calibrated_norms(model, [torch.rand(2, 1, 5, 5)]) == []
+    assert type(model[0]) is nn.Conv2d

@@ -29,6 +29,9 @@ with joined_world() as world:
     assert world.from_main(lambda: f"from {world.rank}") == "from 0"
     assert world.sums(1.0, world.rank) == [2.0, 1.0]
     np.save(Path(sys.argv[1]) / f"{world.rank}.npy", logits.numpy())
+    single = predict_logits(model, faces(1).crops, form=FORM, machine=MACHINE, batch_size=4, world=world)
+    assert single.shape == (1, 2)
+    assert torch.equal(single, world.from_main(lambda: single))
 """
 
 TRAINED = """
@@ -76,6 +79,24 @@ def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(UsageError, match="2 processes cannot share 1 GPUs"), joined_world("cuda"):
         pass
+
+
+def test_processes_cannot_share_an_apple_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match="several processes cannot train on 'mps'"), joined_world("mps"):
+        pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gloo")
+def test_two_processes_that_diverge_say_so_in_the_run(tmp_path: Path) -> None:
+    from fercli.core.runs import list_runs
+    from tests.stages.train_project import drawn_project
+
+    project = drawn_project(tmp_path / "mine")
+    assert launch(tmp_path, TRAINED.replace("lr=0.01", "lr=1e30"), str(project.root)) != 0
+    (run,) = list_runs(project.root)
+    assert run.status == "failed"
+    assert "training diverged in epoch 1" in run.record.reason
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo")

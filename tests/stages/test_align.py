@@ -12,9 +12,14 @@ import pytest
 from fercli.core.errors import CheckError, MissingStageError
 from fercli.core.project import Project, create_project, open_project
 from fercli.core.rows import Face, Frame
+from fercli.stages import align_worker
 from fercli.stages.align import AlignResult, AlignSettings, align
+from fercli.stages.align_pictures import PictureTask
+from fercli.stages.align_worker import WorkerPlan
 from fercli.vision.align import TEMPLATE, apply, template
+from fercli.vision.cutting import CuttingRules
 from fercli.vision.images import read_image, write_png
+from fercli.vision.mtcnn import FaceDetector
 from tests.stages.lesson import PLACES, make_lesson, vote
 from tests.vision.drawn import draw_face, draw_room
 
@@ -342,3 +347,27 @@ def test_result_is_a_stage_result_with_the_next_command(project: Project) -> Non
     assert result.next_command == "fer subjects track"
     assert result.outputs == ("manifests/faces.csv", "faces")
     assert result.device == "cpu"
+
+
+def test_given_crop_that_cannot_be_read_is_no_frame_that_was_not_done(crops: Project) -> None:
+    (crops.root / "images" / "a.png").write_bytes(b"no picture")
+    result = align(crops, AlignSettings(realign=True, device="cpu"))
+    assert len(result.failures) == 1
+    assert result.num_frames_done == 0
+
+
+def test_detectors_are_built_once_in_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = []
+
+    def count(plan: WorkerPlan) -> FaceDetector:
+        built.append(plan)
+        return FaceDetector(device="cpu", num_threads=1)
+
+    monkeypatch.setattr(align_worker, "_detector", count)
+    write_png(tmp_path / "a.png", draw_room())
+    tasks = [PictureTask("v/f0", "v", "a.png")]
+    rules = CuttingRules()
+    work = align_worker.make_worker(WorkerPlan(tmp_path, tmp_path / "out", rules, False, "cpu", 1))
+    first, second = work(tasks), work(tasks)
+    assert first == second == [{"faces": []}]
+    assert len(built) == 1

@@ -315,3 +315,13 @@ def test_real_videos_give_frames(real_data: Path, tmp_path: Path) -> None:
     }
     assert 25 <= per_video["tree-no-face"] <= 30
     assert result.warnings == ()
+
+
+@pytest.mark.parametrize("method", ["every", "change", "scene", "kmeans", "uniform"])
+def test_frames_decoded_to_choose_from_are_counted(tmp_path: Path, method: str) -> None:
+    video = write_video(tmp_path / "a.mp4", [pattern(number // 10) for number in range(40)], fps=10)
+    project = create_project(tmp_path / "mine", name="mine", classes=("a", "b"))
+    add(project, AddSettings(), [video])
+    result = extract_frames(project, ExtractFramesSettings(method=method, num=3))  # type: ignore[arg-type]  # a method
+    assert result.num_frames > 0
+    assert result.num_frames <= result.num_decoded <= 3 * 40

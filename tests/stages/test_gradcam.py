@@ -12,6 +12,7 @@ from fercli.core.memory import remember
 from fercli.core.project import Project, create_project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face
+from fercli.learn.checkpoints import load_checkpoint, save_checkpoint
 from fercli.stages.align_plan import AlignSettings
 from fercli.stages.cutting_rules import make_detector
 from fercli.stages.gradcam import GradcamSettings, gradcam
@@ -173,3 +174,29 @@ def test_true_class_of_foreign_pictures_is_not_known(project: Project, tmp_path:
 def test_missing_picture_is_named(project: Project, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no picture and no folder"):
         gradcam(project, GradcamSettings(images=tmp_path / "nowhere"))
+
+
+def test_changed_picture_is_other_work_and_an_unreadable_one_beside_it_stops_nothing(
+    project: Project, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    write_png(folder / "flat.png", drawn_face(0, 1))
+    (folder / "notes.txt").write_text("no picture", encoding="utf-8")
+    settings = GradcamSettings(images=folder)
+    gradcam(project, settings)
+    assert gradcam(project, settings).is_unchanged
+    write_png(folder / "flat.png", drawn_face(1, 2))
+    assert not gradcam(project, settings).is_unchanged
+
+
+def test_other_weights_under_the_same_path_are_other_work(project: Project, tmp_path: Path) -> None:
+    best = project.root / "runs" / RUN_ID / "checkpoints" / "best.safetensors"
+    loaded = load_checkpoint(best)
+    path = tmp_path / "mine.safetensors"
+    save_checkpoint(path, loaded.tensors, loaded.meta)
+    settings = GradcamSettings(checkpoint=str(path))
+    gradcam(project, settings)
+    assert gradcam(project, settings).is_unchanged
+    save_checkpoint(path, {name: tensor * 2 for name, tensor in loaded.tensors.items()}, loaded.meta)
+    assert not gradcam(project, settings).is_unchanged

@@ -1,6 +1,7 @@
 import csv
 import importlib.util
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -201,6 +202,43 @@ def test_unreadable_video_is_an_error_alone_and_a_failure_beside_others(
     result = predict(project, PredictSettings(out=("csv",), limit=1), both)
     assert [failure.item for failure in result.failures] == ["text.mp4"]
     assert result.num_faces == 2
+
+
+@pytest.mark.parametrize("start_s", [0.0, 2.0])
+def test_video_that_ends_before_the_start_fails_alone_and_keeps_its_old_table(
+    project: Project, video: Path, tmp_path: Path, start_s: float
+) -> None:
+    longer = write_video(tmp_path / "longer.mp4", [draw_room(200, 360)] * 40, fps=10)
+    both = [str(video), str(longer)]
+    predict(project, PredictSettings(out=("csv",)), both)
+    before = (project.root / FOLDER / "two-pupils.csv").read_bytes()
+    result = predict(project, PredictSettings(out=("csv", "video"), start_s=start_s), both)
+    assert [failure.item for failure in result.failures] == (["Two Pupils.mp4"] if start_s else [])
+    assert all("has no frame between --start and --end" in failure.reason for failure in result.failures)
+    assert (project.root / FOLDER / "two-pupils.csv").read_bytes() == before
+
+
+def test_end_before_the_start_is_refused(project: Project, video: Path) -> None:
+    with pytest.raises(UsageError, match="'--end 5s' is not after '--start 10s'"):
+        predict(project, PredictSettings(start_s=10.0, end_s=5.0), [str(video)])
+
+
+def test_video_that_changes_its_size_is_drawn_in_that_of_its_first_frame(project: Project, tmp_path: Path) -> None:
+    small, large = draw_room(200, 360), draw_room(300, 540)
+    draw_face(small, (90.0, 100.0), 70.0)
+    draw_face(large, (200.0, 150.0), 90.0)
+    parts = [
+        write_video(tmp_path / f"{number}.ts", [picture] * 10, times=[Fraction(10 * number + n, 10) for n in range(10)])
+        for number, picture in enumerate((small, large))
+    ]
+    call = tmp_path / "call.ts"
+    call.write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert len({frame.rgb().shape for frame in VideoReader(call)}) == 2
+    result = predict(project, PredictSettings(out=("csv", "video"), every_s=0.5), [str(call)])
+    assert result.num_faces == result.num_looked_at == 4
+    drawn = [frame.rgb() for frame in VideoReader(project.root / FOLDER / "call.mp4")]
+    assert {picture.shape for picture in drawn} == {small.shape}
+    assert len(drawn) == 20
 
 
 @WITH_OPENVINO

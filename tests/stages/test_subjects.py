@@ -8,7 +8,7 @@ import pytest
 
 from fercli.core.errors import InputError, MissingStageError, UsageError
 from fercli.core.project import Project, create_project
-from fercli.core.rows import Face, Subject, Video
+from fercli.core.rows import Face, Frame, Subject, Video
 from fercli.stages.subjects import TrackSettings, assign_subjects, merge_subjects, rename_subject, track_subjects
 from fercli.vision.images import read_image, write_png
 
@@ -176,8 +176,10 @@ def test_impossible_new_name_is_refused(lesson: Project, new: str, message: str)
         "track_id;pupil\nv/t000;Ann\nv/t001;Ben\n",
         '\ufeff"subject_id","subject"\ns001,ann\ns002,ben\n',
         "face_id\tsubject_id\nv/f000000-0\tann\nv/f000000-1\tben\n",
+        "face_id, subject\nv/f000000-0, Ann\nv/f000000-1, Ben\n",
+        '"face_id" ,"subject" \nv/f000000-0,Ann\nv/f000000-1,Ben\n',
     ],
-    ids=["faces", "tracks", "subjects", "tabs"],
+    ids=["faces", "tracks", "subjects", "tabs", "spaces", "quotes"],
 )
 def test_table_names_subjects(lesson: Project, tmp_path: Path, text: str) -> None:
     track_subjects(lesson, TrackSettings())
@@ -256,3 +258,12 @@ def test_project_without_faces_names_the_command_that_makes_them(tmp_path: Path)
     with pytest.raises(MissingStageError, match="no faces") as caught:
         track_subjects(project, TrackSettings())
     assert "fer align" in caught.value.hint
+
+
+def test_frames_without_any_face_end_a_track_too(tmp_path: Path) -> None:
+    project = make_project(tmp_path, [*seen("v", 0, 50.0), *seen("v", 20, 52.0)])
+    project.write_rows([Frame(f"v/f{index:06d}", "v", index, 2.0 * index, "") for index in range(21)], Frame)
+    track_subjects(project, TrackSettings(camera="moving"))
+    assert len({face.track_id for face in project.rows(Face)}) == 2
+    track_subjects(project, TrackSettings(camera="moving", max_missed=30), force=True)
+    assert len({face.track_id for face in project.rows(Face)}) == 1

@@ -320,6 +320,7 @@ def test_unknown_model_gets_a_suggestion(project: Project) -> None:
         ({"augment": {"shift": "nan"}}, "'augment.shift' cannot be 'nan'"),
         ({"augment": {"zoom": 1.0}}, "'augment.zoom' cannot be '1.0'"),
         ({"augment": {"contrast": -0.1}}, "'augment.contrast' cannot be '-0.1'"),
+        ({"augment": {"erase_area": (0.1, 0.2, 0.3)}}, "'augment.erase_area' cannot be"),
         ({"augment": {"erase_area": 0.2}}, "'augment.erase_area' cannot be '0.2'"),
         ({"augment": {"erase_area": [0.9, 0.1]}}, "'augment.erase_area' cannot be"),
         ({"augment": {"erase_area": [0.1, "b"]}}, "'augment.erase_area' cannot be"),
@@ -407,6 +408,97 @@ def test_model_json_without_its_numbers_is_refused_by_name(project: Project, fac
     face_weights.with_name("group1-shard1of1.bin").unlink()
     with pytest.raises(InputError, match=r"shard1of1\.bin: no such file; faceres\.json needs it"):
         train(project, from_faces(face_weights))
+
+
+def test_weights_of_another_run_still_do_what_they_did_when_norms_are_added(project: Project) -> None:
+    first = train(project, quick(epochs=6, lr=0.01))
+    path = project.root / "runs" / first.run / "checkpoints" / "last.safetensors"
+    small_steps = {"lr": 1e-6, "ema_decay": 0.0, "weight_decay": 0.0, "augment": {}}
+    second = train(project, quick(backbone_weights=path, epochs=1, **small_steps))
+    before, after = weights(project, first.run), weights(project, second.run)
+    scale = {name: tensor.abs().max() for name, tensor in before.items()}
+    # What is left is what one epoch of other batches moved the statistics by.
+    assert all((after[name] - before[name]).abs().max() < 0.3 * scale[name] + 0.05 for name in before)
+
+
+def test_everything_at_rest_is_refused_before_a_run_is_made(project: Project) -> None:
+    first = train(project, quick())
+    path = project.root / "runs" / first.run / "checkpoints" / "last.safetensors"
+    with pytest.raises(UsageError, match="nothing would learn"):
+        train(project, quick(backbone_weights=path, freeze_epochs=1))
+    assert [run.run_id for run in list_runs(project.root)] == [first.run]
+
+
+def test_full_disk_leaves_the_run_to_be_gone_on_with(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(drawn_project(tmp_path / "other"), quick())
+
+    def full(*_: object) -> None:
+        raise ProjectError("the disk is full", hint="Free some space and run the command again.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fercli.learn.keeper.save_state", full)
+        with pytest.raises(ProjectError, match="disk is full"):
+            train(project, quick())
+    (run,) = list_runs(project.root)
+    assert run.status == "interrupted"
+    result = train(project, quick())
+    assert (result.run, result.status) == (run.run_id, "finished")
+    one = load_checkpoint(tmp_path / "other" / "runs" / whole.run / "checkpoints" / "last.safetensors").tensors
+    assert all(torch.equal(one[name], tensor) for name, tensor in weights(project, result.run).items())
+
+
+def test_end_that_could_not_be_written_down_is_reached_again_from_the_state(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise ProjectError("the disk is full", hint="Free some space and run the command again.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fercli.stages.train_run.end_record", full)
+        with pytest.raises(ProjectError, match="disk is full"):
+            train(project, quick())
+    (run,) = list_runs(project.root)
+    before = weights(project, run.run_id)
+    progress = Signaller()
+    result = train(project, quick(), progress=progress)
+    assert (result.run, result.status, result.was_resumed, result.epochs) == (run.run_id, "finished", True, 2)
+    assert progress.count <= 1  # told where it stands, and not one step more
+    assert all(torch.equal(before[name], tensor) for name, tensor in weights(project, run.run_id).items())
+    assert not list((run.folder / "checkpoints").glob("state-*"))
+
+
+def test_run_of_several_processes_is_not_gone_on_with_in_one(project: Project) -> None:
+    stopped = train(project, quick(time_limit_s=0.001))
+    (run,) = list_runs(project.root)
+    write_record(run.folder, replace(run.record, decided={**run.record.decided, "num_processes": 2}))
+    with pytest.raises(UsageError, match="was begun in 2 processes, and goes on in as many, not in 1") as caught:
+        train(project, TrainSettings(), resume=stopped.run)
+    assert "--procs 2" in caught.value.hint
+
+
+def test_resume_on_another_fold_split_names_only_what_moved(project: Project) -> None:
+    rows = project.split_rows("default")
+    folds = [replace(row, fold=fold) for fold in (0, 1) for row in rows]
+    write_table(project.split_path("default"), folds, SplitRow)
+    stopped = train(project, quick(time_limit_s=0.001, fold=1))
+    folds[-1] = replace(folds[-1], split="train")
+    write_table(project.split_path("default"), folds, SplitRow)
+    with pytest.raises(ProjectError, match=r"split \(1 of the run's rows, first 'set/000047'\) changed"):
+        train(project, quick(), resume=stopped.run)
+
+
+def test_model_card_says_whether_subjects_are_others(project: Project) -> None:
+    first = train(project, quick())
+    card = (project.root / "runs" / first.run / "model_card.md").read_text(encoding="utf-8")
+    assert "12 faces of 3 other subjects" in card
+    rows = project.split_rows("default")
+    mixed = [replace(row, split="train" if place % 2 else "val") for place, row in enumerate(rows)]
+    write_table(project.split_path("default"), mixed, SplitRow)
+    second = train(project, quick())
+    card = (project.root / "runs" / second.run / "model_card.md").read_text(encoding="utf-8")
+    assert "24 faces of 12 subjects, of whom some are in both" in card
 
 
 def test_missing_weights_file_says_so(project: Project) -> None:

@@ -105,6 +105,11 @@ def test_picture_bomb_is_refused_by_its_header(width: int, height: int) -> None:
         decode_image(png_header(width, height), name="bomb.png")
 
 
+def test_picture_with_a_side_that_nothing_warps_is_refused() -> None:
+    with pytest.raises(MediaError, match=r"declares 33000 x 20 pixels, more than the bound of 32,766 for a side"):
+        decode_image(png_header(33_000, 20), name="strip.png")
+
+
 def test_picture_bomb_is_not_measured_either(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png_header(20_000, 20_000))
     with pytest.raises(MediaError, match="400,000,000 pixels"):

@@ -59,3 +59,10 @@ def test_precision_that_is_none_is_refused() -> None:
     with pytest.raises(UsageError, match="'openvino:f16' cannot be used") as caught:
         choose_device("openvino:f16")
     assert "openvino:bf16" in caught.value.hint
+
+
+def test_auto_takes_no_gpu_that_other_machines_may_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto") == "cuda"
+    assert choose_device("auto", is_shared=True).startswith(("openvino", "cpu"))
+    assert choose_device("auto", mode="exact", is_shared=True) == "cpu"
