@@ -16,9 +16,9 @@ import typer
 from fercli.cli import render
 from fercli.cli.progress import ProgressStyle, make_progress
 from fercli.core.annotations import bare_type
-from fercli.core.errors import PARTIAL_EXIT_CODE, CheckError, InputError
+from fercli.core.errors import PARTIAL_EXIT_CODE, CheckError, InputError, SettingsError
 from fercli.core.progress import SILENT, Progress
-from fercli.core.project import Project, find_project, open_project
+from fercli.core.project import SECTIONS, Project, find_project, open_project
 from fercli.core.results import StageResult
 from fercli.core.settings import (
     OPTION,
@@ -28,6 +28,7 @@ from fercli.core.settings import (
     environment_values,
     option_name,
     resolve_settings,
+    suggestion,
 )
 
 S = TypeVar("S")
@@ -81,7 +82,7 @@ class Call:
             Layer("the last run", self.last),
             *table_layers(sections, section, settings_class, "fer.toml"),
             Layer("environment", environment_values(os.environ, section, settings_class)),
-            *table_layers(_read_config(self.config), section, settings_class, str(self.config)),
+            *table_layers(_checked(self.config, _read_config(self.config)), section, settings_class, str(self.config)),
             *assignment_layers(self.assignments, section),
             Layer(OPTION, self.options),
         ]
@@ -244,3 +245,14 @@ def _read_config(path: Path | None) -> dict[str, Any]:
         raise InputError(f"'{path}' cannot be read: {error.strerror}", hint="Check the path of --config.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"'{path}' is not valid TOML: {error}", hint="Mend that line.") from error
+
+
+def _checked(path: Path | None, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The file's sections, none of which is a slip of the pen; a run's config.toml has two that only inform."""
+    known = (*SECTIONS, "plan", "input")
+    for name, value in config.items():
+        if isinstance(value, Mapping) and name not in known:
+            raise SettingsError(f"{path}: no section [{name}]", hint=suggestion(name, known))
+        if not isinstance(value, Mapping):
+            raise SettingsError(f"{path}: '{name}' stands in no section", hint="Write one above it, such as [train].")
+    return config

@@ -167,6 +167,20 @@ def find_run(project_root: Path, text: str = "") -> Run:
     raise InputError(f"'{text}' {problem}", hint=f"Runs: {known}.")
 
 
+def find_own_run(project_root: Path, text: str = "") -> Run:
+    """As `find_run`, but only a run of this project; its folder lies below `project_root` by name too.
+
+    Raises:
+        InputError: no such run, or that of another project.
+        MissingStageError: `text` is empty and no run is finished.
+    """
+    found = find_run(project_root, text)
+    folder = found.folder.resolve()
+    if not folder.is_relative_to(project_root.resolve()):
+        raise InputError(f"run '{folder}' belongs to another project", hint="Name that project with -p.")
+    return dataclasses.replace(found, folder=project_root / folder.relative_to(project_root.resolve()))
+
+
 def same_work(project_root: Path, fingerprint: str) -> Run | None:
     """The newest run made from the same inputs; a finished one comes before an interrupted one."""
     alike = [run for run in list_runs(project_root) if run.record.fingerprint == fingerprint]

@@ -39,6 +39,8 @@ def read_table(path: Path, row_type: type[Row]) -> list[Row]:
             return [parse(cells, reader.line_num) for cells in reader if cells]
     except UnicodeDecodeError as error:
         raise TableError(f"{path}: not UTF-8 text ({error.reason})", hint="Save the table as UTF-8 CSV.") from error
+    except csv.Error as error:
+        raise TableError(f"{path}: not a table: {error}", hint='Look for a " that is not closed.') from error
     except OSError as error:
         raise TableError(f"{path}: cannot be read: {error.strerror}", hint="Check its permissions.") from error
 

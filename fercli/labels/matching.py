@@ -60,7 +60,7 @@ class FaceIndex:
         if match := _BOXED.match(item):
             return self.find(match["name"]) or self._by_box(match)
         if match := _ROW.match(item):
-            return self._by_row.get(int(match[1]))
+            return self._by_row.get(int(match[1])) or None
         if _FACE_ID.match(item):
             return None
         parts = _parts(item)
@@ -127,7 +127,12 @@ class FaceIndex:
 
     @cached_property
     def _by_row(self) -> dict[int, str]:
-        return {face.source_row: face.face_id for face in self._faces if face.source_row is not None}
+        """Rows of the sets that faces came from; the empty string where several sets have such a row."""
+        rows: dict[int, str] = {}
+        for face in self._faces:
+            if face.source_row is not None:
+                rows[face.source_row] = "" if face.source_row in rows else face.face_id
+        return rows
 
     @cached_property
     def _by_name(self) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Votes in "CVAT for images 1.1": tags, or an attribute of boxes, in an XML file or a zip that holds one."""
 
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -156,7 +157,7 @@ def _open_xml(path: Path) -> Iterator[Readable]:
     try:
         with zipfile.ZipFile(path) as archive, archive.open(_member(path, archive)) as file:
             yield _Bounded(path, file)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
         raise InputError(f"{path}: the zip cannot be read: {error}", hint=_HINT) from error
 
 

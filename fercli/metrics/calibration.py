@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float, Integer
 
 NUM_BINS = 15
+# Tables hold probabilities to six digits: a smaller one reads 0, and would cost as much as all others together.
+_LEAST_LIKELIHOOD = 5e-7
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class Bin:
 class Calibration:
     """How far probabilities can be trusted.
 
-    `ece`: expected calibration error; `brier`: mean squared distance to the one-hot truth; `nll`: mean -log p(true).
+    `ece`: expected calibration error; `brier`: mean squared distance to the one-hot truth; `nll`: mean -log p(true),
+    p no smaller than half the last digit that tables hold.
     """
 
     ece: float
@@ -60,7 +63,7 @@ def calibration(
     ]
     truth = np.zeros(probabilities.shape)
     truth[rows, targets] = 1
-    likelihood = np.clip(probabilities[rows, targets].astype(np.float64), np.finfo(np.float64).tiny, None)
+    likelihood = np.clip(probabilities[rows, targets].astype(np.float64), _LEAST_LIKELIHOOD, None)
     return Calibration(
         ece=float(sum(gaps) / len(targets)),
         brier=float(((probabilities - truth) ** 2).sum(1).mean()),

@@ -102,7 +102,9 @@ def split_section(
         warnings=_leak_warnings(leaks, num_identical),
         tables=(_split_table(rows, face_of, present, classes),),
         pictures=(_count_picture(present, classes),),
-        closing=_leak_closing(leaks, num_identical),
+        closing=_leak_closing(
+            leaks, num_identical, any(face_of[row.face_id].subject_id for row in rows if row.face_id in face_of)
+        ),
     )
 
 
@@ -210,9 +212,12 @@ def _leak_warnings(leaks: Leaks | None, num_identical: int | None) -> tuple[str,
     return tuple(found)
 
 
-def _leak_closing(leaks: Leaks | None, num_identical: int | None) -> tuple[str, ...]:
+def _leak_closing(leaks: Leaks | None, num_identical: int | None, has_subjects: bool) -> tuple[str, ...]:
     if leaks is None or _leak_warnings(leaks, num_identical):
         return ()
-    videos = f" {counted(len(leaks.videos), 'recording')} with subjects of more than one part." if leaks.videos else ""
-    what = "no subject is" if num_identical is None else "no subject and no identical picture is"
-    return (f"Leak check: {what} in more than one part.{videos}",)
+    clean = ["subject"] * has_subjects + ["identical picture"] * (num_identical is not None)
+    text = f"Leak check: no {' and no '.join(clean)} is in more than one part." if clean else ""
+    unsure = "" if has_subjects else " No subjects are known, so nobody can say whether one person is in several parts."
+    whose = "with subjects" if has_subjects else "with faces"
+    videos = f" {counted(len(leaks.videos), 'recording')} {whose} of more than one part." if leaks.videos else ""
+    return (f"{text}{unsure}{videos}".strip(),)

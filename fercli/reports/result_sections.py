@@ -177,9 +177,9 @@ def bounds_of(entry: Mapping[str, object]) -> tuple[float, float] | tuple[None, 
 def _result_text(outcome: Outcome) -> tuple[str, ...]:
     entry = interval_of(outcome.metrics, "accuracy")
     unit = str(entry.get("unit") or "")
-    text = (
-        f"{counted(outcome.scores.num_faces, 'face')} of the {outcome.split} part; the model learned from none of them."
-    )
+    how = {"train": "the model learned from them, so the scores are too good", "val": "they chose the epoch"}
+    what = how.get(outcome.split, "the model learned from none of them")
+    text = f"{counted(outcome.scores.num_faces, 'face')} of the {outcome.split} part; {what}."
     if entry.get("low") is not None and unit:
         text += f" An interval holds 95 % of the bootstrap resamples of {unit}s: it says how much another choice of "
         text += f"{unit}s would move the figure."

@@ -76,7 +76,10 @@ def check_labels(project: Project, settings: CheckLabelsSettings) -> CheckLabels
     if settings.fix and (result.num_outdated or result.num_without_face):
         with project.writing():
             output = project.write_rows(kept, Label)
-        return replace(result, num_fixed=result.num_outdated + result.num_without_face, outputs=(output,))
+        fixed = result.num_outdated + result.num_without_face
+        mended = replace(result, num_outdated=0, num_without_face=0)
+        left = _failed(mended, [label.label for label in kept if label in foreign], settings)
+        return replace(result, num_fixed=fixed, outputs=(output,), failed_checks=tuple(left))
     return replace(result, failed_checks=tuple(_failed(result, [label.label for label in foreign], settings)))
 
 

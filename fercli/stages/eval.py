@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from fercli.core.errors import InputError
 from fercli.core.memory import fingerprint, read_state, recall, remember
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Label, Prediction, Vote
-from fercli.core.runs import Run, find_run, writing_part
+from fercli.core.runs import Run, find_own_run, writing_part
 from fercli.core.settings import setting
 from fercli.core.tables import read_table
 
@@ -88,7 +87,7 @@ def evaluate(
         MissingStageError: no run is finished, or it has no face in this part.
         InputError: no such run in this project, or its checkpoint cannot be read.
     """
-    chosen = _run_of(project, run)
+    chosen = find_own_run(project.root, run)
     stage, mark = f"eval-{chosen.run_id}-{settings.split}", _mark(project, chosen, settings)
     if not force and (known := recall(project.root, stage, mark, EvalResult)):
         return known
@@ -107,15 +106,6 @@ def evaluate(
         result = _result(what, findings, outputs, tuple(_warnings(project, chosen, settings, findings)))
         remember(project.root, stage, mark, settings, result=result, items={"predictions": predictions_mark})
     return result
-
-
-def _run_of(project: Project, text: str) -> Run:
-    """The run that `text` names, by the full path of its folder."""
-    found = find_run(project.root, text)
-    folder = found.folder.resolve()
-    if not folder.is_relative_to(project.root.resolve()):
-        raise InputError(f"run '{folder}' belongs to another project", hint="Name that project with -p.")
-    return dataclasses.replace(found, folder=project.root / folder.relative_to(project.root.resolve()))
 
 
 def _known_predictions(

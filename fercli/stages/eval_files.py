@@ -91,14 +91,21 @@ def write_files(project: Project, run: Run, settings: "EvalSettings", findings: 
 def identical_to_earlier(project: Project, run: Run, split: str) -> set[str]:
     """Faces of one part whose picture is byte-identical to one of an earlier part.
 
-    A published split has its record beside it, which counts even when the run left the copies out of its training;
-    pictures in packs are compared as well. Frames of a video are not: a split of ours never leaks.
+    A published split has its record beside it, which counts even when the run left the copies out of its training, but
+    not when the run's own split puts them elsewhere; pictures in packs are compared as well. Frames of a video are not:
+    a split of ours never leaks.
     """
     record = project.split_path("official").with_suffix(".json")
     known = json.loads(record.read_text(encoding="utf-8"))["leakage"]["identical"] if record.exists() else []
-    found = {copy["face_id"] for copy in known if copy["split"] == split}
     own = run.folder / "split.csv"
     rows = [row for row in read_table(own, SplitRow) if row.fold is None] if own.exists() else []
+    sides = {row.face_id: row.split for row in rows}
+    found = {
+        copy["face_id"]
+        for copy in known
+        if sides.get(copy["face_id"], copy["split"]) == split
+        and sides.get(copy["copy_id"], copy["copy_split"]) in _EARLIER[split]
+    }
     return found | _packed_copies(project, rows, split)
 
 

@@ -13,7 +13,7 @@ from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Label, SplitRow
-from fercli.core.runs import Run, find_run, writing_part
+from fercli.core.runs import Run, find_own_run, writing_part
 from fercli.core.settings import setting, suggestion
 from fercli.core.tables import read_table
 from fercli.stages.cutting_rules import told_rules
@@ -85,7 +85,7 @@ def gradcam(
         UsageError: no such layer, class or target.
         InputError: no such run or picture.
     """
-    chosen = find_run(project.root, run)
+    chosen = find_own_run(project.root, run)
     stage, mark = f"gradcam-{chosen.run_id}", _mark(project, chosen, settings)
     if not force and not settings.list_layers and (known := recall(project.root, stage, mark, GradcamResult)):
         return known

@@ -3,16 +3,16 @@
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from fercli.core.errors import InputError
+from fercli.core.errors import InputError, MediaError
 from fercli.core.files import slug, storage_error, unused
 from fercli.core.memory import fingerprint, recall, remember
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
-from fercli.core.results import StageResult
+from fercli.core.results import Failure, StageResult
 from fercli.core.rows import Face, Label, Vote
 from fercli.core.settings import setting
 
@@ -86,13 +86,15 @@ def labels_export(
         # A folder with its name is whole: somebody may begin to fill it in.
         waiting = project.root / ".fer" / "running" / STAGE
         shutil.rmtree(waiting, ignore_errors=True)
-        _write_images(project, waiting / folder.name / "images", faces, sheets[0], progress=progress)
+        failures = _write_images(project, waiting / folder.name / "images", faces, sheets[0], progress=progress)
+        sheets = _without(sheets, failures)
         _write_sheets(project, settings, waiting / folder.name, sheets)
         _move(waiting / folder.name, folder)
         shutil.rmtree(waiting, ignore_errors=True)
         result = LabelsExportResult(
             folder=project.relative(folder),
-            **counts,
+            **counts | {"num_faces": len(faces) - len(failures), "num_items": len(sheets[0].items)},
+            failures=tuple(failures),
             outputs=(project.relative(folder),),
             next_command=_next_command(project, settings, folder),
         )
@@ -151,31 +153,56 @@ def _move(source: Path, target: Path) -> None:
         raise storage_error(error, target) from error
 
 
-def _write_images(project: Project, folder: Path, faces: Sequence[Face], sheet: "Sheet", *, progress: Progress) -> None:
+def _write_images(
+    project: Project, folder: Path, faces: Sequence[Face], sheet: "Sheet", *, progress: Progress
+) -> list[Failure]:
+    """Write the picture of each item; the faces whose crop cannot be read come back."""
     from fercli.core.files import replace_bytes
 
     path_of = {face.face_id: face.path for face in faces}
+    failures: dict[str, Failure] = {}
     progress.start("write pictures", len(sheet.items))
     for name, face_id in sheet.items:
-        replace_bytes(folder / f"{name}.png", _png(project, path_of[face_id]))
+        try:
+            picture = _png(project, path_of[face_id])
+        except MediaError as error:
+            failures[face_id] = Failure(face_id, error.message)
+        else:
+            replace_bytes(folder / f"{name}.png", picture)
         progress.advance()
+    return list(failures.values())
+
+
+def _without(sheets: "Sequence[Sheet]", failures: Sequence[Failure]) -> "list[Sheet]":
+    """The sheets without faces that have no picture; InputError when none is left."""
+    failed = {failure.item for failure in failures}
+    if failed and failed >= {face_id for _, face_id in sheets[0].items}:
+        raise InputError(f"no crop can be read; {failures[0].item}: {failures[0].reason}", hint="Run: fer align")
+    return [replace(sheet, items=tuple(item for item in sheet.items if item[1] not in failed)) for sheet in sheets]
 
 
 def _png(project: Project, path: str) -> bytes:
-    """A face's crop as PNG; a file that is one already goes out as it is."""
+    """A face's crop as PNG; a file that is one already goes out as it is.
+
+    Raises:
+        MediaError: it is missing or damaged.
+    """
     import cv2
 
     from fercli.vision.images import read_image
 
     name, _, row = path.partition("#")
-    if not row and name.lower().endswith(".png"):
-        return (project.root / name).read_bytes()
-    if row:
-        import numpy as np
+    try:
+        if not row and name.lower().endswith(".png"):
+            return (project.root / name).read_bytes()
+        if row:
+            import numpy as np
 
-        image = np.asarray(np.load(project.root / name, mmap_mode="r", allow_pickle=False)[int(row)])
-    else:
-        image = read_image(project.root / name)
+            image = np.asarray(np.load(project.root / name, mmap_mode="r", allow_pickle=False)[int(row)])
+        else:
+            image = read_image(project.root / name)
+    except (OSError, ValueError, IndexError) as error:
+        raise MediaError(f"'{path}' cannot be read: {error}", hint="Run: fer align") from error
     data: bytes = cv2.imencode(".png", image if image.ndim == 2 else image[:, :, ::-1])[1].tobytes()
     return data
 

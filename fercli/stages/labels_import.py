@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -99,12 +99,12 @@ def labels_import(
     todo = [path for path in files if force or digests.get(path) not in known]
     if not todo:
         return _unchanged(project, digests.values())
-    with _collector_paused():
+    # Pseudonyms are given while reading: two imports at once must not give two people the same.
+    with _collector_paused(), nullcontext() if dry_run else project.writing():
         readings, failures = read_all(project, settings, todo, digests, progress=progress)
         if dry_run:
             return LabelsImportResult(is_dry_run=True, plan=tuple(_plan(readings)), failures=tuple(failures))
-        with project.writing():
-            return _commit(project, settings, readings, failures)
+        return _commit(project, settings, readings, failures)
 
 
 @contextmanager
@@ -183,7 +183,11 @@ def _import_counts(readings: Sequence[Reading]) -> dict[str, Any]:  # fields of 
     for reading in readings:
         for vote in reading.matched.votes:
             annotators[vote.annotator] = annotators.get(vote.annotator, 0) + 1
-    repeats = [entry for reading in readings for entry in reading.matched.repeats.items()]
+    repeats: dict[str, tuple[int, int]] = {}
+    for reading in readings:
+        for annotator, (number, num_alike) in reading.matched.repeats.items():
+            before = repeats.get(annotator, (0, 0))
+            repeats[annotator] = before[0] + number, before[1] + num_alike
     return {
         "formats": {reading.path.name: f"{reading.raw.format}: {reading.raw.reason}" for reading in readings},
         "num_votes": sum(len(reading.matched.votes) for reading in readings),
@@ -193,7 +197,7 @@ def _import_counts(readings: Sequence[Reading]) -> dict[str, Any]:  # fields of 
         "num_conflicts": sum(len(reading.raw.conflicts) + len(reading.matched.conflicts) for reading in readings),
         "num_gold": sum(len(reading.matched.gold) for reading in readings),
         "annotators": dict(sorted(annotators.items())),
-        "self_agreement": {annotator: num_alike / number for annotator, (number, num_alike) in repeats},
+        "self_agreement": {annotator: num_alike / number for annotator, (number, num_alike) in repeats.items()},
     }
 
 

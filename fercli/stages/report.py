@@ -9,7 +9,7 @@ from fercli.core.memory import fingerprint, recall, remember
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import TABLES, Project
 from fercli.core.results import StageResult
-from fercli.core.runs import Run, find_run, list_runs
+from fercli.core.runs import Run, find_own_run, list_runs
 from fercli.core.settings import setting
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def report(
     Raises:
         InputError: no such run.
     """
-    chosen = find_run(project.root, run) if run or _has_finished(project) else None
+    chosen = find_own_run(project.root, run) if run or _has_finished(project) else None
     path = chosen.folder / "report.html" if chosen else project.root / "reports" / "report.html"
     run_id = chosen.run_id if chosen else ""
     stage, mark = f"report-{run_id}" if run_id else "report", _mark(project, chosen, settings)

@@ -182,3 +182,19 @@ def test_options_of_other_tools_are_understood(tmp_path: Path) -> None:
 def test_fer_alone_shows_the_help() -> None:
     code, out, err = run_fer()
     assert (code, "fer demo" in out + err, "Traceback" in err) == (2, True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epochs = 5\n", "'epochs' stands in no section"),
+        ("[trian]\nepochs = 5\n", "no section [trian]"),
+        ("train = 5\n", "'train' stands in no section"),
+    ],
+)
+def test_slip_of_the_pen_in_a_config_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "my.toml").write_text(text, encoding="utf-8")
+    assert run_fer("init", tmp_path / "mine", "--preset", "scfed")[0] == 0
+    code, _, err = run_fer("train", "--config", tmp_path / "my.toml", "-p", tmp_path / "mine")
+    assert code == 3
+    assert message in " ".join(err.split())

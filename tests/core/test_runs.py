@@ -14,6 +14,7 @@ from fercli.core.runs import (
     changed_inputs,
     create_run_folder,
     digest,
+    find_own_run,
     find_run,
     holding,
     is_held,
@@ -164,3 +165,15 @@ def test_digest_ignores_the_order_of_keys_but_not_of_items() -> None:
 
 def test_changed_inputs_names_what_differs() -> None:
     assert changed_inputs({"data": "1", "split": "2"}, {"data": "1", "split": "3", "votes": "4"}) == ["split", "votes"]
+
+
+def test_own_run_is_named_below_the_project_and_others_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run(tmp_path / "mine", "a", "finished")
+    monkeypatch.chdir(tmp_path / "mine")
+    assert find_own_run(tmp_path / "mine", f"runs/{folder.name}").folder == folder
+    assert find_own_run(tmp_path / "mine").folder == folder
+    other = make_run(tmp_path / "other", "b", "finished")
+    with pytest.raises(InputError, match="belongs to another project"):
+        find_own_run(tmp_path / "mine", str(other))

@@ -97,3 +97,12 @@ def test_a_failed_write_leaves_the_old_table(tmp_path: Path) -> None:
         write_table(path, [Half("b/f1")], Frame)
     assert path.read_bytes() == before
     assert [found.name for found in tmp_path.iterdir()] == ["frames.csv"]
+
+
+def test_quote_that_is_never_closed_is_a_table_error(tmp_path: Path) -> None:
+    path = tmp_path / "frames.csv"
+    header = table_text([], Frame).splitlines()[0]
+    path.write_text(f'{header}\n"v/f0,' + "x" * 200_000, encoding="utf-8")
+    with pytest.raises(TableError, match="not a table") as caught:
+        read_table(path, Frame)
+    assert "not closed" in caught.value.hint

@@ -92,3 +92,12 @@ BOXES = FaceIndex(
 )
 def test_box_on_a_frame_finds_the_face_that_it_covers(item: str, expected: str | None) -> None:
     assert BOXES.find(item) == expected
+
+
+def test_row_that_several_sets_have_names_no_face() -> None:
+    others = [
+        Face(f"raf-db/f{row}", "", "raf-db", path=f"raf.npy#{row}", status="given", source_row=row) for row in (7, 8)
+    ]
+    index = FaceIndex([*FACES, *others])
+    assert index.find("row 7") is None
+    assert index.find("row 8") == "raf-db/f8"

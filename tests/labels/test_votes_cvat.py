@@ -143,3 +143,12 @@ def test_elements_that_would_fill_the_memory_are_refused(
     monkeypatch.setattr(votes_cvat, "MAX_PARTS", 100)
     with pytest.raises(InputError, match="elements without end within one image"):
         read_cvat(written(tmp_path, xml(inner)))
+
+
+def test_zip_with_damaged_contents_is_refused(tmp_path: Path) -> None:
+    path = zipped(tmp_path, xml(*[image(f"a{number}.png", tag("happy")) for number in range(300)]))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3 : len(data) // 3 + 40] = bytes([255] * 40)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_cvat(path)

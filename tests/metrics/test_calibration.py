@@ -53,3 +53,8 @@ def test_an_empty_bin_has_neither_confidence_nor_accuracy() -> None:
 def test_no_face_is_refused() -> None:
     with pytest.raises(ValueError, match="there is no face to score"):
         calibration(np.zeros((0, 3)), np.zeros(0, np.int64))
+
+
+def test_a_probability_that_tables_round_to_nothing_costs_what_half_their_last_digit_does() -> None:
+    sure = calibration(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 0]))
+    assert sure.nll == pytest.approx(-np.log(5e-7) / 2)

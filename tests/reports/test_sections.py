@@ -1,5 +1,7 @@
 """Sections say what rows hold: numbers by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -97,6 +99,26 @@ def test_split_counts_faces_and_subjects_of_each_part() -> None:
     assert row(section, "Parts", "train") == ["1", "1", "1", "bored"]
     assert section.closing == ("Leak check: no subject is in more than one part.",)
     assert section.warnings == ()
+
+
+def test_split_of_unknown_subjects_claims_nothing_of_them() -> None:
+    rows = [SplitRow("v/f0-0", "train"), SplitRow("v/f0-1", "test")]
+    nameless = [replace(face, subject_id="") for face in FACES]
+    section = split_section(
+        "default", rows, faces=nameless, labels=LABELS, classes=CLASSES, how={}, leaks=find_leaks(rows), num_identical=0
+    )
+    assert section.closing == (
+        "Leak check: no identical picture is in more than one part. No subjects are known, so nobody can say whether "
+        "one person is in several parts.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "words"), [("train", "learned from them"), ("val", "chose the epoch"), ("test", "learned from none")]
+)
+def test_results_say_what_the_part_was_used_for(part: str, words: str) -> None:
+    section = result_section(outcome_of(FOUR, {}, CLASSES, split=part))
+    assert words in section.text[0]
 
 
 def test_split_with_identical_pictures_is_warned_of() -> None:

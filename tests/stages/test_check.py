@@ -158,6 +158,15 @@ def test_label_that_votes_do_not_give_is_found_and_fixed(project: Project) -> No
     assert check_labels(project, CheckLabelsSettings()).failed_checks == ()
 
 
+def test_fix_hides_no_check_that_still_fails(project: Project) -> None:
+    rows = project.rows(Label)
+    other = "bored" if rows[0].label != "bored" else "happy"
+    project.write_rows([Label(rows[0].face_id, other, "ok", "majority", 3), *rows[1:]], Label)
+    fixed = check_labels(project, CheckLabelsSettings(fix=True, minimum=1.0))
+    assert fixed.num_fixed == 1
+    assert any("Krippendorff" in sentence for sentence in fixed.failed_checks)
+
+
 def test_label_by_another_rule_is_not_judged(project: Project) -> None:
     rows = project.rows(Label)
     project.write_rows([Label(rows[0].face_id, "", "unknown", "ferplus", 3), *rows[1:]], Label)

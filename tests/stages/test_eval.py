@@ -253,6 +253,18 @@ def test_copies_of_the_published_split_count_though_the_run_left_them_out(leakin
     assert identical_to_earlier(leaking, run, "test") == {"set/000010", "set/000011"}
 
 
+def test_copies_of_the_published_split_do_not_count_where_the_run_keeps_them_together(tmp_path: Path) -> None:
+    project = packed(tmp_path, {f"set/{n:06d}": ("happy", "train" if n < 2 else "test", n) for n in range(4)})
+    copies = [
+        {"face_id": "set/000001", "split": "test", "copy_id": "set/000000", "copy_split": "train"},
+        {"face_id": "set/000003", "split": "test", "copy_id": "set/000002", "copy_split": "train"},
+    ]
+    record = project.split_path("official").with_suffix(".json")
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(json.dumps({"leakage": {"identical": copies}}), encoding="utf-8")
+    assert identical_to_earlier(project, find_run(project.root), "test") == set()
+
+
 def test_faces_without_subjects_have_no_table_of_subjects(leaking: Project) -> None:
     run = find_run(leaking.root)
     findings = find_out(leaking, run, EvalSettings(), predictions_of(leaking))

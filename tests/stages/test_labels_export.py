@@ -166,3 +166,32 @@ def test_dry_run_writes_nothing_and_export_before_faces_is_refused(project: Proj
     assert not list((project.root / "exports").glob("*"))
     with pytest.raises(MissingStageError):
         labels_export(create_project(tmp_path / "q", name="q", classes=CLASSES), LabelsExportSettings())
+
+
+def test_face_without_its_crop_is_left_out_and_told(project: Project) -> None:
+    first, second, *_ = project.rows(Face)
+    (project.root / first.path).unlink()
+    result = labels_export(project, LabelsExportSettings())
+    assert [failure.item for failure in result.failures] == [first.face_id]
+    assert (result.num_faces, result.num_items) == (5, 5)
+    with (project.root / result.folder / "votes-1.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 5
+    assert not any(first.face_id in row.values() for row in rows)
+    assert any(second.face_id in row.values() for row in rows)
+
+
+def test_export_without_any_crop_is_refused(project: Project) -> None:
+    for row in project.rows(Face):
+        (project.root / row.path).unlink()
+    with pytest.raises(InputError, match="no crop can be read"):
+        labels_export(project, LabelsExportSettings())
+    assert not list((project.root / "exports").glob("*"))
+
+
+def test_alikeness_counts_the_faces_of_all_files_of_an_import(project: Project) -> None:
+    result = labels_export(project, LabelsExportSettings(repeat=2, blind=0.5))
+    folder = project.root / result.folder
+    sheets = [fill_in(folder / "votes-1.csv", "happy", "p"), fill_in(folder / "votes-2.csv", "bored", "p")]
+    imported = labels_import(project, AUTO, sheets)
+    assert imported.self_agreement == {"a1": 1.0}
