@@ -82,7 +82,7 @@ class Call:
             Layer("the last run", self.last),
             *table_layers(sections, section, settings_class, "fer.toml"),
             Layer("environment", environment_values(os.environ, section, settings_class)),
-            *table_layers(_checked(self.config, _read_config(self.config)), section, settings_class, str(self.config)),
+            *table_layers(_read_config(self.config, section), section, settings_class, str(self.config)),
             *assignment_layers(self.assignments, section),
             Layer(OPTION, self.options),
         ]
@@ -236,23 +236,23 @@ def _shared_options(*, has_settings: bool) -> list[inspect.Parameter]:
     ]
 
 
-def _read_config(path: Path | None) -> dict[str, Any]:
+def _read_config(path: Path | None, section: str) -> Mapping[str, Any]:
+    """The sections of a --config file, none of which is a slip of the pen."""
     if path is None:
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        config = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror}", hint="Check the path of --config.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"'{path}' is not valid TOML: {error}", hint="Mend that line.") from error
-
-
-def _checked(path: Path | None, config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The file's sections, none of which is a slip of the pen; a run's config.toml has two that only inform."""
-    known = (*SECTIONS, "plan", "input")
+    # A run's config.toml has two that only inform.
+    known = (*SECTIONS, section, "plan", "input")
     for name, value in config.items():
-        if isinstance(value, Mapping) and name not in known:
-            raise SettingsError(f"{path}: no section [{name}]", hint=suggestion(name, known))
         if not isinstance(value, Mapping):
-            raise SettingsError(f"{path}: '{name}' stands in no section", hint="Write one above it, such as [train].")
+            raise SettingsError(
+                f"{path}: '{name}' stands in no section", hint=f"Write one above it, such as [{section}]."
+            )
+        if name not in known:
+            raise SettingsError(f"{path}: no section [{name}]", hint=suggestion(name, known))
     return config

@@ -152,7 +152,7 @@ def add_calibrated_norms(model: nn.Module, batches: Iterable[Tensor]) -> list[st
         return layer.register_forward_hook(lambda _, inputs, output: sums[name].add(output - bias))
 
     run_through(model, batches, [watch(name, layer) for name, layer in layers.items()])
-    biases = {name: layer.bias.detach().clone() for name, layer in layers.items()}  # type: ignore[union-attr,operator]  # tensors
+    biases = {name: layer.bias.detach().clone() for name, layer in layers.items()}
     add_norms(model)
     for name in layers:
         model.get_submodule(name).calibrate(*sums[name].mean_and_var(), biases[name])  # type: ignore[operator]  # its own method

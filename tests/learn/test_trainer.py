@@ -333,11 +333,10 @@ def test_loss_that_grows_without_bound_stops_and_keeps_the_best(tmp_path: Path) 
     assert (tmp_path / "checkpoints" / "best.safetensors").exists()
 
 
-def test_finished_training_leaves_no_state_behind(tmp_path: Path) -> None:
-    train(tmp_path, plan(epochs=1))
-    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == [
-        "best.json", "best.safetensors", "last.json", "last.safetensors",
-    ]  # fmt: skip
+def test_finished_training_keeps_its_state_for_whoever_records_the_end(tmp_path: Path) -> None:
+    first = train(tmp_path, plan(epochs=1))
+    again = train(tmp_path, plan(epochs=1))
+    assert (again.status, again.was_resumed, again.history) == ("finished", True, first.history)
 
 
 def test_soft_targets_are_learnt(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_face_without_its_crop_is_left_out_and_told(project: Project) -> None:
     result = labels_export(project, LabelsExportSettings())
     assert [failure.item for failure in result.failures] == [first.face_id]
     assert (result.num_faces, result.num_items) == (5, 5)
-    with (project.root / result.folder / "votes-1.csv").open(encoding="utf-8", newline="") as file:
+    with (project.root / result.folder / "votes.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 5
     assert not any(first.face_id in row.values() for row in rows)

@@ -66,6 +66,9 @@ def test_run_folder_holds_all_that_it_promises(project: Project) -> None:
     ]  # fmt: skip
     assert (result.status, result.epochs, result.num_train, result.num_val) == ("finished", 2, 24, 12)
     assert all((project.root / path).is_file() for path in result.outputs)
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == [
+        "best.json", "best.safetensors", "last.json", "last.safetensors",
+    ]  # fmt: skip
 
 
 def test_split_of_the_run_is_the_one_it_used(project: Project) -> None:
@@ -494,7 +497,7 @@ def test_model_card_says_whether_subjects_are_others(project: Project) -> None:
     card = (project.root / "runs" / first.run / "model_card.md").read_text(encoding="utf-8")
     assert "12 faces of 3 other subjects" in card
     rows = project.split_rows("default")
-    mixed = [replace(row, split="train" if place % 2 else "val") for place, row in enumerate(rows)]
+    mixed = [replace(row, split="train" if place // 2 % 2 else "val") for place, row in enumerate(rows)]
     write_table(project.split_path("default"), mixed, SplitRow)
     second = train(project, quick())
     card = (project.root / "runs" / second.run / "model_card.md").read_text(encoding="utf-8")
