@@ -96,9 +96,13 @@ def labels_vote(
     )
     if not dry_run:
         with project.writing():
-            if not is_unchanged:
+            is_current = mark == fingerprint(settings, [project.table_path(Vote)], project.classes)
+            if is_current and not is_unchanged:
                 project.write_rows(labels, Label)
-            remember(project.root, STAGE, mark, settings, result=result)
+            if is_current:
+                remember(project.root, STAGE, mark, settings, result=result)
+        if not is_current:  # votes came in meanwhile
+            return labels_vote(project, settings, force=force)
     return replace(result, is_unchanged=is_unchanged)
 
 

@@ -150,7 +150,7 @@ class Predictor:
             looked = self.look_at_part(whole)
         if not looked.times_s:
             where = " between --start and --end" if settings.start_s or settings.end_s is not None else ""
-            raise MediaError(f"'{item.name}' has no frame{where}", hint="See its length with: fer add --dry-run FILE")
+            raise MediaError(f"'{item.name}' has no frame{where}", hint="Open it in a player to see how long it is.")
         by_frame = steady(tracked(looked.by_frame), looked.times_s, self.classes)
         return Prediction(name, item, tuple(looked.times_s), by_frame, warnings=looked.warnings)
 

@@ -91,7 +91,9 @@ def _options(module: str, given: Mapping[str, Any]) -> Iterator[str]:
     plain = plain_settings(defaults)
     for column in fields(defaults):
         value = given.get(column.name, plain[column.name])
-        if value == plain[column.name] or value is None:
+        # Without it, `fer add` takes what it finds for loose pictures.
+        is_needed = module == "add_source" and column.name == "source"
+        if value is None or (value == plain[column.name] and not is_needed):
             continue
         name = option_name(column)
         if isinstance(value, Mapping):

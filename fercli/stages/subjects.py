@@ -54,11 +54,11 @@ def track_subjects(
     known = recall(project.root, "subjects-track", fingerprint(settings, inputs), SubjectsResult)
     if known and not force:
         return known
-    faces = project.required_rows(Face)
     if dry_run:
-        num_faces = sum(face.status == "ok" and face.time_s is not None for face in faces)
+        num_faces = sum(face.status == "ok" and face.time_s is not None for face in project.required_rows(Face))
         return SubjectsResult(is_dry_run=True, plan=(f"give {num_faces} faces to tracks, seats and subjects",))
     with project.writing():
+        faces = project.required_rows(Face)
         progress.start("subjects", 1)
         sources = subject_sources(project)
         videos = {video.video_id: video for video in project.rows(Video)}

@@ -13,6 +13,7 @@ from fercli.core.project import Project, create_project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, SplitRow, Video
 from fercli.core.tables import write_table
+from fercli.stages.add_source import AddSourceSettings
 from fercli.stages.eval import EvalSettings
 from fercli.stages.gradcam import GradcamSettings, gradcam
 from fercli.stages.report import ReportSettings, report
@@ -168,3 +169,8 @@ def test_dry_run_writes_nothing(project: Project) -> None:
 def test_unknown_run_is_named(project: Project) -> None:
     with pytest.raises(InputError, match="'nowhere' is no run of this project"):
         report(project, ReportSettings(), "nowhere")
+
+
+def test_class_folders_are_to_be_added_again_as_such(project: Project) -> None:
+    log_run(project.root, "add-pictures", AddSourceSettings(name="pictures"), {})
+    assert "fer add PATH --source folder --name pictures" in words_of(project, report(project, ReportSettings()).path)
