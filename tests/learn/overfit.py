@@ -23,8 +23,8 @@ from fercli.models.specs import MODELS
 from tests.models.small import SMALL
 
 NUM_FACES = 256
-# Fed as they are; the colour networks are narrowed, for whole they would take minutes to hours on a processor.
-WHOLE = ("aer-cnn", "msff-cnn", "drf-msam", "fercli-compact")
+# Fed as they are; the other colour networks are narrowed, for whole they would take minutes to hours on a processor.
+WHOLE = ("aer-cnn", "msff-cnn", "drf-msam", "fercli-compact", "fercli-mobilenet")
 EPOCHS = {
     "eac": 80,
     "emonext-base": 100,
