@@ -33,9 +33,14 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str
     The .json is written first and names the old file's sha256 too, so that a process killed between the two
     leaves a pair that still loads.
     """
+    return _write_pair(path, tensors, meta, _previous(path))
+
+
+def _write_pair(
+    path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any], previous: dict[str, Any] | None
+) -> str:
     data = safetensors.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     sha256 = hashlib.sha256(data).hexdigest()
-    previous = _previous(path)
     note = {"schema": SCHEMA, "sha256": sha256, "meta": dict(meta), "previous": previous}
     replace_text(_note_path(path), json.dumps(note, indent=1, ensure_ascii=False) + "\n")
     replace_bytes(path, data)
@@ -70,8 +75,9 @@ def save_state(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, A
         tensors: all that is needed to go on.
         meta: must hold "position", a number that grows from save to save.
     """
-    positions = [_position(folder / slot) for slot in _STATE_SLOTS]
-    save_checkpoint(folder / _STATE_SLOTS[positions.index(min(positions))], tensors, meta)
+    held = {folder / slot: _previous(folder / slot) for slot in _STATE_SLOTS}
+    older = min(held, key=lambda slot: _position(held[slot]))
+    _write_pair(older, tensors, meta, held[older])
 
 
 def load_state(folder: Path) -> Checkpoint | None:
@@ -80,7 +86,7 @@ def load_state(folder: Path) -> Checkpoint | None:
     Raises:
         InputError: states were saved, and all of them are damaged.
     """
-    slots = sorted((folder / slot for slot in _STATE_SLOTS), key=_position, reverse=True)
+    slots = sorted((folder / slot for slot in _STATE_SLOTS), key=lambda slot: _position(_previous(slot)), reverse=True)
     damages = []
     for slot in slots:
         if not _note_path(slot).exists() and not slot.exists():
@@ -154,9 +160,8 @@ def _previous(path: Path) -> dict[str, Any] | None:  # JSON
     return None if meta is None else {"sha256": sha256, "meta": meta}
 
 
-def _position(slot: Path) -> int:
-    """The position of the state that a slot holds, whatever its note said before a kill; -1 where none is whole."""
-    held = _previous(slot)
+def _position(held: Mapping[str, Any] | None) -> int:
+    """Where the state that a slot holds stands, whatever its note said before a kill; -1 where none is whole."""
     try:
         return int(held["meta"]["position"]) if held else -1
     except (KeyError, ValueError, TypeError):

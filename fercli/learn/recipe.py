@@ -135,6 +135,7 @@ def paper_plan(spec: ModelSpec, data_set: str = "") -> Plan:
         clip_norm=recipe.grad_clip or 0.0,
         mixup=recipe.mixup,
         cutmix=recipe.cutmix,
+        plain_epochs=recipe.plain_epochs,
         sampler="balanced" if _BALANCED in recipe.augmentation else "shuffle",
         is_equalised=spec.paper == FER_CNN,
         augmentation=parse_augmentation(recipe.augmentation),

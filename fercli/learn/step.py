@@ -94,8 +94,9 @@ class StepMaker:
 
         Where several processes share a batch of `num_all` faces, each counts by its share of them.
 
+        A loss that is no number is not looked for here: see `check_loss`.
+
         Raises:
-            CheckError: the loss is no number.
             UsageError: the batch, or a part of it, is one face, and the network needs several.
         """
         self.last_lr = lr_at(self.plan, epoch * self.steps_per_epoch + step, self.steps_per_epoch)
@@ -104,10 +105,6 @@ class StepMaker:
         learnt, image_BCHW = self._mixed(image_BCHW, targets, epoch, step)
         share = self.world.size * len(images) / (num_all or len(images))
         loss, logits_BK = self._gradients(image_BCHW, learnt, epoch, step, share=share)
-        value = loss.item()
-        # Several processes look at the loss of all, so that they stop together; see `check_loss`.
-        if self.world.size == 1:
-            self.check_loss(value, epoch, step)
         if self.sharpness:
             self.sharpness.climb()
             with still_statistics(self.model):
@@ -119,10 +116,10 @@ class StepMaker:
         self.optimizer.zero_grad()
         # Of a mixed picture the label of its larger part is right.
         right = learnt if learnt.ndim == 1 else learnt.argmax(1)
-        return value * len(images), float((logits_BK.argmax(1) == right).sum().item())
+        return loss.item() * len(images), float((logits_BK.argmax(1) == right).sum().item())
 
     def check_loss(self, loss: float, epoch: int, step: int) -> None:
-        """Stop a training whose loss is no number.
+        """Stop a training whose loss, summed over all processes so that they stop together, is no number.
 
         Raises:
             CheckError: it is infinite or not a number.

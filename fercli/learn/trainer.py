@@ -48,8 +48,8 @@ def fit(model: nn.Module, training: Training) -> FitResult:
 
     Everything random is drawn from (seed, epoch, step), so an interrupted and resumed training ends with the same
     bits as one that was not, on the same processor with the same number of threads; a GPU is asked for kernels of fixed
-    order, which torch does not have for every layer. The best epoch is the one with the
-    best `plan.metric` on val, ties broken by the lower loss; without val faces it is the last.
+    order, which torch does not have for every layer. The best epoch is the one with the best `plan.metric` on val, ties
+    broken by the lower loss; without val faces it is the last. The saved state stays for whoever records the end.
 
     SIGINT and SIGTERM end the step at hand, save and return "interrupted"; a second one raises KeyboardInterrupt. A
     validation that they end is made anew when the training goes on.

@@ -29,7 +29,8 @@ class Recipe:
     one; an `epochs` of None means that only early stopping ends the training. `scheduler_gamma` is the factor per
     epoch of "exponential" and per `step_epochs` of "step"; of "warmup-cosine" and "one-cycle", `lr` is the highest
     rate. `sam_rho` is the radius of sharpness-aware minimisation, used by "sam-adam"; `mixup` and `cutmix` are the
-    alphas of their Beta distributions; without `decays_norms`, biases and norms are not shrunk.
+    alphas of their Beta distributions, and neither is used in the last `plain_epochs`; without `decays_norms`, biases
+    and norms are not shrunk.
     """
 
     lr: float
@@ -47,6 +48,7 @@ class Recipe:
     grad_clip: float | None = None
     mixup: float = 0.0
     cutmix: float = 0.0
+    plain_epochs: int = 0
     decays_norms: bool = True
     patience: int | None = None
     augmentation: tuple[str, ...] = ()

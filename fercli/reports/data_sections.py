@@ -91,6 +91,7 @@ def split_section(
         part: Counter(label_of.get(row.face_id, "") for row in rows if row.split == part) for part in SPLITS
     }
     present = {part: by_class for part, by_class in counts.items() if by_class}
+    has_subjects = any(face_of[row.face_id].subject_id for row in rows if row.face_id in face_of)
     return Section(
         "split",
         title,
@@ -102,9 +103,7 @@ def split_section(
         warnings=_leak_warnings(leaks, num_identical),
         tables=(_split_table(rows, face_of, present, classes),),
         pictures=(_count_picture(present, classes),),
-        closing=_leak_closing(
-            leaks, num_identical, any(face_of[row.face_id].subject_id for row in rows if row.face_id in face_of)
-        ),
+        closing=_leak_closing(leaks, num_identical, has_subjects=has_subjects),
     )
 
 
@@ -212,7 +211,7 @@ def _leak_warnings(leaks: Leaks | None, num_identical: int | None) -> tuple[str,
     return tuple(found)
 
 
-def _leak_closing(leaks: Leaks | None, num_identical: int | None, has_subjects: bool) -> tuple[str, ...]:
+def _leak_closing(leaks: Leaks | None, num_identical: int | None, *, has_subjects: bool) -> tuple[str, ...]:
     if leaks is None or _leak_warnings(leaks, num_identical):
         return ()
     clean = ["subject"] * has_subjects + ["identical picture"] * (num_identical is not None)

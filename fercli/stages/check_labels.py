@@ -1,5 +1,7 @@
 """`fer check labels`: labels and votes to what does not fit together any more."""
 
+from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from fercli.core.emotions import NO_CLASS
@@ -49,11 +51,17 @@ def check_labels(project: Project, settings: CheckLabelsSettings) -> CheckLabels
     Raises:
         MissingStageError: there are no labels.
     """
+    # What is mended was read under the same lock: votes that come in meanwhile are not lost.
+    with project.writing() if settings.fix else nullcontext():
+        return _check(project, settings)
+
+
+def _check(project: Project, settings: CheckLabelsSettings) -> CheckLabelsResult:
     from fercli.labels.agreement import measure_agreement
 
     labels, votes = project.required_rows(Label), project.rows(Vote)
     usable = {face.face_id for face in project.required_rows(Face) if face.status in ("ok", "given")}
-    foreign = [label for label in labels if label.label and label.label not in project.classes]
+    foreign = _foreign(labels, project)
     known = {*project.classes, *NO_CLASS}
     foreign_votes = sorted({vote.label for vote in votes} - known)
     good_votes = [vote for vote in votes if vote.label in known]
@@ -74,13 +82,17 @@ def check_labels(project: Project, settings: CheckLabelsSettings) -> CheckLabels
         ),
     )
     if settings.fix and (result.num_outdated or result.num_without_face):
-        with project.writing():
-            output = project.write_rows(kept, Label)
+        output = project.write_rows(kept, Label)
         fixed = result.num_outdated + result.num_without_face
         mended = replace(result, num_outdated=0, num_without_face=0)
-        left = _failed(mended, [label.label for label in kept if label in foreign], settings)
+        left = _failed(mended, _foreign(kept, project), settings)
         return replace(result, num_fixed=fixed, outputs=(output,), failed_checks=tuple(left))
-    return replace(result, failed_checks=tuple(_failed(result, [label.label for label in foreign], settings)))
+    return replace(result, failed_checks=tuple(_failed(result, foreign, settings)))
+
+
+def _foreign(labels: Iterable[Label], project: Project) -> list[str]:
+    """Words of labels that are no class of the project."""
+    return [label.label for label in labels if label.label and label.label not in project.classes]
 
 
 def _num_different(labels: list[Label], fresh: list[Label], method: str) -> int:

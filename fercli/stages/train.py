@@ -57,32 +57,29 @@ def train(
         ProjectError: the run to resume was made from other data, or is being trained.
         KeyboardInterrupt: SIGINT or SIGTERM came; all work until then is saved.
     """
-    settings = on_gpus(settings)
+    project.require(Face)
+    project.require(Label)
+    run = find_run(project.root, resume) if resume else None
+    settings = _settings_of(run, on_gpus(settings)) if run else on_gpus(settings)
     if not is_shared:
-        return _train(project, settings, resume=resume, progress=progress, force=force, dry_run=dry_run)
+        return _train(project, settings, run, progress=progress, force=force, dry_run=dry_run)
     from fercli.learn.world import joined_world
 
-    # A run that is gone on with keeps its own settings.
-    run = find_run(project.root, resume) if resume else None
-    device = _settings_of(run, settings).device if run else settings.device
-    with joined_world(device) as world:
-        return _train(project, settings, resume=resume, progress=progress, force=force, dry_run=dry_run, world=world)
+    with joined_world(settings.device) as world:
+        return _train(project, settings, run, progress=progress, force=force, dry_run=dry_run, world=world)
 
 
 def _train(
     project: Project,
     settings: TrainSettings,
+    run: Run | None,
     *,
-    resume: str,
     progress: Progress,
     force: bool,
     dry_run: bool,
     world: "World | None" = None,
 ) -> TrainResult:
-    project.require(Face)
-    project.require(Label)
-    run = find_run(project.root, resume) if resume else None
-    settings = with_split(project, _with_known_model(_settings_of(run, settings) if run else settings))
+    settings = with_split(project, _with_known_model(settings))
     inputs = _inputs(project, settings)
 
     def look_up() -> Run | None:

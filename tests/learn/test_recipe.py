@@ -1,3 +1,8 @@
+import dataclasses
+import json
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from fercli.core.errors import SettingsError
@@ -69,3 +74,11 @@ def test_our_own_network_has_one_recipe() -> None:
     assert plan == make_plan(MODELS["fercli-compact"], "paper")
     assert (plan.optimizer, plan.schedule, plan.mixup, plan.decays_norms) == ("sgd", "one-cycle", 0.2, False)
     assert not plan.is_equalised
+
+
+def test_recipe_of_the_face_weights_is_the_one_that_was_measured() -> None:
+    kept = Path(__file__).parents[2] / "docs" / "results" / "fer2013-fercli-mobilenet" / "config.toml"
+    made = tomllib.loads(kept.read_text(encoding="utf-8"))["plan"]
+    plan = dataclasses.asdict(make_plan(MODELS["fercli-mobilenet"], "fast", num_train=25528))
+    assert made.keys() == plan.keys()
+    assert json.loads(json.dumps(plan)) == made

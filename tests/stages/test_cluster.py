@@ -3,7 +3,9 @@
 import dataclasses
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,17 +69,37 @@ class Disaster:
     def note(self, text: str) -> None: ...
 
 
-def kill_a_worker() -> None:
-    """A process of the cluster that is at work; these are below this process."""
+@contextmanager
+def killing_a_worker() -> Iterator[None]:
+    """Kill the first process of the cluster that is seen at work within; fails when none was."""
+    is_over, killed = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        while not (is_over.is_set() or killed.is_set()):
+            if (pid := worker_at_work()) is not None:
+                os.kill(pid, signal.SIGKILL)
+                killed.set()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+    assert killed.is_set(), "no process of the cluster was at work"
+
+
+def worker_at_work() -> int | None:
+    """A process of the cluster that does a task; these are below this process."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
+        pid = int(path.parent.name)
         try:
-            is_worker = path.read_bytes().startswith(b"ray::_run")
-        except OSError:
+            if path.read_bytes().startswith(b"ray::_run") and os.getpid() in ancestors(pid):
+                return pid
+        except OSError:  # it has ended meanwhile
             continue
-        if is_worker and os.getpid() in ancestors(int(path.parent.name)):
-            os.kill(int(path.parent.name), signal.SIGKILL)
-            return
-    pytest.fail("no process of the cluster is at work")
+    return None
 
 
 def ancestors(pid: int) -> list[int]:
@@ -94,7 +116,8 @@ def test_cluster_makes_the_files_of_one_machine_though_a_worker_and_a_machine_di
     monkeypatch.setattr(extraction, "_PART_S", 1.0)
     project = filmed_project(tmp_path / "project", videos)
     there = {"engine": "ray", "address": cluster.address}
-    extract_frames(project, dataclasses.replace(EVERY, **there), progress=Disaster(2, kill_a_worker))  # type: ignore[arg-type]
+    with killing_a_worker():
+        extract_frames(project, dataclasses.replace(EVERY, **there))  # type: ignore[arg-type]
     result = align(
         project,
         dataclasses.replace(QUICK, **there),  # type: ignore[arg-type]

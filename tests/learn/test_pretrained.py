@@ -1,0 +1,28 @@
+import torch
+
+from fercli.learn.pretrained import ready_to_learn, some_inputs
+from fercli.models.build import build_model
+from fercli.models.weights import LoadReport
+from tests.learn.drawn import FORM, faces, plan
+
+
+def test_some_inputs_are_drawn_from_the_seed_and_none_twice() -> None:
+    many = faces(300)
+    batches = list(some_inputs(many, FORM, seed=3))
+    assert [len(batch) for batch in batches] == [64, 64, 64, 64]
+    assert len(torch.cat(batches).flatten(1).unique(dim=0)) == 256
+    again, other = (torch.cat(list(some_inputs(many, FORM, seed=seed))) for seed in (3, 4))
+    assert torch.equal(torch.cat(batches), again)
+    assert not torch.equal(again, other)
+
+
+def test_few_faces_are_all_taken() -> None:
+    assert [len(batch) for batch in some_inputs(faces(70), FORM, seed=0)] == [64, 6]
+
+
+def test_network_with_norms_of_its_own_and_whole_weights_is_left_as_it_was() -> None:
+    model = build_model("fercli-compact", num_classes=2, stem=8, widths=(8, 8, 16), depths=(1, 1, 1))
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    report = LoadReport("own", ("stem.0.weight",), (), (), ())
+    assert ready_to_learn(model, report, plan(), some_inputs(faces(8), FORM, seed=0)) == ("stem.0.weight",)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
