@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from fercli.models.backbones import conv_unit, init_convolutions
+from fercli.models.kernels import DepthwiseConv2d
 from fercli.models.layers import FixedResizeRule, resize_image
 
 INPUT_SIZE = 112
@@ -37,10 +38,7 @@ class MixedDepthwise(nn.Module):
     def __init__(self, groups: dict[int, int], stride: int) -> None:
         super().__init__()
         self.splits = list(groups.values())
-        self.convs = nn.ModuleList(
-            nn.Conv2d(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False)
-            for kernel, channels in groups.items()
-        )
+        self.convs = nn.ModuleList(DepthwiseConv2d(channels, kernel, stride) for kernel, channels in groups.items())
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """A map of the same channels."""
@@ -157,12 +155,14 @@ class Ddamfn(nn.Module):
 
     Two heads and 7 classes: 4,105,999 parameters and 563,549,088 multiply-adds, as thop counts the authors' code; its
     module holds 4.187 M, because norms, activations and 7x7 convolutions that never run are left out here. A picture
-    of another size than 112 is resized (the authors only ever feed 112).
+    of another size than `image_size` is resized (the authors only ever feed 112).
 
     Args:
         num_classes: of the last layer.
         heads: attention heads; their maximum weighs the map.
-        resize: how a picture that is not 112 pixels wide is brought there.
+        resize: how a picture of another size is brought there.
+        image_size: side of the pictures, divisible by 16. The heads' kernels span the last map, so it is fixed; other
+            sides than 112 are ours, for small pictures and small machines.
         width, repeats: of the backbone, for small machines and tests.
     """
 
@@ -172,24 +172,27 @@ class Ddamfn(nn.Module):
         *,
         heads: int = 2,
         resize: FixedResizeRule = "antialias",
+        image_size: int = INPUT_SIZE,
         width: float = 1.0,
         repeats: tuple[int, int, int] = (9, 16, 6),
     ) -> None:
         super().__init__()
         if heads < 1:
             raise ValueError(f"heads is {heads}; at least one is needed")
-        self.resize = resize
+        if image_size < 32 or image_size % 16:
+            raise ValueError(f"image_size is {image_size}; it must be divisible by 16 and at least 32")
+        self.image_size, self.resize = image_size, resize
         self.backbone = MixedFeatureNet(width, repeats)
-        channels, size = self.backbone.num_channels, INPUT_SIZE // 16
-        self.heads = nn.ModuleList(DirectionAttention(channels, size) for _ in range(heads))
+        channels, side = self.backbone.num_channels, image_size // 16
+        self.heads = nn.ModuleList(DirectionAttention(channels, side) for _ in range(heads))
         self.weighted = nn.Identity()
-        self.collect = _full_depthwise(channels, (size, size))
+        self.collect = _full_depthwise(channels, (side, side))
         self.fc = nn.Linear(channels, num_classes)
         init_convolutions(self)
 
     def forward_features(self, image_BCHW: Float[Tensor, "batch 3 height width"]) -> DdamfnFeatures:
         """Logits, the map, the heads' attention."""
-        maps = self.backbone(resize_image(image_BCHW, INPUT_SIZE, self.resize))
+        maps = self.backbone(resize_image(image_BCHW, self.image_size, self.resize))
         heads = tuple(head(maps) for head in self.heads)
         weighted = self.weighted(maps * reduce(torch.maximum, heads))
         return DdamfnFeatures(self.fc(self.collect(weighted).flatten(1)), maps, heads)

@@ -185,6 +185,9 @@ class SferMdfae(nn.Module):
 
     Where the paper is silent (number of heads, score scale, place of the local encoding, residual, resizing) the
     choice is an option with the reading of MODELS; see `TopRegionAttention` and `resize_image`.
+
+    `image_size` is the side that IR-50 is fed, divisible by 16, with one patch of the last map to a region; other sides
+    than the paper's 112 are ours, for small pictures and small machines.
     """
 
     def __init__(
@@ -198,29 +201,38 @@ class SferMdfae(nn.Module):
         local_encoding: LocalEncoding = "after",
         residual: bool = False,
         resize: ResizeRule = "antialias",
+        image_size: int = BACKBONE_SIZE,
         widths: tuple[int, int, int, int] = IR50_WIDTHS,
         blocks: tuple[int, int, int, int] = IR50_BLOCKS,
     ) -> None:
         super().__init__()
-        self.variant, self.resize = variant, resize
+        if image_size < 32 or image_size % 16:
+            raise ValueError(f"image_size is {image_size}; it must be divisible by 16 and at least 32")
+        self.variant, self.resize, self.image_size = variant, resize, image_size
         self.backbone = Ir50(blocks, widths)
         last = widths[-1]
         used = widths[-1:] if variant == "nm" else widths
         self.scales = PlainScales() if variant == "np" else MultiScaleFeatures(used)
         self.kroa: nn.Module = TopRegionAttention(
-            last, topn=topn, num_heads=heads, scale=scale, local_encoding=local_encoding, residual=residual
+            last,
+            regions=image_size // 16,
+            topn=topn,
+            num_heads=heads,
+            scale=scale,
+            local_encoding=local_encoding,
+            residual=residual,
         )
         if variant == "na":
             self.kroa = nn.Identity()
         elif variant == "rw":
-            self.kroa = WindowAttention(last, num_heads=heads)
+            self.kroa = WindowAttention(last, num_heads=heads, size=image_size // 16)
         self.classify = nn.Linear(sum(used) + last, num_classes)
         for part in (self.scales, self.kroa, self.classify):
             init_linear(part)
 
     def forward_features(self, image_BCHW: Float[Tensor, "batch 3 height width"]) -> SferFeatures:
         """F_m and F_dl."""
-        maps = self.backbone(resize_image(image_BCHW, BACKBONE_SIZE, self.resize))
+        maps = self.backbone(resize_image(image_BCHW, self.image_size, self.resize))
         multi = self.scales(maps[-1:] if self.variant == "nm" else maps)
         return SferFeatures(multi, self.kroa(maps[-1]).mean((2, 3)))
 

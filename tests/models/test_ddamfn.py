@@ -130,6 +130,15 @@ def test_a_third_head_is_an_option() -> None:
     assert len(model.forward_features(pictures("ddamfn")).heads) == 3
 
 
+def test_smaller_pictures_have_smaller_heads() -> None:
+    model = Ddamfn(7, image_size=64)
+    shapes = output_shapes(model, torch.zeros(1, 3, 64, 64))
+    assert (shapes["weighted"], shapes["heads.0.rows"]) == ((1, 512, 4, 4), (1, 512, 4, 1))
+    assert shapes["collect"] == (1, 512, 1, 1)
+    with pytest.raises(ValueError, match="divisible by 16"):
+        Ddamfn(7, image_size=48 + 2)
+
+
 def test_a_residual_block_adds_its_input() -> None:
     torch.manual_seed(0)
     block, x = MixedBlock(4, 4, {3: 8}, 1).eval(), torch.randn(1, 4, 5, 5)

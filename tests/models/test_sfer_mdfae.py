@@ -203,6 +203,20 @@ def test_the_backbone_always_sees_112_pixels(size: int) -> None:
     assert shapes["kroa"] == (1, 32, 7, 7)
 
 
+@pytest.mark.parametrize("variant", ["full", "rw"])
+def test_smaller_pictures_keep_one_patch_to_a_region(variant: str) -> None:
+    model = small_model("sfer-mdfae", image_size=48, topn=3, variant=variant)
+    shapes = output_shapes(model, torch.rand(1, 3, 64, 64))
+    assert shapes["backbone.stem"] == (1, 8, 48, 48)
+    assert shapes["kroa"] == (1, 32, 3, 3)
+
+
+@pytest.mark.parametrize("size", [16, 56])
+def test_sides_that_16_does_not_divide_are_refused(size: int) -> None:
+    with pytest.raises(ValueError, match="divisible by 16"):
+        SferMdfae(7, widths=(8, 8, 8, 8), blocks=(1, 1, 1, 1), image_size=size)
+
+
 def test_without_resizing_a_large_picture_gives_a_large_map() -> None:
     shapes = output_shapes(small_model("sfer-mdfae", resize="none"), torch.rand(1, 3, 224, 224))
     assert shapes["kroa"] == (1, 32, 14, 14)
