@@ -18,6 +18,7 @@ from fercli.learn.ema import WeightAverage
 from fercli.learn.evaluate import Validation, validate
 from fercli.learn.history import EpochRow
 from fercli.learn.keeper import Keeper
+from fercli.learn.kernels import ease_kernels
 from fercli.learn.norms import add_norms
 from fercli.learn.optim import lr_at
 from fercli.learn.state import Standing, restore
@@ -81,6 +82,8 @@ class _Fit:
         self.model = model.to(training.machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
         if self.plan.adds_norms:
             add_norms(self.model)
+        if (training.machine.device, training.machine.precision) == ("cpu", "bf16"):
+            ease_kernels(self.model)
         self.average = WeightAverage(self.model, self.plan.ema_decay) if self.plan.ema_decay else None
         self.step_maker = StepMaker(
             self.model,

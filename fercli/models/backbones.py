@@ -13,8 +13,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from fercli.models.kernels import ChannelPReLU
-
 IR50_BLOCKS = (3, 4, 14, 3)
 IR50_WIDTHS = (64, 128, 256, 512)
 
@@ -33,7 +31,7 @@ class IrBlock(nn.Module):
         self.residual = nn.Sequential(
             nn.BatchNorm2d(in_channels),
             nn.Conv2d(in_channels, channels, 3, 1, 1, bias=False),
-            ChannelPReLU(channels),
+            nn.PReLU(channels),
             nn.Conv2d(channels, channels, 3, stride, 1, bias=False),
             nn.BatchNorm2d(channels),
         )
@@ -63,7 +61,7 @@ class Ir50(nn.Module):
             raise ValueError(f"blocks {tuple(blocks)} and widths {tuple(widths)} must be of one length")
         self.widths = tuple(widths)
         stem = widths[0]
-        self.stem = nn.Sequential(nn.Conv2d(3, stem, 3, 1, 1, bias=False), nn.BatchNorm2d(stem), ChannelPReLU(stem))
+        self.stem = nn.Sequential(nn.Conv2d(3, stem, 3, 1, 1, bias=False), nn.BatchNorm2d(stem), nn.PReLU(stem))
         inputs = (stem, *widths[:-1])
         self.stages = nn.ModuleList(
             nn.Sequential(*(IrBlock(width if i else source, width, 1 if i else 2) for i in range(num_blocks)))
@@ -186,7 +184,7 @@ def conv_unit(
         nn.BatchNorm2d(channels),
     ]
     if not is_linear:
-        layers.append(ChannelPReLU(channels))
+        layers.append(nn.PReLU(channels))
     return nn.Sequential(*layers)
 
 

@@ -15,7 +15,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from fercli.models.backbones import conv_unit, init_convolutions
-from fercli.models.kernels import DepthwiseConv2d
 from fercli.models.layers import FixedResizeRule, resize_image
 
 INPUT_SIZE = 112
@@ -38,7 +37,10 @@ class MixedDepthwise(nn.Module):
     def __init__(self, groups: dict[int, int], stride: int) -> None:
         super().__init__()
         self.splits = list(groups.values())
-        self.convs = nn.ModuleList(DepthwiseConv2d(channels, kernel, stride) for kernel, channels in groups.items())
+        self.convs = nn.ModuleList(
+            nn.Conv2d(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False)
+            for kernel, channels in groups.items()
+        )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """A map of the same channels."""

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from fercli.models.kernels import DepthwiseConv2d
 from fercli.models.layers import DropPath, Mlp, SqueezeExcitation, full_precision
 
 
@@ -84,7 +83,7 @@ class ConvNextBlock(nn.Module):
 
     def __init__(self, channels: int, drop_path: float, layer_scale: float) -> None:
         super().__init__()
-        self.depthwise = DepthwiseConv2d(channels, 7, bias=True)
+        self.depthwise = nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
         self.norm = nn.LayerNorm(channels, eps=1e-6)
         self.mlp = Mlp(channels, 4 * channels)
         self.scale = nn.Parameter(torch.full((channels,), layer_scale))

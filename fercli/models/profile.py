@@ -50,7 +50,7 @@ def profile_network(model: nn.Module, image_BCHW: Tensor) -> Profile:
     counts: dict[nn.Module, int] = {}
 
     def keep(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-        rule = _rule_of(module)
+        rule = _RULES.get(type(module)) or (_norm if isinstance(module, nn.LayerNorm) else None)
         work = (
             rule(module, inputs[0], output)
             if rule and isinstance(inputs[0], Tensor) and isinstance(output, Tensor)
@@ -74,7 +74,7 @@ def profile_network(model: nn.Module, image_BCHW: Tensor) -> Profile:
         trainable=sum(p.numel() for p in parameters if p.requires_grad),
         buffers=sum(b.numel() for b in model.buffers()),
         macs=sum(counts.values()),
-        ran_parameters=sum(p.numel() for module in counts if _rule_of(module) for p in module.parameters()),
+        ran_parameters=sum(p.numel() for module in counts if type(module) in _RULES for p in module.parameters()),
     )
 
 
@@ -112,7 +112,3 @@ _RULES: dict[type[nn.Module], Rule] = {
     nn.PReLU: _pointwise,
     nn.AdaptiveAvgPool2d: _mean,
 }
-
-
-def _rule_of(module: nn.Module) -> Rule | None:
-    return next((_RULES[kind] for kind in type(module).__mro__ if kind in _RULES), None)
