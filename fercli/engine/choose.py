@@ -8,8 +8,8 @@ from fercli.engine.local import Engine, LocalEngine
 EngineName = Literal["local", "ray"]
 
 
-def choose_engine(name: EngineName, *, address: str, workers: int = 1) -> Engine:
-    """`workers` processes on this machine, or the Ray cluster at `address`.
+def choose_engine(name: EngineName, *, address: str, workers: int = 1, device: str = "cpu") -> Engine:
+    """`workers` processes on this machine, or the Ray cluster at `address`, whose tasks get a GPU for "cuda".
 
     Raises:
         UsageError: a cluster without an address.
@@ -22,4 +22,4 @@ def choose_engine(name: EngineName, *, address: str, workers: int = 1) -> Engine
         )
     from fercli.engine.ray import RayEngine
 
-    return RayEngine(address)
+    return RayEngine(address, uses_gpus=device.startswith("cuda"))

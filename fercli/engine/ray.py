@@ -31,17 +31,19 @@ _workers: dict[str, Callable[[Any], Any]] = {}  # takes and gives what the calle
 class RayEngine:
     """The processors of the Ray cluster whose head listens at `address`, "HOST:PORT".
 
-    `make_worker` is called once in each process; it and the items must be picklable. Each task uses one processor.
+    `make_worker` is called once in each process; it and the items must be picklable. Each task uses one processor and,
+    with `uses_gpus`, one GPU, which is the only one that it sees.
     """
 
     address: str
+    uses_gpus: bool = False
 
     def map_items(self, make_worker: Callable[[], Callable[[Item], Result]], items: Sequence[Item]) -> Iterator[Result]:
         """See `Engine.map_items`; a task whose process or machine dies is done again elsewhere.
 
         Raises:
             UsageError: the extra is not installed, or `address` is none.
-            InputError: no cluster answers there, or it refuses this machine.
+            InputError: no cluster answers there, it refuses this machine, or it lacks the GPUs that are asked for.
         """
         if not items:
             return
@@ -49,7 +51,12 @@ class RayEngine:
         _probe(self.address)
         _connect(ray, self.address)
         try:
-            yield from _map_on_cluster(ray, make_worker, items)
+            if self.uses_gpus and ray.cluster_resources().get("GPU", 0) < 1:
+                raise InputError(
+                    f"the Ray cluster at '{self.address}' has no GPU",
+                    hint="Leave --device auto, or start its machines with ray start --num-gpus=N.",
+                )
+            yield from _map_on_cluster(ray, make_worker, items, uses_gpus=self.uses_gpus)
         finally:
             ray.shutdown()
 
@@ -106,11 +113,11 @@ def _lacks_token(error: BaseException | None) -> bool:
 
 
 def _map_on_cluster(
-    ray: Any, make_worker: Callable[[], Callable[[Item], Result]], items: Sequence[Item]
+    ray: Any, make_worker: Callable[[], Callable[[Item], Result]], items: Sequence[Item], *, uses_gpus: bool
 ) -> Iterator[Result]:
-    run = ray.remote(num_cpus=1, max_retries=_MAX_RETRIES)(_run)
+    run = ray.remote(num_cpus=1, num_gpus=int(uses_gpus), max_retries=_MAX_RETRIES)(_run)
     key, shared = uuid4().hex, ray.put(make_worker)
-    at_work = _TASKS_PER_CPU * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    at_work = _TASKS_PER_CPU * max(1, int(ray.cluster_resources().get("GPU" if uses_gpus else "CPU", 1)))
     waiting: deque[Any] = deque()  # references to results
     for item in items:
         waiting.append(run.remote(key, shared, item))

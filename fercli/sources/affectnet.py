@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from fercli.core.csvtext import reading_csv
 from fercli.core.emotions import PRESETS
 from fercli.core.errors import InputError, MediaError
 from fercli.core.results import Failure
@@ -114,7 +115,7 @@ _TableRow = tuple[SourceItem | None, tuple[int, int, int, int], Failure | None, 
 def _table_rows(table: Path, root: Path, options: SourceOptions, first_row: int) -> Iterator[_TableRow]:
     """Item, face box (left, top, width, height), failure and word of each line of one csv."""
     part = _CSV_PARTS[table.name]
-    with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+    with table.open(encoding="utf-8-sig", errors="replace", newline="") as file, reading_csv(table):
         reader = csv.DictReader(file)
         missing = [name for name in _CSV_COLUMNS if name not in (reader.fieldnames or ())]
         if missing:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from fercli.core.csvtext import reading_csv
 from fercli.core.emotions import PRESETS
 from fercli.core.errors import InputError
 from fercli.core.results import Failure
@@ -93,7 +94,7 @@ def read_ferplus_votes(path: Path) -> FerplusVotes:
     parts: list[str] = []
     counts: list[list[int]] = []
     failures: dict[int, Failure] = {}
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file, reading_csv(path):
         reader = csv.reader(file)
         header = [cell.strip().lower() for cell in next(reader, [])]
         missing = [name for name in ("Usage", *CATEGORIES) if name.lower() not in header]

@@ -115,7 +115,9 @@ def _records(
     if engine is LOCAL and settings.engine == "local" and settings.workers == 1:
         return look_for_faces(plan, todo)
     if engine is LOCAL:
-        engine = choose_engine(settings.engine, address=settings.address, workers=settings.workers)
+        engine = choose_engine(
+            settings.engine, address=settings.address, workers=settings.workers, device=settings.device
+        )
     parts = engine.map_items(_Maker(plan), _parts(todo))
     return (record for part in parts for record in part)
 

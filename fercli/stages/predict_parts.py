@@ -43,7 +43,7 @@ def look_on_cluster(
     """What is found in the whole video, each part by whichever machine is free; `make_looker` is called on each."""
     from fercli.engine.choose import choose_engine
 
-    engine = choose_engine(settings.engine, address=settings.address)
+    engine = choose_engine(settings.engine, address=settings.address, device=settings.device)
     looked = []
     for one in engine.map_items(make_looker, _parts(whole, settings)):
         looked.append(one)

@@ -176,6 +176,12 @@ def _checked(rows: Sequence[SplitRow], material: Material) -> "Leaks":
             f"earlier part, e.g. {copy.face_id} ({copy.split}) and {copy.copy_id} ({copy.copy_split})",
             hint="Leave the training copies out with --drop-duplicates.",
         )
+    if leaks.videos and material.group == "subject" and not material.subjects:
+        videos = list(leaks.videos)[:3]
+        raise CheckError(
+            f"nobody knows yet who is who, and faces of one video are on two sides of the split ({', '.join(videos)})",
+            hint="Run: fer subjects track. If nobody is in it twice all the same: --group none",
+        )
     if leaks.videos and material.group in ("video", "session"):
         raise CheckError(
             f"the split leaks: {len(leaks.videos)} videos are on two sides",

@@ -4,6 +4,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from fercli.core.csvtext import reading_csv
 from fercli.core.errors import InputError
 from fercli.core.files import slug
 
@@ -31,7 +32,7 @@ def read_assignments(table: Path) -> tuple[str, dict[str, str]]:
 
     named: dict[str, str] = {}
     spelled: dict[str, str] = {}
-    with table.open(encoding=find_encoding(table).name, newline="") as file:
+    with table.open(encoding=find_encoding(table).name, newline="") as file, reading_csv(table):
         header = _header(table, file.readline())
         file.seek(0)
         reader = csv.DictReader(file, delimiter=header.delimiter, skipinitialspace=True)

@@ -14,7 +14,7 @@ import pytest
 
 @contextmanager
 def started_cluster() -> Iterator[Any]:
-    """A head of one processor at 127.0.0.2 and a second machine at 127.0.0.3."""
+    """A head of one processor at 127.0.0.2 and a second machine, which says it has a GPU, at 127.0.0.3."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     cluster_utils = pytest.importorskip("ray.cluster_utils")
     with warnings.catch_warnings():
@@ -22,7 +22,7 @@ def started_cluster() -> Iterator[Any]:
         head = {"num_cpus": 1, "node_ip_address": "127.0.0.2", "include_dashboard": False}
         cluster = cluster_utils.Cluster(initialize_head=True, connect=False, head_node_args=head)
         try:
-            cluster.second = cluster.add_node(num_cpus=1, node_ip_address="127.0.0.3")
+            cluster.second = cluster.add_node(num_cpus=1, num_gpus=1, node_ip_address="127.0.0.3")
             cluster.wait_for_nodes()
             yield cluster
         finally:

@@ -34,6 +34,7 @@ def test_cluster_needs_an_address() -> None:
     with pytest.raises(UsageError, match="needs the address of a cluster"):
         choose_engine("ray", address="")
     assert choose_engine("ray", address="head:6379") == RayEngine("head:6379")
+    assert choose_engine("ray", address="head:6379", device="cuda") == RayEngine("head:6379", uses_gpus=True)
     assert choose_engine("local", address="", workers=3) == LocalEngine(3)
 
 
@@ -99,6 +100,28 @@ def test_worker_is_built_once_in_each_process(address: str, tmp_path: Any) -> No
     results = list(RayEngine(address).map_items(functools.partial(make_builder, str(tmp_path)), list(range(30))))
     assert results == list(range(30))
     assert 1 <= len(list(tmp_path.iterdir())) < 10
+
+
+def make_looker(_number: int) -> Callable[[int], list[str]]:
+    import ray
+
+    return lambda _item: ray.get_runtime_context().get_accelerator_ids()["GPU"]
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize(("uses_gpus", "seen"), [(True, ["0"]), (False, [])])
+def test_tasks_get_a_gpu_only_when_asked_for(address: str, *, uses_gpus: bool, seen: list[str]) -> None:
+    engine = RayEngine(address, uses_gpus=uses_gpus)
+    assert list(engine.map_items(functools.partial(make_looker, 0), [1, 2])) == [seen, seen]
+
+
+@pytest.mark.cluster
+def test_cluster_without_gpus_is_told_at_once(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
+    with pytest.raises(InputError, match="has no GPU"):
+        list(RayEngine(address, uses_gpus=True).map_items(functools.partial(make_looker, 0), [1]))
 
 
 @pytest.mark.cluster

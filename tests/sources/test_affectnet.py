@@ -113,3 +113,9 @@ def test_a_csv_with_other_columns_is_refused(tables: Path) -> None:
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no AffectNet"):
         read_all(read_affectnet, tmp_path, EIGHT)
+
+
+def test_a_quote_that_is_never_closed_is_told(tables: Path) -> None:
+    (tables / "training.csv").write_text(f'{HEADER}\n"1/a.png' + ",1" * 70_000 + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"training\.csv: not CSV: field larger than field limit"):
+        read_all(read_affectnet, tables, EIGHT)

@@ -179,3 +179,11 @@ def test_a_table_without_the_ten_counts_is_refused(tmp_path: Path) -> None:
     path.write_text("Usage,Image name,neutral\n", encoding="utf-8")
     with pytest.raises(InputError, match="no column happiness, surprise"):
         read_ferplus_votes(path)
+
+
+def test_a_quote_that_is_never_closed_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "fer2013new.csv"
+    header = "Usage,Image name," + ",".join(CATEGORIES)
+    path.write_text(f'{header}\nTraining,"fer0.png' + ",1" * 70_000 + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"fer2013new\.csv: not CSV: field larger than field limit"):
+        read_ferplus_votes(path)

@@ -155,6 +155,16 @@ def test_own_split_that_leaks_a_subject_is_refused(project: Project, tmp_path: P
         split(project, SplitSettings(from_file=path))
 
 
+def test_own_split_of_unknown_subjects_must_not_share_out_one_video(project: Project, tmp_path: Path) -> None:
+    faces = project.rows(Face)
+    path = own_split(tmp_path / "mine.csv", project, SIDES)
+    project.write_rows([replace(face, subject_id="") for face in faces], Face)
+    with pytest.raises(CheckError, match="faces of one video are on two sides") as caught:
+        split(project, SplitSettings(from_file=path))
+    assert "fer subjects track" in caught.value.hint
+    assert split(project, SplitSettings(from_file=path, group="none")).parts == {"train": 18, "val": 6, "test": 12}
+
+
 def test_own_split_that_leaks_a_picture_is_refused_or_its_training_copy_dropped(
     project: Project, tmp_path: Path
 ) -> None:
