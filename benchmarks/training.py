@@ -33,6 +33,7 @@ from fercli.core.progress import SilentProgress
 from fercli.data.dataset import RamCrops
 from fercli.data.transforms import InputFormat
 from fercli.learn.device import Machine, choose_machine
+from fercli.learn.kernels import ease_kernels
 from fercli.learn.optim import make_optimizer
 from fercli.learn.recipe import Plan, fast_plan, fast_size, with_changes
 from fercli.learn.trainer import Faces, Training, fit
@@ -134,6 +135,8 @@ def bare_step_s(plan: Plan, form: InputFormat, machine: Machine, given: argparse
     """Seconds of forward, backward and step alone, on one batch that is already there."""
     model: Any = build_model(given.model, num_classes=CLASSES).train()  # Any: torch's stub lacks this form of `to`
     model = model.to(memory_format=torch.channels_last)
+    if machine.precision == "bf16":
+        ease_kernels(model)  # as `fit` does
     optimizer = make_optimizer(model, plan)
     images = torch.randn(plan.batch_size, form.channels, form.size, form.size)
     images = images.contiguous(memory_format=torch.channels_last)

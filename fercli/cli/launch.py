@@ -1,6 +1,7 @@
 """`fer train --procs N`: the same training in several processes, which torchrun starts, watches and stops."""
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -11,10 +12,14 @@ from pathlib import Path
 
 from fercli.cli.options import Call
 from fercli.core.errors import CheckError, FerError
+from fercli.core.results import Failure
 from fercli.core.runs import RunRecord, list_runs
 from fercli.stages.train import train
 from fercli.stages.train_result import TrainResult, record_result, stopped_by_clock
 from fercli.stages.train_settings import TrainSettings, given_text, read_settings
+
+# What the main process leaves for the one that started it.
+_TOLD = "told.json"
 
 
 def is_launched() -> bool:
@@ -44,7 +49,7 @@ def train_in_processes(call: Call, settings: TrainSettings, resume: str) -> Trai
         config.write_text(given_text(settings), encoding="utf-8")
         words = [str(call.project.root), str(config), resume, "force" if call.force else ""]
         code = _run_workers(settings.procs, words)
-    return _outcome(call, before, code)
+        return _outcome(call, before, code, _told(Path(folder)))
 
 
 def work(words: list[str]) -> int:
@@ -59,7 +64,9 @@ def work(words: list[str]) -> int:
         with make_progress("plain" if is_main_process() else "none") as shown:
             progress = shown if is_main_process() else SILENT
             project = open_project(Path(root))
-            train(project, settings, resume=resume, force=bool(force), progress=progress, is_shared=True)
+            result = train(project, settings, resume=resume, force=bool(force), progress=progress, is_shared=True)
+        if is_main_process():
+            _tell(result, Path(config).parent)
     except KeyboardInterrupt:
         return 0  # saved; the parent reads it in the run's record
     except FerError as error:
@@ -78,7 +85,8 @@ def _run_workers(num: int, words: list[str]) -> int:
         start_new_session=True,
         stdout=2,  # stderr: stdout is for the JSON object
         # torch warns on every rank that no parameter went unused; whether one does depends on the network.
-        env={**os.environ, "TORCH_CPP_LOG_LEVEL": "ERROR"},
+        # A validation is finished before they leave: torchrun would kill them after 30 seconds.
+        env={"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600", **os.environ, "TORCH_CPP_LOG_LEVEL": "ERROR"},
     )
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -90,18 +98,47 @@ def _run_workers(num: int, words: list[str]) -> int:
         signal.signal(signal.SIGTERM, before)
 
 
-def _outcome(call: Call, before: Mapping[str, RunRecord], code: int) -> TrainResult:
+@dataclasses.dataclass(frozen=True)
+class _Told:
+    """What the main process knows and the run's record does not say."""
+
+    run: str = ""
+    was_resumed: bool = False
+    warnings: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+
+def _tell(result: TrainResult, folder: Path) -> None:
+    told = _Told(result.run, result.was_resumed, result.warnings, result.failures)
+    (folder / _TOLD).write_text(json.dumps(dataclasses.asdict(told)), encoding="utf-8")
+
+
+def _told(folder: Path) -> _Told:
+    path = folder / _TOLD
+    if not path.is_file():
+        return _Told()
+    values = json.loads(path.read_text(encoding="utf-8"))
+    failures = tuple(Failure(**failure) for failure in values["failures"])
+    return _Told(values["run"], values["was_resumed"], tuple(values["warnings"]), failures)
+
+
+def _outcome(call: Call, before: Mapping[str, RunRecord], code: int, told: _Told) -> TrainResult:
     runs = [run for run in list_runs(call.project.root) if run.record != before.get(run.run_id)]
+    # Another training may have begun in the project meanwhile.
+    runs = [run for run in runs if run.run_id == told.run] or runs
     if not runs:
         raise FerError(f"the training processes ended with code {code}", hint="What they said stands above.")
     run = runs[-1]
-    result = record_result(run.folder, run.record)
+    more = {"was_resumed": told.was_resumed, "warnings": told.warnings, "failures": told.failures}
+    result = record_result(run.folder, run.record, **more)
     if run.status == "finished":
         return result
     if run.status == "failed":
         raise CheckError(run.record.reason, hint="Train again with other settings.")
     if run.record.reason == "time limit":
-        return dataclasses.replace(result, failures=(stopped_by_clock(run.run_id, result.epochs),))
+        return (
+            result if told.run else dataclasses.replace(result, failures=(stopped_by_clock(run.run_id, result.epochs),))
+        )
     if run.record.reason == "interrupted":
         raise KeyboardInterrupt
     raise FerError(

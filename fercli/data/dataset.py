@@ -172,29 +172,35 @@ def load_crops(
     ram_limit_bytes: int = RAM_LIMIT_BYTES,
     num_threads: int = 4,
     num_workers: int = 2,
+    is_checked: bool = False,
     progress: Progress = SILENT,
 ) -> RamCrops | StreamedCrops:
     """All crops in memory if they fit into `ram_limit_bytes`, else a stream of them.
 
-    In memory, a crop that cannot be read is black and listed in `failures`; leave it out.
+    A crop that cannot be read is black (in a stream, an error) and listed in `failures`; leave it out. A stream is read
+    through once to find them, unless it `is_checked` already: in the midst of a training it would be too late.
     """
-    num_bytes = len(reader.paths) * reader.channels * reader.side**2
-    if num_bytes > ram_limit_bytes:
+    num = len(reader.paths)
+    is_streamed = num * reader.channels * reader.side**2 > ram_limit_bytes
+    if is_streamed and is_checked:
         return StreamedCrops(reader, num_workers)
-    images = torch.zeros(len(reader.paths), reader.channels, reader.side, reader.side, dtype=torch.uint8)
+    images = torch.zeros(0 if is_streamed else num, reader.channels, reader.side, reader.side, dtype=torch.uint8)
     failures: dict[int, str] = {}
 
     def load(place: int) -> None:
         try:
-            images[place] = torch.from_numpy(reader.read(place))
+            crop = reader.read(place)
+            if not is_streamed:
+                images[place] = torch.from_numpy(crop)
         except FerError as error:
             failures[place] = error.message
 
-    progress.start("read crops", len(images))
+    progress.start("check crops" if is_streamed else "read crops", num)
     with ThreadPoolExecutor(num_threads) as pool:
-        for _ in pool.map(load, range(len(images)), chunksize=64):
+        for _ in pool.map(load, range(num), chunksize=64):
             progress.advance()
-    return RamCrops(images, dict(sorted(failures.items())))
+    found = dict(sorted(failures.items()))
+    return StreamedCrops(reader, num_workers, found) if is_streamed else RamCrops(images, found)
 
 
 class _Crops(Dataset[Tensor]):

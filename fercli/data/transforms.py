@@ -62,6 +62,7 @@ class Augmentation:
         rotate_deg: largest turn either way.
         shift: largest shift either way, as a share of the side.
         zoom: largest change of size either way, as a share.
+        move: probability of turn, shift and zoom.
         brightness: largest change of the mean either way, as a share of white.
         contrast: largest change of the spread around the picture's own mean, as a share.
         grey: probability of losing the colours.
@@ -75,6 +76,7 @@ class Augmentation:
     rotate_deg: float = 0.0
     shift: float = 0.0
     zoom: float = 0.0
+    move: float = 1.0
     brightness: float = 0.0
     contrast: float = 0.0
     grey: float = 0.0
@@ -167,6 +169,9 @@ def _move(image: Tensor, form: InputFormat, augmentation: Augmentation, generato
     num = len(image)
     amounts = _uniform(num, 4, generator, image.device)
     is_flipped = torch.rand(num, generator=generator).to(image.device) < augmentation.flip
+    if augmentation.move < 1:
+        is_moved = torch.rand(num, generator=generator).to(image.device) < augmentation.move
+        amounts = amounts * is_moved[:, None]
     angle = torch.deg2rad(amounts[:, 0] * augmentation.rotate_deg)
     scale = 1 / (1 + amounts[:, 1] * augmentation.zoom)
     shift = amounts[:, 2:] * augmentation.shift * 2  # the grid's side is 2

@@ -25,7 +25,7 @@ def make_optimizer(model: nn.Module, plan: Plan) -> Optimizer:
     # One kernel over all parameters; only these two kinds of device have it.
     is_fused = all(parameter.device.type in ("cpu", "cuda") for parameter in model.parameters())
     if plan.optimizer == "sgd":
-        nesterov = plan.momentum > 0
+        nesterov = plan.nesterov and plan.momentum > 0
         return torch.optim.SGD(groups, plan.lr, momentum=plan.momentum, nesterov=nesterov, fused=is_fused)
     if plan.optimizer == "adamw":
         return torch.optim.AdamW(groups, plan.lr, fused=is_fused)

@@ -101,7 +101,7 @@ def predict_probabilities(
 def _crops_of(loaded: LoadedModel, faces: Samples | Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> CropSource:
     form = loaded.form
     if isinstance(faces, Samples):
-        crops = load_crops(make_reader(faces.root, faces.paths, form), num_workers=0)
+        crops = load_crops(make_reader(faces.root, faces.paths, form), num_workers=0, is_checked=True)
         if crops.failures:
             place, reason = next(iter(crops.failures.items()))
             count = f", and {len(crops.failures) - 1} more" if len(crops.failures) > 1 else ""

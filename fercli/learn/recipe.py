@@ -52,6 +52,7 @@ class Plan:
 
     Args:
         lr: the largest learning rate that the schedule reaches.
+        nesterov: whether "sgd" looks ahead of its momentum.
         adds_norms: whether a network without normalisation learns with it; see learn/norms.py.
         decays_norms: whether weight decay also acts on biases and normalisation, as plain optimisers do.
         warmup_epochs: of linear warm-up before "cosine"; a share of an epoch is allowed.
@@ -78,6 +79,7 @@ class Plan:
     optimizer: Optimizer = "adam"
     weight_decay: float = 0.0
     momentum: float = 0.9
+    nesterov: bool = True
     adds_norms: bool = False
     decays_norms: bool = True
     schedule: Schedule = "constant"
@@ -123,6 +125,7 @@ def paper_plan(spec: ModelSpec, data_set: str = "") -> Plan:
         optimizer=_optimizer(recipe),
         weight_decay=recipe.weight_decay,
         momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
         decays_norms=recipe.decays_norms,
         schedule=_schedule(recipe),
         warmup_epochs=5.0 if recipe.scheduler == "warmup-cosine" else 0.0,
@@ -214,6 +217,10 @@ def _schedule(recipe: Recipe) -> Schedule:
 
 
 def _amounts_of(name: str, numbers: list[float], word: str) -> dict[str, float | tuple[float, float]]:
+    def chance(place: int) -> dict[str, float]:
+        """The probability of turns and shifts, where the paper names one."""
+        return {"move": numbers[place]} if len(numbers) > place else {}
+
     if name in ("horizontal-flip", "flip", "flips"):
         return {"flip": 0.5}
     if name == "random-erasing":
@@ -222,7 +229,7 @@ def _amounts_of(name: str, numbers: list[float], word: str) -> dict[str, float |
     if name in ("gaussian-noise", "noise"):
         return {"noise": numbers[0] if numbers else 0.5}
     if name in ("rotation", "rotate", "random-rotation"):
-        return {"rotate_deg": numbers[0] if numbers else 10.0}
+        return {"rotate_deg": numbers[0] if numbers else 10.0, **chance(1)}
     if name in ("shift", "zoom", "brightness", "contrast") and numbers:
         return {name: numbers[0]}
     if name in ("grey", "random-grey", "grayscale", "random-grayscale", "random-greyscale"):
@@ -230,7 +237,7 @@ def _amounts_of(name: str, numbers: list[float], word: str) -> dict[str, float |
     if name in ("random-crop", "crop"):
         # A crop of `small` out of `large` pixels moves the centre by at most (large - small) / 2.
         small, large = sorted(numbers[:2]) if len(numbers) >= 2 else (224.0, 236.0)
-        return {"shift": (large - small) / 2 / small}
+        return {"shift": (large - small) / 2 / small, **chance(2)}
     known = (
         "horizontal-flip, random-erasing, gaussian-noise, rotation, random-grey, random-crop, shift, zoom, "
         "brightness, contrast"

@@ -27,6 +27,8 @@ from fercli.learn.world import ALONE, World
 
 # A training that has run away stays away.
 _EPOCHS_AWAY = 3
+# Forms of one network that are compiled.
+_MOST_FORMS = 128
 
 
 class _Learner(nn.Module):
@@ -63,12 +65,15 @@ class StepMaker:
         self.seed, self.steps_per_epoch = seed, steps_per_epoch
         self.pretrained, self.learnable = frozenset(pretrained), learnable(model)
         self.num_classes = len(class_counts)
-        weights = class_weights(class_counts, plan.class_weights)
-        options = LossOptions(plan.label_smoothing, None if weights is None else weights.to(machine.device))
+        weights_K = class_weights(class_counts, plan.class_weights)
+        self.weights_K = None if weights_K is None else weights_K.to(machine.device)
+        options = LossOptions(plan.label_smoothing, self.weights_K)
         self.learner: nn.Module = _Learner(model, OBJECTIVES[plan.objective], options)
         if machine.is_compiled:
             # Batches come in two sizes; code for each size alone does not depend on which of them came first.
             self.learner.compile(dynamic=False)
+            # Which layers rest and how a batch is mixed make a form each; past the limit torch would go on uncompiled.
+            torch._dynamo.config.recompile_limit = _MOST_FORMS
         if world.size > 1:
             # Resting parameters and heads that an objective leaves out get no gradient in some epochs.
             self.learner = DistributedDataParallel(self.learner, find_unused_parameters=True)
@@ -88,11 +93,11 @@ class StepMaker:
         epoch: int,
         step: int,
         *,
-        num_all: int | None = None,
+        all_targets: Tensor | None = None,
     ) -> tuple[float, float]:
         """Learn from one batch; the sum of its losses and how many were right before the step.
 
-        Where several processes share a batch of `num_all` faces, each counts by its share of them.
+        Where several processes share a batch, whose targets are `all_targets`, each counts by its share of it.
 
         A loss that is no number is not looked for here: see `check_loss`.
 
@@ -103,7 +108,8 @@ class StepMaker:
         set_lr(self.optimizer, self.last_lr)
         image_BCHW = self._augmented(images, epoch, step)
         learnt, image_BCHW = self._mixed(image_BCHW, targets, epoch, step)
-        share = self.world.size * len(images) / (num_all or len(images))
+        whole = targets if all_targets is None else all_targets
+        share = self.world.size * self._weight(targets, learnt) / self._weight(whole, learnt)
         loss, logits_BK = self._gradients(image_BCHW, learnt, epoch, step, share=share)
         if self.sharpness:
             self.sharpness.climb()
@@ -126,6 +132,16 @@ class StepMaker:
         """
         if not math.isfinite(loss):
             raise self._diverged(f"in epoch {epoch + 1}, step {step + 1}: the loss is {loss}")
+
+    def check_weights(self, epoch: int) -> None:
+        """Stop a training whose last step left weights that are no numbers, before they are judged and kept.
+
+        Raises:
+            CheckError: one is infinite or not a number.
+        """
+        for name, parameter in self.model.named_parameters():
+            if not torch.isfinite(parameter).all():
+                raise self._diverged(f"in epoch {epoch + 1}: '{name}' is no number any more")
 
     def check_epoch(self, losses: Sequence[float]) -> None:
         """Stop a training whose loss runs away; `losses` are the epochs' means so far.
@@ -162,13 +178,14 @@ class StepMaker:
     ) -> tuple[Tensor, Tensor]:
         """Add the batch's gradient, times `share`, to the parameters; the mean loss and the logits come back."""
         mean_loss, logits = torch.zeros((), device=image_BCHW.device), []
-        parts = list(zip(image_BCHW.chunk(self.plan.accumulate), targets.chunk(self.plan.accumulate), strict=True))
+        num_parts = min(self.plan.accumulate, len(image_BCHW))
+        parts = list(zip(image_BCHW.tensor_split(num_parts), targets.tensor_split(num_parts), strict=True))
         for number, (images, learnt) in enumerate(parts):
             # Dropout and drop path draw from torch's global generator.
             torch.manual_seed(derive_seed(self.seed, "network", epoch, step, number, *self._own()))
             with self._exchange(is_last=number == len(parts) - 1):
                 loss, logits_BK = self._judge(images, learnt)
-                loss = loss * (len(images) / len(image_BCHW))
+                loss = loss * (self._weight(learnt, targets) / self._weight(targets, targets))
                 (loss * share).backward()  # type: ignore[no-untyped-call]  # not in torch's stub
             mean_loss += loss.detach()
             logits.append(logits_BK.detach())
@@ -187,6 +204,15 @@ class StepMaker:
                 hint="Take another --batch-size, or a smaller --set accumulate.",
             ) from error
         return loss, logits_BK
+
+    def _weight(self, targets: Tensor, learnt: Tensor) -> float:
+        """What `targets` count in the mean loss of a batch of which `learnt` is learnt.
+
+        Their number, or the sum of the weights of their classes; blended and soft targets always count by number.
+        """
+        if self.weights_K is None or learnt.ndim > 1:
+            return float(len(targets))
+        return float(self.weights_K[targets].sum())
 
     def _exchange(self, *, is_last: bool) -> AbstractContextManager[None]:
         """Processes average their gradients once a batch, with its last part."""

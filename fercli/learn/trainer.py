@@ -67,7 +67,7 @@ def fit(model: nn.Module, training: Training) -> FitResult:
 
 
 class _StoppedError(Exception):
-    """A signal came while val was judged."""
+    """A signal came, or the time was over, while val was judged; says which."""
 
 
 class _Fit:
@@ -82,7 +82,7 @@ class _Fit:
         self.model = model.to(training.machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
         if self.plan.adds_norms:
             add_norms(self.model)
-        if (training.machine.device, training.machine.precision) == ("cpu", "bf16"):
+        if training.machine.precision == "bf16" and training.machine.device.startswith("cpu"):
             ease_kernels(self.model)
         self.average = WeightAverage(self.model, self.plan.ema_decay) if self.plan.ema_decay else None
         self.step_maker = StepMaker(
@@ -132,7 +132,9 @@ class _Fit:
             now = time.monotonic()
             standing.wait_s += now - asked_at
             place = (standing.epoch, standing.step)
-            own_loss, own_right = self.step_maker.step(images, self._targets(share), *place, num_all=len(order))
+            own_loss, own_right = self.step_maker.step(
+                images, self._targets(share), *place, all_targets=self._targets(order)
+            )
             if self.average:
                 self.average.update()
             asked_at = time.monotonic()
@@ -154,10 +156,11 @@ class _Fit:
         """Judge the epoch and close it; why the training is to stop before that is done, or nothing."""
         standing = self.standing
         self.step_maker.check_epoch([*(row.train_loss for row in standing.history), standing.mean_loss])
+        self.step_maker.check_weights(standing.epoch)
         try:
             validation = self._validate(is_stopping)
-        except _StoppedError:
-            return "interrupted"
+        except _StoppedError as stopped:
+            return str(stopped)
         last_step = (standing.epoch + 1) * self.steps_per_epoch - 1
         row = standing.row(validation, lr_at(self.plan, last_step, self.steps_per_epoch))
         if standing.takes_best(row, self.plan.metric):
@@ -188,8 +191,10 @@ class _Fit:
         def watch(num_faces: int) -> None:
             nonlocal num_done
             # Several processes meet at the end of a validation; none may leave before.
-            if is_stopping() and self.world.size == 1:
-                raise _StoppedError
+            if self.world.size == 1 and is_stopping():
+                raise _StoppedError("interrupted")
+            if self.world.size == 1 and time.monotonic() > self.deadline:
+                raise _StoppedError("time limit")
             num_done += num_faces
             self._show(0, self.standing.mean_loss, f", {num_done / num_own:.0%} of val")
 

@@ -30,8 +30,8 @@ def _ddamfn(epochs: int) -> Recipe:
         scheduler="step",
         scheduler_gamma=0.1,
         step_epochs=10,
-        augmentation=("horizontal-flip", "rotate 5 and crop, p .2", "random-erasing .02-.25"),
-        not_stated=("momentum", "weight_decay"),
+        augmentation=("horizontal-flip", "rotate 5 p .2", "random-crop 112 of 128 p .2", "random-erasing .02-.25"),
+        not_stated=("momentum", "weight_decay", "size of the crop"),
     )
 
 
@@ -71,6 +71,7 @@ def _one_cycle(lr: float, *, epochs: int, plain_epochs: int = 0) -> Recipe:
         epochs=epochs,
         weight_decay=5e-4,
         momentum=0.9,
+        nesterov=True,
         decays_norms=False,
         scheduler="one-cycle",
         label_smoothing=0.1,

@@ -39,6 +39,7 @@ class Recipe:
     epochs: int | None = None
     weight_decay: float = 0.0
     momentum: float = 0.0
+    nesterov: bool = False
     scheduler: SchedulerName = "none"
     scheduler_gamma: float = 1.0
     step_epochs: int | None = None

@@ -202,7 +202,8 @@ def _png(project: Project, path: str) -> bytes:
         else:
             image = read_image(project.root / name)
     except (OSError, ValueError, IndexError) as error:
-        raise MediaError(f"'{path}' cannot be read: {error}", hint="Run: fer align") from error
+        reason = getattr(error, "strerror", None) or error
+        raise MediaError(f"'{path}' cannot be read: {reason}", hint="Run: fer align") from error
     data: bytes = cv2.imencode(".png", image if image.ndim == 2 else image[:, :, ::-1])[1].tobytes()
     return data
 

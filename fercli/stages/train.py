@@ -91,14 +91,18 @@ def _train(
     if known and known.record.status == "finished":
         return finished_result(known)
     if known:
-        _check_processes(known, world.size if world else 1)
+        # What is only planned is done by as many processes as are asked for.
+        _check_processes(known, world.size if world else settings.procs if dry_run else 1)
     if dry_run:
         return _plan_result(settings, known)
     from fercli.stages.train_run import run_training
 
+    left_behind = [] if known else _left_behind(project, inputs)
+    for sentence in left_behind:
+        progress.note(sentence)
     result = run_training(project, settings, known, inputs, progress=progress, world=world)
     if world is None or world.is_main:
-        result = replace(result, warnings=(*result.warnings, *_left_behind(project, inputs, result.run)))
+        result = replace(result, warnings=(*result.warnings, *left_behind))
         log_run(project.root, "train", settings, {"run": result.run, "epochs": result.epochs})
     if result.stopped_because == "interrupted":
         raise KeyboardInterrupt
@@ -185,6 +189,7 @@ def _settings_of(run: Run, given: TrainSettings) -> TrainSettings:
         raise ProjectError(f"'{path}' cannot be read: {error}", hint="Restore it, or train a new run.") from error
     return replace(
         settings,
+        procs=given.procs,
         time_limit_s=given.time_limit_s,
         workers=given.workers,
         ram_limit_mb=given.ram_limit_mb,
@@ -232,11 +237,11 @@ def _difference(project: Project, settings: TrainSettings, run: Run, name: str) 
     return f" ({len(gone)} of the run's rows, first '{gone[0].split(',')[0]}')" if gone else " (rows were added)"
 
 
-def _left_behind(project: Project, inputs: dict[str, str], run_id: str) -> list[str]:
+def _left_behind(project: Project, inputs: dict[str, str]) -> list[str]:
     """A sentence for each interrupted run of these settings that began with other data, and so was not gone on with."""
     sentences = []
     for run in list_runs(project.root):
-        is_alike = run.record.inputs.get("settings") == inputs["settings"] and run.run_id != run_id
+        is_alike = run.record.inputs.get("settings") == inputs["settings"]
         if is_alike and run.status == "interrupted":
             changed = ", ".join(changed_inputs(run.record.inputs, inputs)) or "nothing"
             sentences.append(f"Run '{run.run_id}' was interrupted and not gone on with: {changed} changed since.")

@@ -1,6 +1,6 @@
 """Tables and settings to what a training learns from: samples, plan, input, crops."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fercli.core.errors import FerError, InputError
@@ -93,7 +93,9 @@ def _faces(
 
     if prepared.form.is_equalised:
         reader = make_reader(samples.root, samples.paths, prepared.form)
-        samples = samples.select(_uneven(reader, len(samples), progress))
+        uneven = _uneven(reader, len(samples), progress)
+        counted = {**samples.left_out, "flat picture": len(samples) - len(uneven)}
+        samples = replace(samples.select(uneven), left_out=counted)
     limit = settings.ram_limit_mb * 2**20
     reader = make_reader(samples.root, samples.paths, prepared.form)
     crops = load_crops(reader, ram_limit_bytes=limit, num_workers=settings.workers, progress=progress)
@@ -101,7 +103,8 @@ def _faces(
     if failures:
         kept = [place for place in range(len(samples)) if place not in crops.failures]
         samples = samples.select(kept)
-        crops = load_crops(make_reader(samples.root, samples.paths, prepared.form), ram_limit_bytes=limit)
+        reader = make_reader(samples.root, samples.paths, prepared.form)
+        crops = load_crops(reader, ram_limit_bytes=limit, num_workers=settings.workers, is_checked=True)
     return samples, Faces(crops, samples.targets, samples.soft_targets), failures
 
 

@@ -60,7 +60,10 @@ def write_environment(folder: Path, machine: "Machine") -> None:
 def end_record(folder: Path, record: RunRecord, result: "FitResult", prepared: "Prepared") -> RunRecord:
     """Write how the training ended into run.json."""
     train = prepared.train
-    counts = {"num_train": len(train), "num_val": len(prepared.val), "left_out": train.left_out}
+    left_out = dict(train.left_out)
+    if flat := left_out.get("flat picture", 0) + prepared.val.left_out.get("flat picture", 0):
+        left_out["flat picture"] = flat
+    counts = {"num_train": len(train), "num_val": len(prepared.val), "left_out": left_out}
     summary = _summary(result) | counts
     ended = dataclasses.replace(record, status=result.status, reason=result.reason, ended_at=now(), result=summary)
     write_record(folder, ended)

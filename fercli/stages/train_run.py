@@ -58,7 +58,7 @@ def run_training(
         lambda: _machine(settings, prepared, known.record if known else None, world)
     )
     # Nothing is written before the model stands and the crops are read: a mistake leaves no run behind.
-    model, backbone = _new_model(prepared, settings)
+    model, backbone = _new_model(prepared, settings, machine)
     train, val, failures = read_crops(prepared, settings, progress)
     prepared = replace(prepared, train=train[0], val=val[0])
     faces = some_inputs(train[1], prepared.form, settings.seed)
@@ -76,7 +76,7 @@ def run_training(
         return TrainResult(run=folder.name, status=result.status, stopped_because=result.reason)
     with holding(folder):
         record, result = _fit_and_record(job, _begin(job, known, inputs), model, (train[1], val[1]), progress=progress)
-    words = (*prepared.warnings, *compile_words, *_backbone_words(backbone, settings))
+    words = (*prepared.warnings, *compile_words, *_backbone_words(backbone, settings), *_version_words(known))
     return _result(folder, record, failures, warnings=words, was_resumed=result.was_resumed)
 
 
@@ -204,7 +204,7 @@ def _begin(job: _Job, known: Run | None, inputs: Mapping[str, str]) -> RunRecord
         classes=project.classes,
         seed=settings.seed,
         inputs=dict(inputs),
-        decided={**job.machine.to_json(), "num_processes": job.world.size},
+        decided={**job.machine.to_json(), "memory_format": "channels_last", "num_processes": job.world.size},
         versions=package_versions(),
     )
     write_record(folder, record)
@@ -217,13 +217,17 @@ def _begin(job: _Job, known: Run | None, inputs: Mapping[str, str]) -> RunRecord
     return record
 
 
-def _new_model(prepared: Prepared, settings: TrainSettings) -> "tuple[nn.Module, LoadReport | None]":
+def _new_model(
+    prepared: Prepared, settings: TrainSettings, machine: "Machine"
+) -> "tuple[nn.Module, LoadReport | None]":
     import torch
 
     from fercli.data.seeding import derive_seed
+    from fercli.learn.device import apply_threads
     from fercli.models.build import build_model
     from fercli.models.weights import load_backbone_weights
 
+    apply_threads(machine)  # on which the last digits of refitted normalisation hang
     torch.manual_seed(derive_seed(settings.seed, "network"))
     options = parse_values(settings.model)
     model = build_model(prepared.spec.name, num_classes=len(prepared.samples.classes), **options)
@@ -238,6 +242,21 @@ def _backbone_words(report: "LoadReport | None", settings: TrainSettings) -> lis
     name = settings.backbone_weights.name if settings.backbone_weights else ""
     counts = f"{len(report.loaded)} entries loaded, {len(report.missing)} missing, {len(report.unexpected)} unexpected"
     return [f"Backbone weights '{name}' ({report.layout}): {counts}.", *report.notes]
+
+
+def _version_words(known: Run | None) -> list[str]:
+    """A sentence where a run goes on under another version of what its numbers come from."""
+    if known is None:
+        return []
+    before, here = known.record.versions, package_versions()
+    changed = [
+        f"{name} {before[name]} before, {here.get(name)} now"
+        for name in ("fercli", "torch")
+        if name in before and before[name] != here.get(name)
+    ]
+    if not changed:
+        return []
+    return [f"The run went on under other versions ({', '.join(changed)}): its last digits may differ."]
 
 
 def _meta(prepared: Prepared, settings: TrainSettings) -> dict[str, object]:

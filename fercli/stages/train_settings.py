@@ -24,6 +24,7 @@ _CHANGES = {
     "rotate_deg": 180.0,
     "shift": 1.0,
     "zoom": 0.9,
+    "move": 1.0,
     "brightness": 1.0,
     "contrast": 1.0,
     "grey": 1.0,

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fercli.core.errors import MediaError
 from fercli.core.files import replace_bytes
@@ -145,8 +145,10 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
         found = re.search(r"\d+", str(error))
         raise _too_large(name, f"{int(found.group()):,} pixels" if found else "too many pixels") from error
     except _BROKEN as error:
+        # Pillow's own words name an object in memory.
+        reason = f"none of {', '.join(_FORMATS)}" if isinstance(error, UnidentifiedImageError) else str(error)
         raise MediaError(
-            f"picture '{name}' cannot be decoded, it is cut off, damaged or no picture ({error})",
+            f"picture '{name}' cannot be decoded, it is cut off, damaged or no picture ({reason})",
             hint="Open it in a viewer; if it is whole, save it again as PNG or JPEG.",
         ) from error
 

@@ -84,10 +84,14 @@ def test_stream_gives_what_memory_gives_epoch_after_epoch(tmp_path: Path, num_wo
 def test_unreadable_crops_are_listed_and_the_others_kept(tmp_path: Path) -> None:
     good = write_png(tmp_path, "a.png", np.full((8, 8, 3), 5, np.uint8))
     (tmp_path / "b.png").write_bytes(b"no picture")
-    crops = load_crops(make_reader(tmp_path, [good, "b.png", "gone.png"], GREY))
+    reader = make_reader(tmp_path, [good, "b.png", "gone.png"], GREY)
+    crops = load_crops(reader)
     assert list(crops.failures) == [1, 2]
     assert isinstance(crops, RamCrops)
     assert (crops.images[0] == 5).all()
+    # A stream is read through beforehand, and once only.
+    assert list(load_crops(reader, ram_limit_bytes=10, num_workers=0).failures) == [1, 2]
+    assert not load_crops(reader, ram_limit_bytes=10, num_workers=0, is_checked=True).failures
 
 
 def test_missing_row_and_damaged_pack_say_so(tmp_path: Path) -> None:

@@ -74,6 +74,13 @@ def test_turn_stays_within_its_bound() -> None:
     assert -31 < float(angles.min()) < -25
 
 
+def test_a_share_of_the_pictures_is_moved() -> None:
+    images = torch.randint(0, 256, (400, 1, 12, 12), dtype=torch.uint8)
+    moved = changed(images, GREY, Augmentation(rotate_deg=30.0, shift=0.2, move=0.2))
+    is_same = (moved - to_input(images, GREY)).abs().amax((1, 2, 3)) < 1e-4
+    assert 280 < int(is_same.sum()) < 360  # Binomial(400, 0.8): five standard deviations are 40
+
+
 def test_shift_moves_by_a_share_of_the_side() -> None:
     form = InputFormat(20, 1, (0.0,), (1.0,))
     images = torch.zeros(300, 1, 20, 20, dtype=torch.uint8)

@@ -26,3 +26,17 @@ def test_network_with_norms_of_its_own_and_whole_weights_is_left_as_it_was() -> 
     report = LoadReport("own", ("stem.0.weight",), (), (), ())
     assert ready_to_learn(model, report, plan(), some_inputs(faces(8), FORM, seed=0)) == ("stem.0.weight",)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_head_that_the_file_left_fresh_is_not_taken_for_filled() -> None:
+    model = build_model("drf-msam", num_classes=2, width=8, hidden=16)
+    names = [name for name, _ in model.named_parameters()]
+    filled = [name for name in names if not name.startswith("classify")]
+    assert len(filled) < len(names)
+    report = LoadReport("own", tuple(filled), tuple(set(names) - set(filled)), (), ())
+    how = plan(adds_norms=True, epochs=3, freeze_epochs=3)
+    loaded = ready_to_learn(model, report, how, some_inputs(faces(8), FORM, seed=0))
+    # The head alone learns, normalised like the rest.
+    assert set(loaded) >= set(filled)
+    assert not [name for name in loaded if name.startswith("classify")]
+    assert any(name.startswith("classify") for name, _ in model.named_buffers())

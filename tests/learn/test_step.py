@@ -84,10 +84,54 @@ def test_share_of_a_batch_scales_its_gradient() -> None:
     images, targets = torch.randint(0, 256, (6, 1, 48, 48), dtype=torch.uint8), torch.tensor([0, 1, 2, 0, 1, 2])
     start = whole.model.get_parameter("classify.weight").detach().clone()
     whole.step(images, targets, 0, 0)
-    half.step(images, targets, 0, 0, num_all=12)  # six of twelve faces, in a world of one: half the weight
+    # Six of twelve faces, in a world of one: half the weight.
+    half.step(images, targets, 0, 0, all_targets=targets.repeat(2))
     full_move = whole.model.get_parameter("classify.weight").detach() - start
     half_move = half.model.get_parameter("classify.weight").detach() - start
     torch.testing.assert_close(half_move, full_move / 2)
+
+
+RARE = {"optimizer": "sgd", "lr": 0.1, "momentum": 0.0, "class_weights": "inverse"}
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_parts_of_a_batch_and_its_shares_give_the_gradient_of_the_whole(*, soft: bool) -> None:
+    form, counts = InputFormat(8, 1, (0.5,), (0.5,)), np.array([9, 1])
+    images = (torch.arange(10) * 25).to(torch.uint8)[:, None, None, None].expand(10, 1, 8, 8).contiguous()
+    hard = torch.tensor([0, 0, 0, 0, 0, 0, 0, 1, 0, 0])
+    targets = torch.nn.functional.one_hot(hard, 2).float() if soft else hard
+
+    def move(places: list[slice], **changes: object) -> float:
+        model = Brightness()
+        how = plan(augmentation={}, **{**RARE, **changes})
+        step = StepMaker(model, how, form, MACHINE, seed=0, class_counts=counts, steps_per_epoch=1)
+        moves = []
+        for place in places:
+            step.step(images[place], targets[place], 0, 0, all_targets=targets)
+            moves.append(model.sharpness.item() - 9.0)
+            torch.nn.init.constant_(model.sharpness, 9.0)
+        return sum(moves)
+
+    whole = move([slice(10)])
+    assert abs(whole) > 1e-3
+    # Parts of 4, 3 and 3, and shares of 8 and 2, of which one alone holds the rare class.
+    assert move([slice(10)], accumulate=3) == pytest.approx(whole, rel=1e-4)
+    assert move([slice(8), slice(8, 10)]) == pytest.approx(whole, rel=1e-4)
+
+
+def test_a_batch_is_cut_into_parts_as_equal_as_can_be() -> None:
+    step = make_step("drf-msam", 48, accumulate=4)
+    images, targets = torch.randint(0, 256, (9, 1, 48, 48), dtype=torch.uint8), torch.arange(9) % 3
+    # 3, 2, 2, 2: no part is a face alone, which batch normalisation would refuse.
+    assert math.isfinite(step.step(images, targets, 0, 0)[0])
+
+
+def test_weights_that_are_no_numbers_stop_the_training() -> None:
+    step = make_step("drf-msam", 48)
+    step.check_weights(0)
+    torch.nn.init.constant_(step.model.get_parameter("classify.bias"), math.inf)
+    with pytest.raises(CheckError, match=r"diverged in epoch 3: 'classify\.bias' is no number any more"):
+        step.check_weights(2)
 
 
 def test_clipped_gradient_moves_no_further_than_its_norm() -> None:

@@ -5,8 +5,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +23,7 @@ from fercli.data.transforms import InputFormat
 from fercli.learn import trainer
 from fercli.learn.checkpoints import load_checkpoint
 from fercli.learn.recipe import Plan
+from fercli.learn.step import StepMaker
 from fercli.learn.trainer import Faces, FitResult, Training, fit
 from fercli.models.build import build_model
 from tests.learn.drawn import CLASSES, FORM, MACHINE, faces, plan
@@ -84,6 +88,33 @@ def train(
         **{**plain, **more},  # type: ignore[arg-type]  # fields of Training
     )
     return fit(model or make("drf-msam", SMALL), training)
+
+
+def test_weights_that_break_in_an_epochs_last_step_are_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = StepMaker.step
+
+    def step(self: StepMaker, images: Tensor, targets: Tensor, epoch: int, number: int, **more: Any) -> Any:
+        found = right(self, images, targets, epoch, number, **more)
+        if (epoch, number) == (1, self.steps_per_epoch - 1):
+            with torch.no_grad():
+                next(iter(self.model.parameters())).fill_(float("inf"))
+        return found
+
+    monkeypatch.setattr(StepMaker, "step", step)
+    with pytest.raises(CheckError, match=r"diverged in epoch 2: .* is no number any more"):
+        train(tmp_path, plan())
+    for name in ("best", "last"):
+        assert all(tensor.isfinite().all() for tensor in weights(tmp_path, name).values())
+    assert load_checkpoint(tmp_path / "checkpoints" / "last.safetensors").meta["epoch"] == 1
+
+
+def test_time_that_is_over_ends_a_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = SimpleNamespace(monotonic=lambda: float("inf"), process_time=time.process_time)
+    watcher = Watcher(0, lambda: monkeypatch.setattr(trainer, "time", late), counts_val=True)
+    result = train(tmp_path, plan(), val=faces(200, seed=1), progress=watcher, time_limit_s=3600.0)
+    assert (result.status, result.reason, len(result.history)) == ("interrupted", "time limit", 0)
 
 
 def weights(folder: Path, name: str = "last") -> dict[str, Tensor]:

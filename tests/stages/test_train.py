@@ -231,7 +231,8 @@ def test_paper_recipe_leaves_flat_crops_out(project: Project) -> None:
     pack = np.load(project.root / "faces" / "pack.npy")
     pack[0] = 7
     np.save(project.root / "faces" / "pack.npy", pack)
-    assert train(project, quick(recipe="paper")).num_train == 23
+    result = train(project, quick(recipe="paper"))
+    assert (result.num_train, result.left_out) == (23, {"flat picture": 1})
     assert train(project, quick()).num_train == 24
 
 
@@ -480,3 +481,13 @@ def test_tensorboard_events_lie_in_the_run(project: Project) -> None:
     pytest.importorskip("tensorboard")
     result = train(project, quick(tensorboard=True))
     assert list((project.root / "runs" / result.run / "tensorboard").glob("events.*"))
+
+
+def test_run_that_goes_on_under_another_torch_says_so(project: Project) -> None:
+    folder = project.root / "runs" / train(project, quick(time_limit_s=0.001)).run
+    record = read_run(folder).record
+    assert record.decided["memory_format"] == "channels_last"
+    write_record(folder, replace(record, versions={**record.versions, "torch": "1.0"}))
+    result = train(project, quick())
+    assert (result.run, result.was_resumed) == (folder.name, True)
+    assert any("other versions (torch 1.0 before" in warning for warning in result.warnings)
