@@ -22,6 +22,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from machine import processor
+
 from fercli.core.processors import count_processors
 from fercli.demo.classroom import Classroom
 from fercli.vision.video_writer import VideoWriter
@@ -47,6 +49,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--repeat", type=int, default=1, help="the fastest run of each row counts")
     args = parser.parse_args()
+    print(f"{processor()}, {count_processors()} cores may be used\n", flush=True)
     print("| frames kept | workers | device | frames | faces | wall s | CPU s | cores busy | frames/s |")
     print("|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
@@ -58,7 +61,7 @@ def main() -> None:
                 runs = [fastest(project, workers, args) for project in projects]
                 for run in runs if len(runs) == 1 else [*runs, between(runs[0], runs[-1])]:
                     show(kept, workers, run)
-    print(f"\n{count_processors()} cores may be used; load at the end {os.getloadavg()[0]:.1f}")
+    print(f"\nload at the end {os.getloadavg()[0]:.1f}")
 
 
 def draw_lesson(path: Path, num_frames: int) -> Path:

@@ -164,6 +164,7 @@ ENGINES: dict[str, Callable[[argparse.Namespace], tuple]] = {
     "exact": ours("exact", "cpu"),
     "fast": ours("fast", "cpu"),
     "fast-openvino": ours("fast", "openvino"),
+    "fast-cuda": ours("fast", "cuda"),
 }
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
+from machine import processor
 from peers import call, default_folder, environment
 
 from fercli.demo.classroom import Classroom, TrueFace
@@ -38,6 +40,9 @@ RUNS = (
     ("", "fast", 40),
     ("", "fast-openvino", 20),
     ("", "fast-openvino", 40),
+    # Only where there is a GPU; wall time is what counts there.
+    ("", "fast-cuda", 20),
+    ("", "fast-cuda", 40),
 )
 
 Mosaic = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
@@ -59,7 +64,8 @@ def main() -> None:
         judge_photographs(args.photographs)
         return
     pictures, truth = draw_mosaics()
-    runs = [run for run in RUNS if run[1] in args.engines]
+    runs = [run for run in RUNS if run[1] in args.engines and (run[1] != "fast-cuda" or torch.cuda.is_available())]
+    print(f"{processor()}{gpu()}, torch {torch.__version__}\n", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / "mosaic.npz"
         np.savez(packed, **pictures)
@@ -73,10 +79,11 @@ def measure(run: Run, packed: Path, args: argparse.Namespace) -> dict:
     python = environment(peer, args.environments) if peer else Path(sys.executable)
     words = [engine, str(packed), "--min-face", str(min_face), "--repeat", str(args.repeat)]
     words += ["--model", str(args.yunet)] if peer == "yunet" and args.yunet else []
-    answer = call(python, [*words, "--threads", "1"], threads=1)
+    sees_gpu = engine == "fast-cuda"
+    answer = call(python, [*words, "--threads", "1"], threads=1, sees_gpu=sees_gpu)
     del answer["wall_s"]
     if args.threads == 2:
-        answer["wall_s"] = call(python, [*words, "--threads", "2"], threads=2)["wall_s"]
+        answer["wall_s"] = call(python, [*words, "--threads", "2"], threads=2, sees_gpu=sees_gpu)["wall_s"]
     print(f"{engine} {min_face}: {1e3 * answer['cpu_s']:.0f} ms CPU", file=sys.stderr, flush=True)
     return answer
 
@@ -97,6 +104,11 @@ def show(runs: list[Run], answers: list[dict], truth: dict[str, np.ndarray]) -> 
         print(f"| {engine} ({versions}) | {min_face} | {answer['cpu_s'] * 1e3:.0f}"
               f" | {answers[0]['cpu_s'] / answer['cpu_s']:.1f}x"
               f" | {wall} | {count(answer['faces'], truth)} of {num_faces} |")  # fmt: skip
+
+
+def gpu() -> str:
+    """The name of the GPU, behind a comma, where there is one."""
+    return f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
 
 
 def draw_mosaics() -> Mosaic:

@@ -43,17 +43,18 @@ def environment(name: str, folder: Path) -> Path:
     return python
 
 
-def call(python: Path, words: list[str], *, threads: int | None = None) -> dict:
+def call(python: Path, words: list[str], *, threads: int | None = None, sees_gpu: bool = False) -> dict:
     """Run `face_peers.py` with another Python and read the JSON that it prints last.
 
     Args:
         python: of a peer, or our own.
         words: its arguments.
         threads: how many the numeric libraries may use.
+        sees_gpu: leave the GPUs visible; they are hidden otherwise, so that all contend on the processor.
     """
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
     limits = dict.fromkeys(names, str(threads)) if threads else {}
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"} | ({} if sees_gpu else {"CUDA_VISIBLE_DEVICES": ""})
     script = Path(__file__).with_name("face_peers.py")
     done = subprocess.run(
         [str(python), str(script), *words], env={**os.environ, **limits, **quiet}, stdout=subprocess.PIPE, check=True

@@ -77,6 +77,11 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def count_files(folder: Path) -> int:
+    """How many files lie in `folder` and below; none where there is no such folder."""
+    return sum(len(names) for _, _, names in os.walk(folder))
+
+
 def slug(text: str) -> str:
     """`text` as a part of an id: letters, digits, `_` and `-` in lower case; "x" when nothing is left.
 

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,6 +76,18 @@ def remember(
     if not path.exists() or path.read_bytes() != text.encode("utf-8"):
         replace_text(path, text)
     log_run(project_root, stage, settings, {name: value for name, value in values.items() if isinstance(value, int)})
+
+
+def reopen(project_root: Path, stage: str, items: Mapping[str, str]) -> None:
+    """Forget the last run of `stage` but for these `items`: call it before the first of the others' files changes.
+
+    Were the record left, a run that is killed while it puts its files in place would leave the old settings saying
+    that there is nothing to do.
+    """
+    state, path = read_state(project_root, stage), _state_path(project_root, stage)
+    if state is not None:
+        half = replace(state, fingerprint="unfinished", items=dict(items))
+        replace_text(path, json.dumps(dataclasses.asdict(half), default=str) + "\n")
 
 
 def read_state(project_root: Path, stage: str) -> StageState | None:

@@ -9,7 +9,7 @@ from typing import Any
 from fercli.core.errors import CheckError
 from fercli.core.files import storage_error
 from fercli.core.journal import ItemJournal
-from fercli.core.memory import recall, remember
+from fercli.core.memory import recall, remember, reopen
 from fercli.core.processors import count_processors
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
@@ -66,6 +66,8 @@ def align(
         items = plan.done | {task.item: plan.keys[task.item] for task in plan.todo}
         for failure in result.failures:
             items.pop(failure.item, None)
+        # The crops were counted before; now there are others.
+        mark = align_mark(project, settings)
         remember(project.root, "align", mark, settings, result=result, items=items)
     return result
 
@@ -201,6 +203,8 @@ def _refusal(lost: list[str]) -> CheckError:
 
 def _commit(project: Project, plan: AlignPlan, merged: MergedFaces) -> tuple[str, ...]:
     """Put the crops where they belong, replace the table, and take away what no row names any more."""
+    redone = {task.item for task in plan.todo}
+    reopen(project.root, "align", {item: key for item, key in plan.done.items() if item not in redone})
     room = _waiting_room(project.root)
     for face in merged.rows:
         waiting = room / face.path if face.path else None
@@ -208,13 +212,21 @@ def _commit(project: Project, plan: AlignPlan, merged: MergedFaces) -> tuple[str
             _move(waiting, project.root / face.path)
     outputs = [project.write_rows(merged.rows, Face)]
     named = {face.path for face in merged.rows}
-    for face in plan.faces:
-        if face.path.startswith("faces/") and face.path not in named:
-            (project.root / face.path).unlink(missing_ok=True)
+    old = {face.path for face in plan.faces if face.path.startswith("faces/")}
+    for path in (old | _crops_there(project.root, redone & plan.frames.keys())) - named:
+        (project.root / path).unlink(missing_ok=True)
     shutil.rmtree(room, ignore_errors=True)
     if (project.root / "faces").exists():
         outputs.append("faces")
     return tuple(outputs)
+
+
+def _crops_there(root: Path, frame_ids: Iterable[str]) -> set[str]:
+    """The crops of these frames that lie there; a run that was killed may have left some that no row names."""
+    frame_ids = set(frame_ids)
+    folders = {f"faces/{frame_id}".rpartition("/")[0] for frame_id in frame_ids}
+    paths = (f"{folder}/{path.name}" for folder in folders for path in (root / folder).glob("*-*.png"))
+    return {path for path in paths if path.removeprefix("faces/").rpartition("-")[0] in frame_ids}
 
 
 def _move(source: Path, target: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from fercli.core.errors import TableError
+from fercli.core.files import count_files
 from fercli.core.memory import StageState, changed_settings, fingerprint, read_state
 from fercli.core.project import Project
 from fercli.core.rows import Face, Frame, Video
@@ -66,10 +67,13 @@ class AlignPlan:
 
 
 def align_mark(project: Project, settings: AlignSettings) -> str:
-    """One name for everything that the result depends on; the device and the number of processes are not part of it."""
+    """One name for what the result depends on and for how many crops there are, so that lost ones are missed.
+
+    The device and the number of processes are not part of it.
+    """
     inputs = [project.table_path(Frame)]
     given = [face.face_id for face in project.rows(Face) if face.status == "given"] if settings.realign else []
-    return fingerprint(_lasting(settings), inputs, given)
+    return fingerprint(_lasting(settings), inputs, [given, count_files(project.root / "faces")])
 
 
 def plan_align(project: Project, settings: AlignSettings, *, force: bool) -> AlignPlan:
@@ -145,7 +149,8 @@ def _frame_tasks(frames: Iterable[Frame], faces: Iterable[Face], videos: Mapping
             max((_number(face) + 1 for face in known[frame.frame_id]), default=0),
             place=None if frame.path else _place(frame, videos),
         )
-        for frame in frames
+        # By index, for as text the frame after f999999 comes before it.
+        for frame in sorted(frames, key=lambda frame: (frame.video_id, frame.frame_index))
     ]
 
 

@@ -151,13 +151,16 @@ def _faces_of_frame(
     plan: WorkerPlan, task: PictureTask, image: "np.ndarray", found: "Sequence[Detection]"
 ) -> Iterator[Face]:
     from fercli.vision.cutting import cut_face, drop_reasons, is_blurred
+    from fercli.vision.quality import roll_deg
 
     reasons = drop_reasons(found, (image.shape[1], image.shape[0]), plan.rules)
     for number, face, reason in zip(_numbers(task, found), found, reasons, strict=True):
         row = _with_detection(Face(f"{task.item}-{number}", task.item, task.video_id, task.time_s), face)
-        cut = None if reason else cut_face(image, face, plan.rules)
-        if cut is None or is_blurred(cut, plan.rules):
-            yield replace(row, status="dropped", reason=reason or "blurred")
+        # Dropped rows have what is known of them, too: from it one chooses a bound that drops fewer.
+        if reason:
+            yield replace(row, status="dropped", reason=reason, roll=round(roll_deg(face.landmarks), 2))
+        elif is_blurred(cut := cut_face(image, face, plan.rules), plan.rules):
+            yield replace(_measured(row, cut), status="dropped", reason="blurred")
         else:
             yield _written(plan, row, cut)
 
@@ -220,4 +223,8 @@ def _written(plan: WorkerPlan, row: Face, cut: "Cut") -> Face:
     names = ("m00", "m01", "m02", "m10", "m11", "m12")
     values = (round(float(value), 9) for value in cut.affine.ravel())
     columns: dict[str, Any] = dict(zip(names, values, strict=True))  # Face has columns of several types
-    return replace(row, path=path, roll=round(cut.roll, 2), blur=round(cut.blur, 4), **columns)
+    return replace(_measured(row, cut), path=path, **columns)
+
+
+def _measured(row: Face, cut: "Cut") -> Face:
+    return replace(row, roll=round(cut.roll, 2), blur=round(cut.blur, 4))

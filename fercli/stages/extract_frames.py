@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from fercli.core.errors import CheckError, UsageError
-from fercli.core.files import storage_error
+from fercli.core.files import count_files, storage_error
 from fercli.core.journal import ItemJournal
-from fercli.core.memory import fingerprint, recall, remember
+from fercli.core.memory import fingerprint, recall, remember, reopen
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure, StageResult
@@ -83,9 +83,7 @@ def extract_frames(
         problem = f"'--end {settings.end_s:g}s' is not after '--start {settings.start_s:g}s'"
         raise UsageError(problem, hint="Give a later --end.")
     project.require(Video)
-    mark = fingerprint(
-        replace(settings, workers=1, engine="local", address=""), [project.table_path(Video)], sorted(videos)
-    )
+    mark = _mark(project, settings, videos)
     known = recall(project.root, STAGE, mark, ExtractFramesResult)
     if known and not known.failures and not force:
         return known
@@ -102,8 +100,17 @@ def extract_frames(
         with ItemJournal(project.root, STAGE, rule_key(settings)) as journal:
             failures = _work(project, settings, plan, journal, progress=progress, engine=engine)
             result = _fold(project, plan, journal, failures, force=force)
+        # The files were counted before; now there are others.
+        mark = _mark(project, settings, videos)
         remember(project.root, STAGE, mark, settings, result=result, items=_items(plan, journal))
     return result
+
+
+def _mark(project: Project, settings: ExtractFramesSettings, videos: Sequence[str]) -> str:
+    """One name for what the result depends on and for how many files there are, so that lost ones are missed."""
+    lasting = replace(settings, workers=1, engine="local", address="")
+    num_files = count_files(project.root / "frames")
+    return fingerprint(lasting, [project.table_path(Video)], [*sorted(videos), num_files])
 
 
 def _work(
@@ -227,8 +234,10 @@ def _fold(
             hint="Nothing was changed. Keep to the last settings, or let them go with --force (their votes stay).",
         )
     kept = [frame for frame in rows if frame.video_id not in ids]
-    old_paths = {frame.path for frame in rows if frame.video_id in ids and frame.path}
-    outputs = _commit(project, kept, new, old_paths - {frame.path for frame in new})
+    # As they lie there: a run that was killed may have left files that no row names.
+    there = {project.relative(path) for video_id in ids for path in _folder(project, video_id).glob("f[0-9]*.jpg")}
+    reopen(project.root, STAGE, {item: key for item, key in plan.old_items.items() if item not in ids})
+    outputs = _commit(project, kept, new, there - {frame.path for frame in new})
     journal.discard()
     warnings = [f"'{video.video_id}': {text}" for video in made for text in video.warnings]
     warnings += [f"no frame of '{video.video_id}' was kept" for video in made if not video.frames]
@@ -246,6 +255,10 @@ def _fold(
         failures=tuple(failures),
         next_command="fer align",
     )
+
+
+def _folder(project: Project, video_id: str) -> Path:
+    return project.root / "frames" / video_id
 
 
 def _voted(project: Project, frames: Sequence[Frame]) -> list[str]:

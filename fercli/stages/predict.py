@@ -52,6 +52,8 @@ class PredictResult(StageResult):
         num_written_frames: frames of the annotated videos.
         predicted: faces of each class.
         num_foreign: files of other types in the folders, passed over.
+        device: where this run looked for faces.
+        network_device: where it judged them.
     """
 
     run: str
@@ -62,6 +64,8 @@ class PredictResult(StageResult):
     num_written_frames: int = 0
     predicted: dict[str, int] = field(default_factory=dict)
     num_foreign: int = 0
+    device: str = ""
+    network_device: str = ""
 
 
 def predict(
@@ -179,6 +183,8 @@ def _result(
         num_written_frames=num_written,
         predicted={emotion: counts[emotion] for emotion in predictor.classes},
         num_foreign=num_foreign,
+        device=predictor.device,
+        network_device=predictor.network_device,
         outputs=outputs,
         warnings=tuple(warnings),
         failures=failures,

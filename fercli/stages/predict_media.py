@@ -15,7 +15,7 @@ from fercli.core.runs import Run
 from fercli.engine.parts import part_length, part_number
 from fercli.stages.cutting_rules import cutting_rules, make_detector
 from fercli.stages.media_files import MediaItem, shown
-from fercli.stages.predict_parts import PART_S, Looked, VideoPart, look_on_cluster
+from fercli.stages.predict_parts import PART_S, Looked, VideoPart, count_looks, look_on_cluster
 from fercli.stages.predict_tracks import steady, tracked
 
 if TYPE_CHECKING:
@@ -84,7 +84,11 @@ class _Look:
 
 
 class Predictor:
-    """Detectors and network, built once for all media."""
+    """Detectors and network, built once for all media.
+
+    Attributes:
+        device: where faces are looked for.
+    """
 
     def __init__(self, project: Project, run: Run, settings: "PredictSettings", progress: Progress) -> None:
         import torch
@@ -100,21 +104,26 @@ class Predictor:
         device = "cpu" if is_cpu else settings.device
         self._loaded = load_run_model(run.folder, settings.checkpoint, device)
         self._rules = cutting_rules(project)
-        self._device = choose_device(settings.device, is_shared=is_shared)
+        self.device = choose_device(settings.device, is_shared=is_shared)
         # A device of its own works best on one picture after the other.
-        is_single = self._device.startswith(("cuda", "mps"))
+        is_single = self.device.startswith(("cuda", "mps"))
         num_threads = min(torch.get_num_threads(), _MAX_THREADS)
         self._num_detectors = 1 if is_single else num_threads
         self._num_judges = num_threads if self._loaded.machine.device == "cpu" else 1
         self._idle: list[FaceDetector] = []
         # For other machines, which build their own.
-        same = shared_device(settings.device, network=self._loaded.machine.device, detector=self._device)
+        same = shared_device(settings.device, network=self._loaded.machine.device, detector=self.device)
         self._make_looker = partial(_make_looker, project, run, replace(settings, engine="local", device=same))
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Of the run, in order."""
         return self._loaded.classes
+
+    @property
+    def network_device(self) -> str:
+        """Where faces are judged."""
+        return self._loaded.machine.device
 
     def look_at(self, item: MediaItem, name: str) -> Prediction:
         """Find and judge the faces of one video or folder of pictures.
@@ -142,8 +151,8 @@ class Predictor:
 
     def _look_at_video(self, item: MediaItem, name: str) -> Prediction:
         settings = self._settings
-        self._progress.start(f"find faces in {item.name}")
         whole = VideoPart(item.files[0].resolve(), name, settings.start_s, settings.end_s)
+        self._progress.start(f"find faces in {item.name}", total=count_looks(whole, settings))
         if settings.engine == "ray":
             looked = look_on_cluster(self._make_looker, settings, whole, self._progress)
         else:
@@ -235,7 +244,7 @@ class Predictor:
         try:
             detector = self._idle.pop()
         except IndexError:
-            detector = make_detector(self._rules, self._device, num_threads=1)
+            detector = make_detector(self._rules, self.device, num_threads=1)
         found = detector.detect([image])[0]
         self._idle.append(detector)
         return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from fercli.stages.predict import PredictSettings
     from fercli.stages.predict_media import FacePrediction
 
+# A length that is a number of steps may seem to be a little more.
+_ROUNDING = 1e-6
 # Faces of different parts are never judged in one batch: what shares a batch may change the last digit.
 PART_S = 60.0
 
@@ -32,6 +35,23 @@ class Looked:
     times_s: "Sequence[float]"
     by_frame: "Sequence[Sequence[FacePrediction]]"
     warnings: tuple[str, ...]
+
+
+def count_looks(whole: VideoPart, settings: "PredictSettings") -> int | None:
+    """In how many frames faces are looked for, by what the video declares; None when it does not say its length.
+
+    Raises:
+        MediaError: the video cannot be opened.
+    """
+    from fercli.vision.containers import open_video
+
+    with open_video(whole.path) as source:
+        duration_s, frame_s = source.duration_s, 1 / source.fps
+    if duration_s is None:
+        return None
+    length_s = min(duration_s, whole.end_s or duration_s) - whole.start_s
+    num = max(1, ceil(length_s / max(settings.every_s, frame_s) - _ROUNDING))
+    return min(num, settings.limit or num)
 
 
 def look_on_cluster(

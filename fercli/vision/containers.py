@@ -16,6 +16,8 @@ from fercli.vision.images import MAX_PIXELS, printable
 _MAX_FAILED_READS = 50
 # Time stamps of container and stream are rounded differently; closer than this is the same moment.
 _SAME_MOMENT_S = Fraction(1, 10_000)
+# AVI holds no times of display. For other codings FFmpeg finds the order of display in the packets themselves.
+_GUESSED_IN_AVI = ("h264", "hevc")
 # A file may end this much earlier than it declares: sound is often longer than the picture.
 _END_SLACK_S = 1.0
 
@@ -43,6 +45,7 @@ class Source:
     fps: float
     num_frames: int | None
     duration_s: float | None
+    has_times: bool = True  # False: what FFmpeg gives as times of display is the order in the file
 
     def packets(self) -> Iterator[Any]:
         """The packets of the video stream in file order; what cannot be read is stepped over."""
@@ -52,6 +55,8 @@ class Source:
                 for packet in self.container.demux(self.stream):
                     num_failures = 0
                     if packet.size:
+                        if not self.has_times:
+                            packet.pts = None
                         yield packet
                 return
             except av.FFmpegError:
@@ -115,7 +120,10 @@ def _source(container: Any, name: str) -> Source:
         )
     fps = float(stream.average_rate or stream.guessed_rate or 25)
     num_frames = int(stream.frames) or None
-    return Source(container, stream, _clock(container, stream), fps, num_frames, _duration_s(container, stream))
+    context = stream.codec_context
+    has_times = not (container.format.name == "avi" and context.name in _GUESSED_IN_AVI and context.has_b_frames)
+    duration_s = _duration_s(container, stream)
+    return Source(container, stream, _clock(container, stream), fps, num_frames, duration_s, has_times)
 
 
 def _is_cover(stream: Any) -> bool:

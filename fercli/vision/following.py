@@ -25,7 +25,8 @@ class FaceFollower:
     def __init__(self, detector: FaceDetector) -> None:
         self._detector = detector
         self._chunk = ""
-        self._faces: list[Detection] = []
+        # Where each face of the chunk was seen last; one that is not seen for a moment is looked for there again.
+        self._last: list[Detection] = []
 
     def find(self, image: Image, chunk: str) -> list[Detection]:
         """The faces of the next frame, most confident first.
@@ -35,20 +36,22 @@ class FaceFollower:
             chunk: the whole frame is searched when this is another than the last frame's, or empty.
         """
         is_next = bool(chunk) and chunk == self._chunk
-        found = self._follow(image) if is_next else self._detector.detect([image])[0]
-        self._chunk, self._faces = chunk, found
-        return found
+        if is_next:
+            return self._follow(image)
+        self._chunk, self._last = chunk, self._detector.detect([image])[0]
+        return list(self._last)
 
     def _follow(self, image: np.ndarray) -> list[Detection]:
-        places = _boxes(self._faces)
+        places = _boxes(self._last)
         near = self._detector.detect_near(image, np.concatenate([_resized(places, size) for size in _SIZES]))
         partners = match_boxes(places, _boxes(near), _SAME_FACE_OVERLAP)
         found = {old: face for old, face in zip(partners, near, strict=True) if old is not None}
-        for place, face in enumerate(self._faces):
+        for place, face in enumerate(self._last):
             if place not in found:
                 again = self._search_about(image, face, list(found.values()))
                 if again is not None:
                     found[place] = again
+        self._last = [found.get(place, face) for place, face in enumerate(self._last)]
         return sorted(found.values(), key=lambda face: -face.confidence)
 
     def _search_about(self, image: np.ndarray, lost: Detection, others: Sequence[Detection]) -> Detection | None:

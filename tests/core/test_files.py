@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from fercli.core.errors import ProjectError
-from fercli.core.files import replace_text, replacing, sha256_of, slug, storage_error, sweep_temporaries, unused
+from fercli.core.files import (
+    count_files,
+    replace_text,
+    replacing,
+    sha256_of,
+    slug,
+    storage_error,
+    sweep_temporaries,
+    unused,
+)
 
 
 def test_a_failed_write_keeps_the_old_file_and_no_other(tmp_path: Path) -> None:
@@ -49,6 +58,13 @@ def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path: Path) ->
 
 def test_a_forbidden_folder_says_so() -> None:
     assert "permissions" in storage_error(PermissionError(errno.EACCES, "Permission denied"), Path("x")).hint
+
+
+def test_files_are_counted_in_all_folders_below(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    for name in ("one", "a/two", "a/b/three"):
+        (tmp_path / name).touch()
+    assert (count_files(tmp_path), count_files(tmp_path / "missing")) == (3, 0)
 
 
 def test_sha256_is_the_published_one(tmp_path: Path) -> None:

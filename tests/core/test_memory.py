@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from fercli.core.memory import changed_settings, fingerprint, forget_overwritten, read_state, recall, remember
+from fercli.core.memory import changed_settings, fingerprint, forget_overwritten, read_state, recall, remember, reopen
 from fercli.core.results import Failure, StageResult
 
 
@@ -44,6 +44,15 @@ def test_other_inputs_are_not_recalled(remembered: Path) -> None:
 def test_a_lost_output_is_not_recalled(remembered: Path) -> None:
     (remembered / "faces.csv").unlink()
     assert recall(remembered, "align", "mark", SampleResult) is None
+
+
+def test_a_reopened_run_is_not_recalled_and_keeps_what_stays_done_and_its_settings(remembered: Path) -> None:
+    remember(remembered, "align", "mark", Sample(), result=RESULT, items={"v/f1": "k", "v/f2": "k"})
+    reopen(remembered, "align", {"v/f2": "k"})
+    assert recall(remembered, "align", "mark", SampleResult) is None
+    state = read_state(remembered, "align")
+    assert state is not None
+    assert (state.items, state.settings) == ({"v/f2": "k"}, {"size": 1})
 
 
 def test_a_damaged_record_is_forgotten(remembered: Path) -> None:

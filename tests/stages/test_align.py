@@ -4,6 +4,7 @@ import dataclasses
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from fercli.core.rows import Face, Frame
 from fercli.stages import align_worker
 from fercli.stages.align import AlignResult, AlignSettings, align
 from fercli.stages.align_pictures import PictureTask
+from fercli.stages.align_plan import plan_align
 from fercli.stages.align_worker import WorkerPlan
 from fercli.vision.align import TEMPLATE, apply, template
 from fercli.vision.cutting import CuttingRules
@@ -148,6 +150,15 @@ def test_blurred_faces_are_counted_and_not_written(project: Project) -> None:
     assert not list(project.root.glob("faces/*/*.png"))
 
 
+def test_dropped_faces_keep_the_values_that_bounds_are_chosen_from(aligned: Project) -> None:
+    before = [(face.face_id, face.roll, face.blur) for face in faces(aligned)]
+    align(aligned, dataclasses.replace(QUICK, max_blur=0.0))
+    assert [(face.face_id, face.roll, face.blur) for face in faces(aligned, "dropped")] == before
+    align(aligned, dataclasses.replace(QUICK, max_roll=0.0))
+    assert {face.reason for face in faces(aligned, "dropped")} == {"tilted"}
+    assert [(face.face_id, face.roll) for face in faces(aligned, "dropped")] == [row[:2] for row in before]
+
+
 def test_frames_without_faces_are_counted(project: Project) -> None:
     write_png(project.root / "frames/empty.png", draw_room(120, 160))
     project.write_rows([*project.rows(Frame), Frame("z/f000000", "z", 0, 0.0, "frames/empty.png")], Frame)
@@ -249,6 +260,76 @@ def test_interrupted_run_goes_on_where_it_was(project: Project) -> None:
     assert (result.num_frames_done, result.num_faces) == (3, 6)
 
 
+def contents(project: Project) -> dict[str, bytes]:
+    paths = [*project.root.glob("faces/*/*"), project.table_path(Face)]
+    return {project.relative(path): path.read_bytes() for path in paths}
+
+
+@pytest.fixture
+def killed_in_commit(monkeypatch: pytest.MonkeyPatch) -> Callable[[Project, AlignSettings], None]:
+    """Runs `align` and kills it when two crops are in their place and the others are not."""
+
+    def run(project: Project, settings: AlignSettings) -> None:
+        moved = []
+
+        def move(source: Path, target: Path) -> None:
+            if len(moved) == 2:
+                raise KeyboardInterrupt
+            moved.append(source.replace(target))
+
+        with monkeypatch.context() as patched:
+            patched.setattr("fercli.stages.align._move", move)
+            with pytest.raises(KeyboardInterrupt):
+                align(project, settings)
+
+    return run
+
+
+def test_old_settings_mend_what_a_run_killed_in_its_commit_left(
+    aligned: Project, killed_in_commit: Callable[[Project, AlignSettings], None]
+) -> None:
+    before = contents(aligned)
+    killed_in_commit(aligned, dataclasses.replace(QUICK, size=224))
+    assert contents(aligned) != before
+    assert align(aligned, QUICK).num_frames_done == 3
+    assert contents(aligned) == before
+
+
+def test_run_killed_in_its_commit_ends_as_one_that_nobody_disturbed(
+    aligned: Project, killed_in_commit: Callable[[Project, AlignSettings], None], tmp_path: Path
+) -> None:
+    other = open_project(Path(shutil.copytree(aligned.root, tmp_path / "other")))
+    large = dataclasses.replace(QUICK, size=224)
+    align(other, large)
+    killed_in_commit(aligned, large)
+    align(aligned, large)
+    assert contents(aligned) == contents(other)
+
+
+def test_run_killed_after_its_table_leaves_no_crop_without_a_row(
+    aligned: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    few = dataclasses.replace(QUICK, max_faces=1)
+    with monkeypatch.context() as patched:
+        patched.setattr("fercli.stages.align._crops_there", kill)
+        with pytest.raises(KeyboardInterrupt):
+            align(aligned, few)
+    assert align(aligned, few).num_faces == 3
+    assert len(list(aligned.root.glob("faces/*/*.png"))) == 3
+
+
+def test_run_killed_in_its_commit_leaves_the_other_frames_done(
+    aligned: Project, killed_in_commit: Callable[[Project, AlignSettings], None]
+) -> None:
+    make_lesson(aligned.root, video_id="lesson-2", num_frames=2)
+    (aligned.root / "faces/lesson-2").mkdir()
+    killed_in_commit(aligned, QUICK)
+    assert align(aligned, QUICK).num_frames_done == 2
+
+
 def test_crops_of_a_refused_run_never_replace_those_of_other_settings(aligned: Project) -> None:
     vote(aligned, *(face.face_id for face in faces(aligned)))
     with pytest.raises(CheckError):
@@ -262,8 +343,8 @@ def test_crops_that_were_lost_are_cut_again(aligned: Project) -> None:
     before = aligned.rows(Face)
     for path in aligned.root.glob("faces/*/f000001-*.png"):
         path.unlink()
-    (aligned.root / "manifests/frames.csv").write_bytes((aligned.root / "manifests/frames.csv").read_bytes() + b"\n")
     assert align(aligned, QUICK).num_frames_done == 1
+    assert align(aligned, QUICK).is_unchanged
     assert aligned.rows(Face) == before
     assert all((aligned.root / face.path).exists() for face in before)
 
@@ -272,6 +353,20 @@ def test_dry_run_writes_nothing_and_tells_the_plan(project: Project) -> None:
     result = align(project, QUICK, dry_run=True)
     assert result.plan == ("look for faces in 3 of 3 frames",)
     assert not project.table_path(Face).exists()
+
+
+def test_frames_beyond_a_million_are_taken_in_order_of_time(tmp_path: Path) -> None:
+    project = create_project(tmp_path / "long", name="long", classes=("happy", "bored"))
+    frames = [
+        Frame(f"{video_id}/f{index:06d}", video_id, index, index / 25, f"frames/{index}.jpg")
+        for video_id in ("b", "a")
+        for index in (1_000_001, 999_999, 1_000_000)
+    ]
+    project.write_rows(frames, Frame)
+    plan = plan_align(project, dataclasses.replace(QUICK, tracking=True), force=False)
+    order = ["f999999", "f1000000", "f1000001"]
+    assert [task.item for task in plan.todo] == [f"{video_id}/{name}" for video_id in "ab" for name in order]
+    assert {task.chunk for task in plan.todo} == {"a/f999999", "b/f999999"}
 
 
 def test_limit_looks_at_the_first_frames_and_a_later_run_at_the_rest(project: Project) -> None:

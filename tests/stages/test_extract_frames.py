@@ -1,6 +1,6 @@
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -145,8 +145,9 @@ def test_deleted_frame_file_is_made_again(project: Project) -> None:
     extract_frames(project, EVERY)
     there = files(project)
     (project.root / there[2]).unlink()
-    extract_frames(project, ExtractFramesSettings(every_s=1.0, num=5))
+    extract_frames(project, EVERY)
     assert files(project) == there
+    assert extract_frames(project, EVERY).is_unchanged
 
 
 def test_unreadable_video_does_not_stop_the_others(project: Project) -> None:
@@ -288,6 +289,60 @@ def test_interrupted_run_with_other_settings_leaves_no_trace(project: Project) -
     extract_frames(project, EVERY)
     assert len(frame_ids(project)) == 6
     assert files(project) == [frame.path for frame in project.rows(Frame)]
+
+
+# Keeps frames that EVERY does not, and the other way round.
+DENSE = ExtractFramesSettings(every_s=0.7)
+
+
+def contents(project: Project) -> dict[str, bytes]:
+    return {path: (project.root / path).read_bytes() for path in [*files(project), "manifests/frames.csv"]}
+
+
+@pytest.fixture
+def killed_in_commit(monkeypatch: pytest.MonkeyPatch) -> Callable[[Project, ExtractFramesSettings, str], None]:
+    """Kills an extraction at the third frame that is put in its place, or taken away."""
+
+    def run(project: Project, settings: ExtractFramesSettings, moment: str) -> None:
+        true_call, calls = getattr(Path, moment), []
+
+        def counted(path: Path, *args: object, **kwargs: object) -> object:
+            is_of_commit = path.suffix == ".jpg" and not path.name.startswith(".")
+            calls.extend([path] * is_of_commit)
+            if is_of_commit and len(calls) == 3:
+                raise KeyboardInterrupt
+            return true_call(path, *args, **kwargs)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, moment, counted)
+            with pytest.raises(KeyboardInterrupt):
+                extract_frames(project, settings)
+
+    return run
+
+
+@pytest.mark.parametrize("moment", ["replace", "unlink"])
+def test_old_settings_mend_what_a_run_killed_in_its_commit_left(
+    project: Project, killed_in_commit: Callable[[Project, ExtractFramesSettings, str], None], moment: str
+) -> None:
+    extract_frames(project, EVERY)
+    before = contents(project)
+    killed_in_commit(project, DENSE, moment)
+    assert contents(project) != before
+    assert extract_frames(project, EVERY).num_videos == 2
+    assert contents(project) == before
+
+
+@pytest.mark.parametrize("moment", ["replace", "unlink"])
+def test_run_killed_in_its_commit_ends_as_one_that_nobody_disturbed(
+    project: Project, killed_in_commit: Callable[[Project, ExtractFramesSettings, str], None], moment: str
+) -> None:
+    extract_frames(project, DENSE)
+    expected = contents(project)
+    extract_frames(project, EVERY)
+    killed_in_commit(project, DENSE, moment)
+    extract_frames(project, DENSE)
+    assert contents(project) == expected
 
 
 def test_project_can_be_moved(project: Project, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,48 @@ def test_no_digit_of_a_table_tells_how_many_threads_computed_it(tmp_path: Path) 
         assert result.num_faces == 40
         tables.append((project.root / "exports/predict" / RUN_ID / "a.csv").read_bytes())
     assert tables[0] == tables[1] == tables[2]
+
+
+class Counting:
+    def __init__(self) -> None:
+        self.tasks: list[tuple[str, int | None]] = []
+        self.num_done = 0
+
+    def start(self, task: str, total: int | None = None) -> None:
+        self.tasks.append((task, total))
+
+    def advance(self, num_items: int = 1, **fields: str) -> None:
+        self.num_done += num_items
+
+    def note(self, text: str) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("settings", "num_looks"),
+    [
+        (PredictSettings(every_s=0.2), 6),
+        (PredictSettings(every_s=0.0), 12),
+        (PredictSettings(every_s=0.5, start_s=0.4), 2),
+        (PredictSettings(every_s=0.3, end_s=0.7), 3),
+        (PredictSettings(every_s=0.01, limit=4), 4),
+    ],
+    ids=["every", "each frame", "start", "end", "limit"],
+)
+def test_progress_knows_how_many_frames_of_a_video_come(
+    tmp_path: Path, settings: PredictSettings, num_looks: int
+) -> None:
+    progress = Counting()
+    video = film(tmp_path / "a.mp4", 12)
+    predict(trained_project(tmp_path / "mine"), replace(settings, out=("csv",)), [str(video)], progress=progress)
+    assert progress.tasks == [("find faces in a.mp4", num_looks)]
+    assert progress.num_done == num_looks
+
+
+def test_result_says_where_it_computed(tmp_path: Path) -> None:
+    video = film(tmp_path / "a.mp4", 2)
+    settings = PredictSettings(out=("csv",), device="cpu")
+    result = predict(trained_project(tmp_path / "mine"), settings, [str(video)])
+    assert (result.device, result.network_device) == ("cpu", "cpu")
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,34 @@ def test_face_that_hides_is_let_go_and_its_neighbour_is_not_taken_for_it() -> No
     assert middles(follower.find(room((260, 130)), "a")) == [260]
 
 
+def test_face_that_is_missed_once_is_looked_up_in_the_next_frame() -> None:
+    class Blinking(Counting):
+        """Finds nothing near the places while its eyes are shut."""
+
+        is_shut = False
+
+        def detect_near(self, image: np.ndarray, places: np.ndarray) -> list[Detection]:
+            return [] if self.is_shut else super().detect_near(image, places)
+
+        def detect(self, images: list[np.ndarray]) -> list[list[Detection]]:  # type: ignore[override]
+            return [[] for _ in images] if self.is_shut else super().detect(images)
+
+    follower = FaceFollower(detector := Blinking())
+    follower.find(room((120, 130), (350, 130)), "a")
+    detector.is_shut = True
+    assert follower.find(room((120, 130), (350, 130)), "a") == []
+    detector.is_shut = False
+    assert middles(follower.find(room((120, 130), (350, 130)), "a")) == [120, 350]
+    assert detector.searched == [(270, 480)]
+
+
+def test_face_that_comes_back_is_found_at_its_old_place() -> None:
+    follower = FaceFollower(Counting())
+    follower.find(room((120, 130), (350, 130)), "a")
+    assert middles(follower.find(room((120, 130)), "a")) == [120]
+    assert middles(follower.find(room((120, 130), (350, 130)), "a")) == [120, 350]
+
+
 def test_newcomer_waits_for_the_next_search() -> None:
     follower = FaceFollower(Counting())
     follower.find(room((120, 130)), "a")

@@ -165,6 +165,33 @@ def test_missing_time_stamps_become_index_over_rate_and_are_told(tmp_path: Path)
     assert reader.warnings == ("no time stamps; a frame's time is its index divided by 25 frames per second",)
 
 
+@pytest.fixture(scope="module")
+def guessed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """H.264 with frames that refer forward, in AVI, which cannot say when they are shown."""
+    options = {"preset": "medium", "x264-params": "bframes=3:b-adapt=0:scenecut=0"}
+    path = tmp_path_factory.mktemp("guessed") / "video.avi"
+    return write_video(path, [coded(i) for i in range(30)], options=options)
+
+
+def test_avi_of_forward_frames_is_read_in_order_of_display(guessed: Path) -> None:
+    reader = VideoReader(guessed)
+    frames = [(read_code(frame.luma), frame.index, frame.time_s) for frame in reader]
+    assert frames == [(i, i, i / 25) for i in range(30)]
+    assert reader.warnings == ("no time stamps; a frame's time is its index divided by 25 frames per second",)
+
+
+def test_avi_of_forward_frames_gives_the_frames_at_times(guessed: Path) -> None:
+    assert codes(VideoReader(guessed).at([0.0, 0.5, 0.99])) == [0, 13, 25]
+    assert codes(VideoReader(guessed, only="keyframes")) == [0, 10, 20]
+
+
+def test_scan_knows_that_avi_of_forward_frames_has_no_times(guessed: Path) -> None:
+    span = scan_video(guessed)
+    assert not span.has_times
+    assert span.times_s.tolist() == [i / 25 for i in range(30)]
+    assert span.warnings == ()
+
+
 def test_key_frames_keep_their_index(plain: Path) -> None:
     frames = [(frame.index, read_code(frame.luma)) for frame in VideoReader(plain, only="keyframes")]
     assert len(frames) == scan_video(plain).num_keyframes
