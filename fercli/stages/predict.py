@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from fercli.core.errors import InputError, MediaError, UsageError
 from fercli.core.files import slug, unused
+from fercli.core.journal import ItemJournal
 from fercli.core.memory import fingerprint, forget_overwritten, recall, remember
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
@@ -16,9 +17,10 @@ from fercli.core.rows import Video
 from fercli.core.runs import Run, digest, find_run
 from fercli.core.settings import setting, suggestion
 from fercli.stages.cutting_rules import told_rules
-from fercli.stages.media_files import Listing, MediaItem, find_media, list_files, shown
+from fercli.stages.media_files import Listing, Media, find_media, list_files, shown
 
 if TYPE_CHECKING:
+    from fercli.stages.predict_files import Written
     from fercli.stages.predict_media import Prediction, Predictor
 
 
@@ -112,82 +114,103 @@ def predict(
     if dry_run:
         plan = tuple(f"predict the faces of '{item.name}' with run {chosen.run_id}" for item in found.items)
         return PredictResult(run=chosen.run_id, is_dry_run=True, plan=plan, num_foreign=found.num_foreign)
-    with project.writing():
-        result = _predict_all(project, chosen, settings, found.items, num_foreign=found.num_foreign, progress=progress)
+    with project.writing(), ItemJournal(project.root, stage, mark) as journal:
+        if force:
+            journal.finished.clear()
+        result = _predict_all(project, chosen, settings, found, journal=journal, progress=progress)
         forget_overwritten(project.root, family, result.outputs)
         remember(project.root, stage, mark, settings, result=result)
+        journal.discard()
     return result
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What one video or folder came to, in plain values for the journal; `outputs` with the times of their writing."""
+
+    outputs: dict[str, int]
+    num_written: int
+    num_looked_at: int
+    num_faceless: int
+    predicted: dict[str, int]
+    warnings: list[str]
+    failures: list[tuple[str, str]]
+
+
 def _predict_all(
-    project: Project,
-    run: Run,
-    settings: PredictSettings,
-    items: Sequence[MediaItem],
-    *,
-    num_foreign: int,
-    progress: Progress,
+    project: Project, run: Run, settings: PredictSettings, found: Media, *, journal: ItemJournal, progress: Progress
 ) -> PredictResult:
+    """Look at one item after the other; what an interrupted call has finished is taken from the journal."""
     from fercli.stages.predict_files import write_files
     from fercli.stages.predict_media import Predictor
 
     predictor = Predictor(project, run, settings, progress)
     folder = project.root / "exports" / "predict" / run.run_id
     taken: set[str] = set()
-    made: list[Prediction] = []
+    seen: list[_Seen] = []
     failures: list[Failure] = []
-    outputs: list[str] = []
-    num_written = 0
-    for item in items:
+    for item in found.items:
         name = unused(slug(item.name if item.is_pictures else item.files[0].stem), taken)
         taken.add(name)
+        if name in journal.finished and _is_there(project, known := _Seen(**journal.finished[name])):
+            seen.append(known)
+            continue
         try:
             prediction = predictor.look_at(item, name)
             files = write_files(predictor, prediction, folder, settings, progress=progress)
         except MediaError as error:
             failures.append(Failure(item.name, error.message))
             continue
-        made.append(prediction)
-        failures += prediction.failures
-        outputs += [project.relative(path) for path in files.paths]
-        num_written += files.num_frames
-    if not made:
+        seen.append(_seen(project, prediction, files))
+        journal.add(name, asdict(seen[-1]))
+    if not seen:
         raise MediaError(f"nothing could be read; {failures[0].item}: {failures[0].reason}", hint="Check the files.")
-    return _result(
-        run, predictor, made, tuple(outputs), failures=tuple(failures), num_written=num_written, num_foreign=num_foreign
+    return _result(run, predictor, seen, failures, num_foreign=found.num_foreign)
+
+
+def _is_there(project: Project, seen: _Seen) -> bool:
+    """Whether the files are those that were written: another call may have written over them since."""
+    paths = {path: project.root / path for path in seen.outputs}
+    return all(path.exists() and path.stat().st_mtime_ns == seen.outputs[name] for name, path in paths.items())
+
+
+def _seen(project: Project, prediction: "Prediction", files: "Written") -> _Seen:
+    return _Seen(
+        outputs={project.relative(path): path.stat().st_mtime_ns for path in files.paths},
+        num_written=files.num_frames,
+        num_looked_at=len(prediction.by_frame),
+        num_faceless=sum(not faces for faces in prediction.by_frame),
+        predicted=dict(Counter(face.predicted for face in prediction.faces)),
+        warnings=[f"'{prediction.name}': {text}" for text in prediction.warnings],
+        failures=[(failure.item, failure.reason) for failure in prediction.failures],
     )
 
 
 def _result(
-    run: Run,
-    predictor: "Predictor",
-    made: "Sequence[Prediction]",
-    outputs: tuple[str, ...],
-    *,
-    failures: tuple[Failure, ...],
-    num_written: int,
-    num_foreign: int,
+    run: Run, predictor: "Predictor", seen: Sequence[_Seen], failures: Sequence[Failure], *, num_foreign: int
 ) -> PredictResult:
-    counts = Counter(face.predicted for prediction in made for face in prediction.faces)
-    num_faceless = sum(not faces for prediction in made for faces in prediction.by_frame)
-    num_looked_at = sum(len(prediction.by_frame) for prediction in made)
-    warnings = [f"'{prediction.name}': {text}" for prediction in made for text in prediction.warnings]
+    counts: Counter[str] = Counter()
+    for one in seen:
+        counts.update(one.predicted)
+    num_faceless, num_looked_at = sum(one.num_faceless for one in seen), sum(one.num_looked_at for one in seen)
+    warnings = [text for one in seen for text in one.warnings]
     if num_faceless == num_looked_at:
         warnings.append("no face was found; use --cropped for pictures that are cut-out faces")
+    unread = [Failure(*failure) for one in seen for failure in one.failures]
     return PredictResult(
         run=run.run_id,
-        num_media=len(made),
+        num_media=len(seen),
         num_looked_at=num_looked_at,
         num_without_faces=num_faceless,
         num_faces=counts.total(),
-        num_written_frames=num_written,
+        num_written_frames=sum(one.num_written for one in seen),
         predicted={emotion: counts[emotion] for emotion in predictor.classes},
         num_foreign=num_foreign,
         device=predictor.device,
         network_device=predictor.network_device,
-        outputs=outputs,
+        outputs=tuple(path for one in seen for path in one.outputs),
         warnings=tuple(warnings),
-        failures=failures,
+        failures=(*failures, *unread),
     )
 
 

@@ -16,7 +16,7 @@ from fercli.stages.align_plan import AlignSettings
 from fercli.stages.media_files import MediaItem
 from fercli.stages.predict import PredictSettings, predict
 from fercli.stages.predict_files import faces_at
-from fercli.stages.predict_media import FacePrediction, Prediction
+from fercli.stages.predict_media import FacePrediction, Prediction, Predictor
 from fercli.vision.images import read_image, write_png
 from fercli.vision.video import VideoReader
 from tests.stages.trained import CLASSES, RUN_ID, drawn_face, trained_project
@@ -202,6 +202,39 @@ def test_unreadable_video_is_an_error_alone_and_a_failure_beside_others(
     result = predict(project, PredictSettings(out=("csv",), limit=1), both)
     assert [failure.item for failure in result.failures] == ["text.mp4"]
     assert result.num_faces == 2
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["kept", "lost"])
+def test_killed_call_goes_on_behind_the_last_finished_video(
+    project: Project, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_lost: bool
+) -> None:
+    second = write_video(tmp_path / "second.mp4", [draw_room(200, 360)] * 12, fps=10)
+    both = [str(video), str(second)]
+    looked: list[str] = []
+    look_at = Predictor.look_at
+
+    def look(self: Predictor, item: MediaItem, name: str) -> Prediction:
+        looked.append(name)
+        if looked == ["two-pupils", "second"]:
+            raise KeyboardInterrupt
+        return look_at(self, item, name)
+
+    monkeypatch.setattr(Predictor, "look_at", look)
+    with pytest.raises(KeyboardInterrupt):
+        predict(project, PredictSettings(), both)
+    if is_lost:
+        (project.root / FOLDER / "two-pupils.csv").unlink()
+    result = predict(project, PredictSettings(), both)
+    assert looked[2:] == (["two-pupils", "second"] if is_lost else ["second"])
+    files = {path: (project.root / path).read_bytes() for path in result.outputs}
+    monkeypatch.undo()
+    whole = predict(project, PredictSettings(), both, force=True)
+    assert (whole.num_media, whole.num_faces, whole.num_written_frames, whole.predicted) == (
+        result.num_media, result.num_faces, result.num_written_frames, result.predicted,
+    )  # fmt: skip
+    assert whole.outputs == result.outputs
+    assert {path: (project.root / path).read_bytes() for path in whole.outputs} == files
+    assert predict(project, PredictSettings(), both).is_unchanged
 
 
 @pytest.mark.parametrize("start_s", [0.0, 2.0])
