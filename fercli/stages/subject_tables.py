@@ -119,6 +119,10 @@ def _write_sheets(
         path = project.root / "reports" / (f"subjects-{page + 1}.png" if page else "subjects.png")
         write_png(path, contact_sheet(rows, num_columns=_FACES_A_ROW))
         outputs.append(project.relative(path))
+    # Sheets of before, when there were more subjects, would show faces that are shown elsewhere by now.
+    for path in (project.root / "reports").glob("subjects-[0-9]*.png"):
+        if project.relative(path) not in outputs:
+            path.unlink()
     return outputs, failures
 
 

@@ -9,6 +9,7 @@ import pytest
 from fercli.core.errors import InputError, MissingStageError, UsageError
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Frame, Subject, Video
+from fercli.stages import subject_tables
 from fercli.stages.subjects import TrackSettings, assign_subjects, merge_subjects, rename_subject, track_subjects
 from fercli.vision.images import read_image, write_png
 
@@ -82,6 +83,17 @@ def test_contact_sheet_shows_every_subjects_faces(lesson: Project) -> None:
     sheet = read_image(lesson.root / "reports" / "subjects.png")
     assert "reports/subjects.png" in result.outputs
     assert all((sheet == 40 + place).all(axis=2).sum() >= 75 * 75 for place in range(8))
+
+
+def test_sheet_that_fewer_subjects_do_not_need_goes(lesson: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject_tables, "_ROWS_A_SHEET", 1)
+    result = track_subjects(lesson, TrackSettings())
+    sheets = [path for path in result.outputs if path.startswith("reports/")]
+    assert sheets == ["reports/subjects.png", *(f"reports/subjects-{page}.png" for page in range(2, len(sheets) + 1))]
+    assert len(sheets) > 1
+    monkeypatch.setattr(subject_tables, "_ROWS_A_SHEET", 99)
+    track_subjects(lesson, TrackSettings(), force=True)
+    assert [path.name for path in (lesson.root / "reports").glob("subjects*")] == ["subjects.png"]
 
 
 def test_second_run_has_nothing_to_do(lesson: Project) -> None:
