@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,9 @@ from fercli.core.rows import Face, Frame, Video
 from fercli.core.settings import setting
 from fercli.stages.align_pictures import FramePlace, PictureTask
 from fercli.stages.align_worker import REALIGNED
+
+# Who comes or moves in this time is not looked up but searched for.
+_LONGEST_GAP_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def plan_align(project: Project, settings: AlignSettings, *, force: bool) -> Ali
     videos = {video.video_id: video for video in project.rows(Video)}
     tasks = _frame_tasks(frames[: settings.limit], faces, videos)
     if settings.tracking:
-        tasks = _in_chunks(tasks, settings.track_every)
+        tasks = _in_chunks(tasks, settings.track_every, {frame.frame_id for frame in frames if frame.method == "scene"})
     if settings.realign:
         tasks += [PictureTask(face.face_id, face.video_id, original_path(face), given=face) for face in given]
     keys = _keys(project.root, mark, tasks)
@@ -154,15 +157,20 @@ def _frame_tasks(frames: Iterable[Frame], faces: Iterable[Face], videos: Mapping
     ]
 
 
-def _in_chunks(tasks: Sequence[PictureTask], size: int) -> list[PictureTask]:
-    """The tasks with their chunks: runs of `size` frames of one video; pictures without time follow nothing."""
+def _in_chunks(tasks: Sequence[PictureTask], size: int, cuts: Collection[str]) -> list[PictureTask]:
+    """The tasks with their chunks: up to `size` frames of one video, none a new shot or long after the one before.
+
+    Pictures without time follow nothing.
+    """
     in_chunks: list[PictureTask] = []
-    num_before, head = 0, tasks[0] if tasks else None
+    num_before, head, before = 0, "", None
     for task in tasks:
-        if head is None or task.video_id != head.video_id or num_before == size:
-            num_before, head = 0, task
-        num_before += 1
-        in_chunks.append(replace(task, chunk="" if task.time_s is None else head.item))
+        follows = before is not None and before.video_id == task.video_id and task.item not in cuts
+        gap_s = (task.time_s or 0.0) - (before.time_s or 0.0) if before else 0.0
+        if not follows or num_before == size or gap_s > _LONGEST_GAP_S:
+            num_before, head = 0, task.item
+        num_before, before = num_before + 1, task
+        in_chunks.append(replace(task, chunk="" if task.time_s is None else head))
     return in_chunks
 
 

@@ -369,6 +369,27 @@ def test_frames_beyond_a_million_are_taken_in_order_of_time(tmp_path: Path) -> N
     assert {task.chunk for task in plan.todo} == {"a/f999999", "b/f999999"}
 
 
+@pytest.mark.parametrize(
+    ("times_s", "method", "chunks"),
+    [
+        ((0.0, 1.0, 2.0, 3.0), "every", [0, 0, 0, 3]),
+        ((0.0, 1.0, 4.5, 5.0), "every", [0, 0, 2, 2]),
+        ((0.0, 1.0, 2.0, 3.0), "scene", [0, 1, 2, 3]),
+    ],
+    ids=["size", "gap", "shots"],
+)
+def test_faces_are_followed_over_short_times_within_a_shot(
+    tmp_path: Path, times_s: tuple[float, ...], method: str, chunks: list[int]
+) -> None:
+    project = create_project(tmp_path / "gaps", name="gaps", classes=("happy", "bored"))
+    frames = [
+        Frame(f"v/f{index:06d}", "v", index, time_s, f"{index}.jpg", method) for index, time_s in enumerate(times_s)
+    ]
+    project.write_rows(frames, Frame)
+    plan = plan_align(project, dataclasses.replace(QUICK, tracking=True, track_every=3), force=False)
+    assert [task.chunk for task in plan.todo] == [f"v/f{chunk:06d}" for chunk in chunks]
+
+
 def test_limit_looks_at_the_first_frames_and_a_later_run_at_the_rest(project: Project) -> None:
     assert align(project, dataclasses.replace(QUICK, limit=1)).num_faces == 2
     result = align(project, QUICK)
