@@ -73,8 +73,20 @@ def test_frame_that_changed_takes_its_chunk_with_it(project: Project) -> None:
 
 def test_frame_that_left_takes_its_chunk_with_it_and_moves_those_after(project: Project) -> None:
     align(project, TRACKING)
-    project.write_rows([row for row in project.rows(Frame) if row.frame_index != 4], Frame)
+    # Closer together than they are, so that the gap does not begin a chunk.
+    rows = [dataclasses.replace(row, time_s=row.frame_index / 4) for row in project.rows(Frame)]
+    project.write_rows(rows, Frame)
+    align(project, TRACKING)
+    project.write_rows([row for row in rows if row.frame_index != 4], Frame)
     assert align(project, TRACKING).num_frames_done == 3
+
+
+def test_gap_that_a_frame_leaves_begins_a_chunk(project: Project) -> None:
+    align(project, TRACKING)
+    assert [row.time_s for row in project.rows(Frame)][3:6] == [6.0, 8.0, 10.0]
+    project.write_rows([row for row in project.rows(Frame) if row.frame_index != 4], Frame)
+    # The fourth frame, searched as before, stays; those after the gap are searched and followed anew.
+    assert align(project, TRACKING).num_frames_done == 2
 
 
 def test_limit_and_the_rest_are_the_whole(project: Project, tmp_path: Path) -> None:
