@@ -67,7 +67,7 @@ def fit(model: nn.Module, training: Training) -> FitResult:
 
 
 class _StoppedError(Exception):
-    """A signal came, or the time was over, while val was judged; says which."""
+    """A signal came while val was judged."""
 
 
 class _Fit:
@@ -159,8 +159,8 @@ class _Fit:
         self.step_maker.check_weights(standing.epoch)
         try:
             validation = self._validate(is_stopping)
-        except _StoppedError as stopped:
-            return str(stopped)
+        except _StoppedError:
+            return "interrupted"
         last_step = (standing.epoch + 1) * self.steps_per_epoch - 1
         row = standing.row(validation, lr_at(self.plan, last_step, self.steps_per_epoch))
         if standing.takes_best(row, self.plan.metric):
@@ -191,10 +191,8 @@ class _Fit:
         def watch(num_faces: int) -> None:
             nonlocal num_done
             # Several processes meet at the end of a validation; none may leave before.
-            if self.world.size == 1 and is_stopping():
-                raise _StoppedError("interrupted")
-            if self.world.size == 1 and time.monotonic() > self.deadline:
-                raise _StoppedError("time limit")
+            if is_stopping() and self.world.size == 1:
+                raise _StoppedError
             num_done += num_faces
             self._show(0, self.standing.mean_loss, f", {num_done / num_own:.0%} of val")
 

@@ -114,13 +114,17 @@ def predict(
     if dry_run:
         plan = tuple(f"predict the faces of '{item.name}' with run {chosen.run_id}" for item in found.items)
         return PredictResult(run=chosen.run_id, is_dry_run=True, plan=plan, num_foreign=found.num_foreign)
-    with project.writing(), ItemJournal(project.root, stage, mark) as journal:
-        if force:
-            journal.finished.clear()
-        result = _predict_all(project, chosen, settings, found, journal=journal, progress=progress)
-        forget_overwritten(project.root, family, result.outputs)
-        remember(project.root, stage, mark, settings, result=result)
-        journal.discard()
+    from fercli.stages.predict_media import Predictor
+
+    with project.writing():
+        predictor = Predictor(project, chosen, settings, progress)  # refuses a damaged run: nothing is written then
+        with ItemJournal(project.root, stage, mark) as journal:
+            if force:
+                journal.finished.clear()
+            result = _predict_all(project, predictor, settings, found, journal=journal, progress=progress)
+            forget_overwritten(project.root, family, result.outputs)
+            remember(project.root, stage, mark, settings, result=result)
+            journal.discard()
     return result
 
 
@@ -138,14 +142,18 @@ class _Seen:
 
 
 def _predict_all(
-    project: Project, run: Run, settings: PredictSettings, found: Media, *, journal: ItemJournal, progress: Progress
+    project: Project,
+    predictor: "Predictor",
+    settings: PredictSettings,
+    found: Media,
+    *,
+    journal: ItemJournal,
+    progress: Progress,
 ) -> PredictResult:
     """Look at one item after the other; what an interrupted call has finished is taken from the journal."""
     from fercli.stages.predict_files import write_files
-    from fercli.stages.predict_media import Predictor
 
-    predictor = Predictor(project, run, settings, progress)
-    folder = project.root / "exports" / "predict" / run.run_id
+    folder = project.root / "exports" / "predict" / predictor.run_id
     taken: set[str] = set()
     seen: list[_Seen] = []
     failures: list[Failure] = []
@@ -164,8 +172,9 @@ def _predict_all(
         seen.append(_seen(project, prediction, files))
         journal.add(name, asdict(seen[-1]))
     if not seen:
+        journal.discard()
         raise MediaError(f"nothing could be read; {failures[0].item}: {failures[0].reason}", hint="Check the files.")
-    return _result(run, predictor, seen, failures, num_foreign=found.num_foreign)
+    return _result(predictor, seen, failures, num_foreign=found.num_foreign)
 
 
 def _is_there(project: Project, seen: _Seen) -> bool:
@@ -187,7 +196,7 @@ def _seen(project: Project, prediction: "Prediction", files: "Written") -> _Seen
 
 
 def _result(
-    run: Run, predictor: "Predictor", seen: Sequence[_Seen], failures: Sequence[Failure], *, num_foreign: int
+    predictor: "Predictor", seen: Sequence[_Seen], failures: Sequence[Failure], *, num_foreign: int
 ) -> PredictResult:
     counts: Counter[str] = Counter()
     for one in seen:
@@ -198,7 +207,7 @@ def _result(
         warnings.append("no face was found; use --cropped for pictures that are cut-out faces")
     unread = [Failure(*failure) for one in seen for failure in one.failures]
     return PredictResult(
-        run=run.run_id,
+        run=predictor.run_id,
         num_media=len(seen),
         num_looked_at=num_looked_at,
         num_without_faces=num_faceless,

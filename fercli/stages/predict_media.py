@@ -87,6 +87,7 @@ class Predictor:
     """Detectors and network, built once for all media.
 
     Attributes:
+        run_id: of the run whose network judges.
         device: where faces are looked for.
     """
 
@@ -102,6 +103,7 @@ class Predictor:
         is_shared = settings.engine == "ray"
         is_cpu = settings.device.partition(":")[0] == OPENVINO or (is_shared and settings.device == "auto")
         device = "cpu" if is_cpu else settings.device
+        self.run_id = run.run_id
         self._loaded = load_run_model(run.folder, settings.checkpoint, device)
         self._rules = cutting_rules(project)
         self.device = choose_device(settings.device, is_shared=is_shared)

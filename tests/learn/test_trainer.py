@@ -5,10 +5,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -108,13 +106,6 @@ def test_weights_that_break_in_an_epochs_last_step_are_not_kept(
     for name in ("best", "last"):
         assert all(tensor.isfinite().all() for tensor in weights(tmp_path, name).values())
     assert load_checkpoint(tmp_path / "checkpoints" / "last.safetensors").meta["epoch"] == 1
-
-
-def test_time_that_is_over_ends_a_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    late = SimpleNamespace(monotonic=lambda: float("inf"), process_time=time.process_time)
-    watcher = Watcher(0, lambda: monkeypatch.setattr(trainer, "time", late), counts_val=True)
-    result = train(tmp_path, plan(), val=faces(200, seed=1), progress=watcher, time_limit_s=3600.0)
-    assert (result.status, result.reason, len(result.history)) == ("interrupted", "time limit", 0)
 
 
 def weights(folder: Path, name: str = "last") -> dict[str, Tensor]:
