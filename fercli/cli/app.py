@@ -19,6 +19,10 @@ from fercli.core.errors import INTERRUPTED_EXIT_CODE, FerError
 _HELP = "From classroom video to a published facial-expression model, on one project folder."
 _EPILOG = "Begin with `fer demo` (a drawn classroom, offline) or `fer init my-class --preset scfed`."
 
+# How long a thread of torch's OpenMP waits awake for the others before it sleeps. Its own 300,000 turns cost nothing on a
+# quiet machine, but beside another program each step then waits for whole time slices (docs/performance.md).
+_TURNS_AWAKE = "10000"
+
 # What users of MMPretrain and ultralytics type; our own names stand in the help.
 _HABITS = {"--cfg-options": "--set", "--imgsz": "--size"}
 
@@ -102,6 +106,9 @@ GROUPS: dict[str, Group] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if "OMP_WAIT_POLICY" not in os.environ:
+        # Read when torch is loaded, here and in the processes started from here.
+        os.environ.setdefault("GOMP_SPINCOUNT", _TURNS_AWAKE)
     # A console or log of an older encoding lacks signs such as the tick; a question mark there ends nothing.
     if isinstance(sys.stdout, io.TextIOWrapper):
         # What goes into a file or to a program is read as UTF-8, which is not every system's own.

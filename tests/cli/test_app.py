@@ -179,6 +179,23 @@ def test_options_of_other_tools_are_understood(tmp_path: Path) -> None:
     assert (code, "Did you mean 'size'?" in err) == (3, True)
 
 
+@pytest.mark.parametrize(
+    ("given", "turns"),
+    [({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")],
+)
+def test_threads_of_torch_wait_awake_for_a_short_time_only(given: dict[str, str], turns: str) -> None:
+    """Beside another program, waiting awake made training many times slower; what the user sets is obeyed."""
+    code = (
+        "import os\nfrom fercli.cli.app import main\n"
+        "try: main(['--version'])\nexcept SystemExit: print(os.environ.get('GOMP_SPINCOUNT'))"
+    )
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("GOMP_", "OMP_"))}
+
+    done = subprocess.run([sys.executable, "-c", code], env=clean | given, capture_output=True, text=True, check=True)
+
+    assert done.stdout.split()[-1] == turns
+
+
 def test_fer_alone_shows_the_help() -> None:
     code, out, err = run_fer()
     assert (code, "fer demo" in out + err, "Traceback" in err) == (2, True, False)
