@@ -19,8 +19,8 @@ from fercli.core.errors import INTERRUPTED_EXIT_CODE, FerError
 _HELP = "From classroom video to a published facial-expression model, on one project folder."
 _EPILOG = "Begin with `fer demo` (a drawn classroom, offline) or `fer init my-class --preset scfed`."
 
-# How long a thread of torch's OpenMP waits awake for the others before it sleeps. Its own 300,000 turns cost nothing on a
-# quiet machine, but beside another program each step then waits for whole time slices (docs/performance.md).
+# How long a thread of torch waits awake for the others before it sleeps. OpenMP's own 300,000 turns cost nothing on a
+# quiet machine, but beside another program each step then waits for whole time slices (docs/training.md).
 _TURNS_AWAKE = "10000"
 
 # What users of MMPretrain and ultralytics type; our own names stand in the help.
