@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
 ProgressStyle = Literal["auto", "rich", "plain", "none"]
 
+# What a task counts in its first moment was done by an earlier call, and says nothing of its pace.
+_KNOWN_BEFORE_S = 0.3
+
 
 class PlainProgress:
     """One line at the start and end of a task and every ten seconds between, for logs and pipes."""
@@ -30,6 +33,8 @@ class PlainProgress:
         self._done += num_items
         self._fields = " ".join(fields.values()) or self._fields
         now = time.monotonic()
+        if now - self._began < _KNOWN_BEFORE_S:
+            self._said_done = self._done
         if now - self._said >= self.interval_s:
             self._say(self._pace(now))
             self._said, self._said_done = now, self._done
@@ -45,12 +50,12 @@ class PlainProgress:
         self._finish()
 
     def _finish(self) -> None:
-        if self._task:
+        if self._task and self._total != 0:
             self._say()
         self._task = ""
 
     def _pace(self, now: float) -> str:
-        """Of the last lines, because a resumed task begins with what was done before."""
+        """Since the last line, because a resumed task begins with what was done before."""
         num_done, seconds = self._done - self._said_done, now - self._said
         if num_done <= 0 or seconds < 1:
             return ""
@@ -94,7 +99,7 @@ class RichProgress:
     def start(self, task: str, total: int | None = None) -> None:
         """See `core.progress.Progress`."""
         self._finish()
-        self._current = self._bar.add_task(task, total=total, extra="", rate="")
+        self._current = None if total == 0 else self._bar.add_task(task, total=total, extra="", rate="")
 
     def advance(self, num_items: int = 1, **fields: str) -> None:
         """See `core.progress.Progress`."""

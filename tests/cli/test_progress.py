@@ -45,10 +45,30 @@ def test_pace_is_that_of_the_last_lines(clock: Clock, capsys: pytest.CaptureFixt
     assert capsys.readouterr().err.splitlines()[1] == "align: 1010/2000 in 20 s, 1.0/s, 16 min left"
 
 
+def test_what_was_done_before_is_not_in_the_first_pace(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = PlainProgress()
+    shown.start("train", 2000)
+    shown.advance(1000)
+    clock.now += 10
+    shown.advance(10)
+    assert capsys.readouterr().err == "train: 1010/2000 in 10 s, 1.0/s, 16 min left\n"
+
+
+@pytest.mark.parametrize("shown", [PlainProgress(), RichProgress()])
+def test_a_task_of_nothing_is_not_shown(
+    shown: PlainProgress | RichProgress, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with shown:
+        shown.start("draw lessons", 0)
+        shown.advance(0)
+    assert "draw lessons" not in capsys.readouterr().err
+
+
 def test_work_that_took_no_time_has_no_rate(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     with PlainProgress() as shown:
-        shown.start("align", 0)
-    assert capsys.readouterr().err == "align: 0/0 in 0 s\n"
+        shown.start("align", 3)
+        shown.advance(3)
+    assert capsys.readouterr().err == "align: 3/3 in 0 s\n"
 
 
 @pytest.mark.parametrize(("rate", "text"), [(123.4, "123/s"), (4.26, "4.3/s"), (0.25, "4.0 s each"), (0.0, "0.0/s")])
