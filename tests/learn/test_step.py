@@ -67,6 +67,19 @@ def brightness_losses(epochs: int, **changes: object) -> list[tuple[float, float
     return [step.step(images, targets, epoch, 0) for epoch in range(epochs)]
 
 
+def test_what_dropout_leaves_out_hangs_on_the_seed_alone() -> None:
+    form, images = InputFormat(8, 1, (0.5,), (0.5,)), torch.arange(16 * 64).reshape(16, 1, 8, 8).to(torch.uint8)
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(64, 2))
+    still, losses = {name: value.clone() for name, value in model.state_dict().items()}, []
+    for drawn_before, seed in ((1, 0), (2, 0), (1, 5)):
+        model.load_state_dict(still)
+        how = plan(augmentation={})
+        step = StepMaker(model, how, form, MACHINE, seed=seed, class_counts=np.array([8, 8]), steps_per_epoch=1)
+        torch.manual_seed(drawn_before)
+        losses.append(step.step(images, torch.arange(16) % 2, 0, 0)[0])
+    assert losses[0] == losses[1] != losses[2]
+
+
 @pytest.mark.parametrize("how", ["mixup", "cutmix"])
 def test_mixed_pictures_are_judged_by_their_larger_part(how: str) -> None:
     assert [num_right for _, num_right in brightness_losses(5, **{how: 1.0})] == [16] * 5
