@@ -231,6 +231,9 @@ def _expected(field: "dataclasses.Field[Any]") -> str:
         return f"Expected one of: {', '.join(str(choice) for choice in typing.get_args(inner))}."
     if field.metadata.get("unit") == "s":
         return "Expected a duration such as 2s, 500ms, 1.5m or 01:30."
+    members = typing.get_args(inner)
+    if members and typing.get_origin(members[0]) is typing.Literal:
+        return f"Expected one or several, separated by commas, of: {', '.join(typing.get_args(members[0]))}."
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", Path: "a path"}
     low, high = field.metadata.get("minimum"), field.metadata.get("maximum")
     bounds = [f"{word} {bound:g}" for word, bound in (("at least", low), ("at most", high)) if bound is not None]

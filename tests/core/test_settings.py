@@ -24,6 +24,7 @@ class Sample:
     limit: int | None = setting(None, "Stop after this many.", minimum=1)
     is_strict: bool = setting(False, "Refuse what is unmatched.", option="strict")
     method: Literal["every", "scene"] | None = setting(None, "Choose frames so.")
+    out: tuple[Literal["csv", "video"], ...] = setting(("csv",), "Write these.")
     model: dict[str, str] = setting({}, "Options of the model.", is_hidden=True)
 
 
@@ -73,6 +74,7 @@ def test_one_word_may_be_an_option_and_a_table() -> None:
         ({"limit": True}, "'limit' cannot be 'True'", "whole number"),
         ({"every": "soon"}, "'every' cannot be 'soon'", "duration"),
         ({"ratios": "a,b"}, "'ratios' cannot be 'a,b'", "list separated by commas"),
+        ({"out": "some/folder"}, "'out' cannot be 'some/folder'", "separated by commas, of: csv, video"),
         ({"strict": "maybe"}, "'strict' cannot be 'maybe'", "true or false"),
         ({"every": "nan"}, "'every' cannot be 'nan'", "duration"),
     ],
