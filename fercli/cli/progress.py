@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ class PlainProgress:
         """See `core.progress.Progress`."""
         print(text, file=sys.stderr, flush=True)
 
+    def add_row(self, cells: Mapping[str, str]) -> None:
+        """See `core.progress.Progress`."""
+        self.note(", ".join(f"{name} {cell}".strip() for name, cell in cells.items() if cell))
+
     def __enter__(self) -> "PlainProgress":
         return self
 
@@ -78,19 +83,20 @@ class RichProgress:
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
-            Progress,
             SpinnerColumn,
             TextColumn,
             TimeRemainingColumn,
         )
 
-        self._bar = Progress(
+        from fercli.cli.live_table import RestColumn, TableProgress
+
+        self._bar = TableProgress(
             SpinnerColumn(finished_text="[green]✓[/green]"),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=12),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
-            TextColumn("{task.fields[extra]}"),
+            RestColumn("{task.fields[extra]}"),
             TimeRemainingColumn(elapsed_when_finished=True),
             console=Console(stderr=True),
         )
@@ -114,6 +120,10 @@ class RichProgress:
         """See `core.progress.Progress`."""
         self._bar.console.print(text, markup=False, highlight=False)
 
+    def add_row(self, cells: Mapping[str, str]) -> None:
+        """See `core.progress.Progress`."""
+        self._bar.add_row(cells)
+
     def __enter__(self) -> "RichProgress":
         self._bar.start()
         return self
@@ -121,6 +131,7 @@ class RichProgress:
     def __exit__(self, kind: object, *_error: object) -> None:
         if kind is None:
             self._finish()
+        self._bar.end_table()
         self._bar.stop()
 
     def _finish(self) -> None:
@@ -129,6 +140,7 @@ class RichProgress:
             rate = shown_rate(task.finished_speed or task.speed or 0.0) if task.completed else ""
             self._bar.update(self._current, total=task.completed, completed=task.completed, rate=rate)
         self._current = None
+        self._bar.end_table()
 
     def _task(self) -> "Task":
         assert self._current is not None
@@ -145,6 +157,9 @@ class NoProgress:
         """Do nothing."""
 
     def note(self, text: str) -> None:
+        """Do nothing."""
+
+    def add_row(self, cells: Mapping[str, str]) -> None:
         """Do nothing."""
 
     def __enter__(self) -> "NoProgress":

@@ -1,5 +1,6 @@
 """How a stage tells how far it is, without knowing what a screen is."""
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 
@@ -16,6 +17,9 @@ class Progress(Protocol):
     def note(self, text: str) -> None:
         """Say one line that should stay on the screen."""
 
+    def add_row(self, cells: Mapping[str, str]) -> None:
+        """Add a row to the task's table, `cells` by the names of their columns; empty ones are left blank."""
+
 
 class SilentProgress:
     """Progress that nobody watches."""
@@ -27,6 +31,9 @@ class SilentProgress:
         """Do nothing."""
 
     def note(self, text: str) -> None:
+        """Do nothing."""
+
+    def add_row(self, cells: Mapping[str, str]) -> None:
         """Do nothing."""
 
 

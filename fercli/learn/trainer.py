@@ -171,7 +171,7 @@ class _Fit:
         if self.keeper.unsaved_s > _SAVE_SHORT_EPOCHS_EVERY_S:
             self._save()
         if self.job.watch and self.world.is_main:
-            self.job.watch(standing.history)
+            self.job.watch(standing.history, standing.best)
         return ""
 
     def _ended(self) -> str:
@@ -250,8 +250,9 @@ class _Fit:
     def _show(self, num_steps: int, loss: float, more: str = "") -> None:
         """Count steps and tell where the training stands; `more` of the epoch."""
         standing = self.standing
-        fields = {"epoch": f"epoch {standing.epoch + 1}/{self.plan.epochs}{more}", "loss": f"loss {loss:.3f}"}
-        fields |= {"speed": f"{standing.images_per_s:.0f} images/s", "wait": f"{standing.data_wait:.0%} waiting"}
+        # In the order of need, for a narrow screen cuts the end off.
+        fields = {"speed": f"{standing.images_per_s:.0f} images/s", "wait": f"{standing.data_wait:.0%} waiting"}
+        fields |= {"epoch": f"epoch {standing.epoch + 1}/{self.plan.epochs}{more}", "loss": f"loss {loss:.3f}"}
         if standing.best and standing.best.val_accuracy is not None:
             fields["best"] = f"best val {standing.best.val_accuracy:.1%}"
         self.job.progress.advance(num_steps, **fields)

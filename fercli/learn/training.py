@@ -15,8 +15,8 @@ from fercli.learn.history import EpochRow
 from fercli.learn.recipe import Plan
 from fercli.learn.world import ALONE, World
 
-# Told of all epochs so far after each of them, in the main process.
-Watcher = Callable[[Sequence[EpochRow]], None]
+# Told of all epochs so far and of the best of them after each, in the main process.
+Watcher = Callable[[Sequence[EpochRow], EpochRow | None], None]
 
 
 @dataclass(frozen=True)

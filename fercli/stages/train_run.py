@@ -100,7 +100,9 @@ def _fit_and_record(
     from fercli.learn.checkpoints import drop_state
 
     folder, prepared = job.folder, job.prepared
-    watcher = RunWatcher(folder, writes_events=job.settings.tensorboard)
+    watcher = RunWatcher(
+        folder, num_epochs=prepared.plan.epochs, writes_events=job.settings.tensorboard, progress=progress
+    )
     try:
         result = _fit(job, model, faces, progress=progress, watch=watcher)
     except (CheckError, UsageError, SettingsError) as error:

@@ -1,4 +1,4 @@
-"""The epochs of a running training to pictures and events that can be looked at while it goes on."""
+"""The epochs of a running training to a table, pictures and events that can be looked at while it goes on."""
 
 import time
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fercli.core.errors import SettingsError
+from fercli.core.progress import SILENT, Progress
 from fercli.stages.train_record import draw_history
 
 if TYPE_CHECKING:
@@ -40,16 +41,20 @@ def check_tensorboard() -> None:
 
 
 class RunWatcher:
-    """Draws curves.png now and then, and writes events for TensorBoard where they were asked for."""
+    """Shows a row an epoch, draws curves.png now and then, and writes events for TensorBoard if asked to."""
 
-    def __init__(self, folder: Path, *, writes_events: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, num_epochs: int, writes_events: bool = False, progress: Progress = SILENT
+    ) -> None:
         self.folder, self.writes_events = folder, writes_events
+        self._num_epochs, self._progress = num_epochs, progress
         self._events: Any = None  # torch's SummaryWriter, which is imported only if asked for
         self._num_written = 0
         self._drawn_at = time.monotonic()
 
-    def __call__(self, history: "Sequence[EpochRow]") -> None:
-        """Take the epochs so far in; the last of them is new."""
+    def __call__(self, history: "Sequence[EpochRow]", best: "EpochRow | None") -> None:
+        """Take the epochs so far in, of which the last is new, and the best of them."""
+        self._progress.add_row(_cells(history[-1], self._num_epochs, is_best=history[-1] is best))
         if time.monotonic() - self._drawn_at > _DRAW_EVERY_S:
             self._drawn_at = time.monotonic()
             draw_history(self.folder, tuple(history), None)
@@ -78,3 +83,24 @@ class RunWatcher:
         self._num_written = len(history) - 1 if folder.exists() else 0
         # A killed process may have written epochs that its last save did not reach: TensorBoard forgets them.
         return SummaryWriter(str(folder), purge_step=self._num_written + 1)
+
+
+def _cells(row: "EpochRow", num_epochs: int, *, is_best: bool) -> dict[str, str]:
+    """One row of the table that is shown while a training goes on."""
+    judged = {}
+    if row.val_loss is not None and row.val_accuracy is not None and row.val_macro_f1 is not None:
+        judged = {
+            "val loss": f"{row.val_loss:.3f}",
+            "val acc": f"{row.val_accuracy:.1%}",
+            "val F1": f"{row.val_macro_f1:.1%}",
+        }
+    return {
+        "epoch": f"{row.epoch}/{num_epochs}",
+        "train loss": f"{row.train_loss:.3f}",
+        "train acc": f"{row.train_accuracy:.1%}",
+        **judged,
+        "lr": f"{row.lr:.1e}",
+        "img/s": f"{row.images_per_s:.0f}",
+        "wait": f"{row.data_wait:.0%}",
+        "": "best" if is_best else "",
+    }

@@ -389,7 +389,7 @@ def test_batch_cut_into_parts_has_the_gradient_of_the_whole(tmp_path: Path) -> N
 
 def test_watcher_is_told_of_every_epoch_and_changes_nothing(tmp_path: Path) -> None:
     seen: list[int] = []
-    train(tmp_path / "a", plan(), watch=lambda history: seen.append(history[-1].epoch))
+    train(tmp_path / "a", plan(), watch=lambda history, _best: seen.append(history[-1].epoch))
     train(tmp_path / "b", plan())
     assert seen == [1, 2, 3]
     assert_same_training(tmp_path / "a", tmp_path / "b")

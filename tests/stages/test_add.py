@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -216,6 +217,8 @@ def test_interrupted_run_goes_on_where_it_stopped(
             raise KeyboardInterrupt
 
         def note(self, text: str) -> None: ...
+
+        def add_row(self, cells: Mapping[str, str]) -> None: ...
 
     with pytest.raises(KeyboardInterrupt):
         add(project, COPY, [video, tmp_path / "b.mp4"], progress=Interrupting())

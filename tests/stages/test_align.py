@@ -4,7 +4,7 @@ import dataclasses
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -249,6 +249,8 @@ def test_interrupted_run_goes_on_where_it_was(project: Project) -> None:
                 raise KeyboardInterrupt
 
         def note(self, text: str) -> None: ...
+
+        def add_row(self, cells: Mapping[str, str]) -> None: ...
 
     with pytest.raises(KeyboardInterrupt):
         align(project, QUICK, progress=Impatient())

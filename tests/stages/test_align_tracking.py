@@ -1,6 +1,7 @@
 """`fer align --tracking`: the same faces for less, the same bytes however it came to its end."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,8 @@ class Impatient:
             raise KeyboardInterrupt
 
     def note(self, text: str) -> None: ...
+
+    def add_row(self, cells: Mapping[str, str]) -> None: ...
 
 
 def test_every_face_is_followed(project: Project) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,8 @@ class Disaster:
             self.harm()
 
     def note(self, text: str) -> None: ...
+
+    def add_row(self, cells: Mapping[str, str]) -> None: ...
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -244,6 +244,8 @@ class InterruptAfterFirst:
 
     def note(self, text: str) -> None: ...
 
+    def add_row(self, cells: Mapping[str, str]) -> None: ...
+
 
 def test_interrupted_run_goes_on_after_the_finished_videos(project: Project) -> None:
     with pytest.raises(KeyboardInterrupt):
@@ -272,6 +274,8 @@ class Counting:
         self.num_calls += 1
 
     def note(self, text: str) -> None: ...
+
+    def add_row(self, cells: Mapping[str, str]) -> None: ...
 
 
 @pytest.mark.parametrize("method", ["every", "kmeans"])

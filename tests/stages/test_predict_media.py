@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +35,8 @@ class Counting:
         self.num_done += num_items
 
     def note(self, text: str) -> None: ...
+
+    def add_row(self, cells: Mapping[str, str]) -> None: ...
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
+import dataclasses
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from fercli.core.errors import SettingsError
+from fercli.core.progress import SilentProgress
 from fercli.learn.history import EpochRow
 from fercli.stages import train_watch
 from fercli.stages.train_watch import RunWatcher, check_tensorboard
@@ -21,9 +24,9 @@ def scalars(folder: Path, tag: str) -> dict[int, float]:
 
 
 def watch(folder: Path, epochs: range) -> None:
-    watcher = RunWatcher(folder, writes_events=True)
+    watcher = RunWatcher(folder, num_epochs=3, writes_events=True)
     for num in epochs:
-        watcher(rows(num))
+        watcher(rows(num), None)
     watcher.close()
 
 
@@ -53,12 +56,38 @@ def test_missing_package_is_one_error_with_the_command(monkeypatch: pytest.Monke
 
 def test_curves_are_drawn_while_the_training_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_watch, "_DRAW_EVERY_S", -1.0)
-    RunWatcher(tmp_path)(rows(2))
+    RunWatcher(tmp_path, num_epochs=3)(rows(2), None)
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert not (tmp_path / "tensorboard").exists()
 
 
 def test_nothing_is_imported_for_events_nobody_asked_for(tmp_path: Path) -> None:
     before = "tensorboard" in sys.modules
-    RunWatcher(tmp_path)(rows(1))
+    RunWatcher(tmp_path, num_epochs=3)(rows(1), None)
     assert ("tensorboard" in sys.modules) == before
+
+
+class Rows(SilentProgress):
+    def __init__(self) -> None:
+        self.rows: list[dict[str, str]] = []
+
+    def add_row(self, cells: Mapping[str, str]) -> None:
+        self.rows.append(dict(cells))
+
+
+def test_every_epoch_is_a_row_of_the_table_that_is_shown(tmp_path: Path) -> None:
+    shown, epochs = Rows(), rows(2)
+    watcher = RunWatcher(tmp_path, num_epochs=3, progress=shown)
+    watcher(epochs[:1], epochs[0])
+    watcher(epochs, epochs[0])
+    assert [row[""] for row in shown.rows] == ["best", ""]
+    assert [row["epoch"] for row in shown.rows] == ["1/3", "2/3"]
+    assert shown.rows[1]["train loss"] == "1.000"
+    assert shown.rows[1]["val acc"] == "18.0%"
+
+
+def test_table_without_val_faces_has_no_columns_for_them(tmp_path: Path) -> None:
+    shown = Rows()
+    row = dataclasses.replace(rows(1)[0], val_loss=None, val_accuracy=None, val_macro_f1=None)
+    RunWatcher(tmp_path, num_epochs=3, progress=shown)([row], row)
+    assert not any(name.startswith("val") for name in shown.rows[0])
