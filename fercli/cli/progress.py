@@ -131,7 +131,8 @@ class RichProgress:
     def __exit__(self, kind: object, *_error: object) -> None:
         if kind is None:
             self._finish()
-        self._bar.end_table()
+        else:
+            self._bar.end_table()
         self._bar.stop()
 
     def _finish(self) -> None:

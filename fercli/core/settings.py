@@ -227,14 +227,13 @@ def _truth(value: object) -> bool:
 
 def _expected(field: "dataclasses.Field[Any]") -> str:
     inner, _ = bare_type(field.type)
-    if typing.get_origin(inner) is typing.Literal:
-        return f"Expected one of: {', '.join(str(choice) for choice in typing.get_args(inner))}."
+    member = (*typing.get_args(inner), None)[0]
+    for kind, words in ((inner, "one of"), (member, "one or several, separated by commas, of")):
+        if typing.get_origin(kind) is typing.Literal:
+            return f"Expected {words}: {', '.join(map(str, typing.get_args(kind)))}."
     if field.metadata.get("unit") == "s":
         return "Expected a duration such as 2s, 500ms, 1.5m or 01:30."
-    members = typing.get_args(inner)
-    if members and typing.get_origin(members[0]) is typing.Literal:
-        return f"Expected one or several, separated by commas, of: {', '.join(typing.get_args(members[0]))}."
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", Path: "a path"}
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", Path: "a path"}
     low, high = field.metadata.get("minimum"), field.metadata.get("maximum")
     bounds = [f"{word} {bound:g}" for word, bound in (("at least", low), ("at most", high)) if bound is not None]
-    return ", ".join([f"Expected {words.get(inner, 'a list separated by commas')}", *bounds]) + "."
+    return ", ".join([f"Expected {names.get(inner, 'a list separated by commas')}", *bounds]) + "."

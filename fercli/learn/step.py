@@ -192,7 +192,7 @@ class StepMaker:
         return mean_loss, torch.cat(logits)
 
     def _seed(self, seed: int) -> None:
-        # torch's own asks every kind of device that there could be, which takes 1 % of a small network's step.
+        # torch's own asks every kind of device that there could be, which takes nearly a millisecond.
         on_processor = self.machine.device == "cpu"
         (torch.default_generator.manual_seed if on_processor else torch.manual_seed)(seed)
 

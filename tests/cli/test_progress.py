@@ -77,23 +77,6 @@ def test_row_is_a_line_of_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "epoch 1/3, lr 0.1, best so far\n"
 
 
-def test_table_stays_on_the_screen_above_what_comes_next(capsys: pytest.CaptureFixture[str]) -> None:
-    with RichProgress() as shown:
-        shown.start("train", 12)
-        for epoch in range(12):
-            shown.advance(1)
-            shown.add_row({"epoch": f"e{epoch}", "loss": "0.5"})
-        shown.start("predict", 1)
-        shown.advance(1)
-        shown.add_row({"part": "test"})
-    lines = [line.split() for line in capsys.readouterr().err.splitlines()]
-    assert ["epoch", "loss"] in lines
-    assert ["e11", "0.5"] in lines
-    assert ["e1", "0.5"] not in lines  # the last ten are shown
-    assert ["the", "last", "10", "of", "12"] in lines
-    assert ["test"] in lines
-
-
 @pytest.mark.parametrize(("rate", "text"), [(123.4, "123/s"), (4.26, "4.3/s"), (0.25, "4.0 s each"), (0.0, "0.0/s")])
 def test_rate_reads_well(rate: float, text: str) -> None:
     assert shown_rate(rate) == text
@@ -102,18 +85,6 @@ def test_rate_reads_well(rate: float, text: str) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(40.4, "40 s"), (180, "3 min"), (7500, "2 h 5 min")])
 def test_time_reads_well(seconds: float, text: str) -> None:
     assert shown_time(seconds) == text
-
-
-def test_long_words_take_no_room_from_count_and_time(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    with RichProgress() as shown:
-        shown.start("train", 300)
-        shown.advance(300, epoch="epoch 3/3", more="much that is to be said " * 5)
-    line = next(line for line in capsys.readouterr().err.splitlines() if "300/300" in line)
-    assert "epoch 3/3" in line
-    assert line.rstrip().endswith("0:00:00")
 
 
 def test_bar_ends_with_all_done(capsys: pytest.CaptureFixture[str]) -> None:
