@@ -10,6 +10,7 @@ from av.video.reformatter import VideoReformatter
 
 from fercli.vision.containers import Source
 from fercli.vision.decoded_frame import DecodedFrame, Showing, turn_of
+from fercli.vision.jumps import Jumps, Landing
 
 # Packets are held until the next key frame shows whether they are needed; at most so many.
 _MAX_HELD_PACKETS = 300
@@ -46,6 +47,8 @@ class Decoding:
         self.is_finished = False
         self.has_times = True
         self._source = source
+        self._jumps = Jumps(source)
+        self._landing: Landing | None = None
         self._keyframes_only = only == "keyframes"
         self._showing: Showing | None = None
         self._pts_ahead: list[int] = []  # heap: packets read whose frames have not come out
@@ -69,38 +72,56 @@ class Decoding:
     def frames(self, next_wanted: NextWanted) -> Iterator[DecodedFrame]:
         """The first frame at or after each time that `next_wanted` names, until it names none."""
         wanted = next_wanted(None)
-        for packet, end_s in self._packets():
-            if wanted is None:
-                return
-            if end_s is not None and wanted >= end_s:
-                # All that is wanted can be decoded from the key frame at `end_s`.
-                self._must_flush = True
-                continue
-            for frame in self._decode(packet):
-                if wanted is not None and frame.time_s + SAME_MOMENT_S >= wanted:
-                    yield frame
-                    wanted = next_wanted(frame.time_s)
-
-    def _packets(self) -> Iterator[tuple[Any, float | None]]:
-        """Each packet with the time of the next key frame, None where unknown; at last None, to empty the decoder."""
+        if wanted is not None:
+            self._skip_to(wanted, 0)
         for packets, end_s in self._groups():
             for packet in packets:
-                yield packet, end_s
-        self.is_finished = True
-        yield None, None
+                if wanted is None:
+                    return
+                if end_s is not None and wanted >= end_s:
+                    # All that is wanted can be decoded from the key frame at `end_s`, or from a later one.
+                    self._must_flush = True
+                    self._skip_to(wanted, self.num_packets - 1)
+                    break
+                for frame in self._decode(packet):
+                    if wanted is not None and frame.time_s + SAME_MOMENT_S >= wanted:
+                        yield frame
+                        wanted = next_wanted(frame.time_s)
+
+    def _skip_to(self, wanted_s: float, next_place: int) -> None:
+        self._landing = self._jumps.to(wanted_s, next_place)
+        if self._landing:
+            self._must_flush = True
+            self._pts_ahead.clear()
+            self.num_packets = self._landing.num_before
+            self._num_passed = self._next_index = self._landing.num_shown_before
 
     def _groups(self) -> Iterator[tuple[list[Any], float | None]]:
         """Runs of packets that end before a key frame, with its time, or before nothing known (None)."""
         held: list[Any] = []
-        for packet in self._source.packets():
+        for packet in self._packets():
             self._note(packet)
             starts_group = packet.is_keyframe and packet.pts is not None
             if held and (starts_group or len(held) >= _MAX_HELD_PACKETS):
                 yield held, self._source.clock.seconds(packet.pts) if starts_group else None
                 held = []
+                if self._landing:
+                    # This packet was left behind.
+                    continue
             held.append(packet)
-        if held:
-            yield held, None
+        self.is_finished = True
+        # At last None empties the decoder.
+        yield [*held, None], None
+
+    def _packets(self) -> Iterator[Any]:
+        """The packets in file order, from each landing on."""
+        packets = self._source.packets()
+        while True:
+            landing, self._landing = self._landing, None
+            packet = landing.packet if landing and landing.packet else next(packets, None)
+            if packet is None:
+                return
+            yield packet
 
     def _note(self, packet: Any) -> None:
         self.num_packets += 1
@@ -133,12 +154,13 @@ class Decoding:
             # After a jump, pictures before the key frame lack what they were predicted from.
             if None not in (picture.pts, self._first_valid_pts) and picture.pts < self._first_valid_pts:
                 continue
-            index = self._index(picture.pts)
-            time_s = index / self._source.fps if picture.pts is None else self._source.clock.seconds(picture.pts)
-            self._last_s = time_s
+            self._last_s = time_s = self._time_s(picture.pts)
             if self._is_damaged(picture, time_s):
+                # Damaged pictures may come in any order: only where packets say nothing are they counted.
+                self._next_index += picture.pts is None
                 self.num_damaged += 1
                 continue
+            index = self._index(picture.pts)
             if self._keyframes_only and not picture.key_frame:
                 # Not every decoder can be told to skip.
                 continue
@@ -152,17 +174,19 @@ class Decoding:
             self._showing = Showing(pixel_aspect, turn_of(picture), VideoReformatter())
         return self._showing
 
-    def _index(self, pts: int | None) -> int:
-        """How many frames of the file are shown before this one: packets with earlier time stamps."""
+    def _time_s(self, pts: int | None) -> float:
         if pts is None:
             self._miss_times()
-            num_before = self._next_index
-        else:
-            while self._pts_ahead and self._pts_ahead[0] < pts:
-                heapq.heappop(self._pts_ahead)
-                self._num_passed += 1
-            # Two packets with one time stamp still are two frames.
-            num_before = max(self._num_passed, self._next_index)
+            return self._next_index / self._source.fps
+        return self._source.clock.seconds(pts)
+
+    def _index(self, pts: int | None) -> int:
+        """How many frames of the file are shown before this one: packets with earlier time stamps."""
+        while pts is not None and self._pts_ahead and self._pts_ahead[0] < pts:
+            heapq.heappop(self._pts_ahead)
+            self._num_passed += 1
+        # Two packets with one time stamp still are two frames; without time stamps frames are counted.
+        num_before = self._next_index if pts is None else max(self._num_passed, self._next_index)
         self._next_index = num_before + 1
         return num_before
 

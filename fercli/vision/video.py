@@ -119,8 +119,8 @@ class VideoReader:
 
     Frames are turned upright and get square pixels; their times are the container's, counted from the start of the
     file; without time stamps they are index / fps, and `warnings` says so. Groups of pictures in which nothing is
-    wanted are read but not decoded. Damaged frames, and those predicted from them until the next key frame (or ten
-    seconds), are left out and counted.
+    wanted are not decoded, and in MP4 and MOV not even read (PyAV 17 or later). Damaged frames, and those predicted
+    from them until the next key frame (or ten seconds), are left out and counted.
 
     Args:
         path: the video file.
