@@ -150,32 +150,30 @@ def _cut_and_write(plan: WorkerPlan, look: _Look) -> Record:
 def _faces_of_frame(
     plan: WorkerPlan, task: PictureTask, image: "np.ndarray", found: "Sequence[Detection]"
 ) -> Iterator[Face]:
-    from fercli.vision.cutting import cut_face, drop_reasons, is_blurred
+    from fercli.vision.cutting import cut_faces
     from fercli.vision.quality import roll_deg
 
-    reasons = drop_reasons(found, (image.shape[1], image.shape[0]), plan.rules)
-    for number, face, reason in zip(_numbers(task, found), found, reasons, strict=True):
+    cuts = cut_faces(image, found, plan.rules)
+    for number, face, (reason, cut) in zip(_numbers(task, found), found, cuts, strict=True):
         row = _with_detection(Face(f"{task.item}-{number}", task.item, task.video_id, task.time_s), face)
-        # Dropped rows have what is known of them, too: from it one chooses a bound that drops fewer.
-        if reason:
-            yield replace(row, status="dropped", reason=reason, roll=round(roll_deg(face.landmarks), 2))
-        elif is_blurred(cut := cut_face(image, face, plan.rules), plan.rules):
-            yield replace(_measured(row, cut), status="dropped", reason="blurred")
-        else:
+        if cut and not reason:
             yield _written(plan, row, cut)
+        else:
+            # Dropped rows have what is known of them, too: from it one chooses a bound that drops fewer.
+            row = replace(row, status="dropped", reason=reason or "", roll=round(roll_deg(face.landmarks), 2))
+            yield _measured(row, cut) if cut else row
 
 
 def _faces_of_given(
     plan: WorkerPlan, task: PictureTask, image: "np.ndarray", found: "Sequence[Detection]"
 ) -> Iterator[Face]:
-    from fercli.vision.cutting import cut_face, drop_reasons
+    from fercli.vision.cutting import cut_faces
 
-    reasons = drop_reasons(found, (image.shape[1], image.shape[0]), plan.rules)
-    kept = [face for face, reason in zip(found, reasons, strict=True) if reason is None]
-    if kept and task.given:
-        face = max(kept, key=lambda face: face.width * face.height)
-        row = replace(_with_detection(task.given, face), reason=f"{REALIGNED}{task.path}")
-        yield _written(plan, row, cut_face(image, face, plan.rules))
+    rules = replace(plan.rules, max_faces=1, max_blur=None)
+    for face, (reason, cut) in zip(found, cut_faces(image, found, rules), strict=True):
+        if task.given and cut and not reason:
+            row = replace(_with_detection(task.given, face), reason=f"{REALIGNED}{task.path}")
+            yield _written(plan, row, cut)
 
 
 def _numbers(task: PictureTask, detections: Sequence["Detection"]) -> list[int]:

@@ -134,11 +134,9 @@ def _pictures(path: Path) -> list[Path]:
 
 
 def _cut(detector: "FaceDetector", image: "np.ndarray", rules: "CuttingRules") -> "list[np.ndarray]":
-    from fercli.vision.cutting import cut_face, drop_reasons
+    from fercli.vision.cutting import cut_faces
 
-    faces = detector.detect([image])[0]
-    reasons = drop_reasons(faces, (image.shape[1], image.shape[0]), rules)
-    return [cut_face(image, face, rules).image for face, reason in zip(faces, reasons, strict=True) if reason is None]
+    return [cut.image for reason, cut in cut_faces(image, detector.detect([image])[0], rules) if cut and not reason]
 
 
 def _sheet(

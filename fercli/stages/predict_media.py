@@ -225,20 +225,19 @@ class Predictor:
 
     def _find(self, name: str, look: _Look) -> "tuple[_Look, list[tuple[FacePrediction, np.ndarray]]]":
         """The picture with its faces and their crops."""
-        from fercli.vision.cutting import cut_face, drop_reasons
+        from fercli.vision.cutting import cut_faces
 
         height, width = look.image.shape[:2]
         frame_id = f"{name}/f{look.number:06d}"
         if self._settings.cropped and look.picture:
             return look, [(_face(f"{frame_id}-0", look, (0.0, 0.0, width, height), None), look.image)]
         detections = self._detect(look.image)
-        reasons = drop_reasons(detections, (width, height), self._rules)
-        kept = [found for found, reason in zip(detections, reasons, strict=True) if reason is None]
+        cuts = cut_faces(look.image, detections, self._rules)
+        kept = [(found, cut) for found, (reason, cut) in zip(detections, cuts, strict=True) if cut and not reason]
         faces = []
-        for number, found in enumerate(kept):
+        for number, (found, cut) in enumerate(kept):
             box = (found.left, found.top, found.width, found.height)
-            crop = cut_face(look.image, found, self._rules).image
-            faces.append((_face(f"{frame_id}-{number}", look, box, found.confidence), crop))
+            faces.append((_face(f"{frame_id}-{number}", look, box, found.confidence), cut.image))
         return look, faces
 
     def _detect(self, image: "np.ndarray") -> "Sequence[Detection]":

@@ -61,41 +61,42 @@ class Cut:
     roll: float
 
 
-def drop_reasons(
-    detections: Sequence[Detection], frame_size: tuple[int, int], rules: CuttingRules
-) -> list[DropReason | None]:
-    """Why each detection is not kept; None for those that are.
+def cut_faces(
+    image: UInt8[np.ndarray, "height width 3"], detections: Sequence[Detection], rules: CuttingRules
+) -> list[tuple[DropReason | None, Cut | None]]:
+    """Why each detection of a frame is dropped, None for those that are kept, and its crop, where one was cut.
 
-    Args:
-        detections: of one frame.
-        frame_size: width and height.
-        rules: the bounds.
+    Blur is seen in the crop alone; faces that are dropped for another reason are not cut. What is dropped takes no
+    place among the `max_faces` largest.
     """
-    reasons = [_own_reason(face, frame_size, rules) for face in detections]
-    if rules.max_faces is not None:
-        kept = [place for place, reason in enumerate(reasons) if reason is None]
-        kept.sort(key=lambda place: -detections[place].width * detections[place].height)
-        for place in kept[rules.max_faces :]:
+    reasons = [_own_reason(face, (image.shape[1], image.shape[0]), rules) for face in detections]
+    cuts: list[Cut | None] = [None] * len(reasons)
+    places = [place for place, reason in enumerate(reasons) if reason is None]
+    places.sort(key=lambda place: -detections[place].width * detections[place].height)
+    num_kept = 0
+    for place in places:
+        if num_kept == rules.max_faces:
             reasons[place] = "too many faces"
-    return reasons
+            continue
+        cuts[place] = cut = cut_face(image, detections[place], rules)
+        if rules.max_blur is not None and cut.blur > rules.max_blur:
+            reasons[place] = "blurred"
+        else:
+            num_kept += 1
+    return list(zip(reasons, cuts, strict=True))
 
 
 def cut_face(image: UInt8[np.ndarray, "height width 3"], face: Detection, rules: CuttingRules) -> Cut:
-    """Cut one kept detection out of its frame.
+    """Cut one detection out of its frame.
 
     Raises:
-        MediaError: the face is one that `drop_reasons` would have dropped for its eyes.
+        MediaError: the face is one that `cut_faces` drops for its eyes.
     """
     if rules.template == "none":
         crop, affine = crop_box(image, (face.left, face.top, face.width, face.height), rules.size, rules.margin)
     else:
         crop, affine = crop_face(image, face.landmarks, rules.size, rules.margin)
     return Cut(crop, affine, blur(crop), roll_deg(face.landmarks))
-
-
-def is_blurred(cut: Cut, rules: CuttingRules) -> bool:
-    """Whether a crop is more blurred than the rules allow; this drop reason is seen in the crop alone."""
-    return rules.max_blur is not None and cut.blur > rules.max_blur
 
 
 def enlarge_small(

@@ -4,14 +4,19 @@ import numpy as np
 import pytest
 
 from fercli.vision.align import TEMPLATE, apply
-from fercli.vision.cutting import CuttingRules, cut_face, drop_reasons, is_blurred
+from fercli.vision.cutting import CuttingRules, cut_face, cut_faces
 from fercli.vision.mtcnn import Detection
 
-FRAME = (400, 300)
+FRAME = np.zeros((300, 400, 3), np.uint8)
+NOISE = np.random.default_rng(0).integers(0, 256, FRAME.shape, dtype=np.uint8)
 
 
 def face(left: float = 100.0, top: float = 80.0, side: float = 112.0, confidence: float = 0.99) -> Detection:
     return Detection(left, top, side, side, confidence, TEMPLATE * side / 112 + np.array([left, top]))
+
+
+def drop_reasons(faces: list[Detection], frame: np.ndarray, rules: CuttingRules) -> list[str | None]:
+    return [reason for reason, _ in cut_faces(frame, faces, rules)]
 
 
 @pytest.mark.parametrize(
@@ -47,10 +52,19 @@ def test_tilted_and_turned_faces_are_dropped_when_bounded() -> None:
 
 def test_flat_crop_is_blurred_and_noise_is_not() -> None:
     rules = CuttingRules(max_blur=0.6)
-    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
-    assert is_blurred(cut_face(np.zeros((300, 400, 3), np.uint8), face(), rules), rules)
-    assert not is_blurred(cut_face(noise, face(), rules), rules)
-    assert not is_blurred(cut_face(np.zeros((300, 400, 3), np.uint8), face(), rules), CuttingRules())
+    assert drop_reasons([face()], FRAME, rules) == ["blurred"]
+    assert drop_reasons([face()], NOISE, rules) == [None]
+    assert drop_reasons([face()], FRAME, CuttingRules()) == [None]
+
+
+def test_blurred_face_takes_no_place_among_the_largest() -> None:
+    frame = NOISE.copy()
+    frame[:, :200] = 0
+    faces = [face(10.0, 20.0, 120.0), face(220.0, 20.0, 60.0), face(300.0, 20.0, 80.0)]
+    rules = CuttingRules(max_blur=0.6, max_faces=1)
+    cuts = cut_faces(frame, faces, rules)
+    assert [reason for reason, _ in cuts] == ["blurred", "too many faces", None]
+    assert [cut is not None for _, cut in cuts] == [True, False, True]
 
 
 def test_only_the_largest_faces_are_kept_when_bounded() -> None:
@@ -60,18 +74,17 @@ def test_only_the_largest_faces_are_kept_when_bounded() -> None:
 
 
 def test_cut_holds_the_affine_that_brings_the_landmarks_home() -> None:
-    cut = cut_face(np.zeros((300, 400, 3), np.uint8), face(), CuttingRules())
+    cut = cut_face(FRAME, face(), CuttingRules())
     np.testing.assert_allclose(apply(cut.affine, face().landmarks), TEMPLATE, atol=1e-6)
 
 
 def test_roll_is_that_of_the_frame_not_of_the_crop() -> None:
     tilted = face()
     tilted.landmarks[:] = tilted.landmarks[:, ::-1] * [-1, 1] + [300, 0]  # a quarter turn clockwise
-    cut = cut_face(np.zeros((300, 400, 3), np.uint8), tilted, CuttingRules())
+    cut = cut_face(FRAME, tilted, CuttingRules())
     assert cut.roll == pytest.approx(90, abs=1)
 
 
 def test_cut_without_template_is_the_box() -> None:
-    frame = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
-    cut = cut_face(frame, face(), CuttingRules(template="none"))
-    np.testing.assert_array_equal(cut.image, frame[80:192, 100:212])
+    cut = cut_face(NOISE, face(), CuttingRules(template="none"))
+    np.testing.assert_array_equal(cut.image, NOISE[80:192, 100:212])
