@@ -1,5 +1,7 @@
 """What is run before a change lands: `nox` runs it all; `nox -s tests -- tests/core` a part of it."""
 
+import os
+
 import nox
 
 nox.needs_version = ">=2024.10.9"
@@ -8,6 +10,8 @@ nox.options.reuse_venv = "yes"
 nox.options.stop_on_first_error = False
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
+# Each loads torch, a gigabyte and a half.
+NUM_TESTERS = min(4, os.cpu_count() or 1)
 
 
 def group(name: str) -> list[str]:
@@ -43,7 +47,9 @@ def tests(session: nox.Session) -> None:
     """The suite but for what is slow, on the documents, or on a cluster."""
     session.install("-e", ".", *group("test"))
     arguments = session.posargs or ["-m", "not slow and not docs and not cluster"]
-    session.run("python", "-m", "pytest", "-q", "--durations=15", *arguments)
+    # Testers side by side with several threads each would wait for one another.
+    parallel = ["-n", str(NUM_TESTERS)]
+    session.run("python", "-m", "pytest", "-q", "--durations=15", *parallel, *arguments, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session
