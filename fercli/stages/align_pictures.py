@@ -75,7 +75,12 @@ class Pictures:
             return _read_given(self._root, task.path)
         from fercli.vision.images import read_image
 
-        return read_image(self._root / task.path)
+        try:
+            return read_image(self._root / task.path)
+        except MediaError as error:
+            if task.time_s is None:
+                raise
+            raise MediaError(f"{error.message}; take it anew: fer extract-frames --force") from error
 
     def _decode(self, place: FramePlace) -> "np.ndarray":
         if place.video != self._video:

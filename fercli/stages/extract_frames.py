@@ -19,7 +19,15 @@ from fercli.core.rows import Face, Frame, Video, Vote
 from fercli.engine.choose import choose_engine
 from fercli.engine.local import LOCAL, Engine
 from fercli.engine.parts import part_length, split_time
-from fercli.stages.extract_plan import STAGE, ExtractFramesSettings, ExtractionPlan, plan_extraction, rule_key, some_of
+from fercli.stages.extract_plan import (
+    STAGE,
+    ExtractFramesSettings,
+    ExtractionPlan,
+    item_key,
+    plan_extraction,
+    rule_key,
+    some_of,
+)
 from fercli.stages.extract_worker import ExtractPlan, Tell, VideoFrames, VideoTask, join_parts, make_worker
 
 # The part of a long video that a task on a cluster does.
@@ -110,7 +118,7 @@ def _mark(project: Project, settings: ExtractFramesSettings, videos: Sequence[st
     """One name for what the result depends on and for how many files there are, so that lost ones are missed."""
     lasting = replace(settings, workers=1, engine="local", address="")
     num_files = count_files(project.root / "frames")
-    return fingerprint(lasting, [project.table_path(Video)], [*sorted(videos), num_files])
+    return fingerprint(lasting, [project.table_path(Video), project.table_path(Frame)], [*sorted(videos), num_files])
 
 
 def _work(
@@ -290,4 +298,5 @@ def _commit(project: Project, kept: Sequence[Frame], new: Sequence[Frame], stale
 
 def _items(plan: ExtractionPlan, journal: ItemJournal) -> dict[str, str]:
     done = {video.video_id for video in plan.todo} & set(journal.finished)
-    return plan.old_items | {video_id: plan.keys[video_id] for video_id in done}
+    num_frames = {video_id: len(journal.finished[video_id]["frames"]) for video_id in done}
+    return plan.old_items | {video_id: item_key(plan.keys[video_id], num_frames[video_id]) for video_id in done}

@@ -82,21 +82,34 @@ def plan_extraction(
     old: dict[str, list[Frame]] = {}
     for frame in project.rows(Frame):
         old.setdefault(frame.video_id, []).append(frame)
+    there = {video_id: item_key(key, len(old.get(video_id, ()))) for video_id, key in keys.items()}
     todo = [
         video
         for video in asked
         if force
-        or state.items.get(video.video_id) != keys[video.video_id]
+        or state.items.get(video.video_id) != there[video.video_id]
         or not all((project.root / frame.path).exists() for frame in old.get(video.video_id, ()))
+    ]
+    known = {video_id: item.rpartition("-")[0] for video_id, item in state.items.items()}
+    thinned = [
+        video_id
+        for video_id, key in keys.items()
+        if known.get(video_id) == key and state.items[video_id] != there[video_id]
     ]
     redone = [video.video_id for video in todo if old.get(video.video_id)]
     changes = _changes(state, settings) if redone and state.fingerprint else []
     warnings = [f"frames of {some_of(redone)} give way to new ones: {', '.join(changes)}"] if changes else []
+    warnings += [f"frames.csv lost rows of {some_of(thinned)}; the frames are taken again"] if thinned else []
     lines = [f"extract frames of '{video.video_id}' by '{settings.method}'" for video in todo]
     lines += [f"replace {len(old[video_id])} frames of '{video_id}'" for video_id in redone]
     if not asked:
         warnings.append("the project has pictures only; they are frames already")
     return ExtractionPlan(tuple(todo), keys, state.items, len(asked) - len(todo), tuple(lines), tuple(warnings))
+
+
+def item_key(key: str, num_frames: int) -> str:
+    """What is remembered of a video that is done: its key, and how many frames were kept of it."""
+    return f"{key}-{num_frames}"
 
 
 def _named(videos: Sequence[Video], names: Sequence[str]) -> list[Video]:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -157,21 +158,22 @@ def _write(selection: "Selection", video_id: str, plan: ExtractPlan) -> list[Fra
     from fercli.vision.images import write_jpeg
 
     frames = []
-    for kept in islice(selection, plan.settings.limit):
-        path = f"frames/{video_id}/f{kept.index:06d}.jpg" if plan.settings.keep else ""
-        if path:
-            write_jpeg(plan.room / path, kept.image, JPEG_QUALITY)
-        frames.append(
-            Frame(
-                frame_id=f"{video_id}/f{kept.index:06d}",
-                video_id=video_id,
-                frame_index=kept.index,
-                time_s=round(kept.time_s, 6),
-                path=path,
-                method=plan.settings.method,
-                score=None if kept.score is None else round(kept.score, 4),
-                sharpness=round(kept.sharpness, 4),
-                phash=kept.phash,
+    with closing(iter(selection)) as chosen:
+        for kept in islice(chosen, plan.settings.limit):
+            path = f"frames/{video_id}/f{kept.index:06d}.jpg" if plan.settings.keep else ""
+            if path:
+                write_jpeg(plan.room / path, kept.image, JPEG_QUALITY)
+            frames.append(
+                Frame(
+                    frame_id=f"{video_id}/f{kept.index:06d}",
+                    video_id=video_id,
+                    frame_index=kept.index,
+                    time_s=round(kept.time_s, 6),
+                    path=path,
+                    method=plan.settings.method,
+                    score=None if kept.score is None else round(kept.score, 4),
+                    sharpness=round(kept.sharpness, 4),
+                    phash=kept.phash,
+                )
             )
-        )
     return frames

@@ -1,6 +1,7 @@
 """One video or folder of pictures to its faces, their tracks and their emotions."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -146,9 +147,10 @@ class Predictor:
         settings = self._settings
         # One thread, so that a damaged video gives the same frames here and when they are drawn.
         reader = VideoReader(part.path, start_s=part.start_s, end_s=part.end_s, threads=1)
-        frames = islice(reader.every(settings.every_s) if settings.every_s > 0 else reader, settings.limit)
-        looks = (_Look(frame.rgb(), frame.index, frame.time_s, "", frame.index) for frame in frames)
-        times_s, by_frame = self._judge(looks, part.name)
+        with closing(reader.every(settings.every_s) if settings.every_s > 0 else iter(reader)) as frames:
+            seen = islice(frames, settings.limit)
+            looks = (_Look(frame.rgb(), frame.index, frame.time_s, "", frame.index) for frame in seen)
+            times_s, by_frame = self._judge(looks, part.name)
         return Looked(times_s, by_frame, reader.warnings)
 
     def _look_at_video(self, item: MediaItem, name: str) -> Prediction:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ _MAX_FAILED_READS = 50
 _SAME_MOMENT_S = Fraction(1, 10_000)
 # AVI holds no times of display. For other codings FFmpeg finds the order of display in the packets themselves.
 _GUESSED_IN_AVI = ("h264", "hevc")
+# Parts of a recording may be joined byte by byte in these; others have one table of times.
+_JOINABLE = ("mpegts", "mpeg")
 # A file may end this much earlier than it declares: sound is often longer than the picture.
 _END_SLACK_S = 1.0
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,15 @@ class Source:
     num_frames: int | None
     duration_s: float | None
     has_times: bool = True  # False: what FFmpeg gives as times of display is the order in the file
+    starts_s: list[float] = field(default_factory=list)  # where the clock of what was read began anew
 
     def packets(self) -> Iterator[Any]:
-        """The packets of the video stream in file order; what cannot be read is stepped over."""
+        """The packets of the video stream in file order; what cannot be read is stepped over.
+
+        Where time stamps begin anew, as in the parts of a recording that were joined byte by byte, the clock goes on.
+        """
         num_failures = 0
+        clock = _GoingOn(self)
         while num_failures <= _MAX_FAILED_READS:
             try:
                 for packet in self.container.demux(self.stream):
@@ -57,21 +66,64 @@ class Source:
                     if packet.size:
                         if not self.has_times:
                             packet.pts = None
+                        clock.set(packet)
                         yield packet
                 return
             except av.FFmpegError:
                 num_failures += 1
 
-    def missing_end(self, num_packets: int, end_s: float) -> str:
-        """A sentence that says the file is cut off, "" when the packets read to its end are what it declares."""
-        declared_s = max(self.duration_s or 0.0, (self.num_frames or 0) / self.fps)
+    @cached_property
+    def listed(self) -> Any:  # av.index.IndexEntries, or ()
+        """What the file lists of its packets; empty where it lists none, or only a part."""
+        # Before PyAV 17 it cannot be asked; a file in fragments, or another container, lists only a part.
+        is_listing = "mp4" in self.container.format.name
+        entries = getattr(self.stream, "index_entries", ()) if is_listing else ()
+        return entries if 0 < len(entries) <= (self.num_frames or 0) else ()
+
+    def oddities(self, num_packets: int | None, end_s: float) -> Iterator[str]:
+        """What is not as it should be, as sentences; `num_packets` is None where the file was not read to its end."""
+        if self.starts_s:
+            times = ", ".join(f"{start_s:g} s" for start_s in self.starts_s[:_MOST_NAMED])
+            more = ", ..." if len(self.starts_s) > _MOST_NAMED else ""
+            yield f"time stamps begin anew at {times}{more}, as in joined recordings; they are read as going on"
+        if num_packets is not None:
+            yield from self._missing_end(num_packets, end_s)
+
+    def _missing_end(self, num_packets: int, end_s: float) -> Iterator[str]:
+        # An editor may have left pictures in the file that are no longer shown.
+        num_frames = sum(not entry.is_discard for entry in self.listed) or self.num_frames
+        declared_s = max(self.duration_s or 0.0, (num_frames or 0) / self.fps)
         is_short = declared_s - end_s > min(_END_SLACK_S, declared_s * 0.1)
         # A camera that drops frames declares more of them than the file has, yet lasts as long as it says.
-        if not is_short or (self.num_frames is not None and num_packets >= self.num_frames):
-            return ""
-        declared = f"{self.num_frames} frames, " if self.num_frames else ""
-        found = f"{num_packets} frames, {end_s:.1f} s"
-        return f"the file is cut off: it declares {declared}{declared_s:.1f} s and holds {found}"
+        if is_short and (num_frames is None or num_packets < num_frames):
+            declared = f"{num_frames} frames, " if num_frames else ""
+            found = f"{num_packets} frames, {end_s:.1f} s"
+            yield f"the file is cut off: it declares {declared}{declared_s:.1f} s and holds {found}"
+
+
+class _GoingOn:
+    """Lets the clock go on where time stamps begin anew."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._is_joinable = source.container.format.name in _JOINABLE
+        self._behind = 0
+        self._end: int | None = None
+        source.starts_s.clear()
+
+    def set(self, packet: Any) -> None:
+        """Give the next packet of the stream its time."""
+        stamp = packet.pts if packet.dts is None else packet.dts
+        if not self._is_joinable or stamp is None:
+            return
+        # Other packets may be a little early by mistake.
+        if packet.is_keyframe and self._end is not None and stamp + self._behind < self._end:
+            self._behind = self._end - stamp
+            self._source.starts_s.append(self._source.clock.seconds((packet.pts or stamp) + self._behind))
+        if self._behind:
+            packet.pts = None if packet.pts is None else packet.pts + self._behind
+            packet.dts = None if packet.dts is None else packet.dts + self._behind
+        self._end = stamp + self._behind + (packet.duration or 0)
 
 
 @contextmanager
@@ -88,7 +140,7 @@ def open_video(path: Path) -> Iterator[Source]:
         if path.stat().st_size == 0:
             raise MediaError(f"video '{name}' is empty (0 bytes)", hint="Copy it again from its source.")
         # The prefix keeps a name such as 'concat:a|b' from being taken as an order to FFmpeg.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except (OSError, av.FFmpegError) as error:
         raise _cannot_open(name, error) from error
     with container:
@@ -142,10 +194,11 @@ def _clock(container: Any, stream: Any) -> Clock:
 def _duration_s(container: Any, stream: Any) -> float | None:
     if stream.duration:
         return float(stream.duration * stream.time_base)
-    # Matroska writes the length of a track as a tag.
+    # Matroska writes when a track ends, as a tag.
     hours, _, rest = str(stream.metadata.get("DURATION", "")).partition(":")
     minutes, _, seconds = rest.partition(":")
+    begin_s = float(Fraction(container.start_time or 0, av.time_base))
     try:
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - begin_s
     except ValueError:
         return container.duration / av.time_base if container.duration else None

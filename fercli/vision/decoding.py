@@ -27,10 +27,15 @@ NextWanted = Callable[[float | None], float | None]
 Part = Literal["keyframes", "references"]
 
 
+class LeaningKeyError(Exception):
+    """What the file calls a key frame cannot be decoded without those before it."""
+
+
 class Decoding:
     """One pass over an open video.
 
     Attributes:
+        wanted_s: the time of the next frame wanted.
         num_frames: frames that came out whole, handed out or not.
         num_damaged: frames left out, damaged themselves or predicted from a damaged one.
         num_packets: packets of the stream that were read.
@@ -39,7 +44,8 @@ class Decoding:
         has_times: whether the container gives time stamps; else time is index / fps.
     """
 
-    def __init__(self, source: Source, *, only: Part | None, threads: int | None) -> None:
+    def __init__(self, source: Source, *, only: Part | None, threads: int | None, skips: bool = True) -> None:
+        self.wanted_s: float | None = None
         self.num_frames = 0
         self.num_damaged = 0
         self.num_packets = 0
@@ -47,6 +53,7 @@ class Decoding:
         self.is_finished = False
         self.has_times = True
         self._source = source
+        self._skips = skips
         self._jumps = Jumps(source)
         self._landing: Landing | None = None
         self._keyframes_only = only == "keyframes"
@@ -57,6 +64,8 @@ class Decoding:
         self._last_s = 0.0
         self._first_valid_pts: int | None = None
         self._must_flush = False
+        self._is_first = False
+        self._last_pts: int | None = None
         self._damaged_since_s: float | None = None
         context = source.stream.codec_context
         # H.264 predicts forward frames from forward frames, nearly: leaving out all others costs at most three of 256
@@ -69,27 +78,34 @@ class Decoding:
         context.thread_type = "AUTO" if threads is None else "SLICE"
         context.thread_count = threads or 0
 
-    def frames(self, next_wanted: NextWanted) -> Iterator[DecodedFrame]:
-        """The first frame at or after each time that `next_wanted` names, until it names none."""
-        wanted = next_wanted(None)
-        if wanted is not None:
-            self._skip_to(wanted, 0)
+    def frames(self, wanted_s: float | None, next_wanted: NextWanted) -> Iterator[DecodedFrame]:
+        """The first frame at or after `wanted_s`, then each time that `next_wanted` names, until it names none.
+
+        Raises:
+            LeaningKeyError: nothing may be skipped in this file; `wanted_s` tells where to go on.
+        """
+        self.wanted_s = wanted_s
+        self._skip_to(0)
         for packets, end_s in self._groups():
             for packet in packets:
-                if wanted is None:
+                if self.wanted_s is None:
                     return
-                if end_s is not None and wanted >= end_s:
+                if self._skips and end_s is not None and self.wanted_s >= end_s:
                     # All that is wanted can be decoded from the key frame at `end_s`, or from a later one.
                     self._must_flush = True
-                    self._skip_to(wanted, self.num_packets - 1)
+                    self._skip_to(self.num_packets - 1)
                     break
                 for frame in self._decode(packet):
-                    if wanted is not None and frame.time_s + SAME_MOMENT_S >= wanted:
+                    if self.wanted_s is not None and frame.time_s + SAME_MOMENT_S >= self.wanted_s:
                         yield frame
-                        wanted = next_wanted(frame.time_s)
+                        self.wanted_s = next_wanted(frame.time_s)
+        if self.wanted_s is not None and self._is_first and self._damaged_since_s is None:
+            raise LeaningKeyError
 
-    def _skip_to(self, wanted_s: float, next_place: int) -> None:
-        self._landing = self._jumps.to(wanted_s, next_place)
+    def _skip_to(self, next_place: int) -> None:
+        if not self._skips or self.wanted_s is None:
+            return
+        self._landing = self._jumps.to(self.wanted_s, next_place)
         if self._landing:
             self._must_flush = True
             self._pts_ahead.clear()
@@ -139,6 +155,7 @@ class Decoding:
             self._source.stream.codec_context.flush_buffers()
             self._first_valid_pts = packet.pts
             self._must_flush = False
+            self._is_first = packet.pts is not None and not packet.is_discard
             self._damaged_since_s = None
         try:
             pictures = self._source.stream.decode(packet)
@@ -154,18 +171,30 @@ class Decoding:
             # After a jump, pictures before the key frame lack what they were predicted from.
             if None not in (picture.pts, self._first_valid_pts) and picture.pts < self._first_valid_pts:
                 continue
+            self._check_first(picture)
             self._last_s = time_s = self._time_s(picture.pts)
-            if self._is_damaged(picture, time_s):
+            # Damage may bring pictures out late, too.
+            is_late = None not in (picture.pts, self._last_pts) and picture.pts < self._last_pts
+            if self._is_damaged(picture, time_s) or is_late:
                 # Damaged pictures may come in any order: only where packets say nothing are they counted.
                 self._next_index += picture.pts is None
                 self.num_damaged += 1
                 continue
+            self._last_pts = picture.pts
             index = self._index(picture.pts)
             if self._keyframes_only and not picture.key_frame:
                 # Not every decoder can be told to skip.
                 continue
             self.num_frames += 1
             yield DecodedFrame(index, time_s, picture, self._showing_of(picture))
+
+    def _check_first(self, picture: Any) -> None:
+        """Raise LeaningKeyError when the first picture after a jump is not the key frame itself."""
+        if not self._is_first or self._damaged_since_s is not None:
+            return
+        self._is_first = False
+        if not picture.key_frame or picture.pts != self._first_valid_pts:
+            raise LeaningKeyError
 
     def _showing_of(self, picture: Any) -> Showing:
         # Asked of the first frame only: a frame that was asked for its side data holds itself, and is freed late.

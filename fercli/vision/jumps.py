@@ -71,17 +71,14 @@ class Jumps:
 
     @cached_property
     def _keys(self) -> list[_Key]:
-        container, stream = self._source.container, self._source.stream
-        # Older PyAV does not tell the list; what is written in fragments, or in other containers, lists only a part.
-        entries = getattr(stream, "index_entries", ()) if "mp4" in container.format.name else ()
-        if not entries or len(entries) != self._source.num_frames or not entries[0].is_keyframe:
-            return []
         keys, num_shown = [], 0
-        for place, entry in enumerate(entries):
+        for place, entry in enumerate(self._source.listed):
             if entry.is_keyframe:
                 keys.append(_Key(entry.timestamp, entry.pos, place, num_shown))
             num_shown += not entry.is_discard
-        return keys
+        # What comes before the first key frame, or twice, cannot be found again.
+        is_clear = keys and keys[0].num_before == 0 and len({key.pos for key in keys}) == len(keys)
+        return keys if is_clear else []
 
     @cached_property
     def _by_pos(self) -> dict[int, _Key]:

@@ -1,7 +1,8 @@
 """A video to the frames worth keeping: chosen by a rule, filtered if asked, in one stream."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +54,8 @@ class Selection:
         num_kept: frames that were handed out.
         num_damaged: frames of the video that were left out for damage.
         drops: how many chosen frames each filter dropped: "blurred", "duplicate".
-        warnings: sentences about the video and the filters; complete when iteration has ended.
+        warnings: sentences about the video, as far as it was read, and the filters; complete when iteration has ended
+            or is closed.
     """
 
     def __init__(self, reader: VideoReader, rule: SelectionRule) -> None:
@@ -66,22 +68,25 @@ class Selection:
         self._rule = rule
         self._last_phash = ""
 
-    def __iter__(self) -> Iterator[KeptFrame]:
+    def __iter__(self) -> Generator[KeptFrame, None, None]:
         """The keyframes in order of time.
 
         Raises:
             MediaError: the video cannot be opened.
         """
         notes = Notes()
-        for frame, score in SELECTORS[self._rule.method](self._reader, self._rule, notes):
-            self.num_chosen += 1
-            kept = self._filtered(frame, score)
-            if kept is not None:
-                self.num_kept += 1
-                yield kept
-        self.num_damaged = max(notes.num_damaged, self._reader.num_damaged)
-        # Two passes over one video see the same damage.
-        self.warnings = tuple(dict.fromkeys([*notes.warnings, *self._reader.warnings, *self._much_dropped()]))
+        try:
+            with closing(SELECTORS[self._rule.method](self._reader, self._rule, notes)) as chosen:
+                for frame, score in chosen:
+                    self.num_chosen += 1
+                    kept = self._filtered(frame, score)
+                    if kept is not None:
+                        self.num_kept += 1
+                        yield kept
+        finally:
+            self.num_damaged = max(notes.num_damaged, self._reader.num_damaged)
+            # Two passes over one video see the same damage.
+            self.warnings = tuple(dict.fromkeys([*notes.warnings, *self._reader.warnings, *self._much_dropped()]))
 
     def _filtered(self, frame: DecodedFrame, score: float | None) -> KeptFrame | None:
         """The frame to keep; None means that a filter dropped and counted it."""

@@ -1,6 +1,6 @@
 """Rules that choose frames of a video: every so often, evenly, at changes, by clusters, at cuts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,7 +15,7 @@ from fercli.vision.thumbnails import difference, thumbnail
 from fercli.vision.video import DecodedFrame, VideoReader, scan_video
 
 Method = Literal["every", "uniform", "change", "kmeans", "scene"]
-Chosen = Iterator[tuple[DecodedFrame, float | None]]
+Chosen = Generator[tuple[DecodedFrame, float | None], None, None]
 
 _CLUSTERED_SIZE = (32, 18)
 # Clusters come from a few thousand frames at most; of a longer video every second, fourth, ... frame.

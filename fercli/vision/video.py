@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from fercli.core.errors import MediaError
 from fercli.vision.containers import Source, open_video
 from fercli.vision.decoded_frame import DecodedFrame
-from fercli.vision.decoding import SAME_MOMENT_S, Decoding, NextWanted, Part
+from fercli.vision.decoding import SAME_MOMENT_S, Decoding, LeaningKeyError, NextWanted, Part
 from fercli.vision.images import printable
 from fercli.vision.video_writer import VideoWriter
 
@@ -24,6 +24,7 @@ VIDEO_SUFFIXES = frozenset(
 )  # fmt: skip
 
 Watch = Callable[[DecodedFrame], None]
+Frames = Generator[DecodedFrame, None, None]
 
 
 @dataclass(frozen=True)
@@ -107,11 +108,11 @@ def scan_video(path: Path) -> VideoSpan:
             are_keyframes.append(bool(packet.is_keyframe))
             num_bytes.append(packet.size)
             end_s = max(end_s, time_s + length_s)
-        cut_off = source.missing_end(len(times), end_s)
+        warnings = tuple(source.oddities(len(times), end_s))
     order = np.argsort(np.asarray(times, np.float64), kind="stable")
     times_s, sizes = np.asarray(times, np.float64)[order], np.fromiter(num_bytes, np.int64)[order]
     keys = np.asarray(are_keyframes, np.int8)[order].astype(bool)
-    return VideoSpan(times_s, keys, sizes, end_s, has_times, (cut_off,) if cut_off else ())
+    return VideoSpan(times_s, keys, sizes, end_s, has_times, warnings)
 
 
 class VideoReader:
@@ -179,7 +180,7 @@ class VideoReader:
         reader._tally = self._tally
         return reader
 
-    def __iter__(self) -> Iterator[DecodedFrame]:
+    def __iter__(self) -> Frames:
         """Every frame between `start_s` and `end_s`.
 
         Raises:
@@ -187,7 +188,7 @@ class VideoReader:
         """
         return self._read(lambda _: self.start_s)
 
-    def every(self, step_s: float) -> Iterator[DecodedFrame]:
+    def every(self, step_s: float) -> Frames:
         """The first frame at or after `start_s` and each multiple of `step_s` from there; one may serve several.
 
         Raises:
@@ -200,7 +201,7 @@ class VideoReader:
 
         return self._read(next_wanted)
 
-    def at(self, times_s: Iterable[float]) -> Iterator[DecodedFrame]:
+    def at(self, times_s: Iterable[float]) -> Frames:
         """The first frame at or after each of the rising `times_s`; one frame may serve several of them.
 
         Times before `start_s` are ignored.
@@ -216,7 +217,7 @@ class VideoReader:
 
         return self._read(next_wanted)
 
-    def within(self, spans_s: Sequence[tuple[float, float]]) -> Iterator[DecodedFrame]:
+    def within(self, spans_s: Sequence[tuple[float, float]]) -> Frames:
         """The frames in any of the rising, separate `spans_s`, both ends included.
 
         Raises:
@@ -231,22 +232,30 @@ class VideoReader:
 
         return (frame for frame in self._read(next_wanted) if _is_within(frame.time_s, spans_s, ends))
 
-    def _read(self, next_wanted: NextWanted) -> Iterator[DecodedFrame]:
+    def _read(self, next_wanted: NextWanted) -> Frames:
         self.num_decoded, self.num_damaged, self.warnings = 0, 0, ()
-        with open_video(self.path) as source:
-            decoding = Decoding(source, only=self.only, threads=self.threads)
-            try:
-                for frame in decoding.frames(next_wanted):
-                    if self.end_s is not None and frame.time_s >= self.end_s:
-                        break
+        wanted_s, skips = next_wanted(None), True
+        while True:
+            with open_video(self.path) as source:
+                decoding = Decoding(source, only=self.only, threads=self.threads, skips=skips)
+                try:
+                    yield from self._pass(decoding, wanted_s, next_wanted)
+                    return
+                except LeaningKeyError:
+                    wanted_s, skips = decoding.wanted_s, False
+                finally:
+                    self._tally[0] += decoding.num_frames
                     self.num_decoded, self.num_damaged = decoding.num_frames, decoding.num_damaged
-                    if self.watch:
-                        self.watch(frame)
-                    yield frame
-            finally:
-                self._tally[0] += decoding.num_frames
+                    self.warnings = tuple(_warnings(source, decoding, skips=skips))
+
+    def _pass(self, decoding: Decoding, wanted_s: float | None, next_wanted: NextWanted) -> Frames:
+        for frame in decoding.frames(wanted_s, next_wanted):
+            if self.end_s is not None and frame.time_s >= self.end_s:
+                return
             self.num_decoded, self.num_damaged = decoding.num_frames, decoding.num_damaged
-            self.warnings = tuple(_warnings(source, decoding))
+            if self.watch:
+                self.watch(frame)
+            yield frame
 
 
 def _is_within(time_s: float, spans_s: Sequence[tuple[float, float]], ends: Sequence[float]) -> bool:
@@ -254,12 +263,12 @@ def _is_within(time_s: float, spans_s: Sequence[tuple[float, float]], ends: Sequ
     return place < len(ends) and time_s + SAME_MOMENT_S >= spans_s[place][0]
 
 
-def _warnings(source: Source, decoding: Decoding) -> Iterator[str]:
+def _warnings(source: Source, decoding: Decoding, *, skips: bool) -> Iterator[str]:
     if decoding.num_damaged:
         whole = decoding.num_frames
         yield f"{decoding.num_damaged} damaged frames left out, {whole} read whole"
     if not decoding.has_times:
         yield f"no time stamps; a frame's time is its index divided by {source.fps:g} frames per second"
-    cut_off = source.missing_end(decoding.num_packets, decoding.end_s) if decoding.is_finished else ""
-    if cut_off:
-        yield cut_off
+    if not skips:
+        yield "its key frames lean on those before them, so that it was decoded from its beginning"
+    yield from source.oddities(decoding.num_packets if decoding.is_finished else None, decoding.end_s)

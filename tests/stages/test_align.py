@@ -144,6 +144,13 @@ def test_dropped_faces_are_counted_by_reason_and_keep_a_row_without_a_crop(proje
     assert all(not face.path for face in faces(project, "dropped"))
 
 
+def test_frame_that_cannot_be_read_says_how_to_take_it_anew(project: Project) -> None:
+    path = project.root / project.rows(Frame)[1].path
+    path.write_bytes(path.read_bytes()[:500])
+    (failure,) = align(project, QUICK).failures
+    assert failure.reason.endswith("take it anew: fer extract-frames --force")
+
+
 def test_blurred_faces_are_counted_and_not_written(project: Project) -> None:
     result = align(project, dataclasses.replace(QUICK, max_blur=0.0))
     assert (result.num_faces, result.dropped) == (0, {"blurred": 6})

@@ -150,6 +150,20 @@ def test_deleted_frame_file_is_made_again(project: Project) -> None:
     assert extract_frames(project, EVERY).is_unchanged
 
 
+@pytest.mark.parametrize("lost", ["all", "some"])
+def test_lost_rows_come_back(lost: str, project: Project) -> None:
+    extract_frames(project, EVERY)
+    table = project.table_path(Frame)
+    whole = table.read_bytes()
+    if lost == "all":
+        table.unlink()
+    else:
+        table.write_bytes(b"".join(whole.splitlines(keepends=True)[:3]))
+    assert "frames.csv lost rows of a, b" in extract_frames(project, EVERY).warnings[0]
+    assert table.read_bytes() == whole
+    assert extract_frames(project, EVERY).is_unchanged
+
+
 def test_unreadable_video_does_not_stop_the_others(project: Project) -> None:
     (project.root / "videos" / "a.mp4").write_bytes(b"no video")
     result = extract_frames(project, EVERY)
@@ -191,6 +205,19 @@ def test_workers_give_the_same_bytes(project: Project, tmp_path: Path, sources: 
 def test_limit_ends_each_video(project: Project) -> None:
     extract_frames(project, ExtractFramesSettings(every_s=0.5, limit=2))
     assert frame_ids(project) == ["a/f000000", "a/f000005", "b/f000000", "b/f000005"]
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "text"), [("cut.mkv", "uniform", "cut off"), ("raw.h264", "every", "no time")]
+)
+def test_limit_hides_no_warning(name: str, method: str, text: str, tmp_path: Path) -> None:
+    made = create_project(tmp_path / "project", name="p", classes=("happy", "sad"))
+    path = write_video(tmp_path / name, [coded(i) for i in range(100)])
+    if name == "cut.mkv":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    add(made, AddSettings(), [path.rename(path.with_suffix(".mkv"))])
+    result = extract_frames(made, ExtractFramesSettings(method=method, num=8, every_s=0.4, limit=2))  # type: ignore[arg-type]
+    assert any(text in warning for warning in result.warnings)
 
 
 def test_start_and_end_bound_the_frames(project: Project) -> None:
