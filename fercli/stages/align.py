@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def align(
     mark = align_mark(project, settings)
     known = recall(project.root, "align", mark, AlignResult)
     if known and not known.failures and not force:
-        return known
+        return replace(known, warnings=(*known.warnings, *_kept_for(settings, known.device)))
     if dry_run:
         return summarise_plan(plan_align(project, settings, force=force))
     with project.writing():
@@ -70,6 +70,18 @@ def align(
         mark = align_mark(project, settings)
         remember(project.root, "align", mark, settings, result=result, items=items)
     return result
+
+
+def _kept_for(settings: AlignSettings, device: str) -> Iterator[str]:
+    """A sentence where another device is asked for than the one that found the faces; a wrong name is refused."""
+    if settings.device in ("auto", device, device.partition(":")[0]) or not device:
+        return
+    # Loads torch, which a call with nothing to do else need not.
+    from fercli.vision.mtcnn_runtime import choose_device
+
+    asked = choose_device(settings.device, mode=settings.mode)
+    if asked != device:
+        yield f"The faces were found on {device} and stay; --force finds them anew on {asked}."
 
 
 def _fold(project: Project, plan: AlignPlan, journal: ItemJournal, *, force: bool, device: str) -> AlignResult:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fercli.core.errors import CheckError, MissingStageError
+from fercli.core.errors import CheckError, MissingStageError, UsageError
 from fercli.core.project import Project, create_project, open_project
 from fercli.core.rows import Face, Frame
 from fercli.stages import align_worker
@@ -142,6 +142,16 @@ def test_dropped_faces_are_counted_by_reason_and_keep_a_row_without_a_crop(proje
     assert result.num_faces == 3
     assert result.dropped == {"too many faces": 3}
     assert all(not face.path for face in faces(project, "dropped"))
+
+
+def test_other_device_with_nothing_to_do_is_told_and_a_wrong_one_refused(aligned: Project) -> None:
+    device = align(aligned, QUICK).device
+    other = align(aligned, dataclasses.replace(QUICK, device="openvino:f32"))
+    assert other.is_unchanged
+    assert other.warnings[-1] == f"The faces were found on {device} and stay; --force finds them anew on openvino:f32."
+    with pytest.raises(UsageError, match="device 'tpu' cannot be used"):
+        align(aligned, dataclasses.replace(QUICK, device="tpu"))
+    assert align(aligned, dataclasses.replace(QUICK, device=device)).warnings == align(aligned, QUICK).warnings
 
 
 def test_frame_that_cannot_be_read_says_how_to_take_it_anew(project: Project) -> None:
