@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from math import inf, isnan
 
 import torch
 from torch import Tensor, nn
@@ -141,5 +142,7 @@ def _rank(row: EpochRow, metric: Metric) -> tuple[float, float]:
     """Larger is better; equal metrics are told apart by the loss, and without val the later epoch is better."""
     if row.val_loss is None or row.val_accuracy is None or row.val_macro_f1 is None:
         return (float(row.epoch), 0.0)
-    value = {"accuracy": row.val_accuracy, "macro-f1": row.val_macro_f1, "loss": -row.val_loss}[metric]
-    return (value, -row.val_loss)
+    # What is no number compares with nothing, and would stay the best for ever.
+    loss = inf if isnan(row.val_loss) else row.val_loss
+    value = {"accuracy": row.val_accuracy, "macro-f1": row.val_macro_f1, "loss": -loss}[metric]
+    return (value, -loss)
