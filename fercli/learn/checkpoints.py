@@ -81,16 +81,18 @@ def save_state(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, A
 
 
 def load_state(folder: Path) -> Checkpoint | None:
-    """The newest state that is unharmed; None when nothing was saved yet.
+    """The newest state that is unharmed; None when nothing was saved yet, or the first save was cut short.
 
     Raises:
-        InputError: states were saved, and all of them are damaged.
+        InputError: states were saved, and all of them are damaged or gone.
     """
-    slots = sorted((folder / slot for slot in _STATE_SLOTS), key=lambda slot: _position(_previous(slot)), reverse=True)
+    slots = [folder / slot for slot in _STATE_SLOTS]
+    slots = [slot for slot in slots if _note_path(slot).exists() or slot.exists()]
+    # The second slot is written once the first is whole: one note alone is what is left of a first save.
+    if len(slots) == 1 and _was_never_written(slots[0]):
+        return None
     damages = []
-    for slot in slots:
-        if not _note_path(slot).exists() and not slot.exists():
-            continue
+    for slot in sorted(slots, key=lambda slot: _position(_previous(slot)), reverse=True):
         try:
             return load_checkpoint(slot)
         except InputError as error:
@@ -117,8 +119,20 @@ def _note_path(path: Path) -> Path:
 
 
 def _hint(path: Path) -> str:
+    if path.name in _STATE_SLOTS:
+        return "Restore it, or train a new run: the same settings with --force, without --resume."
     other = "last" if path.stem == "best" else "best"
-    return f"Restore it, use --checkpoint {other}, or train again."
+    return f"Restore it, use --checkpoint {other}, or train again with --force."
+
+
+def _was_never_written(path: Path) -> bool:
+    """Whether the note was written and the data beside it never were."""
+    if path.exists():
+        return False
+    try:
+        return not _read_note(path).get("previous")
+    except InputError:
+        return False
 
 
 def _read_note(path: Path) -> dict[str, Any]:  # JSON

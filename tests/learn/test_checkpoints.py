@@ -1,3 +1,4 @@
+import contextlib
 import json
 from pathlib import Path
 
@@ -117,6 +118,55 @@ def test_all_states_damaged_is_an_error_not_a_new_start(tmp_path: Path) -> None:
     save_state(tmp_path, FIRST, {"position": 1})
     (tmp_path / "state-a.safetensors").write_bytes(b"cut off")
     with pytest.raises(InputError, match="was altered"):
+        load_state(tmp_path)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("number", range(1, 9))
+def test_a_kill_at_any_renaming_leaves_the_last_whole_state_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, moment: str
+) -> None:
+    renamed = []
+    true_replace = Path.replace
+
+    def replace(path: Path, target: Path) -> None:
+        renamed.append(target)
+        if len(renamed) < number or moment == "after":
+            true_replace(path, target)
+        if len(renamed) == number:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        patch.setattr(Path, "replace", replace)
+        for position in (1, 2, 3, 4):
+            save_state(tmp_path, {"at": torch.tensor(position)}, {"position": position})
+    assert len(renamed) == number
+    # Two files make a state, its note and its data.
+    num_whole = (number if moment == "after" else number - 1) // 2
+    state = load_state(tmp_path)
+    assert (int(state.tensors["at"]) if state else 0) == num_whole
+    save_state(tmp_path, {"at": torch.tensor(9)}, {"position": 9})
+    state = load_state(tmp_path)
+    assert state is not None
+    assert int(state.tensors["at"]) == 9
+
+
+def test_states_that_were_there_and_vanished_are_an_error_not_a_new_start(tmp_path: Path) -> None:
+    for position in (1, 2):
+        save_state(tmp_path, FIRST, {"position": position})
+    for path in tmp_path.glob("*.safetensors"):
+        path.unlink()
+    with pytest.raises(InputError, match=r"state-a\.safetensors' cannot be read") as caught:
+        load_state(tmp_path)
+    assert "with --force, without --resume" in caught.value.hint
+
+
+def test_state_that_was_saved_twice_in_its_place_and_vanished_is_an_error(tmp_path: Path) -> None:
+    for position in (1, 2, 3):
+        save_state(tmp_path, FIRST, {"position": position})
+    for path in (*tmp_path.glob("*.safetensors"), tmp_path / "state-b.json"):
+        path.unlink()
+    with pytest.raises(InputError, match=r"state-a\.safetensors' cannot be read"):
         load_state(tmp_path)
 
 
