@@ -3,24 +3,17 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fercli.core.errors import CheckError, InputError, ProjectError, UsageError
+from fercli.core.errors import InputError, UsageError
 from fercli.core.files import sha256_of
 from fercli.core.journal import log_run
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
-from fercli.core.rows import Face, Label, SplitRow
-from fercli.core.runs import (
-    Run,
-    changed_inputs,
-    digest,
-    find_run,
-    list_runs,
-    same_work,
-)
-from fercli.core.tables import read_table
+from fercli.core.rows import Face, Label
+from fercli.core.runs import Run, digest, find_run, same_work
 from fercli.models.tfjs_files import weight_files
 from fercli.stages.train_result import TrainResult, finished_result
-from fercli.stages.train_settings import TrainSettings, identity, read_settings
+from fercli.stages.train_resume import check_processes, check_unchanged, left_behind, settings_of
+from fercli.stages.train_settings import TrainSettings, identity
 
 if TYPE_CHECKING:
     from fercli.learn.world import World
@@ -60,7 +53,7 @@ def train(
     project.require(Face)
     project.require(Label)
     run = find_run(project.root, resume) if resume else None
-    settings = _settings_of(run, on_gpus(settings)) if run else on_gpus(settings)
+    settings = settings_of(run, on_gpus(settings)) if run else on_gpus(settings)
     if not is_shared:
         return _train(project, settings, run, progress=progress, force=force, dry_run=dry_run)
     from fercli.learn.world import joined_world
@@ -84,7 +77,7 @@ def _train(
 
     def look_up() -> Run | None:
         if run:
-            return _check_unchanged(project, settings, run, inputs)
+            return check_unchanged(project, settings, run, inputs)
         return None if force else same_work(project.root, digest(inputs))
 
     known = world.from_main(look_up) if world else look_up()
@@ -92,17 +85,17 @@ def _train(
         return finished_result(known)
     if known:
         # What is only planned is done by as many processes as are asked for.
-        _check_processes(known, world.size if world else settings.procs if dry_run else 1)
+        check_processes(known, world.size if world else settings.procs if dry_run else 1)
     if dry_run:
         return _plan_result(settings, known)
     from fercli.stages.train_run import run_training
 
-    left_behind = [] if known else _left_behind(project, inputs)
-    for sentence in left_behind:
+    abandoned = [] if known else left_behind(project, inputs)
+    for sentence in abandoned:
         progress.note(sentence)
     result = run_training(project, settings, known, inputs, progress=progress, world=world)
     if world is None or world.is_main:
-        result = replace(result, warnings=(*result.warnings, *left_behind))
+        result = replace(result, warnings=(*result.warnings, *abandoned))
         log_run(project.root, "train", settings, {"run": result.run, "epochs": result.epochs})
     if result.stopped_because == "interrupted":
         raise KeyboardInterrupt
@@ -132,8 +125,7 @@ def on_gpus(settings: TrainSettings) -> TrainSettings:
 
 def train_config(project: Project, settings: TrainSettings) -> str:
     """The config.toml that a run with these settings would have, the recipe's plan included."""
-    from fercli.stages.train_prepare import prepare
-    from fercli.stages.train_run import count_macs
+    from fercli.stages.train_prepare import count_macs, prepare
     from fercli.stages.train_settings import settings_text
 
     project.require(Face)
@@ -178,74 +170,6 @@ def _inputs(project: Project, settings: TrainSettings) -> dict[str, str]:
         "labels": sha256_of(project.table_path(Label)),
         "split": sha256_of(project.split_path(settings.split)),
     }
-
-
-def _settings_of(run: Run, given: TrainSettings) -> TrainSettings:
-    """The settings the run was started with, and from the present ones only what does not change the weights."""
-    path = run.folder / "config.toml"
-    try:
-        settings = read_settings(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ProjectError(f"'{path}' cannot be read: {error}", hint="Restore it, or train a new run.") from error
-    return replace(
-        settings,
-        procs=given.procs,
-        time_limit_s=given.time_limit_s,
-        workers=given.workers,
-        ram_limit_mb=given.ram_limit_mb,
-        tensorboard=given.tensorboard,
-    )
-
-
-def _check_unchanged(project: Project, settings: TrainSettings, run: Run, inputs: dict[str, str]) -> Run:
-    changed = [name for name in changed_inputs(run.record.inputs, inputs) if name != "settings"]
-    if changed and run.status != "finished":
-        details = [name + _difference(project, settings, run, name) for name in changed]
-        raise ProjectError(
-            f"run '{run.run_id}' cannot be resumed: {', '.join(details)} changed since it began",
-            hint="Bring the old state back, or train a new run without --resume.",
-        )
-    if run.status == "failed":
-        raise CheckError(f"run '{run.run_id}' failed: {run.record.reason}", hint="Train again with other settings.")
-    return run
-
-
-def _check_processes(run: Run, num_here: int) -> None:
-    """Refuse to go on in another number of processes: each draws and normalises its own share of a batch."""
-    num_before = run.record.decided.get("num_processes", num_here)
-    if num_before != num_here:
-        raise UsageError(
-            f"run '{run.run_id}' was begun in {num_before} processes, and goes on in as many, not in {num_here}",
-            hint=f"Give --procs {num_before}, or start as many with torchrun.",
-        )
-
-
-def _difference(project: Project, settings: TrainSettings, run: Run, name: str) -> str:
-    """What is another in the project than in the run's own copy, in brackets; empty for what the run has no copy of."""
-    copy = run.folder / f"{name}.csv"
-    if name not in ("labels", "split") or not copy.is_file():
-        return ""
-    if name == "split":
-        # The copy holds the run's fold alone.
-        rows = [row for row in project.split_rows(settings.split) if row.fold in (None, settings.fold)]
-        present = {f"{row.face_id},{row.split}" for row in rows}
-        held = [f"{row.face_id},{row.split}" for row in read_table(copy, SplitRow)]
-    else:
-        present = set(project.table_path(Label).read_text(encoding="utf-8").splitlines())
-        held = copy.read_text(encoding="utf-8").splitlines()[1:]
-    gone = [line for line in held if line not in present]
-    return f" ({len(gone)} of the run's rows, first '{gone[0].split(',')[0]}')" if gone else " (rows were added)"
-
-
-def _left_behind(project: Project, inputs: dict[str, str]) -> list[str]:
-    """A sentence for each interrupted run of these settings that began with other data, and so was not gone on with."""
-    sentences = []
-    for run in list_runs(project.root):
-        is_alike = run.record.inputs.get("settings") == inputs["settings"]
-        if is_alike and run.status == "interrupted":
-            changed = ", ".join(changed_inputs(run.record.inputs, inputs)) or "nothing"
-            sentences.append(f"Run '{run.run_id}' was interrupted and not gone on with: {changed} changed since.")
-    return sentences
 
 
 def _plan_result(settings: TrainSettings, known: Run | None) -> TrainResult:

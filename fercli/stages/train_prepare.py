@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fercli.core.errors import FerError, InputError
+from fercli.core.errors import FerError, InputError, SettingsError
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import Face, Label
-from fercli.stages.train_settings import TrainSettings, make_form, make_settings_plan
+from fercli.stages.train_settings import TrainSettings, make_form, make_settings_plan, parse_values
 
 if TYPE_CHECKING:
     from fercli.data.dataset import CropReader
@@ -61,6 +61,24 @@ def prepare(project: Project, settings: TrainSettings) -> Prepared:
     plan = make_settings_plan(settings, spec, data_set=data_set, num_train=len(train))
     form = make_form(settings, spec, plan)
     return Prepared(samples, train, val, spec, plan, form, data_set, tuple(_warnings(train, val, project)))
+
+
+def count_macs(settings: TrainSettings, prepared: Prepared) -> int:
+    """Multiply-adds of a picture.
+
+    Raises:
+        SettingsError: an option that the network does not have, or a size that it cannot be fed.
+    """
+    from fercli.models.profile import profile_model
+
+    name, size, options = prepared.spec.name, prepared.form.side, parse_values(settings.model)
+    try:
+        return profile_model(name, num_classes=len(prepared.samples.classes), size=size, **options).macs
+    except (RuntimeError, ValueError) as error:
+        raise SettingsError(
+            f"'{name}' cannot be fed pictures of {size} pixels: {str(error).splitlines()[0]}",
+            hint=f"Leave image_size and window as they are. {prepared.spec.input_notes}".strip(),
+        ) from error
 
 
 def read_crops(

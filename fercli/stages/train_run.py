@@ -14,7 +14,7 @@ from fercli.core.results import Failure
 from fercli.core.rows import Label, SplitRow
 from fercli.core.runs import Run, RunRecord, create_run_folder, digest, holding, write_record
 from fercli.core.tables import write_table
-from fercli.stages.train_prepare import Prepared, prepare, read_crops
+from fercli.stages.train_prepare import Prepared, count_macs, prepare, read_crops
 from fercli.stages.train_record import (
     draw_history,
     end_record,
@@ -25,6 +25,7 @@ from fercli.stages.train_record import (
     write_model_card,
 )
 from fercli.stages.train_result import TrainResult, record_result, stopped_by_clock
+from fercli.stages.train_resume import version_words
 from fercli.stages.train_settings import TrainSettings, parse_values, settings_text
 from fercli.stages.train_watch import RunWatcher, check_tensorboard
 
@@ -76,7 +77,7 @@ def run_training(
         return TrainResult(run=folder.name, status=result.status, stopped_because=result.reason)
     with holding(folder):
         record, result = _fit_and_record(job, _begin(job, known, inputs), model, (train[1], val[1]), progress=progress)
-    words = (*prepared.warnings, *compile_words, *_backbone_words(backbone, settings), *_version_words(known))
+    words = (*prepared.warnings, *compile_words, *_backbone_words(backbone, settings), *version_words(known))
     return _result(folder, record, failures, warnings=words, was_resumed=result.was_resumed)
 
 
@@ -174,24 +175,6 @@ def _machine(
     return machine, (warning,) if warning else ()
 
 
-def count_macs(settings: TrainSettings, prepared: Prepared) -> int:
-    """Multiply-adds of a picture.
-
-    Raises:
-        SettingsError: an option that the network does not have, or a size that it cannot be fed.
-    """
-    from fercli.models.profile import profile_model
-
-    name, size, options = prepared.spec.name, prepared.form.side, parse_values(settings.model)
-    try:
-        return profile_model(name, num_classes=len(prepared.samples.classes), size=size, **options).macs
-    except (RuntimeError, ValueError) as error:
-        raise SettingsError(
-            f"'{name}' cannot be fed pictures of {size} pixels: {str(error).splitlines()[0]}",
-            hint=f"Leave image_size and window as they are. {prepared.spec.input_notes}".strip(),
-        ) from error
-
-
 def _begin(job: _Job, known: Run | None, inputs: Mapping[str, str]) -> RunRecord:
     """Write down what the run is made from, before the first step."""
     project, settings, folder, prepared = job.project, job.settings, job.folder, job.prepared
@@ -244,21 +227,6 @@ def _backbone_words(report: "LoadReport | None", settings: TrainSettings) -> lis
     name = settings.backbone_weights.name if settings.backbone_weights else ""
     counts = f"{len(report.loaded)} entries loaded, {len(report.missing)} missing, {len(report.unexpected)} unexpected"
     return [f"Backbone weights '{name}' ({report.layout}): {counts}.", *report.notes]
-
-
-def _version_words(known: Run | None) -> list[str]:
-    """A sentence where a run goes on under another version of what its numbers come from."""
-    if known is None:
-        return []
-    before, here = known.record.versions, package_versions()
-    changed = [
-        f"{name} {before[name]} before, {here.get(name)} now"
-        for name in ("fercli", "torch")
-        if name in before and before[name] != here.get(name)
-    ]
-    if not changed:
-        return []
-    return [f"The run went on under other versions ({', '.join(changed)}): its last digits may differ."]
 
 
 def _meta(prepared: Prepared, settings: TrainSettings) -> dict[str, object]:
