@@ -1,11 +1,12 @@
 """A run that was interrupted: its settings, and whether it can be gone on with."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 
 from fercli.core.errors import CheckError, ProjectError, UsageError
 from fercli.core.project import Project
 from fercli.core.rows import Label, SplitRow
-from fercli.core.runs import Run, changed_inputs, list_runs
+from fercli.core.runs import Run, changed_inputs, holding, list_runs, read_run
 from fercli.core.tables import read_table
 from fercli.stages.train_record import package_versions
 from fercli.stages.train_settings import TrainSettings, read_settings
@@ -55,6 +56,22 @@ def check_processes(run: Run, num_here: int) -> None:
             f"run '{run.run_id}' was begun in {num_before} processes, and goes on in as many, not in {num_here}",
             hint=f"Give --procs {num_before}, or start as many with torchrun.",
         )
+
+
+def take_hold(known: Run, hold: ExitStack) -> Run:
+    """Hold a run until `hold` is closed, as what it is by then: it may have been trained since it was looked up.
+
+    Raises:
+        ProjectError: another process trains it, or has changed what it is made from.
+    """
+    hold.enter_context(holding(known.folder))
+    present = read_run(known.folder)
+    before, now = known.record, present.record
+    if now.status == "failed" or (now.inputs, now.decided) != (before.inputs, before.decided):
+        raise ProjectError(
+            f"run '{known.run_id}' was changed by another process just now", hint="Run the same command again."
+        )
+    return present
 
 
 def left_behind(project: Project, inputs: dict[str, str]) -> list[str]:

@@ -1,6 +1,7 @@
 """The working part of `fer train`: samples, plan, machine and model to a trained run folder."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,8 +25,8 @@ from fercli.stages.train_record import (
     write_environment,
     write_model_card,
 )
-from fercli.stages.train_result import TrainResult, record_result, stopped_by_clock
-from fercli.stages.train_resume import version_words
+from fercli.stages.train_result import TrainResult, finished_result, record_result, stopped_by_clock
+from fercli.stages.train_resume import take_hold, version_words
 from fercli.stages.train_settings import TrainSettings, parse_values, settings_text
 from fercli.stages.train_watch import RunWatcher, check_tensorboard
 
@@ -54,28 +55,27 @@ def run_training(
     world = world or ALONE
     if settings.tensorboard:
         check_tensorboard()
-    prepared = prepare(project, settings)
-    machine, compile_words = world.from_main(
-        lambda: _machine(settings, prepared, known.record if known else None, world)
-    )
-    # Nothing is written before the model stands and the crops are read: a mistake leaves no run behind.
-    model, backbone = _new_model(prepared, settings, machine)
-    train, val, failures = read_crops(prepared, settings, progress)
-    prepared = replace(prepared, train=train[0], val=val[0])
-    faces = some_inputs(train[1], prepared.form, settings.seed)
-    pretrained = ready_to_learn(model, backbone, prepared.plan, faces) if backbone else ()
-    make_folder = partial(create_run_folder, project.root, settings.model_name, settings.name)
-    folder = known.folder if known else world.from_main(make_folder)
-    job = _Job(project, settings, folder, prepared, machine, pretrained, world)
-    if not world.is_main:
-        try:
-            result = _fit(job, model, (train[1], val[1]), progress=progress)
-        except CheckError:
-            # The launcher ends all processes once one has failed: the main one must have written why.
-            world.meet()
-            raise
-        return TrainResult(run=folder.name, status=result.status, stopped_because=result.reason)
-    with holding(folder):
+    with ExitStack() as hold:
+        known = world.from_main(partial(take_hold, known, hold)) if known else None
+        if known and known.record.status == "finished":
+            return finished_result(known)
+        prepared = prepare(project, settings)
+        machine, compile_words = world.from_main(
+            lambda: _machine(settings, prepared, known.record if known else None, world)
+        )
+        # Nothing is written before the model stands and the crops are read: a mistake leaves no run behind.
+        model, backbone = _new_model(prepared, settings, machine)
+        train, val, failures = read_crops(prepared, settings, progress)
+        prepared = replace(prepared, train=train[0], val=val[0])
+        faces = some_inputs(train[1], prepared.form, settings.seed)
+        pretrained = ready_to_learn(model, backbone, prepared.plan, faces) if backbone else ()
+        make_folder = partial(create_run_folder, project.root, settings.model_name, settings.name)
+        folder = known.folder if known else world.from_main(make_folder)
+        job = _Job(project, settings, folder, prepared, machine, pretrained, world)
+        if not world.is_main:
+            return _follow(job, model, (train[1], val[1]), progress=progress)
+        if known is None:
+            hold.enter_context(holding(folder))
         record, result = _fit_and_record(job, _begin(job, known, inputs), model, (train[1], val[1]), progress=progress)
     words = (*prepared.warnings, *compile_words, *_backbone_words(backbone, settings), *version_words(known))
     return _result(folder, record, failures, warnings=words, was_resumed=result.was_resumed)
@@ -92,6 +92,17 @@ class _Job:
     machine: "Machine"
     pretrained: tuple[str, ...]
     world: "World"
+
+
+def _follow(job: _Job, model: "nn.Module", faces: "tuple[Faces, Faces]", *, progress: Progress) -> TrainResult:
+    """Train with the main process, which alone writes."""
+    try:
+        result = _fit(job, model, faces, progress=progress)
+    except CheckError:
+        # The launcher ends all processes once one has failed: the main one must have written why.
+        job.world.meet()
+        raise
+    return TrainResult(run=job.folder.name, status=result.status, stopped_because=result.reason)
 
 
 def _fit_and_record(

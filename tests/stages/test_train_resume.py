@@ -1,0 +1,68 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fercli.core.errors import ProjectError
+from fercli.core.project import Project
+from fercli.core.runs import list_runs, read_run, write_record
+from fercli.stages import train_run
+from fercli.stages.train import train
+from fercli.stages.train_result import TrainResult
+from tests.drawn import tree
+from tests.stages.train_project import drawn_project, quick
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return drawn_project(tmp_path / "mine")
+
+
+@pytest.fixture
+def stopped(project: Project) -> Path:
+    """Folder of a run that was stopped in its first epoch."""
+    return project.root / "runs" / train(project, quick(time_limit_s=0.001)).run
+
+
+def between_look_up_and_training(monkeypatch: pytest.MonkeyPatch, happen: Any) -> None:
+    """Let something happen once after a run was looked up, and before it is gone on with."""
+    true_training = train_run.run_training
+
+    def late(*args: Any, **more: Any) -> TrainResult:
+        monkeypatch.setattr(train_run, "run_training", true_training)
+        happen()
+        return true_training(*args, **more)
+
+    monkeypatch.setattr(train_run, "run_training", late)
+
+
+def test_run_that_another_process_finished_meanwhile_is_left_as_it_is(
+    project: Project, stopped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trees = []
+
+    def finish() -> None:
+        assert train(project, quick()).status == "finished"
+        trees.append(tree(stopped))
+
+    between_look_up_and_training(monkeypatch, finish)
+    result = train(project, quick())
+    assert (result.run, result.is_unchanged, result.epochs) == (stopped.name, True, 2)
+    assert trees == [tree(stopped)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"status": "failed"}, {"inputs": {"faces": "others"}}, {"decided": {"num_processes": 2}}],
+    ids=["failed", "inputs", "machine"],
+)
+def test_run_that_another_process_changed_meanwhile_is_refused(
+    project: Project, stopped: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    between_look_up_and_training(
+        monkeypatch, lambda: write_record(stopped, replace(read_run(stopped).record, **changes))
+    )
+    with pytest.raises(ProjectError, match=f"run '{stopped.name}' was changed by another process just now"):
+        train(project, quick())
+    assert len(list_runs(project.root)) == 1
