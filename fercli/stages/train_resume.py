@@ -1,26 +1,30 @@
 """A run that was interrupted: its settings, and whether it can be gone on with."""
 
+import dataclasses
+import tomllib
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
+from fercli import __version__
 from fercli.core.errors import CheckError, ProjectError, UsageError
 from fercli.core.project import Project
 from fercli.core.rows import Label, SplitRow
-from fercli.core.runs import Run, changed_inputs, holding, list_runs, read_run
+from fercli.core.runs import Run, changed_inputs, digest, holding, list_runs, read_run
 from fercli.core.tables import read_table
 from fercli.stages.train_record import package_versions
-from fercli.stages.train_settings import TrainSettings, read_settings
+from fercli.stages.train_settings import TrainSettings, identity, read_settings
 
 
 def settings_of(run: Run, given: TrainSettings) -> TrainSettings:
-    """The settings the run was started with, and from the present ones only what does not change the weights."""
-    path = run.folder / "config.toml"
-    try:
-        settings = read_settings(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ProjectError(f"'{path}' cannot be read: {error}", hint="Restore it, or train a new run.") from error
+    """The settings the run was started with, and from the present ones only what does not change the weights.
+
+    Raises:
+        ProjectError: its config.toml cannot be read.
+    """
     return replace(
-        settings,
+        _own_settings(run)[0],
         procs=given.procs,
         time_limit_s=given.time_limit_s,
         workers=given.workers,
@@ -34,8 +38,10 @@ def check_unchanged(project: Project, settings: TrainSettings, run: Run, inputs:
 
     Raises:
         CheckError: it failed.
-        ProjectError: faces, classes, labels, split or weights to begin with changed since it began.
+        ProjectError: faces, classes, labels, split, settings or weights to begin with changed since it began.
     """
+    if run.status != "finished":
+        _check_settings(run)
     changed = [name for name in changed_inputs(run.record.inputs, inputs) if name != "settings"]
     if changed and run.status != "finished":
         details = [name + _difference(project, settings, run, name) for name in changed]
@@ -98,6 +104,43 @@ def version_words(known: Run | None) -> list[str]:
     if not changed:
         return []
     return [f"The run went on under other versions ({', '.join(changed)}): its last digits may differ."]
+
+
+def _own_settings(run: Run) -> tuple[TrainSettings, dict[str, Any]]:  # TOML
+    """The settings in the run's config.toml, and the plan that was made of them."""
+    path = run.folder / "config.toml"
+    try:
+        text = path.read_text(encoding="utf-8")
+        return read_settings(text), dict(tomllib.loads(text).get("plan", {}))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ProjectError(f"'{path}' cannot be read: {error}", hint="Restore it, or train a new run.") from error
+
+
+def _check_settings(run: Run) -> None:
+    """Refuse a config.toml that is another than the run was begun with."""
+    settings, plan = _own_settings(run)
+    present = identity(settings)
+    # Another version may know settings that this run was never asked about: then the digest tells nothing.
+    if run.record.versions.get("fercli") != __version__ or digest(present) == run.record.inputs.get("settings"):
+        return
+    path = run.folder / "config.toml"
+    name = _altered_setting(run, present, plan)
+    raise ProjectError(
+        f"run '{run.run_id}' cannot be resumed: '{path}' was altered since it began" + (f" ({name})" if name else ""),
+        hint=f"Restore it, or train a new run with it: fer train --config '{path}'",
+    )
+
+
+def _altered_setting(run: Run, present: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
+    """The setting that differs alone, where its old value is known: from the plan, run.json or as the default."""
+    known = {name: value for name, value in plan.items() if isinstance(value, str | int | float)}
+    known |= {"model_name": run.record.model, "name": run.record.name, "seed": run.record.seed}
+    for column in dataclasses.fields(TrainSettings):
+        default = {} if column.default is dataclasses.MISSING else column.default
+        for value in (known.get(column.name), default):
+            if digest({**present, column.name: value}) == run.record.inputs.get("settings"):
+                return column.name
+    return ""
 
 
 def _difference(project: Project, settings: TrainSettings, run: Run, name: str) -> str:

@@ -10,6 +10,7 @@ from fercli.core.runs import list_runs, read_run, write_record
 from fercli.stages import train_run
 from fercli.stages.train import train
 from fercli.stages.train_result import TrainResult
+from fercli.stages.train_settings import TrainSettings
 from tests.drawn import tree
 from tests.stages.train_project import drawn_project, quick
 
@@ -66,3 +67,39 @@ def test_run_that_another_process_changed_meanwhile_is_refused(
     with pytest.raises(ProjectError, match=f"run '{stopped.name}' was changed by another process just now"):
         train(project, quick())
     assert len(list_runs(project.root)) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "name"),
+    [
+        ("epochs = 2", "epochs = 9", r" \(epochs\)"),
+        ("seed = 0", "seed = 5", r" \(seed\)"),
+        ('targets = "hard"', 'targets = "soft"', r" \(targets\)"),
+        ("batch_size = 8", "batch_size = 8\nlr = 0.5", r" \(lr\)"),
+        ("width = 16", "width = 8", ""),
+    ],
+    ids=["epochs", "seed", "default", "added", "table"],
+)
+def test_run_whose_config_was_altered_is_not_resumed(
+    project: Project, stopped: Path, before: str, after: str, name: str
+) -> None:
+    config = stopped / "config.toml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace(before, after, 1), encoding="utf-8")
+    with pytest.raises(ProjectError, match=rf"config\.toml' was altered since it began{name}$") as caught:
+        train(project, quick(), resume=stopped.name)
+    assert f"fer train --config '{config}'" in caught.value.hint
+    config.write_text(text, encoding="utf-8")
+    assert train(project, quick(), resume=stopped.name).status == "finished"
+
+
+def test_any_spelling_of_a_setting_is_found_again_in_the_config(project: Project) -> None:
+    augment = {"flip": "0", "shift": 0, "erase_area": (0.1, 0.2)}
+    run = train(project, quick(time_limit_s=0.001, name="Übung", lr=1, fold=None, augment=augment)).run
+    assert train(project, TrainSettings(), resume=run).status == "finished"
+
+
+def test_altered_config_of_a_finished_run_changes_nothing(project: Project) -> None:
+    config = project.root / "runs" / train(project, quick()).run / "config.toml"
+    config.write_text(config.read_text(encoding="utf-8").replace("epochs = 2", "epochs = 9"), encoding="utf-8")
+    assert train(project, quick(), resume=config.parent.name).is_unchanged
