@@ -102,6 +102,12 @@ def load_state(folder: Path) -> Checkpoint | None:
     return None
 
 
+def state_meta(folder: Path) -> dict[str, Any] | None:  # JSON
+    """The values of the state that `load_state` gives, its tensors left where they are; None where none is unharmed."""
+    held = max((_previous(folder / slot) for slot in _STATE_SLOTS), key=_position)
+    return dict(held["meta"]) if held else None
+
+
 def drop_state(folder: Path) -> None:
     """Delete the states of a finished run; best and last stay."""
     for slot in _STATE_SLOTS:

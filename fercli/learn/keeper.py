@@ -1,7 +1,7 @@
 """A training's weights, history and state to files, so that a kill costs little and loses nothing."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -18,8 +18,12 @@ from fercli.learn.state import Standing, snapshot
 class Keeper:
     """Sets the weights of good epochs aside and writes them together with the state; only in the main process."""
 
-    def __init__(self, folder: Path, meta: Mapping[str, object], *, is_writing: bool) -> None:
+    def __init__(
+        self, folder: Path, meta: Mapping[str, object], *, is_writing: bool, pretrained: Collection[str] = ()
+    ) -> None:
         self.folder, self.meta, self.is_writing = folder, meta, is_writing
+        # Whoever goes on from a state has all weights, but not the file that says which of them were pretrained.
+        self.pretrained = list(pretrained)
         self.checkpoints = folder / "checkpoints"
         self.saved_at = time.monotonic()
         self._kept: dict[str, tuple[dict[str, Tensor], dict[str, object]]] = {}
@@ -59,5 +63,6 @@ class Keeper:
         if self.is_writing:
             self.write_weights(standing.history)
             tensors, meta = snapshot(standing, model, optimizer, average)
-            save_state(self.checkpoints, tensors, {**meta, "position": standing.position(steps_per_epoch)})
+            position = standing.position(steps_per_epoch)
+            save_state(self.checkpoints, tensors, {**meta, "position": position, "pretrained": self.pretrained})
         self.saved_at = time.monotonic()

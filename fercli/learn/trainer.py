@@ -97,7 +97,9 @@ class _Fit:
             world=self.world,
         )
         self.standing = Standing()
-        self.keeper = Keeper(training.folder, training.meta, is_writing=self.world.is_main)
+        self.keeper = Keeper(
+            training.folder, training.meta, is_writing=self.world.is_main, pretrained=training.pretrained
+        )
 
     def run(self) -> FitResult:
         """Epoch by epoch until the plan, patience, the clock or a signal ends it."""

@@ -1,6 +1,7 @@
 """`fer train`: labelled faces and a split to a run: weights, figures, and how they were got."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fercli.core.errors import InputError, UsageError
@@ -12,7 +13,7 @@ from fercli.core.rows import Face, Label
 from fercli.core.runs import Run, digest, find_run, same_work
 from fercli.models.tfjs_files import weight_files
 from fercli.stages.train_result import TrainResult, finished_result
-from fercli.stages.train_resume import check_processes, check_unchanged, left_behind, settings_of
+from fercli.stages.train_resume import check_processes, check_unchanged, kept_pretrained, left_behind, settings_of
 from fercli.stages.train_settings import TrainSettings, identity
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ def _train(
     dry_run: bool,
     world: "World | None" = None,
 ) -> TrainResult:
-    settings = with_split(project, _with_known_model(settings))
-    inputs = _inputs(project, settings)
+    settings = with_split(project, _with_absolute_weights(_with_known_model(settings)))
+    inputs = _inputs(project, settings, run)
 
     def look_up() -> Run | None:
         if run:
@@ -132,7 +133,7 @@ def train_config(project: Project, settings: TrainSettings) -> str:
 
     project.require(Face)
     project.require(Label)
-    settings = with_split(project, _with_known_model(settings))
+    settings = with_split(project, _with_absolute_weights(_with_known_model(settings)))
     prepared = prepare(project, settings)
     count_macs(settings, prepared)  # refuses what no training could be made from
     return settings_text(settings, prepared.plan, prepared.form)
@@ -159,19 +160,33 @@ def _with_known_model(settings: TrainSettings) -> TrainSettings:
     return replace(settings, model_name=find_spec(settings.model_name).name)
 
 
-def _inputs(project: Project, settings: TrainSettings) -> dict[str, str]:
-    """A digest of each thing that decides the weights."""
+def _with_absolute_weights(settings: TrainSettings) -> TrainSettings:
+    """The weights to begin with by a path that holds in every folder, for the run's config.toml."""
     weights = settings.backbone_weights
-    if weights is not None and not weights.is_file():
-        raise InputError(f"'{weights}': no such weights file", hint="fer models --weights says where to get weights.")
+    # A link keeps its name: the suffix of what it leads to may say nothing.
+    return replace(settings, backbone_weights=weights.absolute()) if weights else settings
+
+
+def _inputs(project: Project, settings: TrainSettings, run: Run | None) -> dict[str, str]:
+    """A digest of each thing that decides the weights; `run` is the one to resume."""
     return {
-        "backbone": "+".join(map(sha256_of, weight_files(weights))) if weights else "",
+        "backbone": _backbone_digest(settings.backbone_weights, run),
         "settings": digest(identity(settings)),
         "classes": digest(project.classes),
         "faces": sha256_of(project.table_path(Face)),
         "labels": sha256_of(project.table_path(Label)),
         "split": sha256_of(project.split_path(settings.split)),
     }
+
+
+def _backbone_digest(weights: Path | None, run: Run | None) -> str:
+    if weights is None:
+        return ""
+    if run and (run.record.status == "finished" or kept_pretrained(run) is not None):
+        return run.record.inputs.get("backbone", "")  # the file itself is needed no more
+    if not weights.is_file():
+        raise InputError(f"'{weights}': no such weights file", hint="fer models --weights says where to get weights.")
+    return "+".join(map(sha256_of, weight_files(weights)))
 
 
 def _plan_result(settings: TrainSettings, known: Run | None) -> TrainResult:

@@ -64,6 +64,14 @@ def check_processes(run: Run, num_here: int) -> None:
         )
 
 
+def kept_pretrained(run: Run) -> tuple[str, ...] | None:
+    """Names of what came from `--backbone-weights`, where the run's state holds all weights; None where it does not."""
+    from fercli.learn.checkpoints import state_meta
+
+    names = (state_meta(run.folder / "checkpoints") or {}).get("pretrained")
+    return None if names is None else tuple(names)
+
+
 def take_hold(known: Run, hold: ExitStack) -> Run:
     """Hold a run until `hold` is closed, as what it is by then: it may have been trained since it was looked up.
 

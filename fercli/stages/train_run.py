@@ -26,7 +26,7 @@ from fercli.stages.train_record import (
     write_model_card,
 )
 from fercli.stages.train_result import TrainResult, finished_result, record_result, stopped_by_clock
-from fercli.stages.train_resume import take_hold, version_words
+from fercli.stages.train_resume import kept_pretrained, take_hold, version_words
 from fercli.stages.train_settings import TrainSettings, parse_values, settings_text
 from fercli.stages.train_watch import RunWatcher, check_tensorboard
 
@@ -64,11 +64,12 @@ def run_training(
             lambda: _machine(settings, prepared, known.record if known else None, world)
         )
         # Nothing is written before the model stands and the crops are read: a mistake leaves no run behind.
-        model, backbone = _new_model(prepared, settings, machine)
+        kept = world.from_main(partial(kept_pretrained, known)) if known and settings.backbone_weights else None
+        model, backbone = _new_model(prepared, settings, machine, settings.backbone_weights if kept is None else None)
         train, val, failures = read_crops(prepared, settings, progress)
         prepared = replace(prepared, train=train[0], val=val[0])
         faces = some_inputs(train[1], prepared.form, settings.seed)
-        pretrained = ready_to_learn(model, backbone, prepared.plan, faces) if backbone else ()
+        pretrained = ready_to_learn(model, backbone, prepared.plan, faces) if backbone else kept or ()
         make_folder = partial(create_run_folder, project.root, settings.model_name, settings.name)
         folder = known.folder if known else world.from_main(make_folder)
         job = _Job(project, settings, folder, prepared, machine, pretrained, world)
@@ -214,7 +215,7 @@ def _begin(job: _Job, known: Run | None, inputs: Mapping[str, str]) -> RunRecord
 
 
 def _new_model(
-    prepared: Prepared, settings: TrainSettings, machine: "Machine"
+    prepared: Prepared, settings: TrainSettings, machine: "Machine", weights: Path | None
 ) -> "tuple[nn.Module, LoadReport | None]":
     import torch
 
@@ -227,8 +228,7 @@ def _new_model(
     torch.manual_seed(derive_seed(settings.seed, "network"))
     options = parse_values(settings.model)
     model = build_model(prepared.spec.name, num_classes=len(prepared.samples.classes), **options)
-    report = load_backbone_weights(model, settings.backbone_weights) if settings.backbone_weights else None
-    return model, report
+    return model, load_backbone_weights(model, weights) if weights else None
 
 
 def _backbone_words(report: "LoadReport | None", settings: TrainSettings) -> list[str]:

@@ -1,3 +1,4 @@
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -5,12 +6,13 @@ import pytest
 import torch
 
 from fercli.core.errors import InputError, UsageError
+from fercli.core.progress import SilentProgress
 from fercli.core.project import Project
 from fercli.core.runs import list_runs
 from fercli.learn.checkpoints import load_checkpoint
 from fercli.models.tfjs import read_tfjs
 from fercli.stages.train import train
-from fercli.stages.train_settings import TrainSettings
+from fercli.stages.train_settings import TrainSettings, read_settings
 from tests.models.tfjs_model import WIDTHS, face_arrays, write_tfjs
 from tests.stages.train_project import drawn_project, quick
 
@@ -93,6 +95,59 @@ def test_everything_at_rest_is_refused_before_a_run_is_made(project: Project) ->
     with pytest.raises(UsageError, match="nothing would learn"):
         train(project, quick(backbone_weights=path, freeze_epochs=1))
     assert [run.run_id for run in list_runs(project.root)] == [first.run]
+
+
+class Signaller(SilentProgress):
+    """Asks to stop at the fourth step, the first of the second epoch."""
+
+    def __init__(self) -> None:
+        self.task, self.count = "", 0
+
+    def start(self, task: str, total: int | None = None) -> None:
+        self.task = task
+
+    def advance(self, num_items: int = 1, **fields: str) -> None:
+        self.count += num_items if self.task == "train" else 0
+        if self.count == 4:
+            signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("is_folded", [True, False], ids=["folded", "added"])
+def test_run_goes_on_without_the_file_that_it_began_with(project: Project, face_weights: Path, is_folded: bool) -> None:
+    if is_folded:
+        settings = from_faces(face_weights, lr=0.01, freeze_epochs=2, epochs=3, optimizer="adamw")
+    else:
+        face_weights = project.root / "runs" / train(project, quick()).run / "checkpoints" / "last.safetensors"
+        settings = quick(backbone_weights=face_weights, epochs=3, lr=0.01)
+    whole = weights(project, train(project, settings).run)
+    with pytest.raises(KeyboardInterrupt):
+        train(project, settings, progress=Signaller(), force=True)
+    (stopped,) = [run.run_id for run in list_runs(project.root) if run.status == "interrupted"]
+    face_weights.unlink()
+    result = train(project, TrainSettings(), resume=stopped)
+    assert (result.run, result.status, result.was_resumed) == (stopped, "finished", True)
+    assert all(torch.equal(whole[name], tensor) for name, tensor in weights(project, stopped).items())
+    assert train(project, TrainSettings(), resume=stopped).is_unchanged
+
+
+def test_run_without_a_state_needs_the_file_that_it_began_with(project: Project, face_weights: Path) -> None:
+    run = train(project, from_faces(face_weights, time_limit_s=0.001)).run
+    for path in (project.root / "runs" / run / "checkpoints").glob("state-*"):
+        path.unlink()
+    face_weights.unlink()
+    with pytest.raises(InputError, match="no such weights file"):
+        train(project, TrainSettings(), resume=run)
+
+
+def test_written_config_finds_the_weights_from_another_folder(
+    project: Project, face_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(face_weights.parent)
+    run = train(project, from_faces(Path(face_weights.name))).run
+    monkeypatch.chdir(project.root)
+    settings = read_settings((project.root / "runs" / run / "config.toml").read_text(encoding="utf-8"))
+    assert settings.backbone_weights == face_weights
+    assert train(project, settings).is_unchanged
 
 
 def test_missing_weights_file_says_so(project: Project) -> None:
