@@ -84,13 +84,14 @@ def _train(
     known = world.from_main(look_up) if world else look_up()
     if known and known.record.status == "finished":
         return finished_result(known)
+    from fercli.stages.train_run import check_settings, run_training
+
     if known:
         # What is only planned is done by as many processes as are asked for.
         check_processes(known, world.size if world else settings.procs if dry_run else 1)
     if dry_run:
+        check_settings(project, settings, known)
         return _plan_result(settings, known)
-    from fercli.stages.train_run import run_training
-
     abandoned = [] if known else left_behind(project, inputs)
     for sentence in abandoned:
         progress.note(sentence)

@@ -82,6 +82,23 @@ def run_training(
     return _result(folder, record, failures, warnings=words, was_resumed=result.was_resumed)
 
 
+def check_settings(project: Project, settings: TrainSettings, known: Run | None) -> None:
+    """Refuse what `run_training` would refuse, as far as that is known before a crop or a weight is read.
+
+    Raises:
+        FerError: too few faces, an impossible setting, or a device or package that is not here.
+    """
+    from fercli.learn.device import choose_machine
+
+    if settings.tensorboard:
+        check_tensorboard()
+    count_macs(settings, prepare(project, settings))
+    # Several processes look at their own device: one looked at here would lose memory to this process.
+    if settings.procs == 1:
+        decided = known.record.decided if known else {}
+        choose_machine(str(decided.get("device", settings.device)), settings.precision)
+
+
 @dataclass(frozen=True)
 class _Job:
     """One training in its folder, ready to begin; `pretrained` names the parameters that came from a file."""

@@ -301,7 +301,8 @@ def test_untouched_project_is_told_what_to_run(tmp_path: Path) -> None:
 
 
 def test_emonext_means_its_base_size(project: Project) -> None:
-    assert train(project, quick(model_name="emonext"), dry_run=True).model == "emonext-base"
+    settings = quick(model_name="emonext", model={}, image_size=None)
+    assert train(project, settings, dry_run=True).model == "emonext-base"
 
 
 def test_unknown_model_gets_a_suggestion(project: Project) -> None:
@@ -335,6 +336,19 @@ def test_wrong_setting_is_refused_before_training(project: Project, changes: dic
     assert list_runs(project.root) == []
     with pytest.raises(SettingsError, match=message):
         train_config(project, quick(**changes))
+    with pytest.raises(SettingsError, match=message):
+        train(project, quick(**changes), dry_run=True)
+
+
+def test_dry_run_refuses_a_device_that_is_not_here(project: Project) -> None:
+    with pytest.raises(UsageError, match="device 'meta' cannot be used"):
+        train(project, quick(device="meta"), dry_run=True)
+
+
+def test_dry_run_refuses_too_few_faces(project: Project) -> None:
+    project.write_rows([replace(label, label="smile") for label in project.rows(Label)], Label)
+    with pytest.raises(InputError, match="same label"):
+        train(project, quick(), dry_run=True)
 
 
 def test_test_faces_change_nothing_in_training(project: Project) -> None:
