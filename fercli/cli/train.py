@@ -10,6 +10,7 @@ from fercli.cli.launch import is_launched, is_main_process, train_in_processes
 from fercli.cli.options import Call
 from fercli.stages.train import TrainResult, TrainSettings, on_gpus, train_config
 from fercli.stages.train import train as run_train
+from fercli.stages.train_settings import read_settings
 
 
 def train(
@@ -21,7 +22,7 @@ def train(
 ) -> TrainResult:
     """Options -> settings -> stage."""
     if print_config:
-        return _show_config(call, settings)
+        return _show_config(call, settings, resume)
     settings = on_gpus(settings)
     if is_launched():
         settings = dataclasses.replace(settings, procs=int(os.environ["WORLD_SIZE"]))
@@ -41,9 +42,9 @@ def train(
     return result
 
 
-def _show_config(call: Call, settings: TrainSettings) -> TrainResult:
-    text = train_config(call.project, settings)
+def _show_config(call: Call, settings: TrainSettings, resume: str) -> TrainResult:
+    text = train_config(call.project, settings, resume=resume)
     if not call.json:
         print(text, end="")
         raise typer.Exit
-    return TrainResult(model=settings.model_name, is_dry_run=True, plan=tuple(text.splitlines()))
+    return TrainResult(model=read_settings(text).model_name, is_dry_run=True, plan=tuple(text.splitlines()))

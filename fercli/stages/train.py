@@ -127,13 +127,14 @@ def on_gpus(settings: TrainSettings) -> TrainSettings:
     return replace(settings, gpus=None, procs=settings.gpus, device="cuda")
 
 
-def train_config(project: Project, settings: TrainSettings) -> str:
-    """The config.toml that a run with these settings would have, the recipe's plan included."""
+def train_config(project: Project, settings: TrainSettings, *, resume: str = "") -> str:
+    """The config.toml that a run with these settings, or the run to resume, would have, the recipe's plan included."""
     from fercli.stages.train_prepare import count_macs, prepare
     from fercli.stages.train_settings import settings_text
 
     project.require(Face)
     project.require(Label)
+    settings = settings_of(find_run(project.root, resume), settings) if resume else settings
     settings = with_split(project, _with_absolute_weights(_with_known_model(settings)))
     prepared = prepare(project, settings)
     count_macs(settings, prepared)  # refuses what no training could be made from

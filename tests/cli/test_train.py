@@ -39,6 +39,15 @@ def test_printed_config_is_toml_that_repeats_the_settings(project: Project, tmp_
     assert list((project.root / "runs").iterdir()) == []
 
 
+def test_printed_config_of_a_run_to_resume_is_its_own(project: Project) -> None:
+    code, out, _ = run_fer(*QUICK, "--seed", "7", "--time-limit", "1ms", "--json", "-p", project.root)
+    run = json.loads(out)["result"]["run"]
+    code, out, err = run_fer("train", "--resume", run, "--print-config", "-p", project.root)
+    assert code == 0, err
+    config = tomllib.loads(out)
+    assert (config["train"]["seed"], config["train"]["epochs"], config["model"]["width"]) == (7, 1, 8)
+
+
 def test_time_limit_ends_partial(project: Project) -> None:
     code, out, err = run_fer(*QUICK, "--time-limit", "1ms", "-p", project.root)
     assert code == 6
