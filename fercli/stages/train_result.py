@@ -55,9 +55,15 @@ def record_result(folder: Path, record: RunRecord, **more: Any) -> TrainResult: 
         val_macro_f1=best.get("val_macro_f1"),
         precision=str(record.decided.get("precision", "")),
         outputs=tuple(f"runs/{folder.name}/{name}" for name in names if (folder / name).exists()),
-        next_command="fer eval --confusion",
+        next_command="fer eval --confusion" if record.status == "finished" else _resume_command(folder, record),
         **more,
     )
+
+
+def _resume_command(folder: Path, record: RunRecord) -> str:
+    num_processes = record.decided.get("num_processes", 1)
+    together = "" if num_processes == 1 else f" --procs {num_processes}"
+    return f"fer train --resume {folder.name}{together}"
 
 
 def stopped_by_clock(run_id: str, epochs: int) -> Failure:

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from fercli.core.errors import ProjectError
+from fercli.core.errors import InputError, ProjectError
 from fercli.core.project import Project
 from fercli.core.runs import list_runs, read_run, write_record
 from fercli.stages import train_run
 from fercli.stages.train import train
-from fercli.stages.train_result import TrainResult
+from fercli.stages.train_result import TrainResult, record_result
 from fercli.stages.train_settings import TrainSettings
 from tests.drawn import tree
 from tests.stages.train_project import drawn_project, quick
@@ -24,6 +24,34 @@ def project(tmp_path: Path) -> Project:
 def stopped(project: Project) -> Path:
     """Folder of a run that was stopped in its first epoch."""
     return project.root / "runs" / train(project, quick(time_limit_s=0.001)).run
+
+
+@pytest.mark.parametrize(("num", "more"), [(1, ""), (2, " --procs 2")])
+def test_stopped_run_is_what_to_go_on_with_next(project: Project, num: int, more: str) -> None:
+    stopped = train(project, quick(time_limit_s=0.001))
+    (run,) = list_runs(project.root)
+    record = replace(run.record, decided={**run.record.decided, "num_processes": num})
+    assert record_result(run.folder, record).next_command == f"fer train --resume {stopped.run}{more}"
+    assert stopped.next_command == f"fer train --resume {stopped.run}"
+    finished = train(project, TrainSettings(), resume=stopped.run)
+    assert (finished.status, finished.next_command) == ("finished", "fer eval --confusion")
+
+
+@pytest.mark.parametrize("is_gone", [False, True], ids=["damaged", "gone"])
+def test_run_without_an_unharmed_state_is_trained_anew_as_its_hint_says(
+    project: Project, stopped: Path, is_gone: bool
+) -> None:
+    train(project, quick(time_limit_s=0.001))
+    states = sorted((stopped / "checkpoints").glob("state-*.safetensors"))
+    assert len(states) == 2
+    for path in states:
+        path.unlink() if is_gone else path.write_bytes(b"cut off")
+    with pytest.raises(InputError, match=r"state-.\.safetensors'") as caught:
+        train(project, quick())
+    assert "the same settings with --force, without --resume" in caught.value.hint
+    anew = train(project, quick(), force=True)
+    assert (anew.status, anew.run == stopped.name) == ("finished", False)
+    assert train(project, quick()).run == anew.run
 
 
 def between_look_up_and_training(monkeypatch: pytest.MonkeyPatch, happen: Any) -> None:
