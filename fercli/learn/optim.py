@@ -26,7 +26,9 @@ def make_optimizer(model: nn.Module, plan: Plan) -> Optimizer:
     is_fused = all(parameter.device.type in ("cpu", "cuda") for parameter in model.parameters())
     if plan.optimizer == "sgd":
         nesterov = plan.nesterov and plan.momentum > 0
-        return torch.optim.SGD(groups, plan.lr, momentum=plan.momentum, nesterov=nesterov, fused=is_fused)
+        sgd = torch.optim.SGD(groups, plan.lr, momentum=plan.momentum, nesterov=nesterov, fused=is_fused)
+        _start_momentum(sgd, plan)
+        return sgd
     if plan.optimizer == "adamw":
         return torch.optim.AdamW(groups, plan.lr, fused=is_fused)
     return torch.optim.Adam(groups, plan.lr, fused=is_fused)
@@ -60,6 +62,17 @@ def lr_at(plan: Plan, step: int, steps_per_epoch: int) -> float:
     if plan.schedule == "step":
         return float(plan.lr * plan.gamma ** (epoch // plan.step_epochs))
     return plan.lr
+
+
+def _start_momentum(sgd: Optimizer, plan: Plan) -> None:
+    """Give every parameter the momentum of one that stood still.
+
+    The fused step takes a momentum for all parameters or for none, and one that wakes later than the others has none.
+    The first step is the same: without dampening it adds the gradient to nothing.
+    """
+    for group in sgd.param_groups if plan.momentum else ():
+        for parameter in group["params"]:
+            sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 def _cosine(step: int, total: int, warmup: int) -> float:

@@ -100,3 +100,28 @@ def test_rest_of_everything_is_refused() -> None:
     check_something_learns(model, everything, plan())
     with pytest.raises(UsageError, match="nothing would learn"):
         check_something_learns(model, everything, plan(freeze_epochs=4))
+
+
+@pytest.mark.parametrize("thaw", ["at-once", "gradual"])
+@pytest.mark.parametrize("nesterov", [False, True], ids=["plain", "nesterov"])
+def test_waking_parameters_learn_with_momentum_and_across_a_resume(tmp_path: Path, thaw: str, nesterov: bool) -> None:
+    how = plan(epochs=4, freeze_epochs=2, thaw=thaw, optimizer="sgd", momentum=0.9, nesterov=nesterov)
+
+    def train(folder: Path, limit_s: float) -> str:
+        torch.manual_seed(0)
+        model = build_model("drf-msam", num_classes=2, width=8, hidden=16)
+        body = [name for name in model.state_dict() if not name.startswith("classify")]
+        training = Training(
+            faces(32), faces(16, 1), how, form=FORM, machine=MACHINE, seed=0, folder=folder,
+            meta={"classes": list(CLASSES)}, pretrained=body, time_limit_s=limit_s,
+        )  # fmt: skip
+        return fit(model, training).status
+
+    assert train(tmp_path / "whole", 600.0) == "finished"
+    # Every call makes one of the eight steps, so the training stops before, at and after each waking.
+    statuses = [train(tmp_path / "cut", 1e-9) for _ in range(8)]
+    assert statuses == ["interrupted"] * 7 + ["finished"]
+    whole, cut = (
+        load_checkpoint(tmp_path / name / "checkpoints/last.safetensors").tensors for name in ("whole", "cut")
+    )
+    assert [name for name in whole if not torch.equal(whole[name], cut[name])] == []

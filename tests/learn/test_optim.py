@@ -53,6 +53,22 @@ def test_optimizer_is_the_named_one(name: str, kind: type) -> None:
     assert type(make_optimizer(nn.Linear(2, 2), plan(optimizer=name))) is kind
 
 
+@pytest.mark.parametrize("nesterov", [False, True], ids=["plain", "nesterov"])
+def test_momentum_starts_as_that_of_torch_does(nesterov: bool) -> None:
+    ours, theirs = nn.Linear(3, 2), nn.Linear(3, 2)
+    theirs.load_state_dict(ours.state_dict())
+    optimizers = (
+        make_optimizer(ours, plan(optimizer="sgd", lr=0.1, momentum=0.9, nesterov=nesterov, weight_decay=0.01)),
+        torch.optim.SGD(theirs.parameters(), 0.1, momentum=0.9, nesterov=nesterov, weight_decay=0.01, foreach=False),
+    )
+    for _ in range(3):
+        for model, optimizer in zip((ours, theirs), optimizers, strict=True):
+            model(torch.ones(1, 3)).square().sum().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    torch.testing.assert_close(ours.weight, theirs.weight)
+
+
 def test_biases_and_norms_are_spared_from_decay_when_asked() -> None:
     model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
     decayed, spared = parameter_groups(model, plan(weight_decay=0.1, decays_norms=False))
