@@ -1,7 +1,9 @@
 """Crops on disk to uint8 batches: all in memory when they are small, else streamed by worker processes."""
 
+import atexit
 import signal
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,8 @@ from fercli.vision.images import image_size, read_image
 # 28,709 FER2013 faces take 66 MB, 100,000 RGB crops of 112 pixels 3.8 GB: those are streamed.
 RAM_LIMIT_BYTES = 2 * 1024**3
 _PROBES = 32
+# Crops that a thread reads between two looks at the progress.
+_PART = 64
 
 
 @runtime_checkable
@@ -143,7 +147,7 @@ class StreamedCrops:
         return len(self.reader.paths)
 
     def batches(self, orders: Sequence[Sequence[int]]) -> Iterator[UInt8[Tensor, "batch channels side side"]]:
-        """One batch for each list of places; the worker processes stay alive from one call to the next."""
+        """One batch for each list of places; the worker processes stay alive until `close`."""
         if self._loader is None:
             # More than there are processors would wait for each other; torch warns of it.
             num_workers = min(self.num_workers, count_processors())
@@ -156,8 +160,22 @@ class StreamedCrops:
                 worker_init_fn=_ignore_signals,
                 persistent_workers=num_workers > 0,
             )
+            # Python waits at its end for processes that still live, and these ignore what it asks them to end by.
+            atexit.register(_close, weakref.ref(self))
         self._orders[:] = [list(order) for order in orders]
         yield from self._loader
+
+    def close(self) -> None:
+        """End the worker processes; the next batch starts new ones."""
+        loader, self._loader = self._loader, None
+        workers = getattr(loader, "_iterator", None)  # torch has no public way to them
+        if workers is not None:
+            workers._shutdown_workers()
+
+
+def _close(crops: "weakref.ref[StreamedCrops]") -> None:
+    if (alive := crops()) is not None:
+        alive.close()
 
 
 def _ignore_signals(_worker: int) -> None:
@@ -196,11 +214,24 @@ def load_crops(
             failures[place] = error.message
 
     progress.start("check crops" if is_streamed else "read crops", num)
-    with ThreadPoolExecutor(num_threads) as pool:
-        for _ in pool.map(load, range(num), chunksize=64):
-            progress.advance()
+    _for_each(load, num, num_threads, progress)
     found = dict(sorted(failures.items()))
     return StreamedCrops(reader, num_workers, found) if is_streamed else RamCrops(images, found)
+
+
+def _for_each(load: Callable[[int], None], num: int, num_threads: int, progress: Progress) -> None:
+    """Call `load` with every number below `num`, in several threads."""
+
+    def load_part(start: int) -> int:
+        part = range(start, min(start + _PART, num))
+        for place in part:
+            load(place)
+        return len(part)
+
+    # A task for each crop would take a kilobyte of memory for each.
+    with ThreadPoolExecutor(num_threads) as pool:
+        for num_loaded in pool.map(load_part, range(0, num, _PART)):
+            progress.advance(num_loaded)
 
 
 class _Crops(Dataset[Tensor]):

@@ -63,7 +63,12 @@ def fit(model: nn.Module, training: Training) -> FitResult:
         CheckError: the loss is no number or grows without bound; the best weights so far are kept.
         InputError: the saved state is damaged.
     """
-    return _Fit(model, training).run()
+    try:
+        return _Fit(model, training).run()
+    finally:
+        for faces in (training.train, training.val):
+            if faces is not None:
+                faces.close()
 
 
 class _StoppedError(Exception):

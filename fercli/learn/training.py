@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from fercli.core.progress import SILENT, Progress
-from fercli.data.dataset import CropSource
+from fercli.data.dataset import CropSource, StreamedCrops
 from fercli.data.transforms import InputFormat
 from fercli.learn.device import Machine
 from fercli.learn.history import EpochRow
@@ -26,6 +26,11 @@ class Faces:
     crops: CropSource
     targets: Int64[np.ndarray, " faces"]
     soft_targets: Float32[np.ndarray, "faces classes"] | None = None
+
+    def close(self) -> None:
+        """End the processes that read the crops, if there are any."""
+        if isinstance(self.crops, StreamedCrops):
+            self.crops.close()
 
 
 @dataclass(frozen=True)

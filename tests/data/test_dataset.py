@@ -1,5 +1,10 @@
+import multiprocessing
+import os
 import pickle
 import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -8,6 +13,7 @@ import pytest
 import torch
 
 from fercli.core.errors import InputError, MediaError
+from fercli.core.progress import SilentProgress
 from fercli.data.dataset import RamCrops, StreamedCrops, _ignore_signals, load_crops, make_reader, prepare_crop
 from fercli.data.transforms import InputFormat
 
@@ -131,3 +137,59 @@ def test_workers_outlive_the_signals_of_their_terminal(monkeypatch: pytest.Monke
     monkeypatch.setattr(signal, "signal", lambda number, handler: set_to.update({number: handler}))
     _ignore_signals(0)
     assert set_to == {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_IGN}
+
+
+LEFT_OPEN = """
+import sys
+from pathlib import Path
+from fercli.data.dataset import StreamedCrops, make_reader
+from tests.data.test_dataset import GREY
+
+if __name__ == "__main__":
+    crops = StreamedCrops(make_reader(Path(sys.argv[1]), ["pack.npy#0", "pack.npy#1"], GREY), 1)
+    print([len(batch) for batch in crops.batches([[0, 1]])])
+"""
+
+
+def test_python_ends_although_a_stream_is_still_open(tmp_path: Path) -> None:
+    write_pack(tmp_path)
+    (tmp_path / "left_open.py").write_text(LEFT_OPEN, encoding="utf-8")
+    command = [sys.executable, str(tmp_path / "left_open.py"), str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
+    assert (ended.returncode, ended.stdout.strip()) == (0, "[2]"), ended.stderr
+
+
+def test_closed_stream_can_be_read_again(tmp_path: Path) -> None:
+    pack, paths = write_pack(tmp_path)
+    crops = StreamedCrops(make_reader(tmp_path, paths, GREY), 1)
+    for _ in range(2):
+        (batch,) = crops.batches([[1, 2]])
+        crops.close()
+        assert multiprocessing.active_children() == []
+    assert np.array_equal(batch[:, 0].numpy(), pack[[1, 2]])
+
+
+class Counter(SilentProgress):
+    """Counts what is reported done."""
+
+    def __init__(self) -> None:
+        self.num_done = 0
+
+    def advance(self, num_items: int = 1, **fields: str) -> None:
+        self.num_done += num_items
+
+
+def test_many_crops_are_read_in_few_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pack, paths = write_pack(tmp_path, num=200)
+    tasks: list[object] = []
+    right = ThreadPoolExecutor.submit
+    monkeypatch.setattr(
+        ThreadPoolExecutor, "submit", lambda *words, **more: tasks.append(words) or right(*words, **more)
+    )
+    counter = Counter()
+    crops = load_crops(make_reader(tmp_path, paths, GREY), progress=counter)
+    assert isinstance(crops, RamCrops)
+    assert np.array_equal(crops.images[:, 0].numpy(), pack)
+    assert counter.num_done == 200
+    assert len(tasks) < 10

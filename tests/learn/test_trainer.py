@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from fercli.core.errors import CheckError
 from fercli.core.progress import SilentProgress
-from fercli.data.dataset import RamCrops
+from fercli.data.dataset import RamCrops, StreamedCrops, make_reader
 from fercli.data.transforms import InputFormat
 from fercli.learn import trainer
 from fercli.learn.checkpoints import load_checkpoint
@@ -24,7 +25,7 @@ from fercli.learn.recipe import Plan
 from fercli.learn.step import StepMaker
 from fercli.learn.trainer import Faces, FitResult, Training, fit
 from fercli.models.build import build_model
-from tests.learn.drawn import CLASSES, FORM, MACHINE, faces, plan
+from tests.learn.drawn import CLASSES, FORM, MACHINE, faces, plan, write_pack
 
 SMALL = {"width": 16, "hidden": 32}
 RICH = {
@@ -359,6 +360,23 @@ def test_finished_training_keeps_its_state_for_whoever_records_the_end(tmp_path:
     first = train(tmp_path, plan(epochs=1))
     again = train(tmp_path, plan(epochs=1))
     assert (again.status, again.was_resumed, again.history) == ("finished", True, first.history)
+
+
+@pytest.mark.parametrize("is_cut", [False, True], ids=["finished", "broken-off"])
+def test_streams_are_closed_after_the_training(tmp_path: Path, is_cut: bool) -> None:
+    paths, targets = write_pack(tmp_path, 32, seed=0)
+    crops = StreamedCrops(make_reader(tmp_path, paths, FORM), 0)
+    seen: list[bool] = []
+
+    def look() -> None:
+        seen.append(crops._loader is not None)
+        if is_cut:
+            raise Killed
+
+    with pytest.raises(Killed) if is_cut else nullcontext():
+        train(tmp_path / "run", plan(epochs=1), val=Faces(crops, targets), progress=Watcher(0, look, counts_val=True))
+    assert seen == [True]
+    assert crops._loader is None
 
 
 def test_soft_targets_are_learnt(tmp_path: Path) -> None:
