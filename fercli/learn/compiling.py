@@ -74,6 +74,14 @@ def find_failure(device: str) -> str:
     return ""
 
 
+def allow_forms(num_forms: int) -> None:
+    """Let torch compile one network in so many forms before it goes on without."""
+    config = torch._dynamo.config
+    # Until torch 2.6 it was called so.
+    name = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"
+    setattr(config, name, num_forms)
+
+
 def _reason_against(machine: Machine, work: Work) -> str:
     if torch.device(machine.device).type != "cpu":
         return "untried on this kind of device; --set compile=yes asks for it"

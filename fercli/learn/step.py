@@ -18,6 +18,7 @@ from fercli.core.errors import CheckError, UsageError
 from fercli.data.mixing import mix
 from fercli.data.seeding import derive_seed, generator_for
 from fercli.data.transforms import Augmentation, InputFormat, augment
+from fercli.learn.compiling import allow_forms
 from fercli.learn.device import Machine
 from fercli.learn.freezing import freeze, learnable, resting
 from fercli.learn.objectives import OBJECTIVES, LossOptions, Objective, class_weights
@@ -73,7 +74,7 @@ class StepMaker:
             # Batches come in two sizes; code for each size alone does not depend on which of them came first.
             self.learner.compile(dynamic=False)
             # Which layers rest and how a batch is mixed make a form each; past the limit torch would go on uncompiled.
-            torch._dynamo.config.recompile_limit = _MOST_FORMS
+            allow_forms(_MOST_FORMS)
         if world.size > 1:
             # Resting parameters and heads that an objective leaves out get no gradient in some epochs.
             self.learner = DistributedDataParallel(self.learner, find_unused_parameters=True)

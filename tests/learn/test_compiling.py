@@ -2,13 +2,14 @@ import shutil
 import sysconfig
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from fercli.core.errors import UsageError
 from fercli.learn import compiling
-from fercli.learn.compiling import Work, check_still_compiles, decide_compilation, find_failure
+from fercli.learn.compiling import Work, allow_forms, check_still_compiles, decide_compilation, find_failure
 from fercli.learn.device import Machine
 from tests.learn.drawn import MACHINE
 
@@ -79,3 +80,11 @@ def test_auto_leaves_other_devices_alone() -> None:
 @pytest.mark.skipif(not HAS_COMPILER, reason="no g++, or no headers of Python")
 def test_machine_with_a_compiler_compiles() -> None:
     assert find_failure("cpu") == ""
+
+
+@pytest.mark.parametrize("name", ["recompile_limit", "cache_size_limit"])
+def test_forms_are_allowed_under_both_names_of_torch(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    config = SimpleNamespace(**{name: 8})
+    monkeypatch.setattr(torch, "_dynamo", SimpleNamespace(config=config))
+    allow_forms(128)
+    assert vars(config) == {name: 128}
