@@ -98,7 +98,8 @@ class StepMaker:
     ) -> tuple[float, float]:
         """Learn from one batch; the sum of its losses and how many were right before the step.
 
-        Where several processes share a batch, whose targets are `all_targets`, each counts by its share of it.
+        Where several processes share a batch, whose targets are `all_targets`, each counts by its share of it: what
+        they give adds up to the mean loss of the batch times its faces.
 
         A loss that is no number is not looked for here: see `check_loss`.
 
@@ -123,7 +124,8 @@ class StepMaker:
         self.optimizer.zero_grad()
         # Of a mixed picture the label of its larger part is right.
         right = learnt if learnt.ndim == 1 else learnt.argmax(1)
-        return loss.item() * len(images), float((logits_BK.argmax(1) == right).sum().item())
+        loss_sum = loss.item() * len(whole) * (share / self.world.size)
+        return loss_sum, float((logits_BK.argmax(1) == right).sum().item())
 
     def check_loss(self, loss: float, epoch: int, step: int) -> None:
         """Stop a training whose loss, summed over all processes so that they stop together, is no number.

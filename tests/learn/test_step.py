@@ -108,25 +108,25 @@ RARE = {"optimizer": "sgd", "lr": 0.1, "momentum": 0.0, "class_weights": "invers
 
 
 @pytest.mark.parametrize("soft", [False, True])
-def test_parts_of_a_batch_and_its_shares_give_the_gradient_of_the_whole(*, soft: bool) -> None:
+def test_parts_of_a_batch_and_its_shares_give_gradient_and_loss_of_the_whole(*, soft: bool) -> None:
     form, counts = InputFormat(8, 1, (0.5,), (0.5,)), np.array([9, 1])
     images = (torch.arange(10) * 25).to(torch.uint8)[:, None, None, None].expand(10, 1, 8, 8).contiguous()
     hard = torch.tensor([0, 0, 0, 0, 0, 0, 0, 1, 0, 0])
     targets = torch.nn.functional.one_hot(hard, 2).float() if soft else hard
 
-    def move(places: list[slice], **changes: object) -> float:
+    def move(places: list[slice], **changes: object) -> tuple[float, float]:
         model = Brightness()
         how = plan(augmentation={}, **{**RARE, **changes})
         step = StepMaker(model, how, form, MACHINE, seed=0, class_counts=counts, steps_per_epoch=1)
-        moves = []
+        moves, losses = [], []
         for place in places:
-            step.step(images[place], targets[place], 0, 0, all_targets=targets)
+            losses.append(step.step(images[place], targets[place], 0, 0, all_targets=targets)[0])
             moves.append(model.sharpness.item() - 9.0)
             torch.nn.init.constant_(model.sharpness, 9.0)
-        return sum(moves)
+        return sum(moves), sum(losses)
 
     whole = move([slice(10)])
-    assert abs(whole) > 1e-3
+    assert abs(whole[0]) > 1e-3
     # Parts of 4, 3 and 3, and shares of 8 and 2, of which one alone holds the rare class.
     assert move([slice(10)], accumulate=3) == pytest.approx(whole, rel=1e-4)
     assert move([slice(8), slice(8, 10)]) == pytest.approx(whole, rel=1e-4)
