@@ -7,7 +7,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -30,6 +30,9 @@ _EXIF_ORIENTATION = 0x0112
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 # What Pillow's parsers raise on broken bytes; its own class, UnidentifiedImageError, is an OSError.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
+
+# As `warnings.filters` holds it: action, message, category, module, line.
+_NO_WORDS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 
 def read_image(path: Path) -> UInt8[np.ndarray, "height width 3"]:
@@ -131,16 +134,13 @@ def _read_bytes(path: Path) -> bytes:
 def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
     """The picture, its header checked; whatever Pillow raises within becomes a MediaError."""
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of large pictures and odd metadata; the bound below is ours.
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-                width, height = image.size
-                if width * height > MAX_PIXELS:
-                    raise _too_large(name, f"{width} x {height} pixels")
-                if max(width, height) > MAX_SIDE:
-                    raise _too_large(name, f"{width} x {height} pixels", f"{MAX_SIDE:,} for a side")
-                yield image
+        with _quiet_pillow(), Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise _too_large(name, f"{width} x {height} pixels")
+            if max(width, height) > MAX_SIDE:
+                raise _too_large(name, f"{width} x {height} pixels", f"{MAX_SIDE:,} for a side")
+            yield image
     except Image.DecompressionBombError as error:
         found = re.search(r"\d+", str(error))
         raise _too_large(name, f"{int(found.group()):,} pixels" if found else "too many pixels") from error
@@ -151,6 +151,22 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
             f"picture '{name}' cannot be decoded, it is cut off, damaged or no picture ({reason})",
             hint="Open it in a viewer; if it is whole, save it again as PNG or JPEG.",
         ) from error
+
+
+@contextmanager
+def _quiet_pillow() -> Iterator[None]:
+    """Pillow warns of large pictures and odd metadata; the bounds are ours.
+
+    Pictures are read in several threads, and `warnings.catch_warnings` would let one put back what another has set:
+    each thread adds a filter of its own and takes one of them away.
+    """
+    warnings.filters.insert(0, _NO_WORDS)  # type: ignore[attr-defined]  # it is a list
+    try:
+        yield
+    finally:
+        # Whoever left a `catch_warnings` meanwhile has taken it away already.
+        with suppress(ValueError):
+            warnings.filters.remove(_NO_WORDS)  # type: ignore[attr-defined]  # it is a list
 
 
 def _too_large(name: str, size: str, bound: str = f"{MAX_PIXELS:,}") -> MediaError:

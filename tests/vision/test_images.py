@@ -5,7 +5,10 @@ import io
 import os
 import struct
 import sys
+import threading
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -14,6 +17,7 @@ import pytest
 from PIL import Image
 
 from fercli.core.errors import MediaError, ProjectError
+from fercli.vision import images
 from fercli.vision.images import decode_image, image_size, list_images, read_image, write_jpeg, write_png
 
 
@@ -137,6 +141,36 @@ def test_flipped_bytes_never_raise_anything_but_media_errors(seed: int) -> None:
     except MediaError:
         return
     assert decoded.dtype == np.uint8
+
+
+def with_odd_metadata() -> bytes:
+    """A picture at whose metadata, which end too early, Pillow warns."""
+    return encoded(Image.fromarray(gradient()), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0")
+
+
+def test_words_of_pillow_are_kept_off() -> None:
+    with pytest.warns(UserWarning, match="Corrupt EXIF"):
+        Image.open(io.BytesIO(with_odd_metadata())).close()
+    decode_image(with_odd_metadata(), name="a")
+
+
+def test_threads_that_decode_leave_warnings_as_they_were() -> None:
+    data, before = with_odd_metadata(), list(warnings.filters)
+    together = threading.Barrier(2)
+
+    def decode(number: int) -> None:
+        # The first to begin ends last, the second in between: neither may put back what the other set.
+        with images._opened(data, "a") as image:
+            together.wait()
+            if number:
+                together.wait()
+            image.load()
+        if not number:
+            together.wait()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(decode, range(2)))
+    assert warnings.filters == before
 
 
 def test_text_is_no_picture() -> None:
