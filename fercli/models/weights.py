@@ -20,6 +20,8 @@ from fercli.models.tfjs import read_tfjs
 # A file that fills less of a backbone than this is another network's; POSTER++'s IR-50, without stage 4, fills 0.87.
 LEAST_SHARE = 0.5
 _DAMAGED = "Fetch the file again; fer models --weights says where from."
+# Wrappers within wrappers; a damaged file may hold itself.
+_MOST_WRAPPERS = 8
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights")
 # A checkpoint with our own names, and where it belongs: no module is called so.
 _OWN = Layout("a checkpoint of fercli", nn.Module, lambda _, key: key)
@@ -79,7 +81,8 @@ def load_backbone_weights(model: nn.Module, path: Path) -> LoadReport:
     the head for other classes.
 
     Raises:
-        InputError: missing or unreadable file, more than weights inside, no layout fits, or layers of another size.
+        InputError: missing or unreadable file, more than weights inside, no layout fits, layers of another size, or
+            numbers that are none.
     """
     tensors = read_tensors(path)
     matches = _best_matches(model, tensors)
@@ -92,6 +95,7 @@ def load_backbone_weights(model: nn.Module, path: Path) -> LoadReport:
         )
     # All sizes are looked at before any number is copied: a refused file leaves the network as it was.
     resized = [key for match in matches for key in _resized(model, match, tensors, path)]
+    _check_numbers(model, matches, tensors, resized, path)
     for match in matches:
         _copy(model, match, tensors, resized)
     return _report(model, matches, tensors, resized)
@@ -101,8 +105,17 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """All tensors of a weights file by name, on the CPU; wrappers and the prefix `module.` are taken off.
 
     Raises:
-        InputError: missing, damaged, or a file that would have to run code to be read.
+        InputError: missing, damaged, a file that would have to run code to be read, or one with an entry that is no
+            plain table of real numbers.
     """
+    tensors = _read_any(path)
+    for name, value in tensors.items():
+        if kind := _odd_kind(value):
+            raise InputError(f"{path}: entry '{name}' is {kind}", hint="Save the weights as plain tensors of numbers.")
+    return tensors
+
+
+def _read_any(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"{path}: no such weights file", hint="fer models --weights says where to get weights")
     if path.suffix == ".json":
@@ -127,12 +140,22 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise InputError(f"{path}: not a readable weights file: {reason}", hint=_DAMAGED) from error
 
 
+def _odd_kind(value: Tensor) -> str:
+    """What keeps a tensor from being copied number by number; nothing as a rule."""
+    if value.is_quantized:
+        return "quantised"
+    if value.layout is not torch.strided or value.is_nested:
+        return "sparse or nested"
+    if value.is_meta:
+        return "without its numbers (on the meta device)"
+    return "complex" if value.is_complex() else ""
+
+
 def _unwrap(content: object) -> dict[str, Tensor]:
-    while isinstance(content, Mapping):
-        inner = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
-        if inner is None:
+    for _ in range(_MOST_WRAPPERS):
+        if not isinstance(content, Mapping):
             break
-        content = inner
+        content = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), content)
     if not isinstance(content, Mapping):
         return {}
     tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
@@ -184,11 +207,22 @@ def _resized(model: nn.Module, match: _Match, tensors: Mapping[str, Tensor], pat
     """Names of layers that the file has in another size, which only a checkpoint of our own may have."""
     state = model.state_dict()
     resized = [key for key, name in match.found.items() if not _fits(state[key], tensors[name])]
-    if resized and match.layout is not _OWN:
+    is_other = len(match.found) - len(resized) < LEAST_SHARE * len(match.names)
+    if resized and (match.layout is not _OWN or is_other):
         key = resized[0]
         shapes = f"{tuple(tensors[match.found[key]].shape)} in the file, {tuple(state[key].shape)} in the network"
         raise InputError(f"{path}: layer '{key}' is {shapes}", hint="The weights are of a wider or narrower network")
     return resized
+
+
+def _check_numbers(
+    model: nn.Module, matches: Sequence[_Match], tensors: Mapping[str, Tensor], resized: Collection[str], path: Path
+) -> None:
+    """Refuse infinite numbers and those that are none, where they would be used."""
+    state = model.state_dict()
+    for key, name in ((key, name) for match in matches for key, name in match.found.items() if key not in resized):
+        if not torch.isfinite(tensors[name].to(state[key].dtype)).all():
+            raise InputError(f"{path}: entry '{name}' holds numbers that are not finite", hint=_DAMAGED)
 
 
 @torch.no_grad()

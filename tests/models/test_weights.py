@@ -1,5 +1,6 @@
 import pickle
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -312,6 +313,55 @@ def test_a_wider_network_is_refused_with_both_shapes(tmp_path: Path) -> None:
     torch.save(EvolveIr50(BLOCKS, (16, 24, 32, 40)).state_dict(), tmp_path / "wide.pth")
     with pytest.raises(InputError, match=r"\(16, 3, 3, 3\) in the file, \(8, 3, 3, 3\) in the network"):
         load_backbone_weights(sfer(), tmp_path / "wide.pth")
+
+
+def test_a_checkpoint_of_a_wider_network_is_refused_with_both_shapes(tmp_path: Path) -> None:
+    torch.save(build_model("drf-msam", num_classes=7, width=16, hidden=32).state_dict(), tmp_path / "wide.pth")
+    model = build_model("drf-msam", num_classes=7, width=8, hidden=16)
+    with pytest.raises(InputError, match=r"\(16, 1, 3, 3\) in the file, \(8, 1, 3, 3\) in the network"):
+        load_backbone_weights(model, tmp_path / "wide.pth")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e300], ids=str)
+def test_numbers_that_are_none_are_refused_by_the_name_of_their_entry(tmp_path: Path, number: float) -> None:
+    state = {key: value.double() for key, value in small_model("drf-msam").state_dict().items()}
+    name = list(state)[4]
+    state[name].flatten()[0] = number
+    torch.save(state, tmp_path / "broken.pth")
+    with pytest.raises(InputError, match=f"entry '{name}' holds numbers that are not finite"):
+        load_backbone_weights(small_model("drf-msam"), tmp_path / "broken.pth")
+
+
+def test_numbers_that_are_none_pass_where_nothing_uses_them(tmp_path: Path) -> None:
+    state = {**small_model("drf-msam").state_dict(), "mask": torch.tensor([0.0, -torch.inf])}
+    torch.save(state, tmp_path / "masked.pth")
+    assert load_backbone_weights(small_model("drf-msam"), tmp_path / "masked.pth").unexpected == ("mask",)
+
+
+@pytest.mark.filterwarnings("ignore:.*(quantiz|Sparse|sparse|TypedStorage)")
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda: torch.eye(3).to_sparse(), "sparse"),
+        (lambda: torch.empty(3, 3, device="meta"), "without its numbers"),
+        (lambda: torch.quantize_per_tensor(torch.eye(3), 0.1, 0, torch.qint8), "quantised"),
+        (lambda: torch.eye(3, dtype=torch.complex64), "complex"),
+    ],
+    ids=["sparse", "meta", "quantised", "complex"],
+)
+def test_an_entry_that_is_no_plain_tensor_is_refused_by_its_name(
+    tmp_path: Path, make: Callable[[], Tensor], kind: str
+) -> None:
+    torch.save({"first": torch.ones(2), "odd.weight": make()}, tmp_path / "odd.pth")
+    with pytest.raises(InputError, match=f"entry 'odd.weight' is {kind}"):
+        read_tensors(tmp_path / "odd.pth")
+
+
+def test_a_file_that_holds_itself_ends(tmp_path: Path) -> None:
+    content: dict[str, object] = {"weight": torch.ones(2)}
+    content["model"] = content
+    torch.save(content, tmp_path / "loop.pth")
+    assert list(read_tensors(tmp_path / "loop.pth")) == ["weight"]
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
