@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import json
+import math
 import re
 import typing
 from collections.abc import Mapping, Sequence
@@ -169,7 +170,7 @@ def _read_value(field: "dataclasses.Field[Any]", value: object, origin: str) -> 
     name = option_name(field)
     try:
         read = _convert(field.type, value, field.metadata.get("unit", ""))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise kind(f"{origin}: '{name}' cannot be '{value}'", hint=_expected(field)) from error
     low, high = field.metadata.get("minimum"), field.metadata.get("maximum")
     if isinstance(read, int | float) and not (
@@ -194,7 +195,7 @@ def _convert(kind: Any, value: object, unit: str) -> Any:
     if kind is bool:
         return _truth(value)
     if kind is float and unit == "s" and isinstance(value, str):
-        return parse_duration(value)
+        return _finite(parse_duration(value))
     return _plain(kind, value)
 
 
@@ -206,9 +207,13 @@ def _plain(kind: Any, value: object) -> Any:
     if kind is str and not isinstance(value, str | Path):
         raise ValueError(value)
     read = kind(value)
-    if isinstance(read, float) and read != read:  # not a number
+    return _finite(read) if isinstance(read, float) else read
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
         raise ValueError(value)
-    return read
+    return value
 
 
 def _choice(choices: tuple[Any, ...], value: object) -> Any:

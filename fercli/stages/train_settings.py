@@ -100,7 +100,7 @@ class TrainSettings:
     )
     is_equalised: bool | None = setting(None, "Equalise the histogram of each crop.", is_hidden=True)
     image_size: int | None = setting(None, "Feed pictures of this side.", minimum=8, is_hidden=True)
-    threads: int | None = setting(None, "Compute with this many threads.", minimum=1, is_hidden=True)
+    threads: int | None = setting(None, "Compute with this many threads.", minimum=1, maximum=1024, is_hidden=True)
     compile: Literal["auto", "yes", "no"] = setting("auto", "Compile the network first.", is_hidden=True)
     ram_limit_mb: int = setting(2048, "Hold crops in memory up to this.", minimum=0, is_hidden=True)
     model: dict[str, Any] = setting({}, "Options of the network.", is_hidden=True)  # any option of any network

@@ -21,6 +21,7 @@ class Sample:
     size: Literal[112, 224] = setting(112, "Cut crops of this side.")
     every_s: float = setting(2.0, "Keep one frame in this time.", option="every", unit="s", minimum=0.001)
     ratios: tuple[float, ...] = setting((0.7, 0.3), "Share out so.")
+    share: float = setting(0.5, "Take this share.")
     limit: int | None = setting(None, "Stop after this many.", minimum=1)
     is_strict: bool = setting(False, "Refuse what is unmatched.", option="strict")
     method: Literal["every", "scene"] | None = setting(None, "Choose frames so.")
@@ -77,8 +78,15 @@ def test_one_word_may_be_an_option_and_a_table() -> None:
         ({"out": "some/folder"}, "'out' cannot be 'some/folder'", "separated by commas, of: csv, video"),
         ({"strict": "maybe"}, "'strict' cannot be 'maybe'", "true or false"),
         ({"every": "nan"}, "'every' cannot be 'nan'", "duration"),
+        ({"every": float("inf")}, "'every' cannot be 'inf'", "duration"),
+        ({"every": "9" * 400 + "s"}, "'every' cannot be '999", "duration"),
+        ({"share": "nan"}, "'share' cannot be 'nan'", "a number"),
+        ({"share": "inf"}, "'share' cannot be 'inf'", "a number"),
+        ({"share": "-1e999"}, "'share' cannot be '-1e999'", "a number"),
+        ({"share": 10**400}, "'share' cannot be '1000", "a number"),
+        ({"ratios": "0.5,inf"}, "'ratios' cannot be '0.5,inf'", "list separated by commas"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_an_impossible_value_names_its_origin_and_what_is_expected(
     values: dict[str, object], message: str, hint: str
