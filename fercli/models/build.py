@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -12,7 +13,10 @@ from torch import nn
 from fercli.core.errors import SettingsError
 from fercli.models.specs import ModelSpec, find_spec
 
-__all__ = ["build_model", "find_spec", "model_options"]
+__all__ = ["build_model", "check_options", "find_spec", "model_options"]
+
+# Numbers of layers that a network can do without; all other whole numbers are at least 1.
+_MAY_BE_ZERO = ("depth", "depths", "blocks", "repeats", "ir_blocks", "landmark_blocks", "shared")
 
 
 def build_model(name: str, *, num_classes: int, **options: Any) -> nn.Module:  # Any: each network has its own options
@@ -34,12 +38,41 @@ def build_model(name: str, *, num_classes: int, **options: Any) -> nn.Module:  #
             f"model '{name}' needs at least 2 classes, not {num_classes}", hint="Name two classes or more in fer.toml."
         )
     builder = _load_builder(spec)
-    given = {**spec.options, **_check_options(name, builder, options)}
+    given = {**spec.options, **check_options(name, options)}
     try:
         model = builder(num_classes, **given)
     except ValueError as error:
         raise SettingsError(f"model '{name}': {error}", hint="Change it with --set model.KEY=VALUE") from error
+    # What layers raise on sizes that do not go together, or that no memory holds.
+    except (RuntimeError, ArithmeticError, IndexError) as error:
+        words = ", ".join(f"{key}={value}" for key, value in options.items()) or "its own options"
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        hint = "Change it with --set model.KEY=VALUE"
+        raise SettingsError(f"model '{name}' cannot be built with {words}: {reason}", hint=hint) from error
     return model
+
+
+def check_options(name: str, options: Mapping[str, object]) -> dict[str, object]:
+    """The options of network `name` as its class takes them.
+
+    Raises:
+        UsageError: unknown name.
+        SettingsError: unknown option, or a value it cannot take.
+    """
+    builder = _load_builder(find_spec(name))
+    known, hints = _parameters(builder), get_type_hints(builder.__init__)
+    checked: dict[str, object] = {}
+    for key, value in options.items():
+        if key not in known:
+            close = get_close_matches(key, known, n=1)
+            meant = f"Did you mean '{close[0]}'? " if close else ""
+            raise SettingsError(f"model '{name}' has no option '{key}'", hint=f"{meant}Known: {', '.join(known)}")
+        try:
+            checked[key] = _fit(value, hints[key])
+            _check_size(checked[key], lowest=0 if key in _MAY_BE_ZERO else 1)
+        except TypeError as error:
+            raise SettingsError(f"option '{key}' of model '{name}' is {value!r}", hint=f"It takes {error}") from None
+    return checked
 
 
 def model_options(name: str) -> dict[str, object]:
@@ -58,22 +91,6 @@ def _load_builder(spec: ModelSpec) -> type[nn.Module]:
 def _parameters(builder: type[nn.Module]) -> dict[str, inspect.Parameter]:
     parameters = inspect.signature(builder.__init__).parameters
     return {key: parameter for key, parameter in parameters.items() if key not in ("self", "num_classes")}
-
-
-def _check_options(name: str, builder: type[nn.Module], options: Mapping[str, object]) -> dict[str, object]:
-    known = _parameters(builder)
-    hints = get_type_hints(builder.__init__)
-    checked: dict[str, object] = {}
-    for key, value in options.items():
-        if key not in known:
-            close = get_close_matches(key, known, n=1)
-            meant = f"Did you mean '{close[0]}'? " if close else ""
-            raise SettingsError(f"model '{name}' has no option '{key}'", hint=f"{meant}Known: {', '.join(known)}")
-        try:
-            checked[key] = _fit(value, hints[key])
-        except TypeError as error:
-            raise SettingsError(f"option '{key}' of model '{name}' is {value!r}", hint=f"It takes {error}") from None
-    return checked
 
 
 def _fit(value: object, hint: Any) -> object:  # Any: a type annotation, for which the language has no type
@@ -111,3 +128,14 @@ def _fit_tuple(value: object, members: tuple[Any, ...]) -> object:
         raise TypeError("a list" if is_open else f"a list of {len(members)}")
     hints = members[:1] * len(value) if is_open else members
     return tuple(_fit(member, hint) for member, hint in zip(value, hints, strict=True))
+
+
+def _check_size(value: object, *, lowest: int) -> None:
+    """TypeError says in words which numbers would fit."""
+    if isinstance(value, tuple):
+        for member in value:
+            _check_size(member, lowest=lowest)
+    elif isinstance(value, float) and not (isfinite(value) and value >= 0):
+        raise TypeError("a number of at least 0")
+    elif isinstance(value, int) and not isinstance(value, bool) and value < lowest:
+        raise TypeError(f"whole numbers of at least {lowest}")

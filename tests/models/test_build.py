@@ -2,7 +2,7 @@ import pytest
 from torch import nn
 
 from fercli.core.errors import SettingsError, UsageError
-from fercli.models.build import build_model, find_spec, model_options
+from fercli.models.build import build_model, check_options, find_spec, model_options
 from fercli.models.specs import MODELS
 
 
@@ -52,6 +52,36 @@ def test_a_list_of_the_wrong_length_is_refused() -> None:
 def test_a_value_out_of_range_is_a_settings_error() -> None:
     with pytest.raises(SettingsError, match="topn is 50"):
         build_model("sfer-mdfae", num_classes=7, topn=50)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "hint"),
+    [
+        ("drf-msam", {"width": 0}, "at least 1"),
+        ("aer-cnn", {"width": -1}, "at least 1"),
+        ("sfer-mdfae", {"widths": [8, 8, 0, 8]}, "at least 1"),
+        ("poster", {"depth": -1}, "at least 0"),
+        ("sfernet", {"mlp_ratio": float("inf")}, "a number of at least 0"),
+        ("ddamfn", {"width": -0.5}, "a number of at least 0"),
+    ],
+    ids=str,
+)
+def test_a_size_that_nothing_can_have_names_its_option(name: str, options: dict[str, object], hint: str) -> None:
+    (key,) = options
+    with pytest.raises(SettingsError, match=f"option '{key}' of model '{name}' is ") as caught:
+        build_model(name, num_classes=7, **options)
+    assert hint in caught.value.hint
+
+
+def test_sizes_that_do_not_go_together_name_what_was_given() -> None:
+    with pytest.raises(SettingsError, match=r"'drf-msam' cannot be built with width=\d+, hidden=16: "):
+        build_model("drf-msam", num_classes=7, width=10**18, hidden=16)
+
+
+@pytest.mark.parametrize("key", ["num_classes", "self", "size", "name"])
+def test_what_is_no_option_of_the_user_is_refused_before_the_call(key: str) -> None:
+    with pytest.raises(SettingsError, match=f"'drf-msam' has no option '{key}'"):
+        check_options("drf-msam", {key: 3})
 
 
 def test_one_class_is_refused() -> None:

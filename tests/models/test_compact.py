@@ -83,6 +83,6 @@ def test_each_stage_needs_a_width_and_a_depth() -> None:
 
 
 @pytest.mark.parametrize("options", [{"branches": 0}, {"shared": 3}, {"shared": -1}])
-def test_each_branch_has_a_stage_of_its_own(options: dict[str, object]) -> None:
-    with pytest.raises(SettingsError, match="at least one of each own"):
-        build_model("fercli-compact", num_classes=7, **options)
+def test_each_branch_has_a_stage_of_its_own(options: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="at least one of each own"):
+        FerCompact(7, **options)
