@@ -1,7 +1,6 @@
 """`fer train --procs N`: the same training in several processes, which torchrun starts, watches and stops."""
 
 import dataclasses
-import json
 import os
 import signal
 import subprocess
@@ -11,15 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fercli.cli.options import Call
-from fercli.core.errors import CheckError, FerError
-from fercli.core.results import Failure
-from fercli.core.runs import RunRecord, list_runs
+from fercli.cli.rank import Told, read_error, read_told, read_tracebacks
+from fercli.core.errors import CheckError, FerError, SettingsError, UsageError
+from fercli.core.runs import Run, list_runs
 from fercli.stages.train import train
+from fercli.stages.train_record import fail_record
 from fercli.stages.train_result import TrainResult, record_result, stopped_by_clock
-from fercli.stages.train_settings import TrainSettings, given_text, read_settings
-
-# What the main process leaves for the one that started it.
-_TOLD = "told.json"
+from fercli.stages.train_settings import TrainSettings, given_text
 
 
 def is_launched() -> bool:
@@ -36,52 +33,39 @@ def train_in_processes(call: Call, settings: TrainSettings, resume: str) -> Trai
     """Start the processes, wait for them, tell what the run says of itself.
 
     Raises:
-        CheckError: the training diverged.
-        FerError: a process died; the same command goes on from the last save.
+        FerError: what a process met that a user can mend; or one died, and the same command goes on from the last save.
         KeyboardInterrupt: a signal came; the processes have saved.
     """
     planned = train(call.project, settings, resume=resume, force=call.force, dry_run=True)
     if planned.is_unchanged or call.dry_run:
         return planned
-    before = {run.run_id: run.record for run in list_runs(call.project.root)}
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "config.toml"
+    before = {run.run_id: _written_at(run) for run in list_runs(call.project.root)}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        config = folder / "config.toml"
         config.write_text(given_text(settings), encoding="utf-8")
         words = [str(call.project.root), str(config), resume, "force" if call.force else ""]
-        code = _run_workers(settings.procs, words)
-        return _outcome(call, before, code, _told(Path(folder)))
+        end = _run_workers(settings.procs, words)
+        told = read_told(folder)
+        run = _changed_run(call.project.root, before, told)
+        _check_end(run, end, folder)
+    return _result(run, end, told)
 
 
-def work(words: list[str]) -> int:
-    """One of the processes: `fercli.cli.launch PROJECT CONFIG RESUME FORCE`."""
-    from fercli.cli.progress import make_progress
-    from fercli.core.progress import SILENT
-    from fercli.core.project import open_project
+@dataclasses.dataclass(frozen=True)
+class _End:
+    """How torchrun ended, and whether the processes had been asked to."""
 
-    root, config, resume, force = words
-    settings = read_settings(Path(config).read_text(encoding="utf-8"))
-    try:
-        with make_progress("plain" if is_main_process() else "none") as shown:
-            progress = shown if is_main_process() else SILENT
-            project = open_project(Path(root))
-            result = train(project, settings, resume=resume, force=bool(force), progress=progress, is_shared=True)
-        if is_main_process():
-            _tell(result, Path(config).parent)
-    except KeyboardInterrupt:
-        return 0  # saved; the parent reads it in the run's record
-    except FerError as error:
-        if is_main_process():
-            print(f"fer: {error.message}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    code: int
+    was_asked: bool
 
 
-def _run_workers(num: int, words: list[str]) -> int:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num}"]
+def _run_workers(num: int, words: list[str]) -> _End:
+    command = [sys.executable, "-m", "fercli.learn.launcher", "--standalone", f"--nproc-per-node={num}"]
     # A group of its own: a Ctrl-C then reaches the processes once, from torchrun, and not a second time from the
     # terminal, which would make them leave without saving.
     workers = subprocess.Popen(
-        [*command, "-m", "fercli.cli.launch", *words],
+        [*command, "-m", "fercli.cli.rank", *words],
         start_new_session=True,
         stdout=2,  # stderr: stdout is for the JSON object
         # torch warns on every rank that no parameter went unused; whether one does depends on the network.
@@ -90,61 +74,59 @@ def _run_workers(num: int, words: list[str]) -> int:
     )
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return workers.wait()
+        return _End(workers.wait(), was_asked=False)
     except KeyboardInterrupt:
         workers.terminate()
-        return workers.wait()
+        return _End(workers.wait(), was_asked=True)
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Told:
-    """What the main process knows and the run's record does not say."""
-
-    run: str = ""
-    was_resumed: bool = False
-    warnings: tuple[str, ...] = ()
-    failures: tuple[Failure, ...] = ()
-
-
-def _tell(result: TrainResult, folder: Path) -> None:
-    told = _Told(result.run, result.was_resumed, result.warnings, result.failures)
-    (folder / _TOLD).write_text(json.dumps(dataclasses.asdict(told)), encoding="utf-8")
-
-
-def _told(folder: Path) -> _Told:
-    path = folder / _TOLD
-    if not path.is_file():
-        return _Told()
-    values = json.loads(path.read_text(encoding="utf-8"))
-    failures = tuple(Failure(**failure) for failure in values["failures"])
-    return _Told(values["run"], values["was_resumed"], tuple(values["warnings"]), failures)
-
-
-def _outcome(call: Call, before: Mapping[str, RunRecord], code: int, told: _Told) -> TrainResult:
-    runs = [run for run in list_runs(call.project.root) if run.record != before.get(run.run_id)]
+def _changed_run(root: Path, before: Mapping[str, int], told: Told) -> Run | None:
+    """The run that the processes began or went on with."""
+    runs = [run for run in list_runs(root) if _written_at(run) != before.get(run.run_id)]
     # Another training may have begun in the project meanwhile.
     runs = [run for run in runs if run.run_id == told.run] or runs
-    if not runs:
-        raise FerError(f"the training processes ended with code {code}", hint="What they said stands above.")
-    run = runs[-1]
-    more = {"was_resumed": told.was_resumed, "warnings": told.warnings, "failures": told.failures}
-    result = record_result(run.folder, run.record, **more)
+    return runs[-1] if runs else None
+
+
+def _written_at(run: Run) -> int:
+    # The record of a killed run that goes on is written anew with the same words.
+    return (run.folder / "run.json").stat().st_mtime_ns
+
+
+def _check_end(run: Run | None, end: _End, folder: Path) -> None:
+    """Raise what a process left in `folder` for the user; show what it left for who mends the program.
+
+    The words of the others are kept back then: each dies of having lost the one that failed.
+    """
+    if error := read_error(folder):
+        # The main process, which writes the record, may have been one of those others.
+        is_refused = isinstance(error, CheckError | UsageError | SettingsError)
+        if run and is_refused and run.record.status == "running" and run.status == "interrupted":
+            fail_record(run.folder, run.record, error.message)
+        raise error
+    if not end.was_asked:
+        print(read_tracebacks(folder), end="", file=sys.stderr)
+
+
+def _result(run: Run | None, end: _End, told: Told) -> TrainResult:
+    if run is None:
+        if end.was_asked:
+            raise KeyboardInterrupt
+        raise FerError(f"the training processes ended with code {end.code}", hint="What they said stands above.")
+    result = record_result(
+        run.folder, run.record, was_resumed=told.was_resumed, warnings=told.warnings, failures=told.failures
+    )
     if run.status == "finished":
         return result
     if run.status == "failed":
         raise CheckError(run.record.reason, hint="Train again with other settings.")
     if run.record.reason == "time limit":
-        return (
-            result if told.run else dataclasses.replace(result, failures=(stopped_by_clock(run.run_id, result.epochs),))
-        )
-    if run.record.reason == "interrupted":
+        stop = stopped_by_clock(run.run_id, result.epochs)
+        return result if told.run else dataclasses.replace(result, failures=(stop,))
+    if end.was_asked or run.record.reason == "interrupted":
         raise KeyboardInterrupt
     raise FerError(
-        f"a process of run '{run.run_id}' died (code {code})", hint="The same command goes on from the last save."
+        f"a process of run '{run.run_id}' died (code {end.code})", hint="The same command goes on from the last save."
     )
-
-
-if __name__ == "__main__":
-    sys.exit(work(sys.argv[1:]))

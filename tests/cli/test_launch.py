@@ -1,5 +1,8 @@
 import dataclasses
 import json
+import os
+import shutil
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +11,7 @@ import pytest
 
 from fercli.core.project import Project
 from fercli.core.rows import Face
-from fercli.core.runs import read_run, write_record
+from fercli.core.runs import list_runs, read_run, write_record
 from fercli.data.dataset import load_crops, make_reader
 from fercli.learn.device import Machine
 from fercli.learn.evaluate import validate
@@ -91,4 +94,76 @@ def test_processes_that_began_no_run_are_not_told_by_an_older_one(project: Proje
     )
     (project.root / "faces" / "pack.npy").unlink()
     code, _, err = run_fer(*TOGETHER, *(("--resume", stopped) if resumes else ()), "-p", project.root)
+    assert (code, "fer: no crop can be read: set/000000" in err) == (4, True), err
+    assert read_run(project.root / "runs" / stopped).record.reason == "interrupted"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such program")
+def test_processes_that_end_without_a_word_are_told_by_their_code(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    code, _, err = run_fer(*TOGETHER, "-p", project.root)
     assert (code, "fer: the training processes ended with code 1" in err) == (1, True), err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gloo")
+def test_what_one_process_refuses_is_told_once_and_fails_the_run(
+    project: Project, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = ("--model", "msff-cnn", "--batch-size", "3", "--epochs", "1", "--set", "image_size=48")
+    words = ["train", *model, "--procs", "2", "--precision", "fp32", "--set", "threads=1", "-p", str(project.root)]
+    # Of each batch the second process has one face.
+    code, _, err = run_fer(*words)
+    said = err + capfd.readouterr().err
+    assert (code, said.count("one face alone has no batch statistics"), "Traceback" in said) == (2, 1, False), said
+    (run,) = list_runs(project.root)
+    assert (run.record.status, run.record.reason.split(",")[0]) == ("failed", "one face alone has no batch statistics")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such shell")
+def test_killed_run_that_went_on_and_died_is_named(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = train(project, quick(time_limit_s=0.001)).run
+    folder = project.root / "runs" / run
+    record = read_run(folder).record
+    killed = {"status": "running", "reason": "", "decided": {**record.decided, "num_processes": 2}}
+    write_record(folder, dataclasses.replace(record, **killed))
+    os.utime(folder / "run.json", (0, 0))
+    program = tmp_path / "python"
+    # Its processes write the same words into the record, and die.
+    program.write_text(f"#!/bin/sh\ntouch '{folder / 'run.json'}'\nexit 137\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    code, _, err = run_fer(*TOGETHER, "--resume", run, "-p", project.root)
+    assert (code, f"fer: a process of run '{run}' died (code 137)" in err) == (1, True), err
+
+
+class InterruptedAtOnce(subprocess.Popen[bytes]):
+    """Gets a Ctrl-C as soon as it is waited for."""
+
+    is_interrupted = False
+
+    def wait(self, timeout: float | None = None) -> int:
+        if not self.is_interrupted:
+            self.is_interrupted = True
+            raise KeyboardInterrupt
+        return super().wait(timeout)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gloo")
+@pytest.mark.parametrize("resumes", [False, True], ids=["new", "resumed"])
+def test_ctrl_c_before_the_training_has_begun_is_no_failure(
+    project: Project, resumes: bool, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if resumes:
+        assert run_fer(*TOGETHER, "--time-limit", "0.001s", "-p", project.root)[0] == 6
+    capfd.readouterr()
+    monkeypatch.setattr(subprocess, "Popen", InterruptedAtOnce)
+    code, _, err = run_fer(*TOGETHER, "-p", project.root)
+    assert (code, err.splitlines()) == (
+        130,
+        ["fer: interrupted; what was finished is kept, the same command goes on from there"],
+    )
+    assert "Traceback" not in capfd.readouterr().err
