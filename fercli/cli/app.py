@@ -1,5 +1,6 @@
 """The binary `fer`: which commands exist, and the only place where an error becomes a line and an exit code."""
 
+import contextlib
 import importlib
 import inspect
 import io
@@ -262,7 +263,9 @@ def _fail_in_usage(error: Any, words: list[str], *, is_json: bool) -> int:  # an
 
 
 def _interrupted() -> int:
-    print("fer: interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
+    # What interrupts may have been the closing of the terminal, which takes no words then.
+    with contextlib.suppress(OSError):
+        print("fer: interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
     return INTERRUPTED_EXIT_CODE
 
 

@@ -1,4 +1,4 @@
-"""`fer train --procs N`: the same training in several processes, which torchrun starts, watches and stops."""
+"""`fer train --procs N`: the same training in several processes, which torchrun starts and which end with this one."""
 
 import dataclasses
 import os
@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from fercli.cli.options import Call
@@ -62,24 +63,62 @@ class _End:
 
 def _run_workers(num: int, words: list[str]) -> _End:
     command = [sys.executable, "-m", "fercli.learn.launcher", "--standalone", f"--nproc-per-node={num}"]
-    # A group of its own: a Ctrl-C then reaches the processes once, from torchrun, and not a second time from the
-    # terminal, which would make them leave without saving.
-    workers = subprocess.Popen(
-        [*command, "-m", "fercli.cli.rank", *words],
-        start_new_session=True,
-        stdout=2,  # stderr: stdout is for the JSON object
-        # torch warns on every rank that no parameter went unused; whether one does depends on the network.
-        # A validation is finished before they leave: torchrun would kill them after 30 seconds.
-        env={"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600", **os.environ, "TORCH_CPP_LOG_LEVEL": "ERROR"},
-    )
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _signals_as_interrupts():
+        # A group of its own: a Ctrl-C reaches the processes once, from here, and not a second time from the terminal,
+        # which would make them leave without saving.
+        workers = subprocess.Popen(
+            [*command, "-m", "fercli.cli.rank", *words],
+            start_new_session=True,
+            stdin=subprocess.PIPE,  # says nothing; its end tells the processes to save and leave
+            stdout=2,  # stderr: stdout is for the JSON object
+            # torch warns on every rank that no parameter went unused; whether one does depends on the network.
+            # A validation is finished before they leave: torchrun would kill them after 30 seconds.
+            env={"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600", **os.environ, "TORCH_CPP_LOG_LEVEL": "ERROR"},
+        )
+        try:
+            return _End(workers.wait(), was_asked=False)
+        except KeyboardInterrupt:
+            return _End(_stop(workers), was_asked=True)
+        finally:
+            _close_stdin(workers)
+
+
+@contextmanager
+def _signals_as_interrupts() -> Iterator[None]:
+    """Make of SIGTERM, and of SIGHUP where there is one, the KeyboardInterrupt that Ctrl-C is."""
+
+    def interrupt(number: int, frame: object) -> None:
+        if number != signal.SIGTERM:
+            # A closed terminal sends it, and the shell in it once more; that is no second request.
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    found = (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP"))
+    # `nohup` starts a command with SIGHUP ignored.
+    before = {number: signal.getsignal(number) for number in found if number is not None}
+    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, interrupt)
     try:
-        return _End(workers.wait(), was_asked=False)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(workers: subprocess.Popen[bytes]) -> int:
+    """Let the processes save and end; a second Ctrl-C ends them without."""
+    _close_stdin(workers)
+    try:
+        return workers.wait()
     except KeyboardInterrupt:
         workers.terminate()
-        return _End(workers.wait(), was_asked=True)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        return workers.wait()
+
+
+def _close_stdin(workers: subprocess.Popen[bytes]) -> None:
+    if workers.stdin:
+        workers.stdin.close()
 
 
 def _changed_run(root: Path, before: Mapping[str, int], told: Told) -> Run | None:

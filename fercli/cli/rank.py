@@ -2,9 +2,12 @@
 
 import contextlib
 import dataclasses
+import io
 import json
 import os
+import signal
 import sys
+import threading
 import time
 import traceback
 from dataclasses import dataclass
@@ -62,6 +65,8 @@ def read_tracebacks(folder: Path) -> str:
 
 def work(words: list[str]) -> int:
     """Train as one of the processes: `fercli.cli.rank PROJECT CONFIG RESUME FORCE`."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    sys.stderr = _Screen(sys.stderr.buffer, sys.stderr.encoding, sys.stderr.errors, line_buffering=True)
     folder = Path(words[1]).parent
     try:
         _train(words, folder)
@@ -70,6 +75,29 @@ def work(words: list[str]) -> int:
     except Exception as error:  # each is told by the parent
         return _tell_failure(error, folder)
     return 0
+
+
+class _Screen(io.TextIOWrapper):
+    """A terminal that may have been closed, which must not end a training that is being saved."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            super().flush()
+
+
+def _end_with_parent() -> None:
+    """Stop as SIGTERM would when stdin ends, as it does when the parent closes it, and also when that is killed."""
+    # Not by sys.stdin, whose lock a waiting thread would hold while Python ends.
+    while os.read(0, 1):
+        pass
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        os._exit(0)  # the training has not begun, or is recorded: nothing is to be saved
+    signal.raise_signal(signal.SIGTERM)
 
 
 def _train(words: list[str], folder: Path) -> None:

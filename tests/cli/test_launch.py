@@ -1,7 +1,11 @@
+import contextlib
 import dataclasses
+import errno
+import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from fercli.cli import app
 from fercli.core.project import Project
 from fercli.core.rows import Face
-from fercli.core.runs import list_runs, read_run, write_record
+from fercli.core.runs import Run, list_runs, read_run, write_record
 from fercli.data.dataset import load_crops, make_reader
 from fercli.learn.device import Machine
 from fercli.learn.evaluate import validate
@@ -167,3 +172,95 @@ def test_ctrl_c_before_the_training_has_begun_is_no_failure(
         ["fer: interrupted; what was finished is kept, the same command goes on from there"],
     )
     assert "Traceback" not in capfd.readouterr().err
+
+
+# A test run in the background of a shell hands down an ignored Ctrl-C.
+FER = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from fercli.cli.app import main
+main()
+"""
+
+
+def stopped_run(project: Project, name: str) -> tuple[int, str, Run]:
+    """Exit code, stderr and run of a training that gets the signal `name` after its first epoch.
+
+    It comes back when the last process that can write to stderr has ended.
+    """
+    words = [word for word in TOGETHER if word != "--json"]
+    words[words.index("--epochs") + 1] = "100000"
+    # What goes on nevertheless ends after a while.
+    words += ["--set", "patience=0", "--time-limit", "60s", "-p", str(project.root)]
+    with subprocess.Popen(
+        [sys.executable, "-c", FER, *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as started:
+        assert started.stderr is not None
+        assert any(line.startswith("epoch 1/") for line in started.stderr)
+        started.send_signal(getattr(signal, name))
+        _, err = started.communicate(timeout=120)
+    (run,) = list_runs(project.root)
+    return started.returncode, err, run
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_signal_saves_and_ends_all_processes(project: Project, name: str) -> None:
+    code, err, run = stopped_run(project, name)
+    assert (code, run.record.status, run.record.reason, "Traceback" in err) == (
+        130,
+        "interrupted",
+        "interrupted",
+        False,
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_processes_save_and_end_when_the_one_that_started_them_is_killed(project: Project) -> None:
+    code, _, run = stopped_run(project, "SIGKILL")
+    assert (code, run.record.status, run.record.reason) == (-signal.SIGKILL, "interrupted", "interrupted")
+
+
+class HungUp(subprocess.Popen[bytes]):
+    """Is waited for by a process that gets a SIGHUP."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        signal.raise_signal(signal.SIGHUP)
+        return super().wait(timeout)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGHUP")
+@pytest.mark.parametrize(
+    ("handler", "code"),
+    [pytest.param(signal.SIG_DFL, 130, id="alone"), pytest.param(signal.SIG_IGN, 1, id="under nohup")],
+)
+def test_closed_terminal_stops_what_nohup_does_not_shield(
+    project: Project, handler: signal.Handlers, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    monkeypatch.setattr(subprocess, "Popen", HungUp)
+    before = signal.signal(signal.SIGHUP, handler)
+    try:
+        assert run_fer(*TOGETHER, "-p", project.root)[0] == code
+        assert signal.getsignal(signal.SIGHUP) is handler
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+class ClosedTerminal(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGHUP")
+def test_closed_terminal_that_takes_no_words_is_an_interruption_too(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    monkeypatch.setattr(subprocess, "Popen", HungUp)
+    with contextlib.redirect_stderr(ClosedTerminal()):
+        assert app.run([*TOGETHER, "-p", str(project.root)]) == 130

@@ -1,12 +1,16 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from fercli.cli.rank import read_error, read_tracebacks
+import pytest
+
+from fercli.cli.rank import Told, read_error, read_told, read_tracebacks
 from fercli.core.errors import MissingStageError
 from fercli.core.project import create_project
+from fercli.core.runs import list_runs
 from fercli.stages.train_settings import given_text
-from tests.stages.train_project import quick
+from tests.stages.train_project import drawn_project, quick
 
 
 def run_alone(
@@ -35,3 +39,20 @@ def test_other_failures_are_left_as_tracebacks(tmp_path: Path) -> None:
     code, said = run_alone(tmp_path, tmp_path / "told", "no TOML")
     assert (code, said, read_error(tmp_path / "told")) == (1, "", None)
     assert read_tracebacks(tmp_path / "told").startswith("process 0: Traceback (most recent call last):")
+
+
+def test_process_whose_parent_is_gone_begins_no_training(tmp_path: Path) -> None:
+    project = drawn_project(tmp_path / "mine")
+    code, _ = run_alone(project.root, tmp_path / "told", given_text(quick(epochs=50)), stdin=subprocess.DEVNULL)
+    assert (code, list_runs(project.root), read_told(tmp_path / "told")) == (0, [], Told())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such terminals")
+def test_closed_terminal_does_not_end_a_training(tmp_path: Path) -> None:
+    project = drawn_project(tmp_path / "mine")
+    terminal, far_end = os.openpty()
+    os.close(terminal)
+    code, _ = run_alone(project.root, tmp_path / "told", given_text(quick(epochs=1)), stderr=far_end)
+    os.close(far_end)
+    (run,) = list_runs(project.root)
+    assert (code, run.status, read_told(tmp_path / "told").run) == (0, "finished", run.run_id)
