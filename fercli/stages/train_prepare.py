@@ -69,9 +69,11 @@ def count_macs(settings: TrainSettings, prepared: Prepared) -> int:
     Raises:
         SettingsError: an option that the network does not have, or a size that it cannot be fed.
     """
+    from fercli.models.build import check_options
     from fercli.models.profile import profile_model
 
-    name, size, options = prepared.spec.name, prepared.form.side, parse_values(settings.model)
+    name, size = prepared.spec.name, prepared.form.side
+    options = check_options(name, parse_values(settings.model))
     try:
         return profile_model(name, num_classes=len(prepared.samples.classes), size=size, **options).macs
     except (RuntimeError, ValueError) as error:

@@ -327,6 +327,7 @@ def test_unknown_model_gets_a_suggestion(project: Project) -> None:
         ({"augment": {"erase_area": [0.9, 0.1]}}, "'augment.erase_area' cannot be"),
         ({"augment": {"erase_area": [0.1, "b"]}}, "'augment.erase_area' cannot be"),
         ({"model": {"widht": 3}}, "has no option 'widht'"),
+        ({"model": {"num_classes": 3}}, "has no option 'num_classes'"),
         ({"objective": "eac"}, "objective 'eac' does not go with 'drf-msam'"),
     ],
 )
