@@ -80,7 +80,8 @@ class Pictures:
         except MediaError as error:
             if task.time_s is None:
                 raise
-            raise MediaError(f"{error.message}; take it anew: fer extract-frames --force") from error
+            message = f"{error.message}; take it anew: fer extract-frames --force"
+            raise MediaError(message, hint="Other frames come out as they were.") from error
 
     def _decode(self, place: FramePlace) -> "np.ndarray":
         if place.video != self._video:

@@ -19,7 +19,7 @@ from fercli.core.errors import CheckError
 from fercli.core.progress import SilentProgress
 from fercli.data.dataset import RamCrops, StreamedCrops, make_reader
 from fercli.data.transforms import InputFormat
-from fercli.learn import trainer
+from fercli.learn import stopping, trainer
 from fercli.learn.checkpoints import load_checkpoint
 from fercli.learn.recipe import Plan
 from fercli.learn.step import StepMaker
@@ -225,13 +225,23 @@ def test_signal_ends_a_validation_which_is_made_anew(tmp_path: Path) -> None:
     assert_same_training(tmp_path / "whole", tmp_path / "cut")
 
 
-def test_second_signal_stops_at_once(tmp_path: Path) -> None:
-    def twice() -> None:
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
+def twice() -> None:
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
 
+
+def test_second_signal_stops_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopping, "_ONE_REQUEST_S", -1.0)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, plan(), progress=Watcher(2, twice))
+
+
+def test_signal_that_comes_by_two_ways_is_one_request(tmp_path: Path) -> None:
+    how = plan(epochs=2, batch_size=8)
+    assert train(tmp_path / "cut", how, progress=Watcher(2, twice)).status == "interrupted"
+    train(tmp_path / "whole", how)
+    assert train(tmp_path / "cut", how).was_resumed
+    assert_same_training(tmp_path / "whole", tmp_path / "cut")
 
 
 def test_training_works_outside_the_main_thread(tmp_path: Path) -> None:
