@@ -10,8 +10,9 @@ nox.options.reuse_venv = "yes"
 nox.options.stop_on_first_error = False
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-# Each loads torch, a gigabyte and a half.
-NUM_TESTERS = min(4, os.cpu_count() or 1)
+# Each loads torch, a gigabyte and a half; side by side with several threads each they would wait for one another.
+PARALLEL = ["-n", str(min(4, os.cpu_count() or 1))]
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
 def group(name: str) -> list[str]:
@@ -47,16 +48,15 @@ def tests(session: nox.Session) -> None:
     """The suite but for what is slow, on the documents, or on a cluster."""
     session.install("-e", ".", *group("test"))
     arguments = session.posargs or ["-m", "not slow and not docs and not cluster"]
-    # Testers side by side with several threads each would wait for one another.
-    parallel = ["-n", str(NUM_TESTERS)]
-    session.run("python", "-m", "pytest", "-q", "--durations=15", *parallel, *arguments, env={"OMP_NUM_THREADS": "1"})
+    session.run("python", "-m", "pytest", "-q", "--durations=15", *PARALLEL, *arguments, env=ONE_THREAD)
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
     """Run every command and every example that README and docs/ show."""
     session.install("-e", ".", *group("test"))
-    session.run("python", "-m", "pytest", "-q", "-m", "docs", "--durations=5", "tests/docs", *session.posargs)
+    arguments = ["-m", "docs", "--durations=5", "tests/docs", *session.posargs]
+    session.run("python", "-m", "pytest", "-q", *PARALLEL, *arguments, env=ONE_THREAD)
 
 
 @nox.session(default=False)

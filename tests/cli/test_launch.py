@@ -208,7 +208,7 @@ def stopped_run(project: Project, name: str) -> tuple[int, str, Run]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow), "SIGHUP"])
 def test_signal_saves_and_ends_all_processes(project: Project, name: str) -> None:
     code, err, run = stopped_run(project, name)
     assert (code, run.record.status, run.record.reason, "Traceback" in err) == (
