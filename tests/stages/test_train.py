@@ -1,5 +1,4 @@
 import json
-import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,7 +16,6 @@ from fercli.core.errors import (
     SettingsError,
     UsageError,
 )
-from fercli.core.progress import SilentProgress
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Label, SplitRow
 from fercli.core.runs import list_runs, read_run, write_record
@@ -26,27 +24,12 @@ from fercli.learn.checkpoints import load_checkpoint
 from fercli.learn.predict import load_run_model
 from fercli.stages.train import on_gpus, train, train_config
 from fercli.stages.train_settings import TrainSettings, identity, read_settings
-from tests.stages.train_project import drawn_project, quick
+from tests.stages.train_project import Signaller, drawn_project, quick
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return drawn_project(tmp_path / "mine")
-
-
-class Signaller(SilentProgress):
-    """Asks to stop at the third step."""
-
-    def __init__(self) -> None:
-        self.task, self.count = "", 0
-
-    def start(self, task: str, total: int | None = None) -> None:
-        self.task = task
-
-    def advance(self, num_items: int = 1, **fields: str) -> None:
-        self.count += self.task == "train"
-        if self.count == 3:
-            signal.raise_signal(signal.SIGTERM)
 
 
 def weights(project: Project, run: str) -> dict[str, torch.Tensor]:
@@ -118,7 +101,7 @@ def test_changed_label_is_other_work(project: Project) -> None:
 def test_signal_is_an_interrupt_and_the_same_command_goes_on(project: Project, tmp_path: Path) -> None:
     whole = train(drawn_project(tmp_path / "other"), quick())
     with pytest.raises(KeyboardInterrupt):
-        train(project, quick(), progress=Signaller())
+        train(project, quick(), progress=Signaller(2))
     (run,) = list_runs(project.root)
     assert (run.status, run.record.reason) == ("interrupted", "interrupted")
     result = train(project, quick())
@@ -404,10 +387,10 @@ def test_end_that_could_not_be_written_down_is_reached_again_from_the_state(
     train_on_full_disk(project, monkeypatch, "fercli.stages.train_run.end_record")
     (run,) = list_runs(project.root)
     before = weights(project, run.run_id)
-    progress = Signaller()
+    progress = Signaller(7)
     result = train(project, quick(), progress=progress)
     assert (result.run, result.status, result.was_resumed, result.epochs) == (run.run_id, "finished", True, 2)
-    assert progress.count <= 1  # told where it stands, and not one step more
+    assert progress.count == 6  # told where it stands, and not one step more
     assert all(torch.equal(before[name], tensor) for name, tensor in weights(project, run.run_id).items())
     assert not list((run.folder / "checkpoints").glob("state-*"))
 

@@ -1,4 +1,3 @@
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +5,6 @@ import pytest
 import torch
 
 from fercli.core.errors import InputError, UsageError
-from fercli.core.progress import SilentProgress
 from fercli.core.project import Project
 from fercli.core.runs import list_runs
 from fercli.learn.checkpoints import load_checkpoint
@@ -14,7 +12,7 @@ from fercli.models.tfjs import read_tfjs
 from fercli.stages.train import train
 from fercli.stages.train_settings import TrainSettings, read_settings
 from tests.models.tfjs_model import WIDTHS, face_arrays, write_tfjs
-from tests.stages.train_project import drawn_project, quick
+from tests.stages.train_project import Signaller, drawn_project, quick
 
 
 @pytest.fixture
@@ -97,21 +95,6 @@ def test_everything_at_rest_is_refused_before_a_run_is_made(project: Project) ->
     assert [run.run_id for run in list_runs(project.root)] == [first.run]
 
 
-class Signaller(SilentProgress):
-    """Asks to stop at the fourth step, the first of the second epoch."""
-
-    def __init__(self) -> None:
-        self.task, self.count = "", 0
-
-    def start(self, task: str, total: int | None = None) -> None:
-        self.task = task
-
-    def advance(self, num_items: int = 1, **fields: str) -> None:
-        self.count += num_items if self.task == "train" else 0
-        if self.count == 4:
-            signal.raise_signal(signal.SIGTERM)
-
-
 @pytest.mark.parametrize("is_folded", [True, False], ids=["folded", "added"])
 def test_run_goes_on_without_the_file_that_it_began_with(project: Project, face_weights: Path, is_folded: bool) -> None:
     if is_folded:
@@ -121,7 +104,7 @@ def test_run_goes_on_without_the_file_that_it_began_with(project: Project, face_
         settings = quick(backbone_weights=face_weights, epochs=3, lr=0.01)
     whole = weights(project, train(project, settings).run)
     with pytest.raises(KeyboardInterrupt):
-        train(project, settings, progress=Signaller(), force=True)
+        train(project, settings, progress=Signaller(4), force=True)
     (stopped,) = [run.run_id for run in list_runs(project.root) if run.status == "interrupted"]
     face_weights.unlink()
     result = train(project, TrainSettings(), resume=stopped)

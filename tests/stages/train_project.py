@@ -1,8 +1,10 @@
 """A tiny project with drawn faces, labels and a split, for tests of training."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
+from fercli.core.progress import SilentProgress
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Label, Split, SplitRow
 from fercli.core.tables import write_table
@@ -30,6 +32,22 @@ def drawn_project(root: Path, num: int = NUM_FACES) -> Project:
     rows = [SplitRow(name, _PARTS[row // 4 % 4]) for row, name in enumerate(names)]
     write_table(project.split_path("default"), rows, SplitRow)
     return project
+
+
+class Signaller(SilentProgress):
+    """Asks to stop once so many steps are done."""
+
+    def __init__(self, num_steps: int) -> None:
+        self.task, self.count, self.num_steps = "", 0, num_steps
+
+    def start(self, task: str, total: int | None = None) -> None:
+        self.task = task
+
+    def advance(self, num_items: int = 1, **fields: str) -> None:
+        before = self.count
+        self.count += num_items if self.task == "train" else 0
+        if before < self.num_steps <= self.count:
+            signal.raise_signal(signal.SIGTERM)
 
 
 def quick(**changes: Any) -> TrainSettings:  # fields of TrainSettings
