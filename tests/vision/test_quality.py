@@ -24,6 +24,13 @@ def test_sharpness_of_one_bright_pixel_is_that_worked_out_by_hand() -> None:
     assert sharpness(luma) == pytest.approx((40**2 + 4 * 10**2) / 25)
 
 
+@pytest.mark.parametrize("height", [1, 2, 63, 64, 65, 128, 200])
+def test_sharpness_of_strips_is_that_of_the_whole(height: int) -> None:
+    luma = np.random.default_rng(height).integers(0, 256, (height, 90), np.uint8)
+    edges = cv2.Laplacian(luma, cv2.CV_64F)
+    assert sharpness(luma) == pytest.approx(edges.var(), rel=1e-12)
+
+
 def test_blur_lowers_sharpness() -> None:
     assert sharpness(cv2.GaussianBlur(texture(), (0, 0), 3)) < sharpness(texture()) / 2
 
