@@ -19,6 +19,7 @@ from fercli.core.rows import Face, Frame, Video, Vote
 from fercli.engine.choose import choose_engine
 from fercli.engine.local import LOCAL, Engine
 from fercli.engine.parts import part_length, split_time
+from fercli.stages.extract_meter import FrameMeter, num_frames_of
 from fercli.stages.extract_plan import (
     STAGE,
     ExtractFramesSettings,
@@ -135,8 +136,8 @@ def _work(
     if not journal.finished:
         shutil.rmtree(room, ignore_errors=True)
     todo = [video for video in plan.todo if not _is_finished(project, plan, journal, video.video_id)]
-    meter = _Meter(progress, sum(map(_length, plan.todo)))
-    meter.skip(sum(_length(video) for video in plan.todo if video not in todo))
+    meter = FrameMeter(progress, sum(map(num_frames_of, plan.todo)))
+    meter.skip(sum(num_frames_of(video) for video in plan.todo if video not in todo))
     is_here = engine is LOCAL and settings.engine == "local" and settings.workers == 1
     # Another process, or another machine, cannot tell how far it is before it is done.
     tell = meter.reach if is_here else None
@@ -171,34 +172,6 @@ def _parts(video: Video, settings: ExtractFramesSettings) -> list[VideoTask]:
         return [whole]
     parts = split_time(settings.start_s, settings.end_s, end_s, part_length(_PART_S, settings.every_s))
     return [replace(whole, start_s=begin, end_s=end) for begin, end in parts]
-
-
-def _length(video: Video) -> int:
-    return video.num_frames or 1
-
-
-class _Meter:
-    """Counts the frames of all videos; a second pass over a video does not count again."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self._progress = progress
-        self._reached = 0
-        progress.start("extract frames", total)
-
-    def skip(self, num_frames: int) -> None:
-        """Count what an interrupted run has done."""
-        self._progress.advance(num_frames)
-
-    def reach(self, index: int) -> None:
-        """Count the frames of the video at work up to `index`."""
-        if index > self._reached:
-            self._progress.advance(index - self._reached)
-            self._reached = index
-
-    def finish(self, video: Video) -> None:
-        """Count the rest of a video."""
-        self._progress.advance(max(0, _length(video) - self._reached), video=video.video_id)
-        self._reached = 0
 
 
 @dataclass(frozen=True)

@@ -96,9 +96,7 @@ def _train(
     for sentence in abandoned:
         progress.note(sentence)
     result = run_training(project, settings, known, inputs, progress=progress, world=world)
-    if result.is_unchanged:
-        return result
-    if world is None or world.is_main:
+    if not result.is_unchanged and (world is None or world.is_main):
         result = replace(result, warnings=(*result.warnings, *abandoned))
         log_run(project.root, "train", settings, {"run": result.run, "epochs": result.epochs})
     if result.stopped_because == "interrupted":

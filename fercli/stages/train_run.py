@@ -60,9 +60,8 @@ def run_training(
         if known and known.record.status == "finished":
             return finished_result(known)
         prepared = prepare(project, settings)
-        machine, compile_words = world.from_main(
-            lambda: _machine(settings, prepared, known.record if known else None, world)
-        )
+        before = known.record if known else None
+        machine, compile_words = world.from_main(partial(_machine, settings, prepared, before, world))
         # Nothing is written before the model stands and the crops are read: a mistake leaves no run behind.
         kept = world.from_main(partial(kept_pretrained, known)) if known and settings.backbone_weights else None
         model, backbone = _new_model(prepared, settings, machine, settings.backbone_weights if kept is None else None)
