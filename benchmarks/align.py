@@ -26,7 +26,7 @@ from machine import processor
 
 from fercli.core.processors import count_processors
 from fercli.demo.classroom import Classroom
-from fercli.vision.video_writer import VideoWriter
+from fercli.vision.video.video_writer import VideoWriter
 
 FPS, LONGEST_S = 5, 12
 

@@ -61,7 +61,7 @@ def ours(mode: str, device: str) -> Callable[[argparse.Namespace], tuple]:
         import cv2
         import torch
 
-        from fercli.vision.mtcnn import FaceDetector
+        from fercli.vision.mtcnn.detector import FaceDetector
 
         torch.set_num_threads(args.threads)
         cv2.setNumThreads(args.threads)

@@ -24,8 +24,8 @@ from peers import call, default_folder, environment
 from fercli.demo.classroom import Classroom, TrueFace
 from fercli.demo.room import paint_room
 from fercli.vision.images import read_image
-from fercli.vision.mtcnn import FaceDetector
-from fercli.vision.mtcnn_boxes import overlap_matrix
+from fercli.vision.mtcnn.boxes import overlap_matrix
+from fercli.vision.mtcnn.detector import FaceDetector
 
 SIZE, COLUMNS, ROWS, NUM_PICTURES = (1920, 1080), 6, 5, 4
 WIDTHS_PX = (30, 120)

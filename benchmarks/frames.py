@@ -115,8 +115,8 @@ def run_ours(film: str, method: str) -> dict:
     """Our selection of a film's frames."""
     import sklearn.cluster  # noqa: F401  # kmeans imports it late; no import counts
 
-    from fercli.vision.keyframes import SelectionRule, select_frames
-    from fercli.vision.video import VideoReader
+    from fercli.vision.keyframes.selection import SelectionRule, select_frames
+    from fercli.vision.video.reader import VideoReader
 
     began = cpu_s()
     rule = SelectionRule(method, num=NUM_SHOTS)
@@ -165,8 +165,8 @@ def run_katna(film: str, folder: str) -> dict:
 
 def run_memory(film: str, method: str) -> dict:
     """Peak memory, MB, after each minute of the film."""
-    from fercli.vision.keyframes import SelectionRule, select_frames
-    from fercli.vision.video import VideoReader
+    from fercli.vision.keyframes.selection import SelectionRule, select_frames
+    from fercli.vision.video.reader import VideoReader
 
     peaks: dict[int, float] = {}
 

@@ -19,9 +19,9 @@ import numpy as np
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Vote
 from fercli.labels.aggregate import aggregate_votes
-from fercli.stages.labels_agreement import LabelsAgreementSettings, labels_agreement
-from fercli.stages.labels_import import LabelsImportSettings, labels_import
-from fercli.stages.labels_vote import LabelsVoteSettings, labels_vote
+from fercli.stages.labels.agreement import LabelsAgreementSettings, labels_agreement
+from fercli.stages.labels.importing import LabelsImportSettings, labels_import
+from fercli.stages.labels.vote import LabelsVoteSettings, labels_vote
 
 CLASSES = ("happy", "dedicated", "neutral", "confused", "tired", "bored")
 

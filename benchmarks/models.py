@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from fercli.models.build import build_model
 from fercli.models.profile import profile_network
-from fercli.models.specs import MODELS, find_spec
+from fercli.models.table.specs import MODELS, find_spec
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
 KINDS = ("infer", "train")

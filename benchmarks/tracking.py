@@ -20,7 +20,7 @@ from machine import processor
 
 from fercli.demo.classroom import Classroom
 from fercli.vision.following import FaceFollower
-from fercli.vision.mtcnn import FaceDetector
+from fercli.vision.mtcnn.detector import FaceDetector
 
 FPS = 5
 

@@ -39,7 +39,7 @@ from fercli.learn.optim import make_optimizer
 from fercli.learn.recipe import Plan, fast_plan, fast_size, with_changes
 from fercli.learn.trainer import Faces, Training, fit
 from fercli.models.build import build_model
-from fercli.models.specs import MODELS
+from fercli.models.table.specs import MODELS
 
 CLASSES = 7
 # What torch's operators are counted as, by how their names begin; the first that fits.

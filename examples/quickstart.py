@@ -12,7 +12,7 @@ import fercli
 from fercli.core.rows import Face, Frame
 from fercli.demo.classroom import Classroom, Lesson
 from fercli.demo.votes import cast_votes, draw_annotators, present_face, write_votes
-from fercli.vision.video import VideoWriter
+from fercli.vision.video.reader import VideoWriter
 
 
 def main(folder: Path) -> None:

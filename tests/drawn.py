@@ -51,7 +51,7 @@ def drawn_lesson(tmp_path_factory: pytest.TempPathFactory) -> DrawnLesson:
 
 def draw_lesson(path: Path) -> DrawnLesson:
     from fercli.demo.classroom import Classroom
-    from fercli.vision.video import VideoWriter
+    from fercli.vision.video.reader import VideoWriter
 
     room = Classroom(seed=SEED, num_subjects=NUM_PUPILS, seconds=NUM_FRAMES / FPS, fps=FPS, size=SIZE)
     lesson = room.lessons[0]

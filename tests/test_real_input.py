@@ -124,7 +124,7 @@ def test_too_few_subjects_for_an_interval_are_said_and_not_hidden(videos: Projec
 
 
 def test_predicted_video_shows_three_faces_all_the_way(videos: Project) -> None:
-    from fercli.vision.video import VideoReader
+    from fercli.vision.video.reader import VideoReader
 
     result, outputs = videos.answers["predict"]["result"], videos.answers["predict"]["outputs"]
     rows = read_csv(videos.root / next(path for path in outputs if path.endswith(".csv")))

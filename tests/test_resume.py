@@ -84,7 +84,7 @@ def added(tmp_path_factory: pytest.TempPathFactory, drawn_lesson: DrawnLesson) -
 
 
 def _first_frames(source: Path, path: Path, num: int) -> Path:
-    from fercli.vision.video import VideoReader, VideoWriter
+    from fercli.vision.video.reader import VideoReader, VideoWriter
 
     with VideoWriter(path, (768, 432), 4) as writer:
         for frame in VideoReader(source):

@@ -229,7 +229,7 @@ def test_overlays_of_the_grid_differ_from_their_inputs(walk: Walk) -> None:
 
 
 def test_annotated_video_has_every_frame_of_its_source(walk: Walk) -> None:
-    from fercli.vision.video import VideoReader
+    from fercli.vision.video.reader import VideoReader
 
     result = walk.result("predict video")
     video = next(walk.root / path for path in walk.calls["predict video"].answers[0]["outputs"] if path.endswith("mp4"))

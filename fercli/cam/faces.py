@@ -12,7 +12,7 @@ from fercli.cam.gradcam import CamMethod, compute_cams
 from fercli.cam.overlay import overlay_cam
 from fercli.data.dataset import make_reader, prepare_crop
 from fercli.data.transforms import InputFormat, to_input
-from fercli.models.specs import ModelSpec
+from fercli.models.table.specs import ModelSpec
 
 # The crops of a list need not be of one size.
 Crop = UInt8[np.ndarray, "_ _ 3"]

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from fercli.cli.options import Call
-from fercli.stages.add import AddResult, AddSettings
-from fercli.stages.add import add as run_add
-from fercli.stages.add_source import AddSourceResult
+from fercli.stages.add.source import AddSourceResult
+from fercli.stages.add.work import AddResult, AddSettings
+from fercli.stages.add.work import add as run_add
 
 
 def add(

@@ -1,8 +1,8 @@
 """`fer align`."""
 
 from fercli.cli.options import Call
-from fercli.stages.align import AlignResult, AlignSettings
-from fercli.stages.align import align as run_align
+from fercli.stages.align.work import AlignResult, AlignSettings
+from fercli.stages.align.work import align as run_align
 
 
 def align(call: Call, *, settings: AlignSettings) -> AlignResult:

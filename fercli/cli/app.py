@@ -244,7 +244,7 @@ def _top_options(
 
 
 def _fail(error: FerError, words: list[str], *, is_json: bool) -> int:
-    from fercli.cli import render
+    from fercli.cli.show import result as render
 
     if "--debug" in words:
         traceback.print_exception(error)

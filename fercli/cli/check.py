@@ -3,15 +3,15 @@
 from dataclasses import replace
 
 from fercli.cli.options import Call
-from fercli.cli.render_check import show_all, show_leakage
-from fercli.stages.check_all import CheckAllResult, CheckAllSettings
-from fercli.stages.check_all import check_all as run_all
-from fercli.stages.check_images import CheckImagesResult, CheckImagesSettings
-from fercli.stages.check_images import check_images as run_images
-from fercli.stages.check_labels import CheckLabelsResult, CheckLabelsSettings
-from fercli.stages.check_labels import check_labels as run_labels
-from fercli.stages.check_leakage import CheckLeakageResult, CheckLeakageSettings
-from fercli.stages.check_leakage import check_leakage as run_leakage
+from fercli.cli.show.check import show_all, show_leakage
+from fercli.stages.check.all import CheckAllResult, CheckAllSettings
+from fercli.stages.check.all import check_all as run_all
+from fercli.stages.check.images import CheckImagesResult, CheckImagesSettings
+from fercli.stages.check.images import check_images as run_images
+from fercli.stages.check.labels import CheckLabelsResult, CheckLabelsSettings
+from fercli.stages.check.labels import check_labels as run_labels
+from fercli.stages.check.leakage import CheckLeakageResult, CheckLeakageSettings
+from fercli.stages.check.leakage import check_leakage as run_leakage
 
 
 def check_all(call: Call, *, settings: CheckAllSettings) -> CheckAllResult:

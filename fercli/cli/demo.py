@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fercli.cli.options import Call, makes_project
-from fercli.stages.demo import DemoResult, DemoSettings
-from fercli.stages.demo import demo as run_demo
+from fercli.stages.demo.work import DemoResult, DemoSettings
+from fercli.stages.demo.work import demo as run_demo
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from fercli.cli.options import Call
-from fercli.stages.eval import EvalResult, EvalSettings
-from fercli.stages.eval import evaluate as run_evaluate
+from fercli.stages.evaluate.work import EvalResult, EvalSettings
+from fercli.stages.evaluate.work import evaluate as run_evaluate
 
 
 def eval(  # noqa: A001  the command's word
@@ -18,7 +18,7 @@ def eval(  # noqa: A001  the command's word
     """Options -> settings -> stage -> show."""
     result = run_evaluate(call.project, settings, run, progress=call.progress, force=call.force, dry_run=call.dry_run)
     if not call.json and not result.is_dry_run:
-        from fercli.cli.render_eval import show_scores
+        from fercli.cli.show.eval import show_scores
 
         show_scores(result, settings)
         call.has_shown = True

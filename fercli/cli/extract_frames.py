@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from fercli.cli.options import Call
-from fercli.stages.extract_frames import ExtractFramesResult, ExtractFramesSettings
-from fercli.stages.extract_frames import extract_frames as run_extract_frames
+from fercli.stages.extract_frames.work import ExtractFramesResult, ExtractFramesSettings
+from fercli.stages.extract_frames.work import extract_frames as run_extract_frames
 
 
 def extract_frames(

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from fercli.cli.options import Call
-from fercli.stages.gradcam import GradcamResult, GradcamSettings
-from fercli.stages.gradcam import gradcam as run_gradcam
+from fercli.stages.gradcam.work import GradcamResult, GradcamSettings
+from fercli.stages.gradcam.work import gradcam as run_gradcam
 
 
 def gradcam(

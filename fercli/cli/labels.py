@@ -7,18 +7,18 @@ from typing import Annotated
 import typer
 
 from fercli.cli.options import Call
-from fercli.cli.render_agreement import show_agreement
-from fercli.cli.render_labels import show_import, show_labels
-from fercli.stages.labels_agreement import LabelsAgreementResult, LabelsAgreementSettings
-from fercli.stages.labels_agreement import labels_agreement as run_agreement
-from fercli.stages.labels_export import LabelsExportResult, LabelsExportSettings
-from fercli.stages.labels_export import labels_export as run_export
-from fercli.stages.labels_import import LabelsImportResult, LabelsImportSettings
-from fercli.stages.labels_import import labels_import as run_import
-from fercli.stages.labels_show import LabelsShowResult, LabelsShowSettings
-from fercli.stages.labels_show import labels_show as run_show
-from fercli.stages.labels_vote import LabelsVoteResult, LabelsVoteSettings
-from fercli.stages.labels_vote import labels_vote as run_vote
+from fercli.cli.show.agreement import show_agreement
+from fercli.cli.show.labels import show_import, show_labels
+from fercli.stages.labels.agreement import LabelsAgreementResult, LabelsAgreementSettings
+from fercli.stages.labels.agreement import labels_agreement as run_agreement
+from fercli.stages.labels.export import LabelsExportResult, LabelsExportSettings
+from fercli.stages.labels.export import labels_export as run_export
+from fercli.stages.labels.importing import LabelsImportResult, LabelsImportSettings
+from fercli.stages.labels.importing import labels_import as run_import
+from fercli.stages.labels.show import LabelsShowResult, LabelsShowSettings
+from fercli.stages.labels.show import labels_show as run_show
+from fercli.stages.labels.vote import LabelsVoteResult, LabelsVoteSettings
+from fercli.stages.labels.vote import labels_vote as run_vote
 
 
 def labels_import(

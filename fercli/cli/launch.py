@@ -14,10 +14,10 @@ from fercli.cli.options import Call
 from fercli.cli.rank import Told, read_error, read_told, read_tracebacks
 from fercli.core.errors import CheckError, FerError, SettingsError, UsageError
 from fercli.core.runs import Run, list_runs
-from fercli.stages.train import train
-from fercli.stages.train_record import fail_record
-from fercli.stages.train_result import TrainResult, record_result, stopped_by_clock
-from fercli.stages.train_settings import TrainSettings, given_text
+from fercli.stages.train import TrainSettings, given_text
+from fercli.stages.train.record import fail_record
+from fercli.stages.train.result import TrainResult, record_result, stopped_by_clock
+from fercli.stages.train.work import train
 
 
 def is_launched() -> bool:

@@ -13,8 +13,8 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from fercli.cli import render
 from fercli.cli.progress import ProgressStyle, make_progress
+from fercli.cli.show import result as render
 from fercli.core.annotations import bare_type
 from fercli.core.errors import PARTIAL_EXIT_CODE, CheckError, InputError, SettingsError
 from fercli.core.progress import SILENT, Progress

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from fercli.cli.options import Call
-from fercli.stages.predict import PredictResult, PredictSettings
-from fercli.stages.predict import predict as run_predict
+from fercli.stages.predict.work import PredictResult, PredictSettings
+from fercli.stages.predict.work import predict as run_predict
 
 
 def predict(

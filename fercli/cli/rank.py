@@ -19,9 +19,9 @@ from fercli.core.files import storage_error
 from fercli.core.progress import SILENT
 from fercli.core.project import open_project
 from fercli.core.results import Failure
-from fercli.stages.train import train
-from fercli.stages.train_result import TrainResult
-from fercli.stages.train_settings import read_settings
+from fercli.stages.train import read_settings
+from fercli.stages.train.result import TrainResult
+from fercli.stages.train.work import train
 
 _RESULT, _ERROR, _TRACEBACK = "result.json", "error-{}.json", "traceback-{}.txt"
 # When one process fails the others fail at what they do together, and the first one to end gets the rest killed.

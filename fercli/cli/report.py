@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from fercli.cli.options import Call
-from fercli.stages.report import ReportResult, ReportSettings
-from fercli.stages.report import report as run_report
+from fercli.stages.report.work import ReportResult, ReportSettings
+from fercli.stages.report.work import report as run_report
 
 
 def report(

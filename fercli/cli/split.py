@@ -1,9 +1,9 @@
 """`fer split`."""
 
 from fercli.cli.options import Call
-from fercli.cli.render_split import show_split
-from fercli.stages.split import SplitResult, SplitSettings
-from fercli.stages.split import split as run_split
+from fercli.cli.show.split import show_split
+from fercli.stages.split.work import SplitResult, SplitSettings
+from fercli.stages.split.work import split as run_split
 
 
 def split(call: Call, *, settings: SplitSettings) -> SplitResult:

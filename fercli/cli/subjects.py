@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fercli.cli.options import Call
-from fercli.stages.subjects import (
+from fercli.stages.subjects.work import (
     SubjectsResult,
     TrackSettings,
     assign_subjects,

@@ -8,9 +8,9 @@ import typer
 
 from fercli.cli.launch import is_launched, is_main_process, train_in_processes
 from fercli.cli.options import Call
-from fercli.stages.train import TrainResult, TrainSettings, on_gpus, train_config
-from fercli.stages.train import train as run_train
-from fercli.stages.train_settings import read_settings
+from fercli.stages.train import read_settings
+from fercli.stages.train.work import TrainResult, TrainSettings, on_gpus, train_config
+from fercli.stages.train.work import train as run_train
 
 
 def train(

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from fercli.models.specs import ModelSpec
+from fercli.models.table.specs import ModelSpec
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from fercli.core.errors import CheckError, InputError
 from fercli.core.rows import Label, LabelStatus, Vote
 from fercli.labels.counts import VoteCodes, count_votes, encode_votes, entropy_bits
 from fercli.labels.crowd import dawid_skene, weigh_annotators
-from fercli.labels.rawvotes import is_ballot, listed
+from fercli.labels.formats.rawvotes import is_ballot, listed
 from fercli.labels.rules import (
     NO_MAJORITY,
     OK,

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from fercli.core.rows import Vote
 from fercli.labels.agreement import Estimate, estimate, ratio_of_sums, units_of
 from fercli.labels.counts import VoteCodes, count_votes, encode_votes
-from fercli.labels.rawvotes import is_ballot
+from fercli.labels.formats.rawvotes import is_ballot
 
 # A pair of annotators with fewer faces in common says nothing.
 MIN_COMMON = 2

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fercli.core.rows import Vote
+from fercli.labels.formats.rawvotes import RawVote, RawVotes, stamp_order
 from fercli.labels.matching import FaceIndex
 from fercli.labels.pseudonyms import extend_pseudonyms
-from fercli.labels.rawvotes import RawVote, RawVotes, stamp_order
 from fercli.labels.vocabulary import Vocabulary
 
 

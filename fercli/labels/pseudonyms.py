@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from fercli.labels.rawvotes import is_ballot
+from fercli.labels.formats.rawvotes import is_ballot
 
 # Whoever has the last word on a face that the others could not agree on; not one of the annotators.
 ADJUDICATOR = "adjudicator"

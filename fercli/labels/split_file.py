@@ -5,8 +5,8 @@ from pathlib import Path
 
 from fercli.core.errors import InputError
 from fercli.core.rows import Split, SplitRow
+from fercli.labels.formats.csv import ITEM_WORDS, find_column, open_table
 from fercli.labels.matching import FaceIndex
-from fercli.labels.votes_csv import ITEM_WORDS, find_column, open_table
 
 SPLIT_WORDS = ("split", "usage", "partition", "part", "set", "subset")
 FOLD_WORDS = ("fold",)

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from fercli.models.refit import ChannelSums, run_through
+from fercli.models.pretrained.refit import ChannelSums, run_through
 
 _MOMENTUM = 0.1
 _EPSILON = 1e-5

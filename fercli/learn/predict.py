@@ -19,7 +19,7 @@ from fercli.learn.checkpoints import load_checkpoint
 from fercli.learn.device import Machine, choose_machine
 from fercli.learn.evaluate import TestTime, predict_probability_batches
 from fercli.models.build import build_model, find_spec
-from fercli.models.specs import ModelSpec
+from fercli.models.table.specs import ModelSpec
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from fercli.learn.freezing import check_something_learns
 from fercli.learn.norms import add_calibrated_norms
 from fercli.learn.recipe import Plan
 from fercli.learn.training import Faces
-from fercli.models.refit import refit_norms
-from fercli.models.weights import LoadReport
+from fercli.models.pretrained.refit import refit_norms
+from fercli.models.pretrained.weights import LoadReport
 
 # What normalisation is given the statistics of, and how many of them go through the network at once.
 _NUM_FACES, _BATCH = 256, 64

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from fercli.core.errors import SettingsError
-from fercli.models.papers import FER_CNN
-from fercli.models.specs import ModelSpec, Recipe
+from fercli.models.table.papers import FER_CNN
+from fercli.models.table.specs import ModelSpec, Recipe
 
 RecipeName = Literal["fast", "paper"]
 ClassWeights = Literal["none", "sqrt", "inverse", "effective"]

@@ -11,7 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from torch import nn
 
 from fercli.core.errors import SettingsError
-from fercli.models.specs import ModelSpec, find_spec
+from fercli.models.table.specs import ModelSpec, find_spec
 
 __all__ = ["build_model", "check_options", "find_spec", "model_options"]
 

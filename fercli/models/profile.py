@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fercli.models.build import build_model
-from fercli.models.specs import find_spec
+from fercli.models.table.specs import find_spec
 
 Rule = Callable[[nn.Module, Tensor, Tensor], int]
 

@@ -112,7 +112,7 @@ def _torch() -> list[Finding]:
 
 
 def _mtcnn() -> list[Finding]:
-    from fercli.vision.mtcnn import FaceDetector
+    from fercli.vision.mtcnn.detector import FaceDetector
 
     FaceDetector()
     return [Finding("mtcnn weights", "ok", "present and unaltered")]

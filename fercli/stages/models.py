@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from fercli.core.results import StageResult
 
 # Standard library only, unlike the networks beside them.
-from fercli.models.pretrained import WEIGHTS, PretrainedWeights
-from fercli.models.specs import MODELS, ModelSpec, find_spec
+from fercli.models.pretrained.sources import WEIGHTS, PretrainedWeights
+from fercli.models.table.specs import MODELS, ModelSpec, find_spec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,15 +36,15 @@ class Step:
 
 
 STEPS = (
-    Step("extract-frames", "extract_frames", "extract_frames"),
-    Step("align", "align", "align"),
-    Step("subjects track", "subjects", "track_subjects"),
-    Step("labels vote", "labels_vote", "labels_vote"),
-    Step("split", "split", "split"),
-    Step("train", "train", "train"),
-    Step("eval", "eval", "evaluate"),
-    Step("gradcam", "gradcam", "gradcam"),
-    Step("report", "report", "report"),
+    Step("extract-frames", "extract_frames.work", "extract_frames"),
+    Step("align", "align.work", "align"),
+    Step("subjects track", "subjects.work", "track_subjects"),
+    Step("labels vote", "labels.vote", "labels_vote"),
+    Step("split", "split.work", "split"),
+    Step("train", "train.work", "train"),
+    Step("eval", "evaluate.work", "evaluate"),
+    Step("gradcam", "gradcam.work", "gradcam"),
+    Step("report", "report.work", "report"),
 )
 # What video needs and cropped sets do not.
 _VIDEO_STEPS = ("extract-frames", "align", "subjects track")

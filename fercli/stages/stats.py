@@ -112,7 +112,7 @@ def _table(
 def _draw(
     project: Project, tables: Mapping[str, Mapping[str, Mapping[str, int]]], num_kept: int, dropped: Mapping[str, int]
 ) -> tuple[str, ...]:
-    from fercli.reports.figures import draw_class_counts
+    from fercli.reports.figures.scores import draw_class_counts
 
     pictures = {}
     for by, table in tables.items():

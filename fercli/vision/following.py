@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import UInt8
 
-from fercli.vision.mtcnn import Detection, FaceDetector
+from fercli.vision.mtcnn.detector import Detection, FaceDetector
 from fercli.vision.tracks import match_boxes
 
 Image = UInt8[np.ndarray, "height width 3"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
-from fercli.vision.mtcnn_boxes import overlap_matrix
+from fercli.vision.mtcnn.boxes import overlap_matrix
 
 Boxes = Float[np.ndarray, "_ 4"]
 

@@ -9,7 +9,7 @@ from fercli.cam.gradcam import compute_cams
 from fercli.core.errors import FerError
 from fercli.data.transforms import InputFormat, to_input
 from fercli.models.build import build_model
-from fercli.models.specs import MODELS
+from fercli.models.table.specs import MODELS
 from fercli.vision.images import write_png
 from tests.stages.trained import drawn_face
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from fercli.cam.gradcam import CAM_METHODS, CamMethod, compute_cams
 from fercli.core.errors import UsageError
-from fercli.models.specs import MODELS
+from fercli.models.table.specs import MODELS
 from tests.cam.networks import Tokens, TwoCorners, corner_images
 from tests.models.small import SMALL, pictures, small_model
 

@@ -18,7 +18,7 @@ from fercli.demo.head import HeadSprite, paint_head
 from fercli.demo.identity import Identity, draw_identity
 from fercli.learn.norms import add_norms, plain_state
 from fercli.models.build import build_model
-from fercli.models.specs import MODELS
+from fercli.models.table.specs import MODELS
 from fercli.vision.align import TEMPLATE, crop_face
 
 SIDE = 112

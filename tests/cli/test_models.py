@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fercli.models.specs import MODELS
+from fercli.models.table.specs import MODELS
 from tests.cli.run import run_fer
 
 

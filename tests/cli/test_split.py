@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from fercli.stages.labels_import import LabelsImportSettings, labels_import
+from fercli.stages.labels.importing import LabelsImportSettings, labels_import
 from tests.cli.run import run_fer
 from tests.stages.voted import all_votes, make_faces, write_votes
 

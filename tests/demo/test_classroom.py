@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fercli.demo.classroom import Classroom, Lesson
-from fercli.vision.mtcnn import FaceDetector
+from fercli.vision.mtcnn.detector import FaceDetector
 
 SIZE = (640, 360)
 

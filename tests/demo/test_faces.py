@@ -5,7 +5,7 @@ from fercli.demo.expressions import EMOTIONS, REST, Expression, draw_expression
 from fercli.demo.faces import SUPERSAMPLING, Placement, draw_face, locate_face
 from fercli.demo.head import HeadSprite, paint_head
 from fercli.demo.identity import Identity, draw_identity
-from fercli.vision.mtcnn import FaceDetector
+from fercli.vision.mtcnn.detector import FaceDetector
 
 UNIT_PX = 32.0
 PLACE = Placement((100.0, 90.0), UNIT_PX)

@@ -14,7 +14,7 @@ from fercli.demo.votes import (
     present_face,
     write_votes,
 )
-from fercli.labels.votes import read_votes
+from fercli.labels.formats.registry import read_votes
 
 
 def some_faces(number: int, intensity: float = 0.8) -> list[JudgedFace]:

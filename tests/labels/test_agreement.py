@@ -5,8 +5,8 @@ import pytest
 
 from fercli.core.rows import Vote
 from fercli.labels.agreement import fleiss_kappa, krippendorff_alpha, measure_agreement
+from fercli.labels.formats.ferplus import read_ferplus_rows
 from fercli.labels.pseudonyms import ADJUDICATOR
-from fercli.labels.votes_ferplus import read_ferplus_rows
 
 # Fleiss' worked example: 10 subjects, 5 categories, 14 raters.
 FLEISS = np.array([

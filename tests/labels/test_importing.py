@@ -2,10 +2,10 @@ import pytest
 
 from fercli.core.errors import InputError
 from fercli.core.rows import Face, Vote
+from fercli.labels.formats.rawvotes import RawVote, RawVotes
 from fercli.labels.importing import MatchedVotes, adjudicated, match_votes, merge_votes
 from fercli.labels.matching import FaceIndex, blind_code, boxed_item
 from fercli.labels.pseudonyms import ADJUDICATOR
-from fercli.labels.rawvotes import RawVote, RawVotes
 from fercli.labels.vocabulary import Vocabulary
 
 FACES = FaceIndex([Face(f"v/f00000{place}-0", "", "v", path=f"faces/v/f00000{place}-0.png") for place in range(3)])

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fercli.core.rows import Face, Vote
+from fercli.labels.formats.registry import read_votes
 from fercli.labels.importing import match_votes
 from fercli.labels.matching import FaceIndex
 from fercli.labels.sheets import (
@@ -19,7 +20,6 @@ from fercli.labels.sheets import (
     make_sheets,
 )
 from fercli.labels.vocabulary import Vocabulary
-from fercli.labels.votes import read_votes
 
 CLASSES = ("happy", "on task", "bored & tired", 'so "sad"')
 FACE_IDS = [f"lesson-{video}/f{frame:06d}-0" for video in (1, 2) for frame in range(4)]

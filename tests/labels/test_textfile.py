@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from fercli.core.errors import InputError
-from fercli.labels import textfile
-from fercli.labels.textfile import bounded_lines, find_encoding
+from fercli.labels.formats import textfile
+from fercli.labels.formats.textfile import bounded_lines, find_encoding
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fercli.core.errors import InputError
-from fercli.labels.votes import READERS, VotesHints, detect_format, read_votes
+from fercli.labels.formats.registry import READERS, VotesHints, detect_format, read_votes
 
 FERPLUS = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n"
 

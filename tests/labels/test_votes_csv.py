@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from fercli.core.errors import InputError
-from fercli.labels.rawvotes import RawVote
-from fercli.labels.votes_csv import read_csv
+from fercli.labels.formats.csv import read_csv
+from fercli.labels.formats.rawvotes import RawVote
 
 
 def written(folder: Path, text: str | bytes) -> Path:

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from fercli.core.errors import InputError
-from fercli.labels import votes_cvat
-from fercli.labels.rawvotes import RawVote
-from fercli.labels.votes_cvat import read_cvat
+from fercli.labels.formats import cvat as votes_cvat
+from fercli.labels.formats.cvat import read_cvat
+from fercli.labels.formats.rawvotes import RawVote
 
 META = "<meta><job><id>1</id><assignee><username>anna</username></assignee></job></meta>"
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from fercli.core.errors import InputError
+from fercli.labels.formats.ferplus import CATEGORIES, read_ferplus, read_ferplus_rows
 from fercli.labels.rules import ferplus_verdicts
-from fercli.labels.votes_ferplus import CATEGORIES, read_ferplus, read_ferplus_rows
 
 HEADER = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n"
 

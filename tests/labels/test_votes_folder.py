@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from fercli.core.errors import InputError
-from fercli.labels.rawvotes import RawVote
-from fercli.labels.votes_folder import read_folder
+from fercli.labels.formats.folder import read_folder
+from fercli.labels.formats.rawvotes import RawVote
 
 
 def tree(folder: Path, *names: str) -> Path:

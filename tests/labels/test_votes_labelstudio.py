@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from fercli.core.errors import InputError
-from fercli.labels.rawvotes import RawVote
-from fercli.labels.votes_labelstudio import read_label_studio
+from fercli.labels.formats.labelstudio import read_label_studio
+from fercli.labels.formats.rawvotes import RawVote
 
 
 def annotation(*labels: str, who: object = 1, control: str = "emotion", **fields: Any) -> dict[str, Any]:

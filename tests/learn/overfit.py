@@ -19,7 +19,7 @@ from fercli.learn.device import choose_machine
 from fercli.learn.recipe import Plan
 from fercli.learn.trainer import Faces, FitResult, Training, fit
 from fercli.models.build import build_model
-from fercli.models.specs import MODELS
+from fercli.models.table.specs import MODELS
 from tests.models.small import SMALL
 
 NUM_FACES = 256

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from fercli.learn.objectives import OBJECTIVES, LossOptions, class_weights, target_loss
-from fercli.models.specs import MODELS
+from fercli.models.table.specs import MODELS
 
 PLAIN = LossOptions()
 # Probabilities 0.8 and 0.2.

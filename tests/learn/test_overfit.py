@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fercli.learn.trainer import Faces
-from fercli.models.specs import MODELS
+from fercli.models.table.specs import MODELS
 from tests.learn.overfit import WHOLE, overfit, real_faces
 from tests.models.small import ARCHITECTURES
 

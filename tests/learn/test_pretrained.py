@@ -2,7 +2,7 @@ import torch
 
 from fercli.learn.pretrained import ready_to_learn, some_inputs
 from fercli.models.build import build_model
-from fercli.models.weights import LoadReport
+from fercli.models.pretrained.weights import LoadReport
 from tests.learn.drawn import FORM, faces, plan
 
 

@@ -9,7 +9,7 @@ from fercli.core.errors import SettingsError
 from fercli.data.transforms import Augmentation
 from fercli.learn.objectives import OBJECTIVES
 from fercli.learn.recipe import fast_plan, make_plan, paper_plan, parse_augmentation, with_changes
-from fercli.models.specs import MODELS
+from fercli.models.table.specs import MODELS
 
 
 def test_paper_plan_of_sfer_mdfae_on_fer2013_is_section_4_3() -> None:

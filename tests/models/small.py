@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from fercli.models.build import build_model
-from fercli.models.specs import MODELS
+from fercli.models.table.specs import MODELS
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 import torch
 
-from fercli.models.aer_cnn import AerCnn, PixelGate
+from fercli.models.networks.aer_cnn import AerCnn, PixelGate
 from tests.models.shapes import output_shapes
 
 

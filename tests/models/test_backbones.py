@@ -2,7 +2,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fercli.models.backbones import DepthwiseBlock, FrozenLandmarks, Ir50, IrBlock, MobileFaceNet, init_convolutions
+from fercli.models.networks.backbones import (
+    DepthwiseBlock,
+    FrozenLandmarks,
+    Ir50,
+    IrBlock,
+    MobileFaceNet,
+    init_convolutions,
+)
 from tests.models.shapes import output_shapes
 
 

@@ -3,7 +3,7 @@ from torch import nn
 
 from fercli.core.errors import SettingsError, UsageError
 from fercli.models.build import build_model, check_options, find_spec, model_options
-from fercli.models.specs import MODELS
+from fercli.models.table.specs import MODELS
 
 
 def test_an_unknown_name_gets_the_nearest_one() -> None:

@@ -3,7 +3,7 @@ import torch
 
 from fercli.core.errors import SettingsError
 from fercli.models.build import build_model
-from fercli.models.compact import FerCompact, ResidualBlock
+from fercli.models.networks.compact import FerCompact, ResidualBlock
 from tests.models.shapes import output_shapes
 from tests.models.small import pictures, small_model
 

@@ -8,7 +8,7 @@ import torch
 
 from fercli.models.build import build_model
 from fercli.models.profile import Profile, profile_network
-from fercli.models.specs import MODELS, ModelSpec
+from fercli.models.table.specs import MODELS, ModelSpec
 
 with warnings.catch_warnings():
     # thop reads torch's version with a deprecated class while it is imported.

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from fercli.models.ddamfn import (
+from fercli.models.networks.ddamfn import (
     AxisGate,
     CoordinateAttention,
     Ddamfn,

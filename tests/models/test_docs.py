@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from fercli.models.specs import MODELS, ModelSpec
+from fercli.models.table.specs import MODELS, ModelSpec
 
 PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
 CELLS = [

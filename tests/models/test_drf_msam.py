@@ -2,7 +2,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fercli.models.drf_msam import DrfMsam, MultiBranch, MultiScaleAttention
+from fercli.models.networks.drf_msam import DrfMsam, MultiBranch, MultiScaleAttention
 from tests.models.shapes import output_shapes
 
 

@@ -1,6 +1,6 @@
 import torch
 
-from fercli.models.eac import Bottleneck, Eac, ResNet50
+from fercli.models.networks.eac import Bottleneck, Eac, ResNet50
 from tests.models.shapes import output_shapes
 from tests.models.small import pictures, small_model
 

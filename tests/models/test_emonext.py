@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from fercli.models.build import build_model
-from fercli.models.emonext import BatchAttention, ChannelNorm, ConvNextBlock, EmoNext, SpatialTransformer
+from fercli.models.networks.emonext import BatchAttention, ChannelNorm, ConvNextBlock, EmoNext, SpatialTransformer
 from tests.models.shapes import output_shapes
 from tests.models.small import pictures, small_model
 

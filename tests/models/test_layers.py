@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fercli.models.layers import (
+from fercli.models.networks.layers import (
     ChannelAttention,
     DropPath,
     SqueezeExcitation,

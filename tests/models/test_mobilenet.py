@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from fercli.core.errors import SettingsError
 from fercli.models.build import build_model
-from fercli.models.mobilenet import FaceMobileNet, SameConv
+from fercli.models.networks.mobilenet import FaceMobileNet, SameConv
 from tests.models.shapes import output_shapes
 from tests.models.small import pictures, small_model
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fercli.models.msff_cnn import Fusion, MsffCnn
+from fercli.models.networks.msff_cnn import Fusion, MsffCnn
 from tests.models.shapes import output_shapes
 
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import config as jaxtyping_config
 from torch import Tensor, nn
 
-from fercli.models.specs import MODELS
+from fercli.models.table.specs import MODELS
 from tests.models.small import ARCHITECTURES, SMALL, pictures, small_model
 
 # Drop path and dropout draw per batch, which has no counterpart in a single picture.

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fercli.models.poster import CrossFusion, Poster, PyramidBlock, StreamAttention, with_mean_token
+from fercli.models.networks.poster import CrossFusion, Poster, PyramidBlock, StreamAttention, with_mean_token
 from tests.models.shapes import output_shapes
 from tests.models.small import pictures, small_model
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fercli.models.poster_pp import PosterPp, ScaleFusion, TransformerBlock
+from fercli.models.networks.poster_pp import PosterPp, ScaleFusion, TransformerBlock
 from tests.models.shapes import output_shapes
 from tests.models.small import pictures, small_model
 

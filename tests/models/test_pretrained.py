@@ -1,8 +1,8 @@
 import subprocess
 import sys
 
-from fercli.models.pretrained import WEIGHTS
-from fercli.models.specs import MODELS
+from fercli.models.pretrained.sources import WEIGHTS
+from fercli.models.table.specs import MODELS
 
 
 def test_every_model_with_a_backbone_has_weights_listed() -> None:
@@ -21,5 +21,5 @@ def test_weights_of_ms_celeb_say_so() -> None:
 
 
 def test_the_catalogue_needs_no_torch() -> None:
-    code = "import sys, fercli.models.pretrained; sys.exit('torch' in sys.modules)"
+    code = "import sys, fercli.models.pretrained.sources; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

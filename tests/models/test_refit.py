@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fercli.models.mobilenet import FaceMobileNet
-from fercli.models.refit import refit_norms
-from fercli.models.weights import load_backbone_weights
+from fercli.models.networks.mobilenet import FaceMobileNet
+from fercli.models.pretrained.refit import refit_norms
+from fercli.models.pretrained.weights import load_backbone_weights
 from tests.models.tfjs_model import WIDTHS, face_arrays, write_tfjs
 
 

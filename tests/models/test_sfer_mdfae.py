@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fercli.models.build import build_model
-from fercli.models.sfer_mdfae import SferMdfae, TopRegionAttention, WindowAttention
+from fercli.models.networks.sfer_mdfae import SferMdfae, TopRegionAttention, WindowAttention
 from tests.models.shapes import output_shapes
 from tests.models.small import SMALL, small_model
 

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fercli.models.sfernet import (
+from fercli.models.networks.sfernet import (
     DualAttentionGate,
     ExpertStem,
     GeneralisedMean,

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from fercli.models.build import build_model
-from fercli.models.specs import MODELS
+from fercli.models.table.specs import MODELS
 from tests.models.small import ARCHITECTURES, SMALL, pictures, small_model
 from tests.models.test_networks import unchecked
 

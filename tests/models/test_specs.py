@@ -3,13 +3,13 @@ import sys
 
 import pytest
 
-from fercli.models.specs import MODELS, ModelSpec
+from fercli.models.table.specs import MODELS, ModelSpec
 
 SPECS = list(MODELS.values())
 
 
 def test_the_table_needs_no_torch() -> None:
-    code = "import sys, fercli.models.specs; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    code = "import sys, fercli.models.table.specs; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

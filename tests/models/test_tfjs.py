@@ -9,10 +9,10 @@ import torch
 
 from fercli.core.errors import InputError
 from fercli.models.build import build_model
-from fercli.models.mobilenet import FaceMobileNet
-from fercli.models.tfjs import read_tfjs
-from fercli.models.tfjs_files import weight_files
-from fercli.models.weights import load_backbone_weights
+from fercli.models.networks.mobilenet import FaceMobileNet
+from fercli.models.pretrained.tfjs import read_tfjs
+from fercli.models.pretrained.tfjs_files import weight_files
+from fercli.models.pretrained.weights import load_backbone_weights
 from tests.models.tfjs_model import WIDTHS, face_arrays, reference_map, write_tfjs
 
 

@@ -11,13 +11,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fercli.core.errors import InputError
-from fercli.models.backbones import Ir50, MobileFaceNet
 from fercli.models.build import build_model
-from fercli.models.ddamfn import Ddamfn
-from fercli.models.emonext import EmoNext
-from fercli.models.poster import Poster
-from fercli.models.sfer_mdfae import SferMdfae
-from fercli.models.weights import load_backbone_weights, read_tensors
+from fercli.models.networks.backbones import Ir50, MobileFaceNet
+from fercli.models.networks.ddamfn import Ddamfn
+from fercli.models.networks.emonext import EmoNext
+from fercli.models.networks.poster import Poster
+from fercli.models.networks.sfer_mdfae import SferMdfae
+from fercli.models.pretrained.weights import load_backbone_weights, read_tensors
 from tests.models.reference import EvolveIr50, PosterIr50, shake
 from tests.models.small import SMALL, small_model
 
@@ -67,7 +67,7 @@ def test_poster_takes_the_first_three_stages_of_face_evolve(tmp_path: Path) -> N
 
 def poster_landmarks(seed: int) -> dict[str, Tensor]:
     """The state of a narrow landmark network by the names of the published file."""
-    from fercli.models.layouts import LAYOUTS
+    from fercli.models.pretrained.layouts import LAYOUTS
 
     layout = next(layout for layout in LAYOUTS if layout.kind is MobileFaceNet)
     source = shake(MobileFaceNet(0.125), seed)
@@ -161,7 +161,7 @@ def mobile_names(key: str) -> str:
 
 
 def test_landmark_weights_find_their_place_in_poster(tmp_path: Path) -> None:
-    from fercli.models.layouts import LAYOUTS
+    from fercli.models.pretrained.layouts import LAYOUTS
 
     layout = next(layout for layout in LAYOUTS if layout.kind is MobileFaceNet)
     source = shake(MobileFaceNet(0.125))
@@ -182,7 +182,7 @@ def test_landmark_weights_find_their_place_in_poster(tmp_path: Path) -> None:
 
 
 def test_ddamfn_names_are_those_of_its_code() -> None:
-    from fercli.models.layouts import LAYOUTS
+    from fercli.models.pretrained.layouts import LAYOUTS
 
     model = Ddamfn(7, width=0.125, repeats=(1, 1, 1))
     plain, numbered = (layout for layout in LAYOUTS if layout.title.startswith("DDAMFN"))
@@ -261,7 +261,7 @@ def test_torchvision_convnext_fills_emonext(tmp_path: Path) -> None:
     ids=["authors", "timm"],
 )
 def test_convnext_names_are_those_of(title: str, pairs: dict[str, str]) -> None:
-    from fercli.models.layouts import LAYOUTS
+    from fercli.models.pretrained.layouts import LAYOUTS
 
     layout = next(layout for layout in LAYOUTS if layout.title == title)
     model = small_model("emonext-base")
@@ -272,7 +272,7 @@ def test_convnext_names_are_those_of(title: str, pairs: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("title", ["ConvNeXt of its authors", "ConvNeXt of timm"])
 def test_convnext_files_round_trip(tmp_path: Path, title: str) -> None:
-    from fercli.models.layouts import LAYOUTS
+    from fercli.models.pretrained.layouts import LAYOUTS
 
     layout = next(layout for layout in LAYOUTS if layout.title == title)
     source, model = (
@@ -423,7 +423,7 @@ def test_loading_moves_no_other_part(tmp_path: Path) -> None:
 
 
 def test_ir50_names_go_there_and_back() -> None:
-    from fercli.models.layouts import LAYOUTS
+    from fercli.models.pretrained.layouts import LAYOUTS
 
     layout = next(layout for layout in LAYOUTS if layout.kind is Ir50)
     with torch.device("meta"):
@@ -437,6 +437,6 @@ def test_ir50_names_go_there_and_back() -> None:
 
 
 def test_every_layout_is_one_of_a_module_we_have() -> None:
-    from fercli.models.layouts import LAYOUTS
+    from fercli.models.pretrained.layouts import LAYOUTS
 
     assert all(issubclass(layout.kind, nn.Module) for layout in LAYOUTS)

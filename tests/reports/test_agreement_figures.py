@@ -1,6 +1,6 @@
 import numpy as np
 
-from fercli.reports.agreement_figures import draw_class_agreement
+from fercli.reports.figures.agreement import draw_class_agreement
 from fercli.vision.images import decode_image
 
 

@@ -5,7 +5,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from fercli.reports.canvas import house_style, ink_on, new_figure, new_sheet, place_picture, png_bytes
+from fercli.reports.figures.canvas import house_style, ink_on, new_figure, new_sheet, place_picture, png_bytes
 from tests.reports.pictures import read_png
 
 

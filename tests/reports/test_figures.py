@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from fercli.metrics.calibration import Bin
-from fercli.reports.figures import draw_agreement, draw_class_counts, draw_confusion, draw_curves, draw_reliability
+from fercli.reports.figures.scores import (
+    draw_agreement,
+    draw_class_counts,
+    draw_confusion,
+    draw_curves,
+    draw_reliability,
+)
 from tests.reports.pictures import read_png
 
 CLASSES = ("happy", "neutral", "bored")

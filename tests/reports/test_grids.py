@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fercli.reports.grids import CamCase, CamRow, SheetFace, draw_cam_grid, draw_contact_sheet
+from fercli.reports.figures.grids import CamCase, CamRow, SheetFace, draw_cam_grid, draw_contact_sheet
 from tests.reports.pictures import plain_face, read_png, share_of
 
 RED, BLUE, EMPTY = (255, 0, 0), (0, 0, 255), (0xE3, 0xE6, 0xEA)

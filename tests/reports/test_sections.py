@@ -10,12 +10,12 @@ from fercli.labels.agreement import measure_agreement
 from fercli.labels.annotators import compare_annotators
 from fercli.labels.leaks import find_leaks
 from fercli.labels.summary import summarise_labels
-from fercli.models.specs import MODELS
-from fercli.reports.closing_sections import cam_section, responsible_section, wrong_section
-from fercli.reports.data_sections import data_section, split_section
-from fercli.reports.label_section import label_section
+from fercli.models.table.specs import MODELS
 from fercli.reports.page import Section, Table
-from fercli.reports.result_sections import model_section, outcome_of, result_section, training_section
+from fercli.reports.sections.closing import cam_section, responsible_section, wrong_section
+from fercli.reports.sections.data import data_section, split_section
+from fercli.reports.sections.labels import label_section
+from fercli.reports.sections.results import model_section, outcome_of, result_section, training_section
 
 CLASSES = ("happy", "bored")
 FACES = [

@@ -3,7 +3,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from fercli.reports.slimming import slim
+from fercli.reports.figures.slimming import slim
 
 
 def noise_png(side: int) -> bytes:

@@ -13,15 +13,15 @@ import pytest
 from fercli.core.errors import CheckError, MissingStageError, UsageError
 from fercli.core.project import Project, create_project, open_project
 from fercli.core.rows import Face, Frame
-from fercli.stages import align_worker
-from fercli.stages.align import AlignResult, AlignSettings, align
-from fercli.stages.align_pictures import PictureTask
-from fercli.stages.align_plan import plan_align
-from fercli.stages.align_worker import WorkerPlan
+from fercli.stages.align import worker as align_worker
+from fercli.stages.align.pictures import PictureTask
+from fercli.stages.align.plan import plan_align
+from fercli.stages.align.work import AlignResult, AlignSettings, align
+from fercli.stages.align.worker import WorkerPlan
 from fercli.vision.align import TEMPLATE, apply, template
 from fercli.vision.cutting import CuttingRules
 from fercli.vision.images import read_image, write_png
-from fercli.vision.mtcnn import FaceDetector
+from fercli.vision.mtcnn.detector import FaceDetector
 from tests.stages.lesson import PLACES, make_lesson, vote
 from tests.vision.drawn import draw_face, draw_room
 
@@ -79,7 +79,7 @@ def test_crop_is_where_the_row_says_and_shows_the_face_upright(aligned: Project)
 def test_second_run_says_nothing_to_do_without_loading_torch(aligned: Project) -> None:
     code = (
         "import sys; from pathlib import Path; from fercli.core.project import open_project;"
-        "from fercli.stages.align import AlignSettings, align;"
+        "from fercli.stages.align.work import AlignSettings, align;"
         "settings = AlignSettings(min_face=40, min_confidence=0.8, device='cpu');"
         f"result = align(open_project(Path({str(aligned.root)!r})), settings);"
         "assert result.is_unchanged and result.num_faces == 6;"
@@ -107,7 +107,7 @@ def test_two_workers_make_the_same_bytes(project: Project, tmp_path: Path) -> No
 def test_many_threads_make_the_same_bytes(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = make_lesson(tmp_path / "other")
     for one, num_cores in ((project, 1), (other, 6)):
-        monkeypatch.setattr("fercli.stages.align_worker.count_processors", lambda num_cores=num_cores: num_cores)
+        monkeypatch.setattr("fercli.stages.align.worker.count_processors", lambda num_cores=num_cores: num_cores)
         align(one, QUICK)
     assert project.table_path(Face).read_bytes() == other.table_path(Face).read_bytes()
     crops = [face.path for face in faces(project)]
@@ -297,7 +297,7 @@ def killed_in_commit(monkeypatch: pytest.MonkeyPatch) -> Callable[[Project, Alig
             moved.append(source.replace(target))
 
         with monkeypatch.context() as patched:
-            patched.setattr("fercli.stages.align._move", move)
+            patched.setattr("fercli.stages.align.work._move", move)
             with pytest.raises(KeyboardInterrupt):
                 align(project, settings)
 
@@ -333,7 +333,7 @@ def test_run_killed_after_its_table_leaves_no_crop_without_a_row(
 
     few = dataclasses.replace(QUICK, max_faces=1)
     with monkeypatch.context() as patched:
-        patched.setattr("fercli.stages.align._crops_there", kill)
+        patched.setattr("fercli.stages.align.work._crops_there", kill)
         with pytest.raises(KeyboardInterrupt):
             align(aligned, few)
     assert align(aligned, few).num_faces == 3

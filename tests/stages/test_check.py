@@ -8,13 +8,13 @@ from fercli.core.errors import MissingStageError, UsageError
 from fercli.core.project import Project, open_project
 from fercli.core.rows import Face, Label, SplitRow, Vote
 from fercli.core.tables import write_table
-from fercli.stages.check_all import CheckAllSettings, check_all
-from fercli.stages.check_images import CheckImagesSettings, check_images
-from fercli.stages.check_labels import CheckLabelsSettings, check_labels
-from fercli.stages.check_leakage import CheckLeakageSettings, check_leakage
-from fercli.stages.labels_import import LabelsImportSettings, labels_import
-from fercli.stages.labels_vote import LabelsVoteSettings, labels_vote
-from fercli.stages.split import SplitSettings, split
+from fercli.stages.check.all import CheckAllSettings, check_all
+from fercli.stages.check.images import CheckImagesSettings, check_images
+from fercli.stages.check.labels import CheckLabelsSettings, check_labels
+from fercli.stages.check.leakage import CheckLeakageSettings, check_leakage
+from fercli.stages.labels.importing import LabelsImportSettings, labels_import
+from fercli.stages.labels.vote import LabelsVoteSettings, labels_vote
+from fercli.stages.split.work import SplitSettings, split
 from fercli.vision.images import write_png
 from tests.stages.voted import all_votes, face, make_faces, write_votes
 

@@ -9,8 +9,8 @@ import pytest
 from fercli.core.errors import UsageError
 from fercli.core.project import create_project, open_project
 from fercli.core.rows import Face, Vote
-from fercli.stages import demo_walk
-from fercli.stages.demo import DemoResult, DemoSettings, demo
+from fercli.stages.demo import walk as demo_walk
+from fercli.stages.demo.work import DemoResult, DemoSettings, demo
 from tests.cli.run import run_fer
 
 SMALL = DemoSettings(subjects=12, seconds=3.0, annotators=3, keep_going=True, workers=1)

@@ -5,8 +5,8 @@ import pytest
 
 from fercli.demo.classroom import Classroom
 from fercli.engine.local import LOCAL
-from fercli.labels.votes import read_votes
-from fercli.stages.demo_material import (
+from fercli.labels.formats.registry import read_votes
+from fercli.stages.demo.material import (
     Material,
     SeenFace,
     draw_lessons,
@@ -16,7 +16,7 @@ from fercli.stages.demo_material import (
     video_path,
     write_annotations,
 )
-from fercli.vision.video import VideoReader
+from fercli.vision.video.reader import VideoReader
 
 MATERIAL = Material(seed=2, num_subjects=2, seconds=1.0, fps=2, num_annotators=4)
 

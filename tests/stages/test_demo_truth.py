@@ -5,8 +5,8 @@ import pytest
 
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Frame, Label, Prediction
-from fercli.stages.demo_material import SeenFace, Truth, truth_path
-from fercli.stages.demo_truth import (
+from fercli.stages.demo.material import SeenFace, Truth, truth_path
+from fercli.stages.demo.truth import (
     compare_faces,
     judge_model,
     match_faces,

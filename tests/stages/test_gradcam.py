@@ -13,12 +13,12 @@ from fercli.core.project import Project, create_project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face
 from fercli.learn.checkpoints import load_checkpoint, save_checkpoint
-from fercli.stages.align_plan import AlignSettings
-from fercli.stages.cutting_rules import make_detector
-from fercli.stages.gradcam import GradcamSettings, gradcam
+from fercli.stages.align.plan import AlignSettings
+from fercli.stages.align.rules import make_detector
+from fercli.stages.gradcam.work import GradcamSettings, gradcam
 from fercli.vision.cutting import CuttingRules
 from fercli.vision.images import read_image, write_png
-from fercli.vision.mtcnn import FaceDetector
+from fercli.vision.mtcnn.detector import FaceDetector
 from tests.stages.trained import CLASSES, RUN_ID, drawn_face, trained_project
 from tests.vision.drawn import draw_face, draw_room
 
@@ -63,7 +63,7 @@ def test_second_call_imports_no_torch(project: Project) -> None:
     gradcam(project, GradcamSettings())
     code = (
         "import sys; from pathlib import Path; from fercli.core.project import open_project;"
-        "from fercli.stages.gradcam import GradcamSettings, gradcam;"
+        "from fercli.stages.gradcam.work import GradcamSettings, gradcam;"
         f"assert gradcam(open_project(Path({str(project.root)!r})), GradcamSettings()).is_unchanged;"
         "assert not {'torch', 'numpy', 'matplotlib', 'cv2'} & set(sys.modules)"
     )
@@ -160,7 +160,7 @@ def test_faces_of_pictures_are_looked_for_on_the_device_that_was_asked_for(
         asked.append(device)
         return make_detector(rules, device)
 
-    monkeypatch.setattr("fercli.stages.gradcam_images.make_detector", spy)
+    monkeypatch.setattr("fercli.stages.gradcam.images.make_detector", spy)
     write_png(tmp_path / "room.png", draw_room())
     gradcam(project, GradcamSettings(images=tmp_path / "room.png", device="cpu"))
     assert asked == ["cpu"]

@@ -5,8 +5,8 @@ import pytest
 from fercli.core.errors import MissingStageError
 from fercli.core.project import Project
 from fercli.core.rows import Face, Vote
-from fercli.stages.labels_agreement import LabelsAgreementSettings, labels_agreement, resampling_units
-from fercli.stages.labels_import import LabelsImportSettings, labels_import
+from fercli.stages.labels.agreement import LabelsAgreementSettings, labels_agreement, resampling_units
+from fercli.stages.labels.importing import LabelsImportSettings, labels_import
 from fercli.vision.images import read_image
 from tests.stages.voted import all_votes, face, make_faces, write_votes
 

@@ -10,8 +10,8 @@ import pytest
 from fercli.core.errors import InputError, MissingStageError
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Label, Vote
-from fercli.stages.labels_export import LabelsExportSettings, labels_export
-from fercli.stages.labels_import import LabelsImportSettings, labels_import
+from fercli.stages.labels.export import LabelsExportSettings, labels_export
+from fercli.stages.labels.importing import LabelsImportSettings, labels_import
 from fercli.vision.images import read_image, write_png
 from tests.stages.voted import CLASSES, face, make_faces, write_votes
 

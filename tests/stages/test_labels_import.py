@@ -6,8 +6,8 @@ import pytest
 from fercli.core.errors import CheckError, InputError, MissingStageError, ProjectError, UsageError
 from fercli.core.project import Project, create_project, open_project
 from fercli.core.rows import Face, Label, Vote
-from fercli.stages.labels_import import LabelsImportSettings, labels_import
-from fercli.stages.labels_vote import LabelsVoteSettings, labels_vote
+from fercli.stages.labels.importing import LabelsImportSettings, labels_import
+from fercli.stages.labels.vote import LabelsVoteSettings, labels_vote
 from tests.stages.voted import CLASSES, face, make_faces, write_votes
 
 AUTO = LabelsImportSettings()

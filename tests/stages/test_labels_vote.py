@@ -6,9 +6,9 @@ from fercli.core.errors import CheckError, MissingStageError
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, SplitRow, Vote
 from fercli.core.tables import write_table
-from fercli.stages.labels_import import LabelsImportSettings, labels_import
-from fercli.stages.labels_show import LabelsShowSettings, labels_show
-from fercli.stages.labels_vote import LabelsVoteSettings, labels_vote, next_command
+from fercli.stages.labels.importing import LabelsImportSettings, labels_import
+from fercli.stages.labels.show import LabelsShowSettings, labels_show
+from fercli.stages.labels.vote import LabelsVoteSettings, labels_vote, next_command
 from fercli.vision.images import read_image
 from tests.stages.voted import face, make_faces, write_votes
 
@@ -119,7 +119,7 @@ def test_votes_that_come_in_while_labels_are_decided_count(project: Project, mon
         own.write_rows(votes, Vote)
         return tell(own, decided)
 
-    monkeypatch.setattr("fercli.stages.labels_vote.next_command", be_overtaken)
+    monkeypatch.setattr("fercli.stages.labels.vote.next_command", be_overtaken)
     labels_vote(project, LabelsVoteSettings(), force=True)
     assert project.rows(Label) == labels
     assert labels_vote(project, LabelsVoteSettings()).is_unchanged

@@ -1,7 +1,7 @@
 import pytest
 
 from fercli.core.errors import UsageError
-from fercli.models.specs import MODELS
+from fercli.models.table.specs import MODELS
 from fercli.stages.models import models
 
 

@@ -11,14 +11,14 @@ from fercli.core.errors import InputError, MediaError, MissingStageError, UsageE
 from fercli.core.memory import remember
 from fercli.core.project import Project, create_project
 from fercli.core.results import StageResult
-from fercli.stages.add import AddSettings, add
-from fercli.stages.align_plan import AlignSettings
-from fercli.stages.media_files import MediaItem
-from fercli.stages.predict import PredictSettings, predict
-from fercli.stages.predict_files import faces_at
-from fercli.stages.predict_media import FacePrediction, Prediction, Predictor
+from fercli.stages.add.work import AddSettings, add
+from fercli.stages.align.plan import AlignSettings
+from fercli.stages.predict.files import faces_at
+from fercli.stages.predict.predictor import FacePrediction, Prediction, Predictor
+from fercli.stages.predict.work import PredictSettings, predict
 from fercli.vision.images import read_image, write_png
-from fercli.vision.video import VideoReader
+from fercli.vision.media import MediaItem
+from fercli.vision.video.reader import VideoReader
 from tests.stages.trained import CLASSES, RUN_ID, drawn_face, trained_project
 from tests.vision.drawn import draw_face, draw_room
 from tests.vision.videos import write_video

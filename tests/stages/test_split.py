@@ -8,8 +8,8 @@ import pytest
 from fercli.core.errors import CheckError, InputError, MissingStageError, UsageError
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, Video
-from fercli.stages.labels_import import LabelsImportSettings, labels_import
-from fercli.stages.split import SplitSettings, split
+from fercli.stages.labels.importing import LabelsImportSettings, labels_import
+from fercli.stages.split.work import SplitSettings, split
 from tests.stages.voted import all_votes, face, make_faces, write_votes
 
 

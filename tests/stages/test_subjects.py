@@ -9,8 +9,8 @@ import pytest
 from fercli.core.errors import InputError, MissingStageError, UsageError
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Frame, Subject, Video
-from fercli.stages import subject_tables
-from fercli.stages.subjects import TrackSettings, assign_subjects, merge_subjects, rename_subject, track_subjects
+from fercli.stages.subjects import tables as subject_tables
+from fercli.stages.subjects.work import TrackSettings, assign_subjects, merge_subjects, rename_subject, track_subjects
 from fercli.vision.images import read_image, write_png
 
 SEATS = {"left": 50.0, "middle": 150.0, "right": 250.0}

@@ -8,9 +8,9 @@ from fercli.core.errors import InputError, UsageError
 from fercli.core.project import Project
 from fercli.core.runs import list_runs
 from fercli.learn.checkpoints import load_checkpoint
-from fercli.models.tfjs import read_tfjs
-from fercli.stages.train import train
-from fercli.stages.train_settings import TrainSettings, read_settings
+from fercli.models.pretrained.tfjs import read_tfjs
+from fercli.stages.train import TrainSettings, read_settings
+from fercli.stages.train.work import train
 from tests.models.tfjs_model import WIDTHS, face_arrays, write_tfjs
 from tests.stages.train_project import Signaller, drawn_project, quick
 

@@ -7,10 +7,10 @@ import pytest
 from fercli.core.errors import InputError, ProjectError
 from fercli.core.project import Project
 from fercli.core.runs import list_runs, read_run, write_record
-from fercli.stages import train_run
-from fercli.stages.train import train
-from fercli.stages.train_result import TrainResult, record_result
-from fercli.stages.train_settings import TrainSettings
+from fercli.stages.train import TrainSettings
+from fercli.stages.train import run as train_run
+from fercli.stages.train.result import TrainResult, record_result
+from fercli.stages.train.work import train
 from tests.drawn import tree
 from tests.stages.train_project import drawn_project, quick
 

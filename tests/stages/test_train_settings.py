@@ -2,7 +2,7 @@ import pytest
 
 from fercli.core.errors import SettingsError
 from fercli.core.settings import Layer, resolve_settings
-from fercli.stages.train_settings import TrainSettings
+from fercli.stages.train import TrainSettings
 
 
 @pytest.mark.parametrize(

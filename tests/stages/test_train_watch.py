@@ -8,8 +8,8 @@ import pytest
 from fercli.core.errors import SettingsError
 from fercli.core.progress import SilentProgress
 from fercli.learn.history import EpochRow
-from fercli.stages import train_watch
-from fercli.stages.train_watch import RunWatcher, check_tensorboard
+from fercli.stages.train import watch as train_watch
+from fercli.stages.train.watch import RunWatcher, check_tensorboard
 
 
 def rows(num: int) -> list[EpochRow]:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fercli.vision.following import FaceFollower
-from fercli.vision.mtcnn import Detection, FaceDetector
+from fercli.vision.mtcnn.detector import Detection, FaceDetector
 from fercli.vision.tracks import Track, link_tracks, seats_from_tracks
-from fercli.vision.video import VideoReader
+from fercli.vision.video.reader import VideoReader
 from tests.drawn import NUM_PUPILS, DrawnLesson
 from tests.vision.drawn import draw_face, draw_room
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from fercli.vision.containers import Source, open_video
-from fercli.vision.decoded_frame import DecodedFrame
-from fercli.vision.jumps import Jumps, Landing
-from fercli.vision.video import VideoReader
+from fercli.vision.video.containers import Source, open_video
+from fercli.vision.video.decoded_frame import DecodedFrame
+from fercli.vision.video.jumps import Jumps, Landing
+from fercli.vision.video.reader import VideoReader
 from tests.vision.videos import coded, write_video
 
 FPS, NUM_FRAMES = 25, 100

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from fercli.vision import selectors
-from fercli.vision.keyframes import SELECTORS, KeptFrame, Selection, SelectionRule, select_frames
-from fercli.vision.video import VideoReader
+from fercli.vision.keyframes import selectors
+from fercli.vision.keyframes.selection import SELECTORS, KeptFrame, Selection, SelectionRule, select_frames
+from fercli.vision.video.reader import VideoReader
 from tests.vision.videos import coded, pattern, read_code, write_video
 
 CUTS = (0, 24, 39, 70)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from fercli.vision.images import read_image
-from fercli.vision.mtcnn import Detection, FaceDetector
+from fercli.vision.mtcnn.detector import Detection, FaceDetector
 from tests.vision.drawn import draw_face, draw_room
 
 GOLDEN = Path(__file__).parent / "golden"

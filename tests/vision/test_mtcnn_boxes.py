@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fercli.vision.mtcnn_boxes import Overlap, keep_greedy, keep_mtcnn, overlap_matrix, propose, refine, squared
+from fercli.vision.mtcnn.boxes import Overlap, keep_greedy, keep_mtcnn, overlap_matrix, propose, refine, squared
 
 # Each overlaps the next by 0.6 of the union (5 wide steps of 20): a chain.
 CHAIN = np.array([[0.0, 0, 20, 20], [5, 0, 25, 20], [10, 0, 30, 20]])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from fercli.vision.mtcnn_canvas import lay_out
-from fercli.vision.mtcnn_torch import TorchNetworks
+from fercli.vision.mtcnn.canvas import lay_out
+from fercli.vision.mtcnn.torch import TorchNetworks
 
 
 def level(height: int, width: int) -> np.ndarray:

@@ -11,9 +11,9 @@ import pytest
 from skimage import data
 
 from fercli.vision.images import read_image
-from fercli.vision.mtcnn import Detection, FaceDetector
-from fercli.vision.mtcnn_boxes import overlap_matrix
-from fercli.vision.video import VideoReader
+from fercli.vision.mtcnn.boxes import overlap_matrix
+from fercli.vision.mtcnn.detector import Detection, FaceDetector
+from fercli.vision.video.reader import VideoReader
 from tests.drawn import DrawnLesson
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from fercli.core.errors import InputError
-from fercli.vision import mtcnn_networks
-from fercli.vision.mtcnn_networks import WEIGHT_FILES, load_networks
+from fercli.vision.mtcnn import networks as mtcnn_networks
+from fercli.vision.mtcnn.networks import WEIGHT_FILES, load_networks
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_loading_imports_neither_mtcnn_nor_tensorflow() -> None:
     code = (
-        "import sys; from fercli.vision.mtcnn_networks import load_networks; load_networks();"
+        "import sys; from fercli.vision.mtcnn.networks import load_networks; load_networks();"
         "sys.exit(int('mtcnn' in sys.modules or 'tensorflow' in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

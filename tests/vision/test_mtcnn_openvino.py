@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from fercli.vision.images import read_image
-from fercli.vision.mtcnn import Detection, FaceDetector
-from fercli.vision.mtcnn_torch import TorchNetworks
+from fercli.vision.mtcnn.detector import Detection, FaceDetector
+from fercli.vision.mtcnn.torch import TorchNetworks
 
-pytest.importorskip("fercli.vision.quiet_openvino", exc_type=ImportError)
+pytest.importorskip("fercli.vision.mtcnn.quiet_openvino", exc_type=ImportError)
 
-from fercli.vision.mtcnn_openvino import OpenVinoNetworks
+from fercli.vision.mtcnn.openvino import OpenVinoNetworks
 
 CLASSROOM = Path(__file__).parent / "golden" / "classroom-1.jpg"
 

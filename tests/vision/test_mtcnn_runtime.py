@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from fercli.core.errors import UsageError
-from fercli.vision.mtcnn import FaceDetector
-from fercli.vision.mtcnn_runtime import choose_device
+from fercli.vision.mtcnn.detector import FaceDetector
+from fercli.vision.mtcnn.runtime import choose_device
 
 WITH_OPENVINO = pytest.mark.skipif(not importlib.util.find_spec("openvino"), reason="openvino is not installed")
 WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -18,7 +18,7 @@ WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a G
 @pytest.fixture(params=["none", "old"])
 def no_openvino(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """None is installed, or one before 2025.0, whose operations are not in the package itself."""
-    for name in ("fercli.vision.quiet_openvino", "openvino.opset13"):
+    for name in ("fercli.vision.mtcnn.quiet_openvino", "openvino.opset13"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "openvino", ModuleType("openvino") if request.param == "old" else None)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from fercli.vision.mtcnn_networks import load_networks
-from fercli.vision.mtcnn_torch import TorchNetworks
+from fercli.vision.mtcnn.networks import load_networks
+from fercli.vision.mtcnn.torch import TorchNetworks
 
 # Float sums in another order.
 CLOSE = {"rtol": 0, "atol": 2e-4}

@@ -7,9 +7,9 @@ from pathlib import Path
 import av
 import pytest
 
-from fercli.vision.keyframes import SelectionRule, select_frames
-from fercli.vision.selectors import Method
-from fercli.vision.video import VideoReader, probe_video, scan_video
+from fercli.vision.keyframes.selection import SelectionRule, select_frames
+from fercli.vision.keyframes.selectors import Method
+from fercli.vision.video.reader import VideoReader, probe_video, scan_video
 from tests.vision.videos import coded, read_code, write_video
 
 FPS, NUM_FRAMES = 25, 100

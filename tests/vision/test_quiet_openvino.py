@@ -17,8 +17,8 @@ import openvino.tools.ovc.telemetry_utils as reporting
 print(reporting.tm.__name__, "openvino_telemetry" in sys.modules)
 """
 WAYS = [
-    "import fercli.vision.mtcnn_openvino",
-    "from fercli.vision.mtcnn_runtime import choose_device; choose_device('auto')",
+    "import fercli.vision.mtcnn.openvino",
+    "from fercli.vision.mtcnn.runtime import choose_device; choose_device('auto')",
 ]
 
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fercli.vision.shots import first_frames
-from fercli.vision.video import VideoReader, scan_video
+from fercli.vision.keyframes.shots import first_frames
+from fercli.vision.video.reader import VideoReader, scan_video
 from tests.vision.videos import pattern, write_video
 
 CUTS = [0, 24, 39, 70]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fercli.vision.thumbnails import difference, thumbnail
+from fercli.vision.keyframes.thumbnails import difference, thumbnail
 
 
 def test_thumbnail_of_a_flat_picture_is_flat() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from fercli.vision.mtcnn import FaceDetector
+from fercli.vision.mtcnn.detector import FaceDetector
 from fercli.vision.tracks import Track, link_tracks, match_boxes, seats_from_tracks
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from fercli.core.errors import MediaError
-from fercli.vision.video import VideoReader, VideoWriter, probe_video, scan_video
+from fercli.vision.video.reader import VideoReader, VideoWriter, probe_video, scan_video
 from tests.vision.videos import SIZE, coded, pattern, read_code, write_video
 
 

@@ -1,0 +1,1 @@
+"""Results to tables and lines on the terminal, one module for each kind of result."""

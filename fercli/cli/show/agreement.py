@@ -1,0 +1,77 @@
+"""Agreement of annotators as tables on the screen."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from fercli.stages.labels.agreement import LabelsAgreementResult, LabelsAgreementSettings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_NAMES = {
+    "fleiss": "Fleiss' kappa",
+    "krippendorff": "Krippendorff's alpha",
+    "cohen": "Cohen's kappa, mean of pairs",
+    "percent": "pairs of votes alike",
+    "ceiling": "human ceiling",
+}
+_MOST_PAIRS = 20
+
+
+def show_agreement(result: LabelsAgreementResult, settings: LabelsAgreementSettings) -> None:
+    """Print the coefficients with their intervals, and each class or annotator where asked for."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{result.num_votes} votes on {result.num_faces} faces with two votes or more")
+    console.print(_coefficients_table(result))
+    reasons = {entry.get("why_no_interval", "") for entry in (*result.coefficients.values(), result.ceiling)}
+    for reason in sorted(reasons - {""}):
+        console.print(f"no interval: {reason}")
+    if settings.by == "class":
+        rows = [
+            (name, *(_number(entry[key]) for key in ("fleiss", "krippendorff", "ceiling")))
+            for name, entry in result.by_class.items()
+        ]
+        console.print(_table(("class against all others", "Fleiss", "Krippendorff", "ceiling"), rows))
+    if settings.by == "annotator":
+        rows = [
+            (name, str(entry["num_votes"]), _number(entry["mean_kappa"]), _number(entry["against_others"]))
+            for name, entry in result.by_annotator.items()
+        ]
+        console.print(_table(("annotator", "votes", "mean kappa", "is the others' majority"), rows))
+    if settings.by == "annotator" or settings.metric == "cohen":
+        rows = [
+            (f"{pair['first']} and {pair['second']}", str(pair["num_common"]), _number(pair["kappa"]))
+            for pair in result.pairs[:_MOST_PAIRS]
+        ]
+        console.print(_table(("pair", "common faces", "Cohen"), rows))
+        if len(result.pairs) > _MOST_PAIRS:
+            console.print(f"... and {len(result.pairs) - _MOST_PAIRS} more pairs (all with --json)")
+
+
+def _coefficients_table(result: LabelsAgreementResult) -> "Table":
+    entries = {**result.coefficients, "ceiling": result.ceiling}
+    rows = [(_NAMES[name], _number(entry.get("value")), _interval(entry)) for name, entry in entries.items()]
+    return _table(("", "value", f"95 % interval over {result.unit}s"), rows)
+
+
+def _interval(entry: dict[str, Any]) -> str:
+    if "low" in entry:
+        return f"{entry['low']:.3f} to {entry['high']:.3f} ({entry['num_units']})"
+    return "-"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for place, title in enumerate(titles):
+        table.add_column(title, justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table

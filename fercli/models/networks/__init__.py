@@ -1,0 +1,1 @@
+"""The networks: images to logits, one module for each paper, and the layers that they share."""

@@ -1,0 +1,1 @@
+"""What a project knows to the sections of its report."""

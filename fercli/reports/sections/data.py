@@ -1,0 +1,222 @@
+"""Rows of videos, faces and a split to parts of a report: what was recorded, and how it was divided."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from fercli.core.rows import SPLITS, Face, Frame, Label, SplitRow, Subject, Video
+from fercli.labels.leaks import Leaks
+from fercli.reports.figures.scores import draw_class_counts
+from fercli.reports.page import Missing, Picture, Section, Table, count, counted, percent
+
+_MANY_VIDEOS = 12
+
+
+def data_section(
+    videos: Sequence[Video],
+    frames: Sequence[Frame],
+    faces: Sequence[Face],
+    subjects: Sequence[Subject],
+    *,
+    contact: bytes | None = None,
+    num_shown: int = 0,
+) -> Section:
+    """Say what was recorded, which frames were kept, which faces were found and which of them were dropped.
+
+    Args:
+        videos: recordings and folders of pictures.
+        frames: kept ones.
+        faces: all of them.
+        subjects: who is who.
+        contact: sheet with one face of each of the first subjects; None when there is none.
+        num_shown: how many subjects it shows.
+    """
+    title = "The data"
+    if not videos and not faces:
+        return Section("data", title, missing=(Missing("no video or picture has been added.", "fer add VIDEO"),))
+    usable = [face for face in faces if face.status in ("ok", "given")]
+    duration_s = sum(video.duration_s or 0.0 for video in videos)
+    facts = [("recordings", count(len(videos)))]
+    facts += [("length", _minutes(duration_s))] if duration_s else []
+    facts += [("frames kept", count(len(frames)))] if frames else []
+    facts += [("faces found", count(sum(face.status != "gone" for face in faces))), ("faces used", count(len(usable)))]
+    known = {face.subject_id for face in usable if face.subject_id}
+    facts += [("subjects", count(len(known)) if known else "not assigned")]
+    missing = []
+    if not frames and not faces:
+        missing.append(Missing("no frame has been taken from the recordings.", "fer extract-frames"))
+    elif not faces:
+        missing.append(Missing("no face has been cut out.", "fer align"))
+    return Section(
+        "data",
+        title,
+        text=(_data_text(usable, subjects),),
+        facts=tuple(facts),
+        tables=tuple(table for table in (_video_table(videos, frames, usable), _drop_table(faces)) if table),
+        pictures=_contact_pictures(contact, num_shown, len(known)),
+        missing=tuple(missing),
+    )
+
+
+def split_section(
+    name: str,
+    rows: Sequence[SplitRow],
+    *,
+    faces: Sequence[Face],
+    labels: Sequence[Label],
+    classes: Sequence[str],
+    how: Mapping[str, object],
+    leaks: Leaks | None,
+    num_identical: int | None = None,
+) -> Section:
+    """Say who is in which part, how it was decided, and whether somebody is in two of them.
+
+    Args:
+        name: of the split.
+        rows: its rows; empty when there is none yet.
+        faces: all faces.
+        labels: all labels.
+        classes: of the project.
+        how: what the split's JSON says of how it was made.
+        leaks: what two parts share; None when it was not looked for.
+        num_identical: faces of val and test that are byte-identical to one of an earlier part; None when they were
+            not looked for.
+    """
+    title = "The split"
+    if not rows:
+        gap = Missing("the faces have not been divided into training, validation and test.", "fer split")
+        return Section("split", title, missing=(gap,))
+    face_of = {face.face_id: face for face in faces}
+    label_of = {label.face_id: label.label for label in labels}
+    counts: dict[str, Counter[str]] = {
+        part: Counter(label_of.get(row.face_id, "") for row in rows if row.split == part) for part in SPLITS
+    }
+    present = {part: by_class for part, by_class in counts.items() if by_class}
+    has_subjects = any(face_of[row.face_id].subject_id for row in rows if row.face_id in face_of)
+    return Section(
+        "split",
+        title,
+        text=(
+            "The model learns from the training part, the best epoch is chosen on the validation part, and the "
+            "results below come from the test part, which nothing was chosen on.",
+        ),
+        facts=(("name", name), *[(key.replace("_", " "), str(value)) for key, value in how.items()]),
+        warnings=_leak_warnings(leaks, num_identical),
+        tables=(_split_table(rows, face_of, present, classes),),
+        pictures=(_count_picture(present, classes),),
+        closing=_leak_closing(leaks, num_identical, has_subjects=has_subjects),
+    )
+
+
+def _count_picture(counts: Mapping[str, Counter[str]], classes: Sequence[str]) -> Picture:
+    shown = {part: {emotion: by_class[emotion] for emotion in classes} for part, by_class in counts.items()}
+    totals = ", ".join(f"{part} {sum(by_class.values())}" for part, by_class in counts.items())
+    return Picture(
+        draw_class_counts(shown, classes),
+        f"Bar chart of the faces of each class: {totals}.",
+        "Faces of each class in each part. A class with few faces has uncertain figures.",
+    )
+
+
+def _contact_pictures(contact: bytes | None, num_shown: int, num_subjects: int) -> tuple[Picture, ...]:
+    if contact is None:
+        return ()
+    which = "Each subject" if num_shown == num_subjects else f"The first {num_shown} of {num_subjects} subjects"
+    return (
+        Picture(
+            contact,
+            f"Contact sheet of {counted(num_shown, 'face')}, one for each subject.",
+            f"{which} by one face, under a pseudonym. Two who look like one person, or one who is two people, would "
+            "make the split leak: mend them with fer subjects.",
+        ),
+    )
+
+
+def _minutes(duration_s: float) -> str:
+    minutes, seconds = divmod(round(duration_s), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def _data_text(usable: Sequence[Face], subjects: Sequence[Subject]) -> str:
+    if usable and all(face.status == "given" for face in usable):
+        return "The faces came as crops from a published data set or class folders; no detector ran here."
+    sources = sorted({subject.source for subject in subjects})
+    by = f" Who is who was told by: {', '.join(sources)}." if sources else ""
+    return (
+        "Faces were found in the kept frames by MTCNN, turned upright by five landmarks and cut out."
+        f" A face that was found but not used is counted below with its reason.{by}"
+    )
+
+
+def _video_table(videos: Sequence[Video], frames: Sequence[Frame], usable: Sequence[Face]) -> Table | None:
+    if not videos:
+        return None
+    kept, found = Counter(frame.video_id for frame in frames), Counter(face.video_id for face in usable)
+    rows = [
+        (
+            video.video_id,
+            f"{video.width} x {video.height}" if video.width else "-",
+            "-" if video.fps is None else f"{video.fps:.4g}",
+            "-" if video.duration_s is None else _minutes(video.duration_s),
+            video.session or "-",
+            count(kept[video.video_id]),
+            count(found[video.video_id]),
+        )
+        for video in videos
+    ]
+    columns = ("recording", "size, px", "frames/s", "length", "session", "frames kept", "faces used")
+    return Table("Recordings", columns, tuple(rows), is_folded=len(rows) > _MANY_VIDEOS)
+
+
+def _drop_table(faces: Sequence[Face]) -> Table | None:
+    reasons = Counter(face.reason or "no reason noted" for face in faces if face.status == "dropped")
+    if not reasons:
+        return None
+    total = sum(reasons.values())
+    found = sum(face.status != "gone" for face in faces)
+    rows = tuple((reason, count(number), percent(number / found)) for reason, number in reasons.most_common())
+    return Table(f"Faces found but not used: {counted(total, 'face')}", ("reason", "faces", "of all found"), rows)
+
+
+def _split_table(
+    rows: Sequence[SplitRow],
+    face_of: Mapping[str, Face],
+    counts: Mapping[str, Counter[str]],
+    classes: Sequence[str],
+) -> Table:
+    lines = []
+    for part in counts:
+        inside = [face_of[row.face_id] for row in rows if row.split == part and row.face_id in face_of]
+        people = {face.subject_id for face in inside if face.subject_id}
+        videos = {face.video_id for face in inside if face.video_id}
+        absent = [emotion for emotion in classes if not counts[part][emotion]]
+        lines.append(
+            (
+                part,
+                count(sum(counts[part].values())),
+                count(len(people)) if people else "-",
+                count(len(videos)) if videos else "-",
+                ", ".join(absent) or "none",
+            )
+        )
+    return Table("Parts", ("part", "faces", "subjects", "recordings", "classes without a face"), tuple(lines))
+
+
+def _leak_warnings(leaks: Leaks | None, num_identical: int | None) -> tuple[str, ...]:
+    found = []
+    if leaks is not None and leaks.subjects:
+        found.append(f"{counted(len(leaks.subjects), 'subject')} in more than one part: the scores are too good.")
+    if num_identical:
+        number = counted(num_identical, "face")
+        found.append(f"{number} of validation or test: byte-identical to a face of an earlier part.")
+    return tuple(found)
+
+
+def _leak_closing(leaks: Leaks | None, num_identical: int | None, *, has_subjects: bool) -> tuple[str, ...]:
+    if leaks is None or _leak_warnings(leaks, num_identical):
+        return ()
+    clean = ["subject"] * has_subjects + ["identical picture"] * (num_identical is not None)
+    text = f"Leak check: no {' and no '.join(clean)} is in more than one part." if clean else ""
+    unsure = "" if has_subjects else " No subjects are known, so nobody can say whether one person is in several parts."
+    whose = "with subjects" if has_subjects else "with faces"
+    videos = f" {counted(len(leaks.videos), 'recording')} {whose} of more than one part." if leaks.videos else ""
+    return (f"{text}{unsure}{videos}".strip(),)

@@ -1,0 +1,263 @@
+"""A run's record, history and predictions to the second half of a report: what was trained, and how well it does."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64
+
+from fercli.core.rows import Prediction
+from fercli.metrics.calibration import Calibration, calibration
+from fercli.metrics.confusion import confusion_matrix
+from fercli.metrics.scores import Scores, scores_of
+from fercli.models.table.specs import ModelSpec
+from fercli.reports.figures.scores import draw_confusion, draw_curves, draw_reliability
+from fercli.reports.page import Mark, Missing, Picture, Score, Section, Table, count, counted, percent, percent_range
+
+# Measures of metrics.json, how readers call them, and what they mean.
+MEASURES = (
+    ("accuracy", "accuracy", "share of faces that get their label"),
+    (
+        "balanced_accuracy",
+        "balanced accuracy",
+        "mean over classes of the share recognised: a rare class counts as much",
+    ),
+    ("macro_f1", "macro-F1", "mean over classes of F1, which also punishes false alarms"),
+)
+_MANY_SUBJECTS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What predictions on one part of the data say.
+
+    `baseline` is the most frequent true class and its share: what always saying it would reach. `metrics` is
+    metrics.json, which holds the intervals. `ceiling` is how often one annotator is the majority of the others.
+    """
+
+    split: str
+    matrix: Int64[np.ndarray, "classes classes"]
+    scores: Scores
+    calibration: Calibration
+    metrics: Mapping[str, object]
+    predictions: Sequence[Prediction]
+    baseline: tuple[str, float]
+    ceiling: float | None = None
+
+
+def outcome_of(
+    predictions: Sequence[Prediction],
+    metrics: Mapping[str, object],
+    classes: Sequence[str],
+    *,
+    split: str,
+    ceiling: float | None = None,
+) -> Outcome:
+    """Read the predictions of one part.
+
+    Raises:
+        ValueError: there is none, or one names a class that is not in `classes`.
+    """
+    places = {emotion: place for place, emotion in enumerate(classes)}
+    known = [row for row in predictions if row.label]
+    if any(word not in places for row in known for word in (row.label, row.predicted)):
+        raise ValueError("a prediction names a class that the run does not know")
+    targets = np.array([places[row.label] for row in known], np.int64)
+    predicted = np.array([places[row.predicted] for row in known], np.int64)
+    probabilities = np.array(
+        [[row.probabilities.get(emotion, 0.0) for emotion in classes] for row in known], np.float64
+    )
+    matrix = confusion_matrix(targets, predicted, len(classes))
+    support = matrix.sum(axis=1)
+    baseline = (classes[int(support.argmax())], float(support.max() / support.sum())) if known else ("", 0.0)
+    return Outcome(
+        split,
+        matrix,
+        scores_of(matrix, classes),
+        calibration(probabilities, targets),
+        metrics,
+        known,
+        baseline,
+        ceiling,
+    )
+
+
+def model_section(spec: ModelSpec | None, name: str, num_classes: int, options: Mapping[str, object]) -> Section:
+    """Say which network it is, whose paper, how large, what it is fed."""
+    title = "The model"
+    if not name:
+        return Section("model", title, missing=(Missing("no model has been trained.", "fer train"),))
+    if spec is None:
+        return Section("model", title, facts=(("network", name),), text=("This version of fercli does not know it.",))
+    paper = spec.paper
+    facts = [
+        ("network", spec.name),
+        ("source", ", ".join(part for part in (paper.authors, paper.venue, str(paper.year or "")) if part)),
+        ("parameters", count(spec.parameters_at(num_classes))),
+        ("input", f"{spec.input_size} x {spec.input_size} {'grey' if spec.channels == 1 else 'RGB'}"),
+        ("loss", spec.objective),
+    ]
+    facts += [("DOI", paper.doi)] if paper.doi else []
+    facts += [(f"option {key}", str(value)) for key, value in options.items()]
+    if spec.table4 and spec.table4.printed:
+        facts.append(("as its paper counts", spec.table4.printed))
+    return Section("model", title, text=(f"{spec.title}.",), facts=tuple(facts), closing=tuple(spec.notes))
+
+
+def training_section(
+    columns: Mapping[str, Sequence[float | None]],
+    facts: Sequence[tuple[str, str]],
+    *,
+    best_epoch: int | None,
+    warnings: Sequence[str] = (),
+) -> Section:
+    """Show loss and accuracy over the epochs.
+
+    Args:
+        columns: of metrics.csv, by name.
+        facts: how it was trained and how it ended.
+        best_epoch: whose weights were kept.
+        warnings: what a reader should know of this training.
+    """
+    title = "The training"
+    epochs = [int(epoch) for epoch in columns.get("epoch", ()) if epoch is not None]
+    if not epochs:
+        gap = Missing("this run has no finished epoch.", "fer train")
+        return Section("training", title, facts=tuple(facts), warnings=tuple(warnings), missing=(gap,))
+    loss = {part: columns[f"{part}_loss"] for part in ("train", "val")}
+    accuracy = {part: columns[f"{part}_accuracy"] for part in ("train", "val")}
+    words = [f"{part} accuracy {percent(values[-1])}" for part, values in accuracy.items() if values[-1] is not None]
+    picture = Picture(
+        draw_curves(epochs, loss, accuracy, best_epoch=best_epoch),
+        f"Two line charts over {counted(len(epochs), 'epoch')}: loss and accuracy; at the end {', '.join(words)}.",
+        "Loss and accuracy of training and validation faces after each epoch. Training figures are measured while the "
+        "weights still move and with augmented faces. A training curve that goes on rising while validation stands "
+        "still means that the model learns these people by heart.",
+    )
+    return Section("training", title, facts=tuple(facts), warnings=tuple(warnings), pictures=(picture,))
+
+
+def result_section(outcome: Outcome | None, *, command: str = "fer eval --confusion") -> Section:
+    """Give the scores with their intervals, the baseline and the human ceiling beside them, and each class."""
+    title = "The results"
+    if outcome is None:
+        return Section("results", title, missing=(Missing("the model has not been evaluated.", command),))
+    marks = [Mark(f"always '{outcome.baseline[0]}'", outcome.baseline[1], "baseline")]
+    if outcome.ceiling is not None:
+        marks.append(Mark("human ceiling", outcome.ceiling, "ceiling"))
+    return Section(
+        "results",
+        title,
+        text=_result_text(outcome),
+        warnings=_absent_classes(outcome.scores),
+        scores=tuple(Score(word, *_numbers(outcome, key)) for key, word, _ in MEASURES),
+        marks=tuple(marks),
+        tables=(_score_table(outcome), _per_class_table(outcome.scores), *_subject_tables(outcome.predictions)),
+        pictures=_result_pictures(outcome),
+    )
+
+
+def interval_of(metrics: Mapping[str, object], key: str) -> Mapping[str, object]:
+    """One measure's entry in metrics.json; empty when it has none."""
+    found = metrics.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _numbers(outcome: Outcome, key: str) -> tuple[float, float | None, float | None]:
+    return (float(getattr(outcome.scores, key)), *bounds_of(interval_of(outcome.metrics, key)))
+
+
+def bounds_of(entry: Mapping[str, object]) -> tuple[float, float] | tuple[None, None]:
+    """The interval of one measure's entry; twice None when it has none."""
+    low, high = entry.get("low"), entry.get("high")
+    return (float(low), float(high)) if isinstance(low, int | float) and isinstance(high, int | float) else (None, None)
+
+
+def _result_text(outcome: Outcome) -> tuple[str, ...]:
+    entry = interval_of(outcome.metrics, "accuracy")
+    unit = str(entry.get("unit") or "")
+    how = {"train": "the model learned from them, so the scores are too good", "val": "they chose the epoch"}
+    what = how.get(outcome.split, "the model learned from none of them")
+    text = f"{counted(outcome.scores.num_faces, 'face')} of the {outcome.split} part; {what}."
+    if entry.get("low") is not None and unit:
+        text += f" An interval holds 95 % of the bootstrap resamples of {unit}s: it says how much another choice of "
+        text += f"{unit}s would move the figure."
+        text += " Faces of one subject resemble each other, so resampling faces would make it too narrow." * (
+            unit == "subject"
+        )
+    reason = str(entry.get("reason") or "")
+    return (text, f"There is no interval: {reason}.") if reason else (text,)
+
+
+def _absent_classes(scores: Scores) -> tuple[str, ...]:
+    if not scores.absent:
+        return ()
+    return (f"No face of this part is {' or '.join(scores.absent)}; the means leave that out.",)
+
+
+def _score_table(outcome: Outcome) -> Table:
+    rows = []
+    for key, word, meaning in MEASURES:
+        value, low, high = _numbers(outcome, key)
+        rows.append((word, percent(value), percent_range(low, high), meaning))
+    emotion, share = outcome.baseline
+    rows.append(("majority class", percent(share), "-", f"what always saying '{emotion}' would reach on these faces"))
+    if outcome.ceiling is not None:
+        own = interval_of(outcome.metrics, "human_ceiling")
+        faces = "these faces" if isinstance(own.get("value"), int | float) else "all voted faces"
+        meaning = f"how often one annotator's vote is the majority of the others, on {faces}"
+        rows.append(("human ceiling", percent(outcome.ceiling), percent_range(*bounds_of(own)), meaning))
+    without = interval_of(interval_of(outcome.metrics, "without_duplicates"), "accuracy")
+    if isinstance(without.get("value"), int | float):
+        value = float(str(without["value"]))
+        meaning = "faces with a copy in training left out"
+        rows.append(("accuracy without duplicates", percent(value), percent_range(*bounds_of(without)), meaning))
+    unit = str(interval_of(outcome.metrics, "accuracy").get("unit") or "unit")
+    return Table("Scores", ("measure", "value", f"95 % interval over {unit}s", "what it is"), tuple(rows))
+
+
+def _per_class_table(scores: Scores) -> Table:
+    rows = tuple(
+        (entry.emotion, percent(entry.recall), percent(entry.precision), percent(entry.f1), count(entry.support))
+        for entry in scores.per_class
+    )
+    note = "Recognised: share of the faces of this class that got it (recall). Precise: share of the faces called so "
+    note += "that are (precision)."
+    return Table("Each class", ("class", "recognised", "precise", "F1", "faces"), rows, note)
+
+
+def _subject_tables(predictions: Sequence[Prediction]) -> tuple[Table, ...]:
+    faces = Counter(row.subject_id for row in predictions)
+    if "" in faces or len(faces) < 2:
+        return ()
+    right = Counter(row.subject_id for row in predictions if row.label == row.predicted)
+    rows = tuple((name, percent(right[name] / faces[name]), count(faces[name])) for name in sorted(faces))
+    return (Table("Each subject", ("subject", "accuracy", "faces"), rows, is_folded=len(rows) > _MANY_SUBJECTS),)
+
+
+def _result_pictures(outcome: Outcome) -> tuple[Picture, ...]:
+    classes = [entry.emotion for entry in outcome.scores.per_class]
+    wrong = [
+        (int(outcome.matrix[row, column]), classes[row], classes[column])
+        for row, column in np.ndindex(*outcome.matrix.shape)
+        if row != column and outcome.matrix[row, column]
+    ]
+    worst = [
+        f"{number} x {true} taken for {taken}"
+        for number, true, taken in sorted(wrong, key=lambda w: (-w[0], w[1:]))[:3]
+    ]
+    said = f" Most frequent mistakes: {'; '.join(worst)}." if worst else " No mistake."
+    confusion = Picture(
+        draw_confusion(outcome.matrix, classes),
+        f"Confusion matrix of {outcome.scores.num_faces} faces.{said}",
+        f"Rows are the true classes, columns the predicted ones; a cell has its share of the row and its count.{said}",
+    )
+    calibrated = outcome.calibration
+    reliability = Picture(
+        draw_reliability(calibrated.bins, ece=calibrated.ece),
+        f"Reliability diagram; expected calibration error {calibrated.ece:.3f}.",
+        "How often the model is right (bars) against how sure it is. Bars below the diagonal: it is surer than it "
+        "should be, so don't read its probabilities as certainties.",
+    )
+    return confusion, reliability

@@ -1,0 +1,253 @@
+"""A public data set, item by item, to pictures, rows and a split of the project."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fercli.core.files import replace_text
+from fercli.core.progress import Progress
+from fercli.core.project import Project
+from fercli.core.results import Failure
+from fercli.core.rows import SPLITS, Face, Label, SplitRow, Vote
+from fercli.core.tables import read_table, write_table
+
+if TYPE_CHECKING:
+    from fercli.labels.leaks import Leaks
+    from fercli.sources.census import Census
+    from fercli.sources.items import SourceItem, SourceOptions
+    from fercli.sources.official import OfficialSplit
+    from fercli.sources.registry import Source
+    from fercli.sources.storage import PictureStore
+
+OFFICIAL = "official"
+
+
+@dataclass
+class Gathered:
+    """What reading a data set has brought; `pictures` are digests of the items' pixels."""
+
+    name: str
+    items: "list[SourceItem]" = field(default_factory=list)
+    pictures: list[bytes] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    num_foreign: int = 0
+    num_constant: int = 0
+
+    def face_id(self, item: "SourceItem") -> str:
+        """The set's name and the row in its published order."""
+        return f"{self.name}/{item.row:06d}"
+
+    def count_parts(self, *, only_labelled: bool) -> dict[str, int]:
+        """Items of each published part, in the order in which the parts come."""
+        return dict(Counter(item.part for item in self.items if item.emotion or not only_labelled))
+
+    def is_mine(self, face_id: str) -> bool:
+        """Whether a face came with this data set, now or earlier."""
+        return face_id.startswith(f"{self.name}/")
+
+
+@dataclass
+class Written:
+    """What a data set has become in the project; `split` is empty when the set tells none."""
+
+    outputs: list[str]
+    classes: dict[str, int]
+    census: "Census"
+    split: str = ""
+    parts: dict[str, int] = field(default_factory=dict)
+    identical_across_splits: int = 0
+
+
+def gather(
+    source: "Source", path: Path, options: "SourceOptions", store: "PictureStore", *, name: str, progress: Progress
+) -> Gathered:
+    """Read the whole set, its pictures into `store`.
+
+    Raises:
+        InputError: nothing like the data set is at `path`.
+    """
+    from fercli.sources.census import is_constant, picture_digest
+    from fercli.vision.images import decode_image
+
+    gathered = Gathered(name)
+    progress.start(f"reading {name}")
+    for batch in source.read(path, options, decode_image):
+        if batch.num_total is not None and not gathered.items:
+            progress.start(f"reading {name}", batch.num_total)
+        gathered.failures += batch.failures
+        gathered.left_out.update(batch.left_out)
+        gathered.num_foreign += batch.num_foreign
+        for item, image in zip(batch.items, batch.images, strict=True):
+            store.add(item, image)
+            gathered.items.append(item)
+            gathered.pictures.append(picture_digest(image))
+            gathered.num_constant += is_constant(image)
+        progress.advance(len(batch.items))
+    return gathered
+
+
+def write_source(
+    project: Project, source: "Source", gathered: Gathered, places: Sequence[str], *, seed: int
+) -> Written:
+    """Write faces, labels and the published split; rows of other sets and videos stay.
+
+    Args:
+        project: where to.
+        source: the data set.
+        gathered: its items.
+        places: where each picture lies below faces/.
+        seed: draws val, where the set publishes none.
+    """
+    import numpy as np
+
+    from fercli.sources.census import take_census
+    from fercli.sources.official import official_split
+
+    items = gathered.items
+    outputs = [f"faces/{places[0].partition('#')[0].partition('/')[0]}", *_write_rows(project, gathered, places)]
+    counts = Counter(item.emotion for item in items)
+    emotions = [item.emotion for item in items]
+    census = take_census(gathered.pictures, emotions)
+    written = Written(outputs, {emotion: counts[emotion] for emotion in project.classes}, census)
+    parts = [item.part for item in items]
+    roles = source.roles(set(parts))
+    generator = np.random.default_rng(seed)
+    made = official_split(parts, emotions, gathered.pictures, roles=roles, generator=generator)
+    if len({split for split in made.splits if split}) > 1:
+        _write_split(project, gathered, made, written, seed=seed)
+    return written
+
+
+def write_ferplus_votes(project: Project, gathered: Gathered, path: Path, options: "SourceOptions") -> list[str]:
+    """Keep FERPlus' file as it is, and its ten votes a face as rows, for agreement and the human ceiling."""
+    from fercli.labels.formats.ferplus import read_ferplus
+    from fercli.labels.importing import match_votes
+    from fercli.labels.matching import FaceIndex
+    from fercli.labels.vocabulary import Vocabulary
+    from fercli.sources.ferplus import find_ferplus
+    from fercli.stages.labels.archive import (
+        ImportedFile,
+        content_digest,
+        keep_file,
+        kept_path,
+        read_imports,
+        write_imports,
+    )
+
+    _, votes_path = find_ferplus(path, options)
+    digest = content_digest(votes_path)
+    kept = kept_path(votes_path, digest)
+    keep_file(project, votes_path, kept)
+    vocabulary = Vocabulary(project.classes, project.aliases)
+    index = FaceIndex([face for face in project.rows(Face) if gathered.is_mine(face.face_id)])
+    raw = read_ferplus(votes_path)
+    matched = match_votes(raw, index, vocabulary, pseudonyms={}, source=kept)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    how = raw.format, raw.reason, now, "fer add --source ferplus"
+    counts = len(matched.votes), matched.num_unmatched
+    entry = ImportedFile(votes_path.name, digest, kept, *how, *counts, faces_mark="")
+    listed = write_imports(project, [*(old for old in read_imports(project) if old.kept != kept), entry])
+    others = [vote for vote in project.rows(Vote) if not gathered.is_mine(vote.face_id)]
+    return [kept, listed, project.write_rows([*others, *matched.votes], Vote)]
+
+
+def stamp_files(path: Path) -> str:
+    """A digest of name, size and time of change of a file, or of all files below a folder."""
+    digest = hashlib.sha256()
+    files = [path] if path.is_file() else (Path(parent, name) for parent, _, names in os.walk(path) for name in names)
+    for file in sorted(files):
+        facts = file.lstat()
+        digest.update(f"{os.fsencode(file.relative_to(path))!r} {facts.st_size} {facts.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _write_rows(project: Project, gathered: Gathered, places: Sequence[str]) -> list[str]:
+    faces: list[Any] = [face for face in project.rows(Face) if not gathered.is_mine(face.face_id)]
+    labels = {label.face_id: label for label in project.rows(Label)}
+    # The last word of a person on a face outlives the set's own label.
+    decided = {face_id for face_id, label in labels.items() if label.status == "adjudicated"}
+    labels = {face_id: row for face_id, row in labels.items() if face_id in decided or not gathered.is_mine(face_id)}
+    for item, place in zip(gathered.items, places, strict=True):
+        face_id = gathered.face_id(item)
+        faces.append(Face(face_id, "", "", path=f"faces/{place}", status="given", source_row=item.row))
+        labels.setdefault(face_id, _label(face_id, item))
+    return [project.write_rows(faces, Face), project.write_rows(labels.values(), Label)]
+
+
+def _label(face_id: str, item: "SourceItem") -> Label:
+    return Label(
+        face_id,
+        item.emotion,
+        item.status,
+        item.rule,
+        item.num_votes,
+        item.agreement,
+        item.entropy,
+        dict(item.shares),
+    )
+
+
+def _write_split(project: Project, gathered: Gathered, made: "OfficialSplit", written: Written, *, seed: int) -> None:
+    """Write splits/official.csv and, beside it, how it was made and what it leaks."""
+    path = project.split_path(OFFICIAL)
+    mine = [
+        SplitRow(gathered.face_id(item), split)
+        for item, split in zip(gathered.items, made.splits, strict=True)
+        if split
+    ]
+    leaks = _leaks(gathered, mine)
+    others = read_table(path, SplitRow) if path.exists() else []
+    rows = [*(row for row in others if not gathered.is_mine(row.face_id)), *mine]
+    write_table(path, rows, SplitRow)
+    counts = Counter(row.split for row in mine)
+    written.split = OFFICIAL
+    written.parts = {split: counts[split] for split in SPLITS if counts[split]}
+    written.identical_across_splits = leaks.identical_across_splits
+    beside = path.with_suffix(".json")
+    record = _record(beside)
+    record["sets"][gathered.name] = {
+        "parts": made.from_parts,
+        "val": _how_val(made, seed),
+        "num_faces": written.parts,
+    }
+    record["source"] = sorted(record["sets"])
+    identical = [copy for copy in record["leakage"]["identical"] if not gathered.is_mine(copy["face_id"])]
+    identical += [dataclasses.asdict(copy) for copy in leaks.identical]
+    record["leakage"] = {"identical_across_splits": len(identical), "identical": identical}
+    replace_text(beside, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    written.outputs += [project.relative(path), project.relative(beside)]
+
+
+def _leaks(gathered: Gathered, rows: Sequence[SplitRow]) -> "Leaks":
+    from fercli.labels.leaks import find_leaks
+
+    hashes = {
+        gathered.face_id(item): picture.hex() for item, picture in zip(gathered.items, gathered.pictures, strict=True)
+    }
+    return find_leaks(rows, hashes=hashes)
+
+
+def _record(path: Path) -> dict[str, Any]:  # JSON values
+    """What stands beside the split already, for a project with several sets."""
+    record: dict[str, Any] = {"name": OFFICIAL, "made_by": "fer add --source", "official": True, "sets": {}}
+    if path.exists():
+        record = json.loads(path.read_text(encoding="utf-8"))
+    record.setdefault("leakage", {"identical": []})
+    return record
+
+
+def _how_val(made: "OfficialSplit", seed: int) -> dict[str, Any]:  # JSON values
+    from fercli.sources.official import VAL_SHARE
+
+    if not made.drawn_val:
+        return {"is_published": "val" in made.from_parts.values()}
+    rule = "drawn from train, class by class, byte-identical pictures together"
+    return {"is_published": False, "rule": rule, "share": VAL_SHARE, "seed": seed}

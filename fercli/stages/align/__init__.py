@@ -1,0 +1,1 @@
+"""`fer align`: frames to faces, found, kept or dropped for a reason, and cropped."""

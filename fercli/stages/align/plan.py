@@ -1,0 +1,218 @@
+"""What `fer align` has to do: the pictures that are new or to be done again, and the faces already known in each."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from fercli.core.errors import TableError
+from fercli.core.files import count_files
+from fercli.core.memory import StageState, changed_settings, fingerprint, read_state
+from fercli.core.project import Project
+from fercli.core.rows import Face, Frame, Video
+from fercli.core.settings import setting
+from fercli.stages.align.pictures import FramePlace, PictureTask
+from fercli.stages.align.worker import REALIGNED
+
+# Who comes or moves in this time is not looked up but searched for.
+_LONGEST_GAP_S = 3.0
+
+
+@dataclass(frozen=True)
+class AlignSettings:
+    """How faces are found, kept and cut out."""
+
+    detector: Literal["mtcnn"] = setting("mtcnn", "Find faces with this detector.")
+    mode: Literal["fast", "exact"] = setting("fast", "Find fast, or exactly as mtcnn 1.0.0 does.")
+    min_confidence: float = setting(0.9, "Drop faces the detector is less sure of.", minimum=0.0, maximum=1.0)
+    min_face: int = setting(20, "Look for faces of at least this side, pixels.", minimum=8)
+    max_faces: int | None = setting(None, "Keep only so many faces a frame, the largest.", minimum=1)
+    max_roll: float | None = setting(None, "Drop faces tilted by more degrees.", minimum=0.0)
+    max_yaw: float | None = setting(None, "Drop faces turned aside: nose off the middle, 1 at an eye.", minimum=0.0)
+    max_blur: float | None = setting(None, "Drop faces whose crops are more blurred, 0 to 1.", minimum=0.0, maximum=1.0)
+    size: Literal[112, 224] = setting(112, "Cut crops of this side, pixels.")
+    margin: float = setting(0.0, "Show this share of the side more around the face.", minimum=0.0, maximum=2.0)
+    template: Literal["arcface", "none"] = setting("arcface", "Set faces upright, or cut the plain box.")
+    tracking: bool = setting(False, "Follow faces of a still camera between searches.")
+    track_every: int = setting(5, "With --tracking, search every so many frames.", minimum=1)
+    realign: bool = setting(False, "Set faces upright that came as crops, too.")
+    device: str = setting("auto", "Compute here: auto, cpu, cuda, mps, openvino.")
+    workers: int = setting(1, "Work in this many processes.", minimum=1)
+    engine: Literal["local", "ray"] = setting("local", "Work on this machine or on a Ray cluster.")
+    address: str = setting("", "Find the Ray cluster at HOST:PORT.")
+    limit: int | None = setting(None, "Look at the first so many frames only.", minimum=1)
+
+
+@dataclass(frozen=True)
+class AlignPlan:
+    """What is to be done.
+
+    Attributes:
+        settings_mark: of the settings that change a face; an interrupted run goes on only under the same.
+        keys: each picture that counts, with the mark of its settings and content.
+        done: what earlier runs have done, with the key of then.
+        todo: the pictures whose key is another now.
+        frames: all frames of the project by id.
+        faces: the rows of the last run.
+        changes: settings that differ from the last run's, "size: 112 -> 224".
+    """
+
+    settings_mark: str
+    keys: dict[str, str]
+    done: dict[str, str]
+    todo: tuple[PictureTask, ...]
+    frames: dict[str, Frame]
+    faces: tuple[Face, ...]
+    changes: tuple[str, ...]
+    num_given: int
+
+
+def align_mark(project: Project, settings: AlignSettings) -> str:
+    """One name for what the result depends on and for how many crops there are, so that lost ones are missed.
+
+    The device and the number of processes are not part of it.
+    """
+    inputs = [project.table_path(Frame)]
+    given = [face.face_id for face in project.rows(Face) if face.status == "given"] if settings.realign else []
+    return fingerprint(_lasting(settings), inputs, [given, count_files(project.root / "faces")])
+
+
+def plan_align(project: Project, settings: AlignSettings, *, force: bool) -> AlignPlan:
+    """Compare the project's pictures with what the last run has done.
+
+    Raises:
+        MissingStageError: there are no frames, and no given crops either.
+    """
+    faces = project.rows(Face)
+    given = [face for face in faces if face.status == "given" and face.path]
+    frames = project.rows(Frame) if given else project.required_rows(Frame)
+    state = read_state(project.root, "align") if faces else None
+    mark = fingerprint(replace(_lasting(settings), limit=None, realign=False))
+    videos = {video.video_id: video for video in project.rows(Video)}
+    tasks = _frame_tasks(frames[: settings.limit], faces, videos)
+    if settings.tracking:
+        tasks = _in_chunks(tasks, settings.track_every, {frame.frame_id for frame in frames if frame.method == "scene"})
+    if settings.realign:
+        tasks += [PictureTask(face.face_id, face.video_id, original_path(face), given=face) for face in given]
+    keys = _keys(project.root, mark, tasks)
+    lost = {face.frame_id or face.face_id for face in faces if _has_lost_its_crop(project.root, face)}
+    done = {item: key for item, key in state.items.items() if item not in lost} if state else {}
+    todo = [task for task in tasks if force or done.get(task.item) != keys[task.item]]
+    return AlignPlan(
+        settings_mark=mark,
+        keys=keys,
+        done=done,
+        todo=tuple(whole_chunks(todo, tasks)),
+        frames={frame.frame_id: frame for frame in frames},
+        faces=tuple(faces),
+        changes=_changes(state, settings, mark),
+        num_given=len(given),
+    )
+
+
+def whole_chunks(some: Iterable[PictureTask], tasks: Iterable[PictureTask]) -> list[PictureTask]:
+    """`some` of `tasks`, and those that are done together with them, in order."""
+    some = list(some)
+    items, chunks = {task.item for task in some}, {task.chunk for task in some if task.chunk}
+    return [task for task in tasks if task.item in items or task.chunk in chunks]
+
+
+def original_path(face: Face) -> str:
+    """Where a given crop lay before it was realigned."""
+    return face.reason.removeprefix(REALIGNED) if is_realigned(face) else face.path
+
+
+def is_realigned(face: Face) -> bool:
+    """Whether a given crop has been set upright; its row then tells where it came from."""
+    return face.status == "given" and face.reason.startswith(REALIGNED)
+
+
+def _has_lost_its_crop(root: Path, face: Face) -> bool:
+    return face.path.startswith("faces/") and "#" not in face.path and not (root / face.path).exists()
+
+
+def _lasting(settings: AlignSettings) -> AlignSettings:
+    return replace(settings, device="auto", workers=1, engine="local", address="")
+
+
+def _frame_tasks(frames: Iterable[Frame], faces: Iterable[Face], videos: Mapping[str, Video]) -> list[PictureTask]:
+    known = defaultdict(list)
+    for face in faces:
+        if face.frame_id:
+            known[face.frame_id].append(face)
+    return [
+        PictureTask(
+            frame.frame_id,
+            frame.video_id,
+            frame.path,
+            frame.time_s,
+            tuple((_number(face), _box(face)) for face in known[frame.frame_id]),
+            max((_number(face) + 1 for face in known[frame.frame_id]), default=0),
+            place=None if frame.path else _place(frame, videos),
+        )
+        # By index, for as text the frame after f999999 comes before it.
+        for frame in sorted(frames, key=lambda frame: (frame.video_id, frame.frame_index))
+    ]
+
+
+def _in_chunks(tasks: Sequence[PictureTask], size: int, cuts: Collection[str]) -> list[PictureTask]:
+    """The tasks with their chunks: up to `size` frames of one video, none a new shot or long after the one before.
+
+    Pictures without time follow nothing.
+    """
+    in_chunks: list[PictureTask] = []
+    num_before, head, before = 0, "", None
+    for task in tasks:
+        follows = before is not None and before.video_id == task.video_id and task.item not in cuts
+        gap_s = (task.time_s or 0.0) - (before.time_s or 0.0) if before else 0.0
+        if not follows or num_before == size or gap_s > _LONGEST_GAP_S:
+            num_before, head = 0, task.item
+        num_before, before = num_before + 1, task
+        in_chunks.append(replace(task, chunk="" if task.time_s is None else head))
+    return in_chunks
+
+
+def _place(frame: Frame, videos: Mapping[str, Video]) -> FramePlace:
+    video = videos.get(frame.video_id)
+    if video is None:
+        problem = f"frame '{frame.frame_id}' has no file, and its video '{frame.video_id}' is not in the project"
+        raise TableError(problem, hint="Add the video, then run: fer extract-frames")
+    return FramePlace(video.path, frame.frame_index, frame.time_s or 0.0)
+
+
+def _number(face: Face) -> int:
+    return int(face.face_id.rpartition("-")[2])
+
+
+def _box(face: Face) -> tuple[float, float, float, float]:
+    return (face.left or 0.0, face.top or 0.0, face.width or 0.0, face.height or 0.0)
+
+
+def _keys(root: Path, mark: str, tasks: Iterable[PictureTask]) -> dict[str, str]:
+    """Of each picture its settings and content, and the frames of its chunk before it: it is done again with them."""
+    keys, before = {}, ""
+    for task in tasks:
+        keys[task.item] = f"{mark}-{_content_mark(root, task)}"
+        if task.chunk:
+            before = before + task.item if task.chunk != task.item else task.item
+            keys[task.item] += f"-{hashlib.sha256(before.encode()).hexdigest()[:12]}"
+    return keys
+
+
+def _content_mark(root: Path, task: PictureTask) -> str:
+    if task.place:
+        return f"{task.place.video}@{task.place.index}-{task.time_s}"
+    try:
+        size = (root / task.path.partition("#")[0]).stat().st_size
+    except OSError:
+        size = -1
+    return f"{task.path}-{task.time_s}-{size}"
+
+
+def _changes(state: StageState | None, settings: AlignSettings, mark: str) -> tuple[str, ...]:
+    if state is None or all(key.startswith(mark) for key in state.items.values()):
+        return ()
+    harmless = ("device:", "workers:", "engine:", "address:", "limit:", "realign:")
+    return tuple(change for change in changed_settings(state, settings) if not change.startswith(harmless))

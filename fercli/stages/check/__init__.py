@@ -1,0 +1,1 @@
+"""`fer check`: images, labels and splits to a list of problems."""

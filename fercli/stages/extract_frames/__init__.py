@@ -1,0 +1,1 @@
+"""`fer extract-frames`: videos to keyframes, each with its index and time."""

@@ -1,0 +1,1 @@
+"""`fer gradcam`: a run to a grid of maps that show where its model looks."""

@@ -1,0 +1,166 @@
+"""The pictures half of `fer gradcam`: a picture or a folder of them to their faces with maps laid over."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fercli.core.errors import FerError, InputError
+from fercli.core.files import replace_bytes, replace_text
+from fercli.core.progress import Progress
+from fercli.core.project import Project
+from fercli.core.results import Failure
+from fercli.stages.align.rules import cutting_rules, make_detector
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fercli.cam.gradcam import CamMethod
+    from fercli.learn.predict import LoadedModel
+    from fercli.vision.cutting import CuttingRules
+    from fercli.vision.mtcnn.detector import FaceDetector
+
+_COLUMNS = ("picture", "face", "predicted", "probability", "map_of")
+
+
+@dataclass(frozen=True)
+class LookedAt:
+    """What was drawn from pictures."""
+
+    num_faces: int
+    outputs: tuple[str, ...]
+    warnings: tuple[str, ...]
+    failures: tuple[Failure, ...]
+
+
+def look_at_images(
+    project: Project,
+    folder: Path,
+    pictures: Path,
+    loaded: "LoadedModel",
+    *,
+    map_of: str | None,
+    layer: str,
+    method: "CamMethod",
+    legend: str,
+    device: str,
+    progress: Progress,
+) -> LookedAt:
+    """Cut the faces out of pictures as `fer align` would, and draw each beside its map.
+
+    A picture in which no face is found is taken as a face already cut out, with a warning.
+
+    Args:
+        project: whose rules of alignment hold.
+        folder: where the sheet and its table go.
+        pictures: a picture or a folder of them.
+        loaded: the trained network.
+        map_of: class whose map is drawn; None for the predicted one.
+        layer: empty for the model's own.
+        method: of the map.
+        legend: what the colours mean.
+        device: where faces are looked for.
+        progress: told of the pictures.
+
+    Raises:
+        InputError: there is no such picture, the folder has none, or none can be read.
+    """
+    from fercli.cam.faces import overlay_faces
+    from fercli.learn.predict import predict_probabilities
+
+    names, crops, failures, faceless = _faces_of(project, pictures, device, progress)
+    probabilities = predict_probabilities(loaded, crops, progress=progress)
+    predicted = [int(place) for place in probabilities.argmax(axis=1)]
+    mapped = predicted if map_of is None else [loaded.classes.index(map_of)] * len(crops)
+    overlays = overlay_faces(loaded.model, loaded.spec, crops, mapped, form=loaded.form, layer=layer, method=method)
+    sure = [float(row.max()) for row in probabilities]
+    calls = [loaded.classes[place] for place in predicted]
+    replace_bytes(folder / "images.png", _sheet(names, crops, overlays, calls, sure=sure, legend=legend))
+    replace_text(folder / "images.csv", _table(names, calls, sure, [loaded.classes[place] for place in mapped]))
+    outputs = tuple(project.relative(folder / name) for name in ("images.png", "images.csv"))
+    return LookedAt(len(crops), outputs, _faceless_warning(faceless), failures)
+
+
+def _faceless_warning(names: list[str]) -> tuple[str, ...]:
+    if not names:
+        return ()
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return (f"No face was found in {shown}; the whole picture was taken as a face that is already cut out.",)
+
+
+def _faces_of(
+    project: Project, path: Path, device: str, progress: Progress
+) -> "tuple[list[tuple[str, int]], list[np.ndarray], tuple[Failure, ...], list[str]]":
+    from fercli.vision.images import read_image
+
+    rules = cutting_rules(project)
+    detector = make_detector(rules, device)
+    names: list[tuple[str, int]] = []
+    crops: list[np.ndarray] = []
+    failures: list[Failure] = []
+    faceless: list[str] = []
+    pictures = _pictures(path)
+    progress.start("find faces", len(pictures))
+    for picture in pictures:
+        try:
+            image = read_image(picture)
+            found = _cut(detector, image, rules)
+        except FerError as error:
+            failures.append(Failure(picture.name, error.message))
+            found, image = [], None
+        if not found and image is not None:
+            faceless.append(picture.name)
+            found = [image]
+        names += [(picture.name, number) for number in range(len(found))]
+        crops += found
+        progress.advance()
+    if not crops:
+        raise InputError(f"no picture of '{path}' can be read: {failures[0].reason}", hint="Check the files.")
+    return names, crops, tuple(failures), faceless
+
+
+def _pictures(path: Path) -> list[Path]:
+    from fercli.vision.images import list_images
+
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise InputError(f"'{path}' is no picture and no folder", hint="Name a picture or a folder of pictures.")
+    pictures, _ = list_images(path)
+    if not pictures:
+        raise InputError(f"'{path}' holds no picture", hint="Pictures end in .png, .jpg, .webp and the like.")
+    return pictures
+
+
+def _cut(detector: "FaceDetector", image: "np.ndarray", rules: "CuttingRules") -> "list[np.ndarray]":
+    from fercli.vision.cutting import cut_faces
+
+    return [cut.image for reason, cut in cut_faces(image, detector.detect([image])[0], rules) if cut and not reason]
+
+
+def _sheet(
+    names: list[tuple[str, int]],
+    crops: "list[np.ndarray]",
+    overlays: "list[np.ndarray]",
+    calls: list[str],
+    *,
+    sure: list[float],
+    legend: str,
+) -> bytes:
+    from fercli.reports.figures.grids import SheetFace, draw_contact_sheet
+
+    faces = []
+    for (name, number), crop, overlay, call, share in zip(names, crops, overlays, calls, sure, strict=True):
+        faces.append(SheetFace(crop, (name[:18], f"face {number}")))
+        faces.append(SheetFace(overlay, (call, f"{100 * share:.0f} %")))
+    return draw_contact_sheet(faces, legend=legend)
+
+
+def _table(names: list[tuple[str, int]], calls: list[str], sure: list[float], mapped: list[str]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for (name, number), call, share, mapped_class in zip(names, calls, sure, mapped, strict=True):
+        writer.writerow([name, number, call, f"{share:.6f}", mapped_class])
+    return out.getvalue()

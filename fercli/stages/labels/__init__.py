@@ -1,0 +1,1 @@
+"""`fer labels`: votes in, labels, agreement and sheets for annotators out."""

@@ -1,0 +1,1 @@
+"""`fer predict`: images and videos to the predicted emotion of each face."""

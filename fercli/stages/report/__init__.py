@@ -1,0 +1,1 @@
+"""`fer report`: a project and a run to one HTML page."""

@@ -1,0 +1,158 @@
+"""The project's half of `fer report`: its tables to the parts about data, labels and split."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fercli.core.project import Project
+from fercli.core.rows import Face, Label, SplitRow, Subject, Video, Vote
+from fercli.core.rows import Frame as FrameRow
+from fercli.core.runs import Run
+from fercli.core.tables import read_table
+from fercli.stages.report.run import read_config, read_json, read_pictures
+
+if TYPE_CHECKING:
+    from fercli.labels.agreement import Agreement
+    from fercli.labels.annotators import AnnotatorReport
+    from fercli.reports.page import Section
+
+_MOST_SUBJECTS = 24
+
+
+@dataclass(frozen=True)
+class ProjectFacts:
+    """Rows that several parts of the page need, read once; agreement is None without votes."""
+
+    faces: list[Face]
+    labels: list[Label]
+    votes: list[Vote]
+    split_name: str
+    split_rows: list[SplitRow]
+    agreement: "Agreement | None"
+    annotators: "AnnotatorReport | None"
+
+
+def project_facts(project: Project, run: Run | None, split_name: str, seed: int) -> ProjectFacts:
+    """Read the tables; labels and split are the run's own copies where it has them."""
+    import numpy as np
+
+    from fercli.labels.agreement import measure_agreement
+    from fercli.labels.annotators import compare_annotators
+
+    faces, votes = project.rows(Face), project.rows(Vote)
+    labels, split_name, rows = _labels_and_split(project, run, split_name)
+    agreement = annotators = None
+    if votes:
+        unit_name, units = _units(faces)
+        draws: dict[str, Any] = {"unit_name": unit_name, "unit_of_face": units}  # of both functions
+        agreement = measure_agreement(votes, project.classes, rng=np.random.default_rng([seed, 0]), **draws)
+        annotators = compare_annotators(votes, project.classes, rng=np.random.default_rng([seed, 1]), **draws)
+    return ProjectFacts(faces, labels, votes, split_name, rows, agreement, annotators)
+
+
+def project_sections(project: Project, facts: ProjectFacts) -> "list[Section]":
+    """The parts about data, labels and split."""
+    from fercli.labels.leaks import find_leaks
+    from fercli.labels.summary import summarise_labels
+    from fercli.reports.sections.data import data_section, split_section
+    from fercli.reports.sections.labels import label_section
+
+    subjects = project.rows(Subject)
+    record = read_json(project.split_path(facts.split_name).with_suffix(".json"))
+    contact, num_shown = _contact_sheet(project, facts.faces)
+    leaks = find_leaks(
+        facts.split_rows,
+        subjects={face.face_id: face.subject_id for face in facts.faces},
+        videos={face.face_id: face.video_id for face in facts.faces},
+    )
+    summary = summarise_labels(facts.labels, facts.votes, project.classes) if facts.labels else None
+    rules = sorted({label.rule for label in facts.labels if label.rule})
+    return [
+        data_section(
+            project.rows(Video), project.rows(FrameRow), facts.faces, subjects, contact=contact, num_shown=num_shown
+        ),
+        label_section(summary, facts.agreement, facts.annotators, rules),
+        split_section(
+            facts.split_name,
+            facts.split_rows,
+            faces=facts.faces,
+            labels=facts.labels,
+            classes=project.classes,
+            how=_how_split(record),
+            leaks=leaks,
+            num_identical=_num_identical(record),
+        ),
+    ]
+
+
+def _labels_and_split(project: Project, run: Run | None, name: str) -> tuple[list[Label], str, list[SplitRow]]:
+    labels, fold = project.rows(Label), None
+    path = project.split_path(name)
+    if run is not None:
+        config = read_config(run).get("train", {})
+        name, fold = str(config.get("split", name)), config.get("fold")
+        path = run.folder / "split.csv" if (run.folder / "split.csv").exists() else project.split_path(name)
+        own_labels = run.folder / "labels.csv"
+        labels = read_table(own_labels, Label) if own_labels.exists() else labels
+    rows = read_table(path, SplitRow) if path.exists() else []
+    return labels, name, _one_fold(rows, fold)
+
+
+def _one_fold(rows: list[SplitRow], fold: int | None) -> list[SplitRow]:
+    """Of a k-fold split the fold that was trained, else its first; the folds repeat the faces."""
+    folds = sorted({row.fold for row in rows if row.fold is not None})
+    if not folds:
+        return rows
+    shown = fold if fold in folds else folds[0]
+    return [row for row in rows if row.fold == shown]
+
+
+def _units(faces: list[Face]) -> tuple[str, dict[str, str]]:
+    """What intervals of agreement resample: the subject if every face has one, else the video, else the face."""
+    usable = [face for face in faces if face.status in ("ok", "given")]
+    if usable and all(face.subject_id for face in usable):
+        return "subject", {face.face_id: face.subject_id for face in usable}
+    if usable and all(face.video_id for face in usable):
+        return "video", {face.face_id: face.video_id for face in usable}
+    return "face", {}
+
+
+def _how_split(record: dict[str, Any]) -> dict[str, object]:
+    """The plain values of a split's JSON that a reader of the page asks for."""
+    keys = ("group", "stratify", "seed", "ratios", "kfold")
+    found = {key: record[key] for key in keys if key in record and record[key] not in (None, "", [])}
+    if record.get("official"):
+        found["official"] = True
+    if not found.get("kfold"):
+        found.pop("kfold", None)
+    return {key: ", ".join(map(str, value)) if isinstance(value, list) else _yes(value) for key, value in found.items()}
+
+
+def _yes(value: object) -> object:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+
+
+def _num_identical(record: dict[str, Any]) -> int | None:
+    leakage = record.get("leakage")
+    number = leakage.get("identical_across_splits") if isinstance(leakage, dict) else None
+    return number if isinstance(number, int) else None
+
+
+def _contact_sheet(project: Project, faces: list[Face]) -> tuple[bytes | None, int]:
+    """One face of each of the first subjects; none where pictures are missing or nobody is told apart."""
+    from fercli.reports.figures.grids import SheetFace, draw_contact_sheet
+    from fercli.reports.figures.slimming import slim
+
+    first: dict[str, Face] = {}
+    number: dict[str, int] = {}
+    for face in faces:
+        if face.subject_id and face.status in ("ok", "given"):
+            first.setdefault(face.subject_id, face)
+            number[face.subject_id] = number.get(face.subject_id, 0) + 1
+    chosen = sorted(first)[:_MOST_SUBJECTS]
+    pictures = read_pictures(project, [first[name].path for name in chosen])
+    shown = [
+        SheetFace(picture, (name, f"{number[name]} faces"))
+        for name, picture in zip(chosen, pictures, strict=True)
+        if picture is not None
+    ]
+    return (slim(draw_contact_sheet(shown)), len(shown)) if len(shown) > 1 else (None, 0)

@@ -1,0 +1,187 @@
+"""The run's half of `fer report`: its files to the parts about model, training, results, maps and mistakes."""
+
+import csv
+import json
+import tomllib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fercli.core.errors import FerError
+from fercli.core.project import Project
+from fercli.core.rows import Prediction
+from fercli.core.runs import Run
+from fercli.core.tables import read_table
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fercli.reports.page import Section
+    from fercli.reports.sections.results import Outcome
+
+_MOST_MISTAKES = 12
+# Frames of one subject look alike: a sheet of a single unlucky pupil would say little.
+_MOST_OF_A_SUBJECT = 2
+
+
+def run_outcome(run: Run | None, split: str, ceiling: float | None) -> "Outcome | None":
+    """What `fer eval` found on one part; None when it has not been run.
+
+    Args:
+        run: whose.
+        split: which part.
+        ceiling: of people, where metrics.json has none of its own.
+    """
+    from fercli.reports.sections.results import interval_of, outcome_of
+
+    if run is None:
+        return None
+    folder = run.folder / "eval" / split
+    if not (folder / "predictions.csv").exists():
+        return None
+    predictions = read_table(folder / "predictions.csv", Prediction)
+    if not any(row.label for row in predictions):
+        return None
+    metrics = read_json(folder / "metrics.json")
+    own = interval_of(metrics, "human_ceiling").get("value")
+    own_ceiling = float(own) if isinstance(own, int | float) else ceiling
+    return outcome_of(predictions, metrics, run.record.classes, split=split, ceiling=own_ceiling)
+
+
+def run_sections(project: Project, run: Run | None, split: str, outcome: "Outcome | None") -> "list[Section]":
+    """The parts about model, training, results, maps and mistakes; each says so where it has nothing."""
+    from fercli.models.table.specs import MODELS
+    from fercli.reports.sections.closing import cam_section, wrong_section
+    from fercli.reports.sections.results import model_section, result_section, training_section
+
+    if run is None:
+        parts = [model_section(None, "", len(project.classes), {}), training_section({}, (), best_epoch=None)]
+        return [*parts, result_section(None), cam_section(None, ()), wrong_section(None, (), 0, None)]
+    config = read_config(run)
+    name = run.record.model
+    wrong = _mistakes(outcome)
+    shown = _to_show(wrong)
+    command = "fer eval --confusion" + (f" --split {split}" if split != "test" else "")
+    return [
+        model_section(MODELS.get(name), name, len(run.record.classes), config.get("model", {})),
+        training_section(history_columns(run), _training_facts(run), best_epoch=_best_epoch(run)),
+        result_section(outcome, command=command),
+        cam_section(*_grid(run)),
+        wrong_section(_mistake_sheet(project, shown), shown, len(wrong), outcome.scores.num_faces if outcome else None),
+    ]
+
+
+def read_pictures(project: Project, paths: Sequence[str]) -> "list[np.ndarray | None]":
+    """Crops of the project in RGB; None for one that is missing or damaged, which a page can do without."""
+    import numpy as np
+
+    from fercli.vision.images import read_image
+
+    packs: dict[str, np.ndarray] = {}
+    found: list[np.ndarray | None] = []
+    for path in paths:
+        name, mark, row = path.rpartition("#")
+        try:
+            if mark:
+                pack = packs.setdefault(name, np.load(project.root / name, mmap_mode="r", allow_pickle=False))
+                crop = np.array(pack[int(row)])
+                found.append(np.repeat(crop[:, :, None], 3, axis=2) if crop.ndim == 2 else crop)
+            else:
+                found.append(read_image(project.root / path))
+        except (FerError, OSError, ValueError, IndexError):
+            found.append(None)
+    return found
+
+
+def history_columns(run: Run) -> dict[str, list[float | None]]:
+    """The columns of metrics.csv as numbers, None where a cell is empty; none when no epoch is finished."""
+    path = run.folder / "metrics.csv"
+    if not path.exists():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = rows[0].keys() if rows else ()
+    return {name: [float(row[name]) if row[name] else None for row in rows] for name in names}
+
+
+def read_config(run: Run) -> dict[str, Any]:  # TOML
+    """The run's config.toml; empty when it has none."""
+    path = run.folder / "config.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def read_json(path: Path) -> dict[str, Any]:  # JSON
+    """A JSON object of the run; empty when it is missing or damaged, which the page then says by its gaps."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _best_epoch(run: Run) -> int | None:
+    best = run.record.result.get("best")
+    epoch = best.get("epoch") if isinstance(best, dict) else None
+    return epoch if isinstance(epoch, int) else None
+
+
+def _training_facts(run: Run) -> list[tuple[str, str]]:
+    config, record = read_config(run), run.record
+    decided, result = record.decided, record.result
+    facts: list[tuple[str, object]] = [("status", run.status), ("why it stopped", record.reason)]
+    facts += [("epochs", result.get("epochs")), ("epoch kept", _best_epoch(run))]
+    facts += [(name, config.get("train", {}).get(name)) for name in ("recipe", "seed")]
+    plan = ("batch_size", "lr", "optimizer", "schedule", "weight_decay", "label_smoothing", "class_weights")
+    facts += [(name.replace("_", " "), config.get("plan", {}).get(name)) for name in plan]
+    facts += [("precision", decided.get("precision")), ("device", decided.get("device_name", decided.get("device")))]
+    facts += [("seconds", result.get("seconds")), ("images per second", result.get("images_per_s"))]
+    return [(name, _plain(value)) for name, value in facts if value not in (None, "", "none")]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value) if isinstance(value, str | int) else ""
+
+
+def _mistakes(outcome: "Outcome | None") -> list[Prediction]:
+    if outcome is None:
+        return []
+    wrong = [row for row in outcome.predictions if row.label != row.predicted]
+    return sorted(wrong, key=lambda row: (-row.probabilities.get(row.predicted, 0.0), row.face_id))
+
+
+def _mistake_sheet(project: Project, shown: Sequence[Prediction]) -> bytes | None:
+    from fercli.core.rows import Face
+    from fercli.reports.figures.grids import SheetFace, draw_contact_sheet
+    from fercli.reports.figures.slimming import slim
+
+    path_of = {face.face_id: face.path for face in project.rows(Face)}
+    pictures = read_pictures(project, [path_of.get(row.face_id, "") for row in shown])
+    faces = [
+        SheetFace(
+            picture, (f"true {row.label}", f"said {row.predicted}", f"{100 * max(row.probabilities.values()):.0f} %")
+        )
+        for row, picture in zip(shown, pictures, strict=True)
+        if picture is not None
+    ]
+    return slim(draw_contact_sheet(faces, num_columns=6, size_px=110)) if faces else None
+
+
+def _to_show(wrong: Sequence[Prediction]) -> list[Prediction]:
+    """The surest mistakes, at most two of a subject."""
+    taken: Counter[str] = Counter()
+    shown = []
+    for row in wrong:
+        taken[row.subject_id] += 1
+        if not row.subject_id or taken[row.subject_id] <= _MOST_OF_A_SUBJECT:
+            shown.append(row)
+    return shown[:_MOST_MISTAKES]
+
+
+def _grid(run: Run) -> tuple[bytes | None, list[tuple[str, str]]]:
+    from fercli.reports.figures.slimming import slim
+
+    path = run.folder / "gradcam" / "grid.png"
+    return (slim(path.read_bytes(), largest=900_000) if path.exists() else None), []

@@ -1,0 +1,1 @@
+"""`fer split`: labelled faces to training, validation and test sets."""

@@ -1,0 +1,117 @@
+"""What a split is made from: labelled faces with their groups, subjects, videos and pictures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from fercli.core.errors import InputError, MissingStageError
+from fercli.core.progress import SILENT, Progress
+from fercli.core.project import Project
+from fercli.core.rows import Face, Label, Video
+from fercli.core.splits import is_usable, labels_mark
+from fercli.data.image_digests import image_digests
+
+
+@dataclass(frozen=True)
+class Material:
+    """Faces that can be learned from, and what must not be on two sides.
+
+    Args:
+        faces: all usable faces, labelled or not.
+        labels: of each labelled face; empty where only its soft label is known.
+        groups: of each labelled face that has one; groups that share a picture are joined.
+        subjects: of each face, where known.
+        videos: of each face, where known.
+        digests: of each labelled face's picture.
+        labels_mark: names the labels that the split is made from.
+        group: what was asked to stay together.
+        warnings: what was left out or joined.
+    """
+
+    faces: Sequence[Face]
+    labels: Mapping[str, str]
+    groups: Mapping[str, str]
+    subjects: Mapping[str, str]
+    videos: Mapping[str, str]
+    digests: Mapping[str, str]
+    labels_mark: str
+    group: str
+    warnings: tuple[str, ...] = ()
+
+
+def gather_material(project: Project, group: str, *, is_given: bool = False, progress: Progress = SILENT) -> Material:
+    """Join faces and labels, and find the groups.
+
+    Args:
+        project: has faces and labels.
+        group: subject, video, session or none.
+        is_given: the split comes from a file, so groups need not be known.
+        progress: told of each picture.
+
+    Raises:
+        MissingStageError: nobody knows the subjects.
+        InputError: no face has a label.
+    """
+    labels = project.required_rows(Label)
+    faces = [face for face in project.required_rows(Face) if face.status in ("ok", "given") and face.path]
+    label_of = {label.face_id: label.label for label in labels if is_usable(label)}
+    labelled = [face for face in faces if face.face_id in label_of]
+    if not labelled:
+        raise InputError("no usable face has a label", hint="See: fer labels show")
+    sessions = {video.video_id: video.session for video in project.rows(Video)} if group == "session" else {}
+    groups = {face.face_id: _group_of(face, group, sessions) for face in labelled}
+    known = {face_id: name for face_id, name in groups.items() if name}
+    if not known and not is_given:
+        raise _no_groups(group)
+    digests = image_digests(project, labelled, progress=progress)
+    joined, num_joined = _joined(known, digests)
+    return Material(
+        faces,
+        {face.face_id: label_of[face.face_id] for face in labelled},
+        joined,
+        {face.face_id: face.subject_id for face in faces if face.subject_id},
+        {face.face_id: face.video_id for face in faces if face.video_id},
+        digests,
+        labels_mark(labels),
+        group,
+        () if is_given else tuple(_warnings(group, len(labelled) - len(known), num_joined)),
+    )
+
+
+def _group_of(face: Face, group: str, sessions: Mapping[str, str]) -> str:
+    if group == "subject":
+        return face.subject_id
+    if group == "video":
+        return face.video_id
+    if group == "session":
+        # A video without a session is one of its own.
+        return sessions.get(face.video_id) or face.video_id
+    return face.face_id
+
+
+def _no_groups(group: str) -> Exception:
+    if group == "subject":
+        return MissingStageError(
+            "nobody knows yet who is who, and a split must not put one person on two sides",
+            hint="Run: fer subjects track, or for sets without subjects: fer split --group none",
+        )
+    return InputError(f"no labelled face has a {group}", hint="Choose another group: fer split --group none")
+
+
+def _joined(groups: Mapping[str, str], digests: Mapping[str, str]) -> tuple[dict[str, str], int]:
+    """The groups with those joined that share a picture, and how many groups that took away."""
+    from fercli.labels.splits import merge_groups
+
+    face_ids = list(groups)
+    merged = merge_groups(
+        [groups[face_id] for face_id in face_ids], identical=[digests[face_id] for face_id in face_ids]
+    )
+    return dict(zip(face_ids, merged, strict=True)), len(set(groups.values())) - len(set(merged))
+
+
+def _warnings(group: str, num_without: int, num_joined: int) -> list[str]:
+    sentences = []
+    if num_without:
+        sentences.append(f"{num_without} labelled faces have no {group} and are left out of the split.")
+    if num_joined and group != "none":
+        sentences.append(f"{num_joined} {group}s share a byte-identical picture with another and stay on its side.")
+    return sentences

@@ -1,0 +1,1 @@
+"""`fer subjects`: faces to the people they belong to."""

@@ -1,0 +1,73 @@
+"""A table that names subjects to the subject of each face, track, subject or video."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from fercli.core.csvtext import reading_csv
+from fercli.core.errors import InputError
+from fercli.core.files import slug
+
+_ITEM_COLUMNS = ("face_id", "track_id", "subject_id", "video_id")
+_PERSON_COLUMNS = ("subject", "person", "pupil", "name")
+
+
+@dataclass(frozen=True)
+class _Header:
+    item: str
+    person: str
+    delimiter: str
+
+
+def read_assignments(table: Path) -> tuple[str, dict[str, str]]:
+    """The column of items that the table has and, for each of its items, the id of the subject.
+
+    Args:
+        table: CSV with commas, semicolons or tabs; rows without an item or a subject are left out.
+
+    Raises:
+        InputError: the table cannot be read, lacks a column, says two things of one item, or two names become one id.
+    """
+    from fercli.labels.formats.textfile import find_encoding
+
+    named: dict[str, str] = {}
+    spelled: dict[str, str] = {}
+    with table.open(encoding=find_encoding(table).name, newline="") as file, reading_csv(table):
+        header = _header(table, file.readline())
+        file.seek(0)
+        reader = csv.DictReader(file, delimiter=header.delimiter, skipinitialspace=True)
+        reader.fieldnames = [_column(name) for name in reader.fieldnames or ()]
+        for row in reader:
+            item, person = (row.get(header.item) or "").strip(), (row.get(header.person) or "").strip()
+            if not item or not person:
+                continue
+            name = slug(person)
+            if spelled.setdefault(name, person) != person:
+                raise InputError(
+                    f"{table}: '{spelled[name]}' and '{person}' would both be subject '{name}'",
+                    hint="Give them names that differ in letters or digits.",
+                )
+            if named.setdefault(item, name) != name:
+                raise InputError(f"{table}: '{item}' is given to '{named[item]}' and to '{name}'", hint="Keep one row.")
+    if not named:
+        raise InputError(f"{table}: no row names a subject", hint=f"Fill the column '{header.person}'.")
+    return header.item, named
+
+
+def _header(table: Path, line: str) -> _Header:
+    delimiter = max(",;\t", key=line.count)
+    columns = [_column(name) for name in line.rstrip("\r\n").split(delimiter)]
+    item = next((name for name in _ITEM_COLUMNS if name in columns), None)
+    person = next((name for name in _PERSON_COLUMNS if name in columns), None)
+    if person is None and item in ("face_id", "track_id", "video_id") and "subject_id" in columns:
+        person = "subject_id"
+    if item is None or person is None:
+        raise InputError(
+            f"{table}: the columns are {', '.join(columns)}",
+            hint="It needs face_id, track_id, subject_id or video_id, and subject.",
+        )
+    return _Header(item, person, delimiter)
+
+
+def _column(name: str) -> str:
+    return name.strip().lstrip("\ufeff").strip('"').strip()

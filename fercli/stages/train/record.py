@@ -1,0 +1,147 @@
+"""What a run folder says about itself: run.json, env.json, model_card.md."""
+
+import dataclasses
+import json
+import platform
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fercli import __version__
+from fercli.core.files import replace_text
+from fercli.core.runs import RunRecord, write_record
+
+if TYPE_CHECKING:
+    from fercli.learn.device import Machine
+    from fercli.learn.history import EpochRow
+    from fercli.learn.trainer import FitResult
+    from fercli.stages.train.prepare import Prepared
+
+_PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "safetensors")
+_LIMITS = (
+    "The model names the expression it was taught to see, in pictures like those it was taught with. It does not",
+    "know what a person feels, thinks or intends, and must not be used to judge individuals. Faces of people, ages,",
+    "cameras or cultures that the training data lack may be read wrongly: look at `fer eval --by subject` first.",
+)
+
+
+def now() -> str:
+    """The local time with its offset, to the second."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of fercli and of what the numbers depend on; nothing is imported."""
+    versions = {"fercli": __version__}
+    for name in _PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def write_environment(folder: Path, machine: "Machine") -> None:
+    """Write env.json: the machine and the versions, none of which changes what was asked for."""
+    values = {
+        "python": platform.python_version(),
+        "system": platform.platform(terse=True),
+        "processor": platform.machine(),
+        "device": machine.device,
+        "device_name": machine.device_name,
+        "threads": machine.num_threads,
+        "versions": package_versions(),
+    }
+    replace_text(folder / "env.json", json.dumps(values, indent=2, sort_keys=True) + "\n")
+
+
+def end_record(folder: Path, record: RunRecord, result: "FitResult", prepared: "Prepared") -> RunRecord:
+    """Write how the training ended into run.json."""
+    train = prepared.train
+    left_out = dict(train.left_out)
+    if flat := left_out.get("flat picture", 0) + prepared.val.left_out.get("flat picture", 0):
+        left_out["flat picture"] = flat
+    counts = {"num_train": len(train), "num_val": len(prepared.val), "left_out": left_out}
+    summary = _summary(result) | counts
+    ended = dataclasses.replace(record, status=result.status, reason=result.reason, ended_at=now(), result=summary)
+    write_record(folder, ended)
+    return ended
+
+
+def fail_record(folder: Path, record: RunRecord, reason: str) -> None:
+    """Write that the training failed into run.json."""
+    write_record(folder, dataclasses.replace(record, status="failed", reason=reason, ended_at=now()))
+
+
+def write_model_card(folder: Path, record: RunRecord, prepared: "Prepared") -> None:
+    """Write model_card.md: what the model is, what it learnt from, how good it was on val, what it is not for."""
+    spec, plan, train, val = prepared.spec, prepared.plan, prepared.train, prepared.val
+    best = record.result.get("best")
+    lines = [
+        f"# {spec.title} ({spec.name})",
+        "",
+        f"Run {record.run_id}, made by fercli {__version__} on {record.ended_at or record.created_at}.",
+        "",
+        f"* Network: {spec.paper.title}, {spec.paper.authors}, {spec.paper.venue}",
+        f"* Classes: {', '.join(record.classes)}",
+        f"* Trained on {len(train):,} faces of {_num(train.subject_ids)} subjects; chosen on {len(val):,} faces of "
+        f"{_num(val.subject_ids)} {_others(train.subject_ids, val.subject_ids)}"
+        + (f" (data set: {record.data_set})" if record.data_set else ""),
+        f"* Recipe: {plan.optimizer}, largest learning rate {plan.lr:g}, {plan.schedule}, batches of {plan.batch_size}",
+        f"* Validation: {_best_line(best)}. This chose the epoch; the test figure is that of `fer eval`.",
+        "",
+        "| class | train | val |",
+        "|---|---|---|",
+        *(f"| {name} | {train.counts()[name]:,} | {val.counts()[name]:,} |" for name in record.classes),
+        "",
+        "## Limits",
+        "",
+        *_LIMITS,
+        "",
+        *(f"* {note}" for note in spec.notes),
+    ]
+    replace_text(folder / "model_card.md", "\n".join(lines).rstrip() + "\n")
+
+
+def draw_history(folder: Path, history: "tuple[EpochRow, ...]", best: "EpochRow | None") -> None:
+    """Write curves.png."""
+    from fercli.core.files import replace_bytes
+    from fercli.reports.figures.scores import draw_curves
+
+    if not history:
+        return
+    picture = draw_curves(
+        [row.epoch for row in history],
+        {"train": [row.train_loss for row in history], "val": [row.val_loss for row in history]},
+        {"train": [row.train_accuracy for row in history], "val": [row.val_accuracy for row in history]},
+        best_epoch=best.epoch if best else None,
+    )
+    replace_bytes(folder / "curves.png", picture)
+
+
+def _summary(result: "FitResult") -> dict[str, Any]:  # JSON
+    trained = [row for row in result.history if row.seconds]
+    return {
+        "best": dataclasses.asdict(result.best) if result.best else None,
+        "epochs": len(result.history),
+        "seconds": round(sum(row.seconds for row in trained), 1),
+        "cpu_s": round(sum(row.cpu_s for row in trained), 1),
+        "images_per_s": round(sum(row.images_per_s for row in trained) / max(1, len(trained)), 1),
+    }
+
+
+def _best_line(best: object) -> str:
+    if not isinstance(best, Mapping) or best.get("val_accuracy") is None:
+        return "none, there were no val faces"
+    return f"accuracy {best['val_accuracy']:.1%}, macro-F1 {best['val_macro_f1']:.3f} in epoch {best['epoch']}"
+
+
+def _others(train: tuple[str, ...], val: tuple[str, ...]) -> str:
+    return "subjects, of whom some are in both" if {*train} & {*val} - {""} else "other subjects"
+
+
+def _num(names: tuple[str, ...]) -> str:
+    known = len({name for name in names if name})
+    return f"{known:,}" if known else "unknown"

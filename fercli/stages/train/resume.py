@@ -1,0 +1,168 @@
+"""A run that was interrupted: its settings, and whether it can be gone on with."""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+from fercli import __version__
+from fercli.core.errors import CheckError, ProjectError, UsageError
+from fercli.core.project import Project
+from fercli.core.rows import Label, SplitRow
+from fercli.core.runs import Run, changed_inputs, digest, holding, list_runs, read_run
+from fercli.core.tables import read_table
+from fercli.stages.train import TrainSettings, identity, read_settings
+from fercli.stages.train.record import package_versions
+
+
+def settings_of(run: Run, given: TrainSettings) -> TrainSettings:
+    """The settings the run was started with, and from the present ones only what does not change the weights.
+
+    Raises:
+        ProjectError: its config.toml cannot be read.
+    """
+    return replace(
+        _own_settings(run)[0],
+        procs=given.procs,
+        time_limit_s=given.time_limit_s,
+        workers=given.workers,
+        ram_limit_mb=given.ram_limit_mb,
+        tensorboard=given.tensorboard,
+    )
+
+
+def check_unchanged(project: Project, settings: TrainSettings, run: Run, inputs: dict[str, str]) -> Run:
+    """The run itself, where it is finished or made from what is there now.
+
+    Raises:
+        CheckError: it failed.
+        ProjectError: faces, classes, labels, split, settings or weights to begin with changed since it began.
+    """
+    if run.status != "finished":
+        _check_settings(run)
+    changed = [name for name in changed_inputs(run.record.inputs, inputs) if name != "settings"]
+    if changed and run.status != "finished":
+        details = [name + _difference(project, settings, run, name) for name in changed]
+        raise ProjectError(
+            f"run '{run.run_id}' cannot be resumed: {', '.join(details)} changed since it began",
+            hint="Bring the old state back, or train a new run without --resume.",
+        )
+    if run.status == "failed":
+        raise CheckError(f"run '{run.run_id}' failed: {run.record.reason}", hint="Train again with other settings.")
+    return run
+
+
+def check_processes(run: Run, num_here: int) -> None:
+    """Refuse to go on in another number of processes: each draws and normalises its own share of a batch."""
+    num_before = run.record.decided.get("num_processes", num_here)
+    if num_before != num_here:
+        raise UsageError(
+            f"run '{run.run_id}' was begun in {num_before} processes, and goes on in as many, not in {num_here}",
+            hint=f"Give --procs {num_before}, or start as many with torchrun.",
+        )
+
+
+def kept_pretrained(run: Run) -> tuple[str, ...] | None:
+    """Names of what came from `--backbone-weights`, where the run's state holds all weights; None where it does not."""
+    from fercli.learn.checkpoints import state_meta
+
+    names = (state_meta(run.folder / "checkpoints") or {}).get("pretrained")
+    return None if names is None else tuple(names)
+
+
+def take_hold(known: Run, hold: ExitStack) -> Run:
+    """Hold a run until `hold` is closed, as what it is by then: it may have been trained since it was looked up.
+
+    Raises:
+        ProjectError: another process trains it, or has changed what it is made from.
+    """
+    hold.enter_context(holding(known.folder))
+    present = read_run(known.folder)
+    before, now = known.record, present.record
+    if now.status == "failed" or (now.inputs, now.decided) != (before.inputs, before.decided):
+        raise ProjectError(
+            f"run '{known.run_id}' was changed by another process just now", hint="Run the same command again."
+        )
+    return present
+
+
+def left_behind(project: Project, inputs: dict[str, str]) -> list[str]:
+    """A sentence for each interrupted run of these settings that began with other data, and so was not gone on with."""
+    sentences = []
+    for run in list_runs(project.root):
+        is_alike = run.record.inputs.get("settings") == inputs["settings"]
+        if is_alike and run.status == "interrupted":
+            changed = ", ".join(changed_inputs(run.record.inputs, inputs)) or "nothing"
+            sentences.append(f"Run '{run.run_id}' was interrupted and not gone on with: {changed} changed since.")
+    return sentences
+
+
+def version_words(known: Run | None) -> list[str]:
+    """A sentence where a run goes on under another version of what its numbers come from."""
+    if known is None:
+        return []
+    before, here = known.record.versions, package_versions()
+    changed = [
+        f"{name} {before[name]} before, {here.get(name)} now"
+        for name in ("fercli", "torch")
+        if name in before and before[name] != here.get(name)
+    ]
+    if not changed:
+        return []
+    return [f"The run went on under other versions ({', '.join(changed)}): its last digits may differ."]
+
+
+def _own_settings(run: Run) -> tuple[TrainSettings, dict[str, Any]]:  # TOML
+    """The settings in the run's config.toml, and the plan that was made of them."""
+    path = run.folder / "config.toml"
+    try:
+        text = path.read_text(encoding="utf-8")
+        return read_settings(text), dict(tomllib.loads(text).get("plan", {}))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ProjectError(f"'{path}' cannot be read: {error}", hint="Restore it, or train a new run.") from error
+
+
+def _check_settings(run: Run) -> None:
+    """Refuse a config.toml that is another than the run was begun with."""
+    settings, plan = _own_settings(run)
+    present = identity(settings)
+    # Another version may know settings that this run was never asked about: then the digest tells nothing.
+    if run.record.versions.get("fercli") != __version__ or digest(present) == run.record.inputs.get("settings"):
+        return
+    path = run.folder / "config.toml"
+    name = _altered_setting(run, present, plan)
+    raise ProjectError(
+        f"run '{run.run_id}' cannot be resumed: '{path}' was altered since it began" + (f" ({name})" if name else ""),
+        hint=f"Restore it, or train a new run with it: fer train --config '{path}'",
+    )
+
+
+def _altered_setting(run: Run, present: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
+    """The setting that differs alone, where its old value is known: from the plan, run.json or as the default."""
+    known = {name: value for name, value in plan.items() if isinstance(value, str | int | float)}
+    known |= {"model_name": run.record.model, "name": run.record.name, "seed": run.record.seed}
+    for column in dataclasses.fields(TrainSettings):
+        default = {} if column.default is dataclasses.MISSING else column.default
+        for value in (known.get(column.name), default):
+            if digest({**present, column.name: value}) == run.record.inputs.get("settings"):
+                return column.name
+    return ""
+
+
+def _difference(project: Project, settings: TrainSettings, run: Run, name: str) -> str:
+    """What is another in the project than in the run's own copy, in brackets; empty for what the run has no copy of."""
+    copy = run.folder / f"{name}.csv"
+    if name not in ("labels", "split") or not copy.is_file():
+        return ""
+    if name == "split":
+        # The copy holds the run's fold alone.
+        rows = [row for row in project.split_rows(settings.split) if row.fold in (None, settings.fold)]
+        present = {f"{row.face_id},{row.split}" for row in rows}
+        held = [f"{row.face_id},{row.split}" for row in read_table(copy, SplitRow)]
+    else:
+        present = set(project.table_path(Label).read_text(encoding="utf-8").splitlines())
+        held = copy.read_text(encoding="utf-8").splitlines()[1:]
+    gone = [line for line in held if line not in present]
+    return f" ({len(gone)} of the run's rows, first '{gone[0].split(',')[0]}')" if gone else " (rows were added)"

@@ -1,0 +1,286 @@
+"""The working part of `fer train`: samples, plan, machine and model to a trained run folder."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fercli.core.errors import CheckError, SettingsError, UsageError
+from fercli.core.files import replace_text
+from fercli.core.progress import Progress
+from fercli.core.project import Project
+from fercli.core.results import Failure
+from fercli.core.rows import Label, SplitRow
+from fercli.core.runs import Run, RunRecord, create_run_folder, digest, holding, write_record
+from fercli.core.tables import write_table
+from fercli.stages.train import TrainSettings, parse_values, settings_text
+from fercli.stages.train.prepare import Prepared, count_macs, prepare, read_crops
+from fercli.stages.train.record import (
+    draw_history,
+    end_record,
+    fail_record,
+    now,
+    package_versions,
+    write_environment,
+    write_model_card,
+)
+from fercli.stages.train.result import TrainResult, finished_result, record_result, stopped_by_clock
+from fercli.stages.train.resume import kept_pretrained, take_hold, version_words
+from fercli.stages.train.watch import RunWatcher, check_tensorboard
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from fercli.learn.device import Machine
+    from fercli.learn.trainer import Faces, FitResult
+    from fercli.learn.world import World
+    from fercli.models.pretrained.weights import LoadReport
+
+
+def run_training(
+    project: Project,
+    settings: TrainSettings,
+    known: Run | None,
+    inputs: Mapping[str, str],
+    *,
+    progress: Progress,
+    world: "World | None" = None,
+) -> TrainResult:
+    """Train in a new run folder, or go on in that of the interrupted run `known`; see `stages.train.train`."""
+    from fercli.learn.pretrained import ready_to_learn, some_inputs
+    from fercli.learn.world import ALONE
+
+    world = world or ALONE
+    if settings.tensorboard:
+        check_tensorboard()
+    with ExitStack() as hold:
+        known = world.from_main(partial(take_hold, known, hold)) if known else None
+        if known and known.record.status == "finished":
+            return finished_result(known)
+        prepared = prepare(project, settings)
+        before = known.record if known else None
+        machine, compile_words = world.from_main(partial(_machine, settings, prepared, before, world))
+        # Nothing is written before the model stands and the crops are read: a mistake leaves no run behind.
+        kept = world.from_main(partial(kept_pretrained, known)) if known and settings.backbone_weights else None
+        model, backbone = _new_model(prepared, settings, machine, settings.backbone_weights if kept is None else None)
+        train, val, failures = read_crops(prepared, settings, progress)
+        prepared = replace(prepared, train=train[0], val=val[0])
+        faces = some_inputs(train[1], prepared.form, settings.seed)
+        pretrained = ready_to_learn(model, backbone, prepared.plan, faces) if backbone else kept or ()
+        make_folder = partial(create_run_folder, project.root, settings.model_name, settings.name)
+        folder = known.folder if known else world.from_main(make_folder)
+        job = _Job(project, settings, folder, prepared, machine, pretrained, world)
+        if not world.is_main:
+            return _follow(job, model, (train[1], val[1]), progress=progress)
+        if known is None:
+            hold.enter_context(holding(folder))
+        record, result = _fit_and_record(job, _begin(job, known, inputs), model, (train[1], val[1]), progress=progress)
+    words = (*prepared.warnings, *compile_words, *_backbone_words(backbone, settings), *version_words(known))
+    return _result(folder, record, failures, warnings=words, was_resumed=result.was_resumed)
+
+
+def check_settings(project: Project, settings: TrainSettings, known: Run | None) -> None:
+    """Refuse what `run_training` would refuse, as far as that is known before a crop or a weight is read.
+
+    Raises:
+        FerError: too few faces, an impossible setting, or a device or package that is not here.
+    """
+    from fercli.learn.device import choose_machine
+
+    if settings.tensorboard:
+        check_tensorboard()
+    count_macs(settings, prepare(project, settings))
+    # Several processes look at their own device: one looked at here would lose memory to this process.
+    if settings.procs == 1:
+        decided = known.record.decided if known else {}
+        choose_machine(str(decided.get("device", settings.device)), settings.precision)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One training in its folder, ready to begin; `pretrained` names the parameters that came from a file."""
+
+    project: Project
+    settings: TrainSettings
+    folder: Path
+    prepared: Prepared
+    machine: "Machine"
+    pretrained: tuple[str, ...]
+    world: "World"
+
+
+def _follow(job: _Job, model: "nn.Module", faces: "tuple[Faces, Faces]", *, progress: Progress) -> TrainResult:
+    """Train with the main process, which alone writes."""
+    try:
+        result = _fit(job, model, faces, progress=progress)
+    except CheckError:
+        # The launcher ends all processes once one has failed: the main one must have written why.
+        job.world.meet()
+        raise
+    return TrainResult(run=job.folder.name, status=result.status, stopped_because=result.reason)
+
+
+def _fit_and_record(
+    job: _Job, record: RunRecord, model: "nn.Module", faces: "tuple[Faces, Faces]", *, progress: Progress
+) -> "tuple[RunRecord, FitResult]":
+    """Train, and write into the run's folder how it went."""
+    from fercli.learn.checkpoints import drop_state
+
+    folder, prepared = job.folder, job.prepared
+    watcher = RunWatcher(
+        folder, num_epochs=prepared.plan.epochs, writes_events=job.settings.tensorboard, progress=progress
+    )
+    try:
+        result = _fit(job, model, faces, progress=progress, watch=watcher)
+    except (CheckError, UsageError, SettingsError) as error:
+        # What lies outside the training, such as a full disk, leaves it interrupted: the same command goes on.
+        fail_record(folder, record, error.message)
+        if isinstance(error, CheckError):
+            job.world.meet()
+        raise
+    finally:
+        watcher.close()
+    record = end_record(folder, record, result, prepared)
+    if result.status == "finished":
+        # Only now: a run that is not known as finished goes on from its state.
+        drop_state(folder / "checkpoints")
+    draw_history(folder, result.history, result.best)
+    write_model_card(folder, record, prepared)
+    return record, result
+
+
+def _fit(
+    job: _Job,
+    model: "nn.Module",
+    faces: "tuple[Faces, Faces]",
+    *,
+    progress: Progress,
+    watch: RunWatcher | None = None,
+) -> "FitResult":
+    from fercli.learn.trainer import Training, fit
+
+    train, val = faces
+
+    training = Training(
+        train,
+        val if len(val.targets) else None,
+        job.prepared.plan,
+        form=job.prepared.form,
+        machine=job.machine,
+        seed=job.settings.seed,
+        folder=job.folder,
+        meta=_meta(job.prepared, job.settings),
+        pretrained=job.pretrained,
+        time_limit_s=job.settings.time_limit_s,
+        world=job.world,
+        progress=progress,
+        watch=watch,
+    )
+    return fit(model, training)
+
+
+def _machine(
+    settings: TrainSettings, prepared: Prepared, before: RunRecord | None, world: "World"
+) -> "tuple[Machine, tuple[str, ...]]":
+    """What was decided when the run began, else what this machine offers; and warnings."""
+    import torch
+
+    from fercli.learn.compiling import Work, check_still_compiles, decide_compilation
+    from fercli.learn.device import Machine, choose_machine
+
+    if before is not None and before.decided:
+        machine = Machine.from_json(before.decided)
+        choose_machine(machine.device, machine.precision)  # refuses a device that is gone
+        check_still_compiles(machine)
+        return machine, ()
+    # Apple's GPU serves one process alone.
+    is_shared = world.size > 1 and settings.device == "auto" and not torch.cuda.is_available()
+    machine = choose_machine("cpu" if is_shared else settings.device, settings.precision, settings.threads)
+    work = Work(count_macs(settings, prepared), prepared.plan.epochs * len(prepared.train))
+    machine, warning = decide_compilation(machine, settings.compile, work)
+    return machine, (warning,) if warning else ()
+
+
+def _begin(job: _Job, known: Run | None, inputs: Mapping[str, str]) -> RunRecord:
+    """Write down what the run is made from, before the first step."""
+    project, settings, folder, prepared = job.project, job.settings, job.folder, job.prepared
+    record = RunRecord(
+        run_id=folder.name,
+        model=settings.model_name,
+        status="running",
+        created_at=known.record.created_at if known else now(),
+        fingerprint=digest(dict(inputs)),
+        name=settings.name,
+        data_set=prepared.data_set,
+        classes=project.classes,
+        seed=settings.seed,
+        inputs=dict(inputs),
+        decided={**job.machine.to_json(), "memory_format": "channels_last", "num_processes": job.world.size},
+        versions=package_versions(),
+    )
+    write_record(folder, record)
+    replace_text(folder / "config.toml", settings_text(settings, prepared.plan, prepared.form))
+    write_environment(folder, job.machine)
+    samples = prepared.samples
+    rows = [SplitRow(name, split) for name, split in zip(samples.face_ids, samples.splits, strict=True)]
+    write_table(folder / "split.csv", rows, SplitRow)
+    write_table(folder / "labels.csv", project.rows(Label), Label, project.classes)
+    return record
+
+
+def _new_model(
+    prepared: Prepared, settings: TrainSettings, machine: "Machine", weights: Path | None
+) -> "tuple[nn.Module, LoadReport | None]":
+    import torch
+
+    from fercli.data.seeding import derive_seed
+    from fercli.learn.device import apply_threads
+    from fercli.models.build import build_model
+    from fercli.models.pretrained.weights import load_backbone_weights
+
+    apply_threads(machine)  # on which the last digits of refitted normalisation hang
+    torch.manual_seed(derive_seed(settings.seed, "network"))
+    options = parse_values(settings.model)
+    model = build_model(prepared.spec.name, num_classes=len(prepared.samples.classes), **options)
+    return model, load_backbone_weights(model, weights) if weights else None
+
+
+def _backbone_words(report: "LoadReport | None", settings: TrainSettings) -> list[str]:
+    """Sentences on what became of `--backbone-weights`."""
+    if report is None:
+        return []
+    name = settings.backbone_weights.name if settings.backbone_weights else ""
+    counts = f"{len(report.loaded)} entries loaded, {len(report.missing)} missing, {len(report.unexpected)} unexpected"
+    return [f"Backbone weights '{name}' ({report.layout}): {counts}.", *report.notes]
+
+
+def _meta(prepared: Prepared, settings: TrainSettings) -> dict[str, object]:
+    return {
+        "model": prepared.spec.name,
+        "model_options": parse_values(settings.model),
+        "classes": list(prepared.samples.classes),
+        "form": prepared.form.to_json(),
+    }
+
+
+def _result(
+    folder: Path,
+    record: RunRecord,
+    failures: list[Failure],
+    *,
+    warnings: tuple[str, ...],
+    was_resumed: bool,
+) -> TrainResult:
+    result = record_result(
+        folder,
+        record,
+        warnings=warnings,
+        was_resumed=was_resumed,
+        failures=tuple(failures),
+    )
+    if record.reason == "time limit":
+        stop = stopped_by_clock(folder.name, result.epochs)
+        return replace(result, failures=(*result.failures, stop))
+    return result

@@ -1,0 +1,1 @@
+"""Frames of a video to those that are kept."""

@@ -1,0 +1,119 @@
+"""Paths that a user names to the videos and pictures that they mean."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# What a project makes itself; `fer add .` inside one must not take it for new.
+_OWN_FOLDERS = ("frames", "faces", "images", "labels", "manifests", "runs", "reports", "exports", ".fer")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files below the named paths.
+
+    Attributes:
+        named: files that were named themselves.
+        folders: each folder below the named ones that holds files, with these, sorted.
+        missing: named paths that do not exist.
+        facts: path, size and time of change of each file, to see at a glance whether anything changed.
+    """
+
+    named: tuple[Path, ...]
+    folders: tuple[tuple[Path, tuple[Path, ...]], ...]
+    missing: tuple[Path, ...]
+    facts: tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True)
+class MediaItem:
+    """One video, or the pictures of one folder.
+
+    Attributes:
+        name: what its id is made from and messages call it.
+        key: name of the item in the journal; changes when a file changes.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    is_pictures: bool
+    key: str
+
+
+@dataclass
+class Media:
+    """Items in the order of the paths, and how many files were neither video nor picture."""
+
+    items: list[MediaItem] = field(default_factory=list)
+    num_foreign: int = 0
+
+
+def list_files(paths: Sequence[Path], project_root: Path, *, skip_own: bool = True) -> Listing:
+    """List what the paths name; folders with all below them, but nothing hidden.
+
+    Args:
+        paths: files and folders.
+        project_root: of the project.
+        skip_own: pass over the folders that the project made.
+    """
+    named, folders, missing = [], [], []
+    own = {project_root / name for name in _OWN_FOLDERS} if skip_own else set()
+    for path in paths:
+        if path.is_dir():
+            folders += _walk(path.resolve(), own)
+        elif path.is_file():
+            named.append(path)
+        else:
+            missing.append(path)
+    every = [*named, *(file for _, files in folders for file in files)]
+    return Listing(tuple(named), tuple(folders), tuple(missing), tuple(_fact(file, project_root) for file in every))
+
+
+def find_media(listing: Listing) -> Media:
+    """Tell videos and pictures by their suffix; a file that was named itself is a video unless it is a picture."""
+    from fercli.vision.images import IMAGE_SUFFIXES
+    from fercli.vision.video.reader import VIDEO_SUFFIXES
+
+    media = Media()
+    for file in listing.named:
+        is_picture = file.suffix.lower() in IMAGE_SUFFIXES
+        media.items.append(_item(shown(Path(file.stem if is_picture else file.name)), (file,), is_pictures=is_picture))
+    for folder, files in listing.folders:
+        pictures = tuple(file for file in files if file.suffix.lower() in IMAGE_SUFFIXES)
+        videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
+        media.items += [_item(shown(Path(file.name)), (file,), is_pictures=False) for file in videos]
+        if pictures:
+            media.items.append(_item(shown(Path(folder.name)), pictures, is_pictures=True))
+        media.num_foreign += len(files) - len(pictures) - len(videos)
+    return media
+
+
+def shown(path: Path) -> str:
+    """`path` as text that any stream can take: bytes of the name that are not UTF-8 are shown in hexadecimal."""
+    return os.fsencode(path).decode("utf-8", errors="backslashreplace")
+
+
+def _walk(top: Path, own: set[Path]) -> list[tuple[Path, tuple[Path, ...]]]:
+    found = []
+    for parent, folders, names in os.walk(top):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and Path(parent, name) not in own)
+        visible = [Path(parent, name) for name in sorted(names, key=os.fsencode) if not name.startswith(".")]
+        files = tuple(file for file in visible if file.is_file())
+        if files:
+            found.append((Path(parent), files))
+    return found
+
+
+def _fact(file: Path, root: Path | None = None) -> tuple[str, int, int]:
+    """Path, size and time of change; a path within `root` is relative, so that a project can be moved."""
+    status, place = file.stat(), file.resolve()
+    if root and place.is_relative_to(root):
+        place = place.relative_to(root)
+    return shown(place), status.st_size, status.st_mtime_ns
+
+
+def _item(name: str, files: tuple[Path, ...], *, is_pictures: bool) -> MediaItem:
+    facts = "\n".join(f"{name} {size} {time}" for name, size, time in map(_fact, files))
+    return MediaItem(name, files, is_pictures, hashlib.sha256(facts.encode()).hexdigest()[:20])

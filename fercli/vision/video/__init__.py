@@ -1,0 +1,1 @@
+"""Video files to frames with their index and time, and back."""
