@@ -17,13 +17,14 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES: dict[str, tuple[str, ...]] = {
-    "fercli.core.project": ("Project", "create_project", "find_project", "open_project"),
+    "fercli.core.project": ("Project", "create_project", "find_project"),
+    "fercli.stages.table": ("open_project",),
     "fercli.core.errors": ("FerError",),
     "fercli.models.build": ("build_model",),
     "fercli.models.table.specs": ("MODELS",),
     "fercli.stages.add.work": ("AddSettings", "add"),
     "fercli.stages.extract_frames.work": ("ExtractFramesSettings", "extract_frames"),
-    "fercli.stages.align.work": ("AlignSettings", "align"),
+    "fercli.stages.align": ("AlignSettings", "align"),
     "fercli.stages.subjects.work": (
         "TrackSettings",
         "assign_subjects",

@@ -1,24 +1,21 @@
 """The binary `fer`: which commands exist, and the only place where an error becomes a line and an exit code."""
 
 import contextlib
-import importlib
-import inspect
 import io
 import os
 import sys
 import traceback
-import typing
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from fercli import __version__
 from fercli.core.errors import INTERRUPTED_EXIT_CODE, FerError
+from fercli.stages.table import GROUPS, TABLE, Row
 
-_HELP = "From classroom video to a published facial-expression model, on one project folder."
-_EPILOG = "Begin with `fer demo` (a drawn classroom, offline) or `fer init my-class --preset scfed`."
+_HELP = "Facial-expression recognition from classroom video to published results, in one project folder."
+_EPILOG = "Start with `fer demo` (synthetic classroom, works offline) or `fer init my-class --preset scfed`."
 
 # How long a thread of torch waits awake for the others before it sleeps. OpenMP's own 300,000 turns cost nothing on a
 # quiet machine, but beside another program each step then waits for whole time slices (docs/training.md).
@@ -26,82 +23,6 @@ _TURNS_AWAKE = "10000"
 
 # What users of MMPretrain and ultralytics type; our own names stand in the help.
 _HABITS = {"--cfg-options": "--set", "--imgsz": "--size"}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One command: the words a user types, the help panel, the module in `cli/` and its help line.
-
-    The module's function is called as the last word; it is imported only when the user asks for this command.
-    """
-
-    words: str
-    panel: str
-    module: str
-    help: str
-    example: str = ""
-    alias_of: str = ""
-
-    @property
-    def function(self) -> str:
-        """The function's name in the module."""
-        return (self.alias_of or self.words).replace(" ", "_").replace("-", "_")
-
-
-# One row a command. A command is listed here when it works, not before.
-ENTRIES: tuple[Entry, ...] = (
-    Entry("demo", "Start", "demo", "Draw a class and run every stage on it.", "fer demo my-demo"),
-    Entry("init", "Start", "init", "Make a project folder with its classes.", "fer init my-class --preset scfed"),
-    Entry("add", "Data", "add", "Add videos, folders of pictures or a public data set.", "fer add lesson-1.mp4"),
-    Entry("extract-frames", "Data", "extract_frames", "Keep frames of the videos.", "fer extract-frames --every 2s"),
-    Entry("align", "Data", "align", "Find faces in frames and cut them out upright.", "fer align --size 112"),
-    Entry("subjects track", "Data", "subjects", "Tell people apart by their seats.", "fer subjects track"),
-    Entry("subjects assign", "Data", "subjects", "Name people by a table.", "fer subjects assign pupils.csv"),
-    Entry("subjects merge", "Data", "subjects", "Make two subjects one.", "fer subjects merge s001 s007"),
-    Entry("subjects rename", "Data", "subjects", "Call a subject otherwise.", "fer subjects rename s001 p-12"),
-    Entry("labels show", "Labels", "labels", "Show counts of votes and labels, and agreement.", "fer labels show"),
-    Entry("labels export", "Labels", "labels", "Write faces for annotators to judge.", "fer labels export --to csv"),
-    Entry("labels import", "Labels", "labels", "Read votes from files and label faces.", "fer labels import votes.csv"),
-    Entry("labels vote", "Labels", "labels", "Turn votes into labels by a rule.", "fer labels vote --min-votes 3"),
-    Entry("labels agreement", "Labels", "labels", "Measure how well annotators agree.", "fer labels agreement"),
-    Entry("split", "Labels", "split", "Share faces out to train, val and test, by subject.", "fer split --seed 1"),
-    Entry("check all", "Labels", "check", "Look for trouble in pictures, labels and splits.", "fer check all"),
-    Entry("check images", "Labels", "check", "Find missing, broken, blank and repeated crops.", "fer check images"),
-    Entry("check labels", "Labels", "check", "Hold labels against votes, faces and classes.", "fer check labels"),
-    Entry("check leakage", "Labels", "check", "Find what a split has on two sides.", "fer check leakage"),
-    Entry("stats", "Labels", "stats", "Count faces by split, class, subject, video.", "fer stats --by class --plot"),
-    Entry("models", "Train", "models", "List the networks: size, paper, recipe, weights.", "fer models sfer-mdfae"),
-    Entry("train", "Train", "train", "Teach a network the labels.", "fer train --model drf-msam --epochs 40"),
-    Entry("runs", "Train", "runs", "List the training runs.", "fer runs"),
-    Entry("eval", "Inspect", "eval", "Score a run on held-out faces, with intervals.", "fer eval --confusion"),
-    Entry("val", "Inspect", "eval", "Score a run on held-out faces.", alias_of="eval"),
-    Entry("gradcam", "Inspect", "gradcam", "Draw where a model looks, class by class.", "fer gradcam --per-class 3"),
-    Entry("cam", "Inspect", "gradcam", "Draw where a model looks.", alias_of="gradcam"),
-    Entry("predict", "Inspect", "predict", "Judge the faces of any picture or video.", "fer predict lesson-2.mp4"),
-    Entry("report", "Share", "report", "Write one HTML page of everything known.", "fer report"),
-    Entry("status", "Project", "pipeline", "Show where every stage stands.", "fer status"),
-    Entry("run", "Project", "pipeline", "Run every stage that is not done yet.", "fer run --until eval"),
-    Entry("trace", "Project", "trace", "Follow one face back to its video.", "fer trace lesson-1/f000042-0"),
-    Entry("doctor", "Project", "doctor", "Look at the machine and the project for trouble.", "fer doctor"),
-    Entry("config show", "Project", "config", "Show every setting in force.", "fer config show --origin"),
-)
-
-
-@dataclass(frozen=True)
-class Group:
-    """Commands under one word; the word alone runs `default`."""
-
-    panel: str
-    help: str
-    default: str
-
-
-GROUPS: dict[str, Group] = {
-    "subjects": Group("Data", "Say who is who: by seats, by a table, by hand.", "track"),
-    "labels": Group("Labels", "Import votes, turn them into labels, measure agreement.", "show"),
-    "check": Group("Labels", "Look for trouble in pictures, labels and splits.", "all"),
-    "config": Group("Project", "Show the settings in force.", "show"),
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -155,8 +76,8 @@ def build_app(words: Sequence[str] | None = None) -> typer.Typer:
     app = typer.Typer(help=_HELP, epilog=_EPILOG, no_args_is_help=True, rich_markup_mode="rich")
     app.callback()(_top_options)
     groups: dict[str, typer.Typer] = {}
-    for entry in ENTRIES:
-        first = entry.words.split()[0]
+    for row in TABLE:
+        first = row.words.split()[0]
         parent = app
         if first in GROUPS:
             if first not in groups:
@@ -165,9 +86,9 @@ def build_app(words: Sequence[str] | None = None) -> typer.Typer:
                 app.add_typer(groups[first], name=first, rich_help_panel=group.panel)
             parent = groups[first]
         if is_completing or asked == first:
-            _add_real(parent, entry)
+            _add_real(parent, row)
         else:
-            _add_name(parent, entry)
+            _add_name(parent, row)
     return app
 
 
@@ -198,32 +119,14 @@ def _with_default(words: list[str]) -> list[str]:
     return [*words[: place + 1], GROUPS[words[place]].default, *rest]
 
 
-def load_function(entry: Entry) -> Callable[..., typing.Any]:
-    """The function of `cli/<module>.py` that a command runs."""
-    function = getattr(importlib.import_module(f"fercli.cli.{entry.module}"), entry.function)
-    return typing.cast(Callable[..., typing.Any], function)
-
-
-def _add_real(app: typer.Typer, entry: Entry) -> None:
+def _add_real(app: typer.Typer, row: Row) -> None:
     from fercli.cli.options import add_command
 
-    function = load_function(entry)
-    parameter = inspect.signature(function).parameters.get("settings")
-    help_ = f"{entry.help}\n\nExample: [bold]{entry.example}[/bold]" if entry.example else entry.help
-    add_command(
-        app,
-        function,
-        parameter.annotation if parameter else None,
-        name=entry.words,
-        section=entry.alias_of or entry.words,
-        help_=help_,
-        panel=entry.panel,
-        is_hidden=bool(entry.alias_of),
-    )
+    add_command(app, row)
 
 
-def _add_name(app: typer.Typer, entry: Entry) -> None:
-    app.command(entry.words.split()[-1], help=entry.help, rich_help_panel=entry.panel, hidden=bool(entry.alias_of))(
+def _add_name(app: typer.Typer, row: Row) -> None:
+    app.command(row.words.split()[-1], help=row.help, rich_help_panel=row.panel, hidden=bool(row.alias_of))(
         lambda: None
     )
 
@@ -237,7 +140,7 @@ def _show_version(is_asked: bool | None) -> bool:
 
 def _top_options(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and leave.", is_eager=True, callback=_show_version)
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
     ] = False,
 ) -> None:
     """What stands before the command."""
@@ -249,7 +152,7 @@ def _fail(error: FerError, words: list[str], *, is_json: bool) -> int:
     if "--debug" in words:
         traceback.print_exception(error)
     if is_json:
-        command = " ".join(word for word in words[:2] if any(word in entry.words.split() for entry in ENTRIES))
+        command = " ".join(word for word in words[:2] if any(word in row.words.split() for row in TABLE))
         print(render.json_object(command or "fer", None, None, error))
     render.show_error(error)
     return error.exit_code

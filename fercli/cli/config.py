@@ -1,15 +1,15 @@
 """`fer config show`."""
 
 import dataclasses
-import inspect
 from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from fercli.cli.options import Call
+from fercli.cli.options import Call, command_of
 from fercli.core.results import StageResult
 from fercli.core.settings import Resolved, option_name, plain_settings
+from fercli.stages.table import TABLE
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,12 @@ def config_show(
     call: Call, origin: Annotated[bool, typer.Option("--origin", help="Show where each value comes from.")] = False
 ) -> ConfigResult:
     """The settings of all commands -> show."""
-    from fercli.cli.app import ENTRIES, load_function
-
     shown: list[ShownSetting] = []
-    for entry in ENTRIES:
-        parameter = inspect.signature(load_function(entry)).parameters.get("settings")
-        if parameter and not entry.alias_of:
-            section = entry.words.replace(" ", "-")
-            resolved = Call(entry.words, call.progress, project_dir=call.project.root).resolved(parameter.annotation)
-            shown += _shown(section, resolved)
+    for row in TABLE:
+        _, settings_class = (None, None) if row.alias_of else command_of(row)
+        if settings_class:
+            resolved = Call(row.section, call.progress, project_dir=call.project.root).resolved(settings_class)
+            shown += _shown(row.section, resolved)
     result = ConfigResult(settings=tuple(shown))
     if not call.json:
         _show(result, has_origin=origin)

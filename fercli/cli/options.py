@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import importlib
 import inspect
 import os
 import tomllib
@@ -13,12 +14,13 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from fercli.cli import show
 from fercli.cli.progress import ProgressStyle, make_progress
 from fercli.cli.show import result as render
 from fercli.core.annotations import bare_type
-from fercli.core.errors import PARTIAL_EXIT_CODE, CheckError, InputError, SettingsError
+from fercli.core.errors import PARTIAL_EXIT_CODE, CheckError, InputError
 from fercli.core.progress import SILENT, Progress
-from fercli.core.project import SECTIONS, Project, find_project, open_project
+from fercli.core.project import Project, find_project
 from fercli.core.results import StageResult
 from fercli.core.settings import (
     OPTION,
@@ -28,12 +30,14 @@ from fercli.core.settings import (
     environment_values,
     option_name,
     resolve_settings,
-    suggestion,
 )
+from fercli.core.stage import REQUIRED, Argument, Stage
+from fercli.stages.table import Row, check_sections, open_project
 
 S = TypeVar("S")
 Command = Callable[..., StageResult]
 _SHARED_PANEL = "Shared options"
+_HERE = "default: search upwards from here"
 
 
 @dataclass
@@ -82,7 +86,7 @@ class Call:
             Layer("the last run", self.last),
             *table_layers(sections, section, settings_class, "fer.toml"),
             Layer("environment", environment_values(os.environ, section, settings_class)),
-            *table_layers(_read_config(self.config, section), section, settings_class, str(self.config)),
+            *table_layers(_read_config(self.config), section, settings_class, str(self.config)),
             *assignment_layers(self.assignments, section),
             Layer(OPTION, self.options),
         ]
@@ -102,30 +106,17 @@ def makes_project(function: Command) -> Command:
     return function
 
 
-def add_command(
-    app: typer.Typer,
-    function: Command,
-    settings_class: type[Any] | None,
-    *,
-    name: str,
-    section: str,
-    help_: str,
-    panel: str,
-    is_hidden: bool = False,
-) -> None:
-    """Give `function` its options and hang it into `app` under the last word of `name`.
-
-    `function(call, ..., settings)` may have arguments of its own between `call` and `settings`; they stay as they are.
-    """
+def add_command(app: typer.Typer, row: Row) -> None:
+    """Hang the command of a row into `app`, with its options, under the last of its words."""
+    function, settings_class = command_of(row)
     own = list(inspect.signature(function).parameters.values())[1:]
     own = [parameter for parameter in own if parameter.name != "settings"]
     fields = [column for column in dataclasses.fields(settings_class) if _has_option(column)] if settings_class else []
     mirrored = [_option_of(column) for column in fields]
     parameters = [*own, *mirrored, *_shared_options(has_settings=settings_class is not None)]
 
-    @functools.wraps(function)
     def run(**given: Any) -> None:  # the values of typer
-        call = _make_call(section, given)
+        call = _make_call(row.section, given)
         call.options = {column.name: given.pop(column.name) for column in fields}
         with make_progress(given.pop("progress")) as call.progress:
             extra = {"settings": _settings_of(call, function, settings_class)} if settings_class else {}
@@ -134,7 +125,50 @@ def add_command(
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    app.command(name.split()[-1], help=help_, rich_help_panel=panel, hidden=is_hidden)(run)
+    help_ = f"{row.help}\n\nExample: [bold]{row.example}[/bold]" if row.example else row.help
+    app.command(row.words.split()[-1], help=help_, rich_help_panel=row.panel, hidden=bool(row.alias_of))(run)
+
+
+def command_of(row: Row) -> tuple[Command, type[Any] | None]:
+    """The function that a command runs, and the class of its settings; None where it has none."""
+    if row.home:
+        stage = row.stage()
+        return _stage_command(stage), stage.settings
+    module, _, name = row.command.partition(":")
+    function: Command = getattr(importlib.import_module(f"fercli.cli.{module}"), name)
+    parameter = inspect.signature(function).parameters.get("settings")
+    return function, parameter.annotation if parameter else None
+
+
+def _stage_command(stage: Stage[Any]) -> Command:
+    """Options -> settings -> stage -> show."""
+
+    def run(call: Call, settings: Any = None, **arguments: Any) -> StageResult:  # what the stage's fields hold
+        given = (settings,) if stage.settings else ()
+        result: StageResult = stage(
+            call.project, *given, **arguments, progress=call.progress, force=call.force, dry_run=call.dry_run
+        )
+        if not call.json:
+            call.has_shown = show.show_own(result, settings, call.project)
+        return result
+
+    parameters = [inspect.Parameter("call", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+    parameters += [_parameter_of(argument) for argument in stage.arguments]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what add_command reads
+    return run
+
+
+def _parameter_of(argument: Argument) -> inspect.Parameter:
+    metavar = argument.metavar or None
+    if argument.option:
+        declared: Any = typer.Option(argument.option, metavar=metavar, help=argument.help)
+    else:
+        declared = typer.Argument(metavar=metavar, help=argument.help)
+    default = inspect.Parameter.empty if argument.default is REQUIRED else argument.default
+    kind: Any = argument.kind
+    return inspect.Parameter(
+        argument.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, declared]
+    )
 
 
 def _settings_of(call: Call, function: Command, settings_class: type[Any]) -> Any:  # an instance of that class
@@ -213,17 +247,22 @@ def _shown_default(default: object, unit: str) -> str:
 
 def _shared_options(*, has_settings: bool) -> list[inspect.Parameter]:
     shared: list[tuple[str, Any, Any, Any]] = [
-        ("project_dir", Path | None, None, ("-p", "--project", "Use this project; else the one around here.")),
-        ("json_", bool, False, ("--json", "Print one JSON object; words for people go to stderr.")),
-        ("progress", ProgressStyle, "auto", ("--progress", "Show progress so.")),
-        ("debug", bool, False, ("--debug", "Show where in the code an error arose.")),
+        (
+            "project_dir",
+            Path | None,
+            None,
+            ("-p", "--project", "Use this project folder (default: search upwards from here)."),
+        ),
+        ("json_", bool, False, ("--json", "Print the result as JSON; messages go to stderr.")),
+        ("progress", ProgressStyle, "auto", ("--progress", "Set how progress is displayed.")),
+        ("debug", bool, False, ("--debug", "Show the traceback when an error occurs.")),
     ]
     if has_settings:
         shared[2:2] = [
-            ("force", bool, False, ("--force", "Do it again, or in spite of what would be lost.")),
-            ("dry_run", bool, False, ("--dry-run", "Say what would be done, and do nothing.")),
-            ("set_", list[str] | None, None, ("--set", "Set any setting: key=value.")),
-            ("config", Path | None, None, ("--config", "Read settings from this TOML file.")),
+            ("force", bool, False, ("--force", "Run again even if up to date, and allow data loss.")),
+            ("dry_run", bool, False, ("--dry-run", "Show what would be done without doing it.")),
+            ("set_", list[str] | None, None, ("--set", "Override any setting: key=value (repeatable).")),
+            ("config", Path | None, None, ("--config", "Load settings from this TOML file.")),
         ]
     return [
         inspect.Parameter(
@@ -236,7 +275,7 @@ def _shared_options(*, has_settings: bool) -> list[inspect.Parameter]:
     ]
 
 
-def _read_config(path: Path | None, section: str) -> Mapping[str, Any]:
+def _read_config(path: Path | None) -> Mapping[str, Any]:
     """The sections of a --config file, none of which is a slip of the pen."""
     if path is None:
         return {}
@@ -247,12 +286,5 @@ def _read_config(path: Path | None, section: str) -> Mapping[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"'{path}' is not valid TOML: {error}", hint="Mend that line.") from error
     # A run's config.toml has two that only inform.
-    known = (*SECTIONS, section, "plan", "input")
-    for name, value in config.items():
-        if not isinstance(value, Mapping):
-            raise SettingsError(
-                f"{path}: '{name}' stands in no section", hint=f"Write one above it, such as [{section}]."
-            )
-        if name not in known:
-            raise SettingsError(f"{path}: no section [{name}]", hint=suggestion(name, known))
+    check_sections(path, config, more=("plan", "input"))
     return config

@@ -6,13 +6,15 @@ import os
 import re
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from fercli.core.errors import ProjectError
 
+# More files than these are put on disk by one call for the whole system.
+_SYNCED_ONE_BY_ONE = 32
 _TEMPORARY = re.compile(r"\..*~[0-9a-f]{8}(\.[^.]*)?")
 
 
@@ -29,7 +31,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        _sync(temporary)
+        sync_file(temporary)
         temporary.replace(path)
     except OSError as error:
         raise storage_error(error, path) from error
@@ -56,6 +58,49 @@ def replace_bytes(path: Path, data: bytes) -> None:
 def replace_text(path: Path, text: str) -> None:
     """Write `text` to `path` as UTF-8 with line feeds, whole or not at all."""
     replace_bytes(path, text.encode("utf-8"))
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a file that nobody reads yet, and have it on disk.
+
+    Raises:
+        ProjectError: the disk is full, or the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def sync_file(path: Path) -> None:
+    """Have a file's contents on disk."""
+    # Windows refuses fsync on a handle opened for reading only.
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def sync_files(paths: Sequence[Path]) -> None:
+    """Have the contents of many files on disk: a million crops are not a million calls where the system has one."""
+    if len(paths) > _SYNCED_ONE_BY_ONE and hasattr(os, "sync"):
+        os.sync()
+        return
+    for path in paths:
+        sync_file(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk; Windows does so by itself."""
+    if os.name == "nt" or not folder.is_dir():
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def storage_error(error: OSError, path: Path) -> ProjectError:
@@ -111,9 +156,3 @@ def _changed_at(path: Path) -> float:
         return path.stat().st_mtime
     except FileNotFoundError:
         return float("inf")
-
-
-def _sync(path: Path) -> None:
-    # Windows refuses fsync on a handle opened for reading only.
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())

@@ -6,20 +6,21 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from fercli.core.commit import finish_pending
 from fercli.core.errors import ProjectError
 from fercli.core.files import sweep_temporaries
 
 LOCK_NAME = ".lock"
-# What is written only by who holds the lock.
-_ROOMS = ("videos", "frames", "faces", "images", "labels", "manifests", "exports", ".fer/running")
+# What is written only by who holds the lock; a stage at work in .fer/running sweeps up after itself.
+_ROOMS = ("videos", "frames", "faces", "images", "labels", "manifests", "exports")
 # What is written without it, one small file at a time: only what is old was left behind.
 _SHARED_ROOMS = ("reports", ".fer/stages")
 _OLD_S = 3600.0
 
 
 @contextmanager
-def writing_lock(project_root: Path) -> Iterator[None]:
-    """Hold the project's only writing place; the lock of a killed process is free again, and swept up after.
+def writing_lock(project_root: Path, *, patience_s: float = 0.2) -> Iterator[None]:
+    """Hold the project's only writing place; what a killed writer has committed is finished, the rest swept up.
 
     Raises:
         ProjectError: another process is writing to this project.
@@ -28,7 +29,7 @@ def writing_lock(project_root: Path) -> Iterator[None]:
     folder.mkdir(exist_ok=True)
     lock = FileLock(folder / "lock")
     try:
-        lock.acquire(timeout=0.2)
+        lock.acquire(timeout=patience_s)
     except Timeout as error:
         raise ProjectError(
             f"another fer command is writing to '{project_root}'",
@@ -37,6 +38,7 @@ def writing_lock(project_root: Path) -> Iterator[None]:
     # It is still there only when the last writer was killed.
     mark = folder / "writing"
     try:
+        finish_pending(project_root)
         if mark.exists():
             for room in _ROOMS:
                 sweep_temporaries(project_root / room)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from fercli.core.commit import Commit, current_path
 from fercli.core.files import replace_text, sha256_of
 from fercli.core.journal import log_run
 from fercli.core.results import Failure, StageResult
@@ -33,17 +34,24 @@ class StageState:
     settings: dict[str, Any] = field(default_factory=dict)  # the fields of any settings class
 
 
-def fingerprint(settings: object, inputs: Iterable[Path] = (), extra: object = None) -> str:
+def fingerprint(
+    settings: object, inputs: Iterable[Path] = (), extra: object = None, *, commit: Commit | None = None
+) -> str:
     """One short name for settings, the contents of input files and anything else that a stage depends on.
 
     Args:
         settings: an instance of a settings class.
         inputs: files; a missing one counts as such.
         extra: anything JSON can hold.
+        commit: look at the files as they will be after it.
     """
-    digests = [sha256_of(path) if path.exists() else "missing" for path in inputs]
+    digests = [commit.sha256(path) if commit else _sha256(path) for path in inputs]
     text = json.dumps([plain_settings(settings), digests, extra], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def _sha256(path: Path) -> str:
+    return sha256_of(path) if path.exists() else "missing"
 
 
 def recall(project_root: Path, stage: str, mark: str, result_class: type[Result]) -> Result | None:
@@ -78,6 +86,24 @@ def remember(
     log_run(project_root, stage, settings, {name: value for name, value in values.items() if isinstance(value, int)})
 
 
+def remember_in(
+    commit: Commit,
+    stage: str,
+    mark: str,
+    settings: object,
+    *,
+    result: StageResult,
+    items: Mapping[str, str] | None = None,
+    words: Iterable[str] = (),
+) -> None:
+    """Note a finished run of `stage` and its line in the project's log, as a part of what the run commits."""
+    values, plain = dataclasses.asdict(result), plain_settings(settings)
+    state = StageState(mark, dict(items or {}), values, plain)
+    commit.text(_state_path(commit.root, stage), json.dumps(dataclasses.asdict(state), default=str) + "\n")
+    counts = {name: value for name, value in values.items() if isinstance(value, int)}
+    commit.log(stage, plain, counts, words)
+
+
 def reopen(project_root: Path, stage: str, items: Mapping[str, str]) -> None:
     """Forget the last run of `stage` but for these `items`: call it before the first of the others' files changes.
 
@@ -93,7 +119,8 @@ def reopen(project_root: Path, stage: str, items: Mapping[str, str]) -> None:
 def read_state(project_root: Path, stage: str) -> StageState | None:
     """What is remembered of the last finished run of `stage`; None when there was none or its record is damaged."""
     try:
-        return StageState(**json.loads(_state_path(project_root, stage).read_text(encoding="utf-8")))
+        path = current_path(project_root, _state_path(project_root, stage))
+        return StageState(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from fercli.core.commit import Commit, current_path, read_record
 from fercli.core.emotions import NO_CLASS, built_in_aliases
 from fercli.core.errors import FerError, MissingStageError, ProjectError, SettingsError, TableError
 from fercli.core.files import replace_text
@@ -19,6 +20,8 @@ from fercli.core.tables import read_table, write_table
 from fercli.core.toml import toml_text
 
 Row = TypeVar("Row")
+# Where `fer add --link` may have made links that lead out.
+_LINKED = ("videos", "images")
 CONFIG_NAME = "fer.toml"
 TABLES: dict[type[Any], str] = {
     Video: "videos.csv",
@@ -37,12 +40,6 @@ MAKERS: dict[type[Any], str] = {
     Vote: "fer labels import",
     Label: "fer labels import",
 }
-# The sections of fer.toml: what the project is, and the settings of each command.
-SECTIONS = (
-    "project", "labels", "model", "augment", "demo", "add", "extract-frames", "align", "subjects-track",
-    "labels-show", "labels-import", "labels-vote", "labels-agreement", "labels-export", "split", "check-leakage",
-    "check-labels", "check-images", "check-all", "stats", "train", "eval", "gradcam", "predict", "report",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ class Project:
             TableError: it is damaged, or holds one id twice.
         """
         path = self.table_path(row_type)
-        rows = read_table(path, row_type) if path.exists() else []
+        rows = self._read(path, row_type) if self.has(path) else []
         if row_type is not Vote:
             _check_ids(path, rows)
         return rows
@@ -87,12 +84,12 @@ class Project:
         """
         rows = self.rows(row_type)
         if not rows:
-            self.require(row_type, is_empty=self.table_path(row_type).exists())
+            self.require(row_type, is_empty=self.has(self.table_path(row_type)))
         return rows
 
     def require(self, row_type: type[Any], *, is_empty: bool = False) -> None:
         """Raise MissingStageError when a table has not been made yet, without reading it."""
-        if is_empty or not self.table_path(row_type).exists():
+        if is_empty or not self.has(self.table_path(row_type)):
             noun = TABLES[row_type].removesuffix(".csv")
             state = "is empty" if is_empty else "does not exist yet"
             raise MissingStageError(
@@ -112,15 +109,64 @@ class Project:
             MissingStageError: there is no split of that name.
         """
         path = self.split_path(name)
-        if not path.exists():
-            known = sorted(other.stem for other in path.parent.glob("*.csv"))
+        if not self.has(path):
+            known = self.splits()
             hint = f"Splits here: {', '.join(known)}." if known else "Run: fer split"
             raise MissingStageError(f"no split '{name}' in '{self.name}'", hint=hint)
-        return read_table(path, SplitRow)
+        return self._read(path, SplitRow)
+
+    def splits(self) -> list[str]:
+        """The names of the splits that there are."""
+        folder = "manifests/splits"
+        names = {path.stem for path in (self.root / folder).glob("*.csv")}
+        waiting = [Path(place) for place in read_record(self.root).exchanges if place.startswith(f"{folder}/")]
+        return sorted(names | {path.stem for path in waiting if path.suffix == ".csv"})
 
     def relative(self, path: Path) -> str:
         """`path` relative to the project, POSIX."""
         return path.relative_to(self.root).as_posix()
+
+    def has(self, path: Path) -> bool:
+        """Whether a file of the project is there, or has been committed and waits for its place."""
+        return current_path(self.root, path).exists()
+
+    def inside(self, place: str, where: str = "") -> Path:
+        """The file that a table, a run.json or a settings file names; it lies in the project.
+
+        Args:
+            place: relative, POSIX.
+            where: the table and line that name it, for the error.
+
+        Raises:
+            TableError: it is absolute, holds "..", or a link leads out of the project, save one that
+                `fer add --link` made under videos/ or images/.
+        """
+        parts = place.split("/")
+        is_relative = place and not place.startswith("/") and ".." not in parts and not {"\\", "\0"} & set(place)
+        if is_relative and ":" not in parts[0]:
+            path = self.root / place
+            if parts[0] in _LINKED or path.resolve().is_relative_to(self.root):
+                return path
+        prefix = f"{where}: " if where else ""
+        raise TableError(f"{prefix}path '{place}' leads out of the project", hint="Correct or restore that line.")
+
+    @contextmanager
+    def commit(self, *, patience_s: float = 0.2) -> Iterator[Commit]:
+        """Hold the project's only writing place; all that is given to the commit happens at once at the end.
+
+        Nothing happens when the block raises.
+
+        Raises:
+            ProjectError: another process is writing, and goes on for longer than `patience_s`.
+        """
+        with writing_lock(self.root, patience_s=patience_s):
+            commit = Commit(self.root, {kind: f"manifests/{name}" for kind, name in TABLES.items()}, self.classes)
+            try:
+                yield commit
+                commit.finish()
+            except BaseException:
+                commit.undo()
+                raise
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -131,6 +177,16 @@ class Project:
         """
         with writing_lock(self.root):
             yield
+
+    def _read(self, path: Path, row_type: type[Row]) -> list[Row]:
+        while True:
+            place = current_path(self.root, path)
+            try:
+                return read_table(place, row_type)
+            except TableError as error:
+                # It has taken its place meanwhile.
+                if place == path or not isinstance(error.__cause__, FileNotFoundError):
+                    raise
 
 
 def find_project(start: Path) -> Path:
@@ -151,7 +207,7 @@ def open_project(root: Path) -> Project:
 
     Raises:
         ProjectError: there is no fer.toml, or it is not TOML.
-        SettingsError: it names no classes, or has a section that is not ours.
+        SettingsError: it names no classes.
     """
     path = root / CONFIG_NAME
     if not path.is_file():
@@ -220,8 +276,6 @@ def check_classes(classes: object, place: str, kind: type[FerError] = SettingsEr
 
 def _check_config(path: Path, config: Mapping[str, Any]) -> None:
     for section, values in config.items():
-        if section not in SECTIONS:
-            raise SettingsError(f"{path}: no section [{section}]", hint=suggestion(section, SECTIONS))
         if not isinstance(values, Mapping):
             raise SettingsError(f"{path}: '{section}' is a section, not a value", hint=f"Write [{section}] above it.")
     classes = config.get("project", {}).get("classes")

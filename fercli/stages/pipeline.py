@@ -13,39 +13,25 @@ from fercli.core.results import StageResult
 from fercli.core.rows import Label, Video, Vote
 from fercli.core.runs import list_runs
 from fercli.core.settings import suggestion
+from fercli.stages.table import TABLE, Row
 
 StepState = Literal["done", "to do", "waiting", "not needed", "failed"]
 # Settings of a command, by its words and its settings class; the caller knows files and environment.
-SettingsOf = Callable[[str, type[Any]], Any]
+SettingsOf = Callable[[str, Any], Any]
 
 
-@dataclass(frozen=True)
-class Step:
-    """One stage of the path: its command's words and its function, named so that nothing is loaded yet."""
-
-    words: str
-    module: str
-    function: str
-
-    def load(self) -> Callable[..., StageResult]:
-        """The stage's function."""
-        loaded: Callable[..., StageResult] = getattr(
-            importlib.import_module(f"fercli.stages.{self.module}"), self.function
-        )
-        return loaded
-
-
-STEPS = (
-    Step("extract-frames", "extract_frames.work", "extract_frames"),
-    Step("align", "align.work", "align"),
-    Step("subjects track", "subjects.work", "track_subjects"),
-    Step("labels vote", "labels.vote", "labels_vote"),
-    Step("split", "split.work", "split"),
-    Step("train", "train.work", "train"),
-    Step("eval", "evaluate.work", "evaluate"),
-    Step("gradcam", "gradcam.work", "gradcam"),
-    Step("report", "report.work", "report"),
-)
+# Stages that are functions, not yet a `Stage` of the table.
+_FUNCTIONS = {
+    "extract-frames": ("extract_frames.work", "extract_frames"),
+    "subjects track": ("subjects.work", "track_subjects"),
+    "labels vote": ("labels.vote", "labels_vote"),
+    "split": ("split.work", "split"),
+    "train": ("train.work", "train"),
+    "eval": ("evaluate.work", "evaluate"),
+    "gradcam": ("gradcam.work", "gradcam"),
+    "report": ("report.work", "report"),
+}
+STEPS = tuple(row for row in TABLE if row.is_step)
 # What video needs and cropped sets do not.
 _VIDEO_STEPS = ("extract-frames", "align", "subjects track")
 
@@ -138,7 +124,7 @@ def _place(until: str) -> int:
     raise UsageError(f"no stage '{until}'", hint=suggestion(until, words))
 
 
-def _look(step: Step, project: Project, settings_of: SettingsOf) -> StepReport:
+def _look(step: Row, project: Project, settings_of: SettingsOf) -> StepReport:
     if reason := _not_needed(step, project):
         return StepReport(step.words, "not needed", reason)
     try:
@@ -152,7 +138,7 @@ def _look(step: Step, project: Project, settings_of: SettingsOf) -> StepReport:
     return StepReport(step.words, "to do", "; ".join(result.plan))
 
 
-def _not_needed(step: Step, project: Project) -> str:
+def _not_needed(step: Row, project: Project) -> str:
     has_labels = project.table_path(Label).exists()
     if step.words in _VIDEO_STEPS and not project.table_path(Video).exists() and has_labels:
         return "the faces came as crops"
@@ -164,13 +150,19 @@ def _not_needed(step: Step, project: Project) -> str:
 
 
 def _call(
-    step: Step, project: Project, settings_of: SettingsOf, *, progress: Progress = SILENT, dry_run: bool = False
+    step: Row, project: Project, settings_of: SettingsOf, *, progress: Progress = SILENT, dry_run: bool = False
 ) -> StageResult:
-    function = step.load()
+    if step.home:
+        stage = step.stage()
+        found: StageResult = stage(project, settings_of(step.words, stage.settings), progress=progress, dry_run=dry_run)
+        return found
+    module, name = _FUNCTIONS[step.words]
+    function = getattr(importlib.import_module(f"fercli.stages.{module}"), name)
     parameters = inspect.signature(function).parameters
     settings = settings_of(step.words, parameters["settings"].annotation)
     extra = {"progress": progress} if "progress" in parameters else {}
-    return function(project, settings, dry_run=dry_run, **extra)
+    result: StageResult = function(project, settings, dry_run=dry_run, **extra)
+    return result
 
 
 def _count_rows(project: Project, row_type: type[Any]) -> int:

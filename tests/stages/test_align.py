@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fercli.core import commit
 from fercli.core.errors import CheckError, MissingStageError, UsageError
 from fercli.core.project import Project, create_project, open_project
 from fercli.core.rows import Face, Frame
+from fercli.stages.align import AlignResult, AlignSettings, align
 from fercli.stages.align import worker as align_worker
 from fercli.stages.align.pictures import PictureTask
-from fercli.stages.align.plan import plan_align
-from fercli.stages.align.work import AlignResult, AlignSettings, align
+from fercli.stages.align.plan import plan as plan_align
 from fercli.stages.align.worker import WorkerPlan
 from fercli.vision.align import TEMPLATE, apply, template
 from fercli.vision.cutting import CuttingRules
@@ -79,7 +80,7 @@ def test_crop_is_where_the_row_says_and_shows_the_face_upright(aligned: Project)
 def test_second_run_says_nothing_to_do_without_loading_torch(aligned: Project) -> None:
     code = (
         "import sys; from pathlib import Path; from fercli.core.project import open_project;"
-        "from fercli.stages.align.work import AlignSettings, align;"
+        "from fercli.stages.align import AlignSettings, align;"
         "settings = AlignSettings(min_face=40, min_confidence=0.8, device='cpu');"
         f"result = align(open_project(Path({str(aligned.root)!r})), settings);"
         "assert result.is_unchanged and result.num_faces == 6;"
@@ -148,7 +149,9 @@ def test_other_device_with_nothing_to_do_is_told_and_a_wrong_one_refused(aligned
     device = align(aligned, QUICK).device
     other = align(aligned, dataclasses.replace(QUICK, device="openvino:f32"))
     assert other.is_unchanged
-    assert other.warnings[-1] == f"The faces were found on {device} and stay; --force finds them anew on openvino:f32."
+    assert other.warnings[-1] == (
+        f"The faces were detected on {device} and are kept; use --force to detect them again on openvino:f32."
+    )
     with pytest.raises(UsageError, match="device 'tpu' cannot be used"):
         align(aligned, dataclasses.replace(QUICK, device="tpu"))
     assert align(aligned, dataclasses.replace(QUICK, device=device)).warnings == align(aligned, QUICK).warnings
@@ -188,7 +191,7 @@ def test_face_with_votes_that_would_vanish_stops_the_run_and_nothing_changes(ali
     before = {
         path: path.read_bytes() for path in aligned.root.rglob("*") if path.is_file() and ".fer" not in path.parts
     }
-    with pytest.raises(CheckError, match=r"faces that have votes would vanish \(1\)") as caught:
+    with pytest.raises(CheckError, match="1 faces with votes would be lost") as caught:
         align(aligned, dataclasses.replace(QUICK, max_faces=1, size=224))
     assert "--force" in caught.value.hint
     after = {path: path.read_bytes() for path in aligned.root.rglob("*") if path.is_file() and ".fer" not in path.parts}
@@ -286,18 +289,20 @@ def contents(project: Project) -> dict[str, bytes]:
 
 @pytest.fixture
 def killed_in_commit(monkeypatch: pytest.MonkeyPatch) -> Callable[[Project, AlignSettings], None]:
-    """Runs `align` and kills it when two crops are in their place and the others are not."""
+    """Runs `align` and kills it when two files are in their place and the others are not."""
 
     def run(project: Project, settings: AlignSettings) -> None:
         moved = []
+        move = commit._replace
 
-        def move(source: Path, target: Path) -> None:
+        def move_two(waiting: Path, place: Path) -> Path:
             if len(moved) == 2:
                 raise KeyboardInterrupt
-            moved.append(source.replace(target))
+            moved.append(place)
+            return move(waiting, place)
 
         with monkeypatch.context() as patched:
-            patched.setattr("fercli.stages.align.work._move", move)
+            patched.setattr(commit, "_replace", move_two)
             with pytest.raises(KeyboardInterrupt):
                 align(project, settings)
 
@@ -333,7 +338,7 @@ def test_run_killed_after_its_table_leaves_no_crop_without_a_row(
 
     few = dataclasses.replace(QUICK, max_faces=1)
     with monkeypatch.context() as patched:
-        patched.setattr("fercli.stages.align.work._crops_there", kill)
+        patched.setattr("pathlib.Path.unlink", kill)
         with pytest.raises(KeyboardInterrupt):
             align(aligned, few)
     assert align(aligned, few).num_faces == 3
@@ -370,7 +375,7 @@ def test_crops_that_were_lost_are_cut_again(aligned: Project) -> None:
 
 def test_dry_run_writes_nothing_and_tells_the_plan(project: Project) -> None:
     result = align(project, QUICK, dry_run=True)
-    assert result.plan == ("look for faces in 3 of 3 frames",)
+    assert result.plan == ("detect faces in 3 of 3 frames",)
     assert not project.table_path(Face).exists()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from fercli.core.project import Project
 from fercli.core.rows import Face, Frame
-from fercli.stages.align.work import AlignSettings, align
+from fercli.stages.align import AlignSettings, align
 from tests.stages.lesson import make_lesson
 
 TRACKING = AlignSettings(min_face=40, min_confidence=0.8, device="cpu", tracking=True, track_every=3)

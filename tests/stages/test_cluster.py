@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fercli.core.project import Project
-from fercli.stages.align.work import AlignSettings, align
+from fercli.stages.align import AlignSettings, align
 from fercli.stages.extract_frames import work as extraction
 from fercli.stages.extract_frames.work import ExtractFramesSettings, extract_frames
 from fercli.stages.predict import parts as predict_parts

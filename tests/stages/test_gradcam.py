@@ -13,7 +13,7 @@ from fercli.core.project import Project, create_project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face
 from fercli.learn.checkpoints import load_checkpoint, save_checkpoint
-from fercli.stages.align.plan import AlignSettings
+from fercli.stages.align import AlignSettings
 from fercli.stages.align.rules import make_detector
 from fercli.stages.gradcam.work import GradcamSettings, gradcam
 from fercli.vision.cutting import CuttingRules

@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 from fercli.core.project import open_project
-from fercli.stages.align.work import AlignSettings
+from fercli.stages.align import AlignSettings
 from fercli.stages.last_settings import last_settings
 from fercli.stages.train.work import TrainSettings, train
 from tests.cli.run import run_fer

@@ -12,7 +12,7 @@ from fercli.core.memory import remember
 from fercli.core.project import Project, create_project
 from fercli.core.results import StageResult
 from fercli.stages.add.work import AddSettings, add
-from fercli.stages.align.plan import AlignSettings
+from fercli.stages.align import AlignSettings
 from fercli.stages.predict.files import faces_at
 from fercli.stages.predict.predictor import FacePrediction, Prediction, Predictor
 from fercli.stages.predict.work import PredictSettings, predict

@@ -1,1 +1,21 @@
-"""Results to tables and lines on the terminal, one module for each kind of result."""
+"""Results to tables and lines on the terminal, one module for each kind of result; most results need none."""
+
+import importlib
+from typing import Any
+
+from fercli.core.project import Project
+from fercli.core.results import StageResult
+
+# The class of a result, and the function that shows it: `show(result, settings, project) -> bool`, true when nothing of
+# its counts is left to say.
+_RENDERERS: dict[str, str] = {}
+
+
+def show_own(result: StageResult, settings: Any, project: Project) -> bool:  # an instance of the stage's settings
+    """Show a result that has a renderer of its own; whether its counts have been shown."""
+    home = _RENDERERS.get(type(result).__name__)
+    if home is None:
+        return False
+    module, _, name = home.partition(":")
+    shown = getattr(importlib.import_module(f"fercli.cli.show.{module}"), name)(result, settings, project)
+    return bool(shown)

@@ -1,1 +1,113 @@
 """`fer align`: frames to faces, found, kept or dropped for a reason, and cropped."""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from fercli.core.memory import fingerprint
+from fercli.core.project import Project
+from fercli.core.results import StageResult
+from fercli.core.rows import Face, Frame, Label, Video
+from fercli.core.settings import setting
+from fercli.core.stage import Inputs, Stage
+
+# Settings that change no face.
+_NOT_IDENTITY = ("device", "workers", "engine", "address")
+
+
+@dataclass(frozen=True)
+class AlignSettings:
+    """How faces are found, kept and cut out."""
+
+    detector: Literal["mtcnn"] = setting("mtcnn", "Find faces with this detector.")
+    mode: Literal["fast", "exact"] = setting("fast", "Find fast, or exactly as mtcnn 1.0.0 does.")
+    min_confidence: float = setting(0.9, "Drop faces the detector is less sure of.", minimum=0.0, maximum=1.0)
+    min_face: int = setting(20, "Look for faces of at least this side, pixels.", minimum=8)
+    max_faces: int | None = setting(None, "Keep only so many faces a frame, the largest.", minimum=1)
+    max_roll: float | None = setting(None, "Drop faces tilted by more degrees.", minimum=0.0)
+    max_yaw: float | None = setting(None, "Drop faces turned aside: nose off the middle, 1 at an eye.", minimum=0.0)
+    max_blur: float | None = setting(None, "Drop faces whose crops are more blurred, 0 to 1.", minimum=0.0, maximum=1.0)
+    size: Literal[112, 224] = setting(112, "Cut crops of this side, pixels.")
+    margin: float = setting(0.0, "Show this share of the side more around the face.", minimum=0.0, maximum=2.0)
+    template: Literal["arcface", "none"] = setting("arcface", "Set faces upright, or cut the plain box.")
+    tracking: bool = setting(False, "Follow faces of a still camera between searches.")
+    track_every: int = setting(5, "With --tracking, search every so many frames.", minimum=1)
+    realign: bool = setting(False, "Set faces upright that came as crops, too.")
+    device: str = setting("auto", "Compute here: auto, cpu, cuda, mps, openvino.")
+    workers: int = setting(1, "Work in this many processes.", minimum=1)
+    engine: Literal["local", "ray"] = setting("local", "Work on this machine or on a Ray cluster.")
+    address: str = setting("", "Find the Ray cluster at HOST:PORT.")
+    limit: int | None = setting(None, "Look at the first so many frames only.", minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignResult(StageResult):
+    """What the table of faces holds now.
+
+    Attributes:
+        num_frames: frames that were to be looked at, now or in an earlier run.
+        num_frames_done: of them, in this run.
+        num_frames_without_faces: of them, those in which no face was kept.
+        num_faces: faces cut out, over all frames.
+        dropped: faces found and not kept, by reason.
+        num_gone: faces of an earlier run that are not found any more.
+        num_realigned: given crops that were set upright.
+        num_given: faces that came as crops.
+        device: where this run computed.
+    """
+
+    num_frames: int = 0
+    num_frames_done: int = 0
+    num_frames_without_faces: int = 0
+    num_faces: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    num_gone: int = 0
+    num_realigned: int = 0
+    num_given: int = 0
+    device: str = ""
+
+
+def settings_mark(settings: AlignSettings) -> str:
+    """One name for the settings that change a face; an interrupted run goes on only under the same."""
+    plain = AlignSettings()
+    same = {name: getattr(plain, name) for name in (*_NOT_IDENTITY, "limit", "realign")}
+    return fingerprint(replace(settings, **same))
+
+
+def _inputs(project: Project, settings: AlignSettings) -> Inputs:
+    given = [face.face_id for face in project.rows(Face) if face.status == "given"] if settings.realign else []
+    return Inputs([project.table_path(Frame)], [given], counted="faces")
+
+
+def _with_device(settings: AlignSettings, known: AlignResult) -> AlignResult:
+    """The result of an earlier call, and a word on another device that is asked for now."""
+    if settings.device in ("auto", known.device, known.device.partition(":")[0]) or not known.device:
+        return known
+    # Loads torch, which a call with nothing to do need not; a wrong name is refused.
+    from fercli.vision.mtcnn.runtime import choose_device
+
+    asked = choose_device(settings.device, mode=settings.mode)
+    if asked == known.device:
+        return known
+    warning = f"The faces were detected on {known.device} and are kept; use --force to detect them again on {asked}."
+    return replace(known, warnings=(*known.warnings, warning))
+
+
+def came_as_crops(project: Project) -> str:
+    """Why a project needs no stage that looks at videos; empty where it does."""
+    has_labels = project.has(project.table_path(Label))
+    return "the faces came as crops" if has_labels and not project.has(project.table_path(Video)) else ""
+
+
+align = Stage(
+    words="align",
+    settings=AlignSettings,
+    result=AlignResult,
+    work="fercli.stages.align.work",
+    inputs=_inputs,
+    not_identity=_NOT_IDENTITY,
+    is_long=True,
+    batch=lambda _, settings: settings_mark(settings),
+    retries=True,
+    recalled=_with_device,
+    skip=came_as_crops,
+)

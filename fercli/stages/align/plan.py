@@ -5,14 +5,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from fercli.core.errors import TableError
-from fercli.core.files import count_files
-from fercli.core.memory import StageState, changed_settings, fingerprint, read_state
+from fercli.core.memory import StageState, changed_settings, read_state
 from fercli.core.project import Project
 from fercli.core.rows import Face, Frame, Video
-from fercli.core.settings import setting
+from fercli.core.stage import Plan
+from fercli.stages.align import AlignSettings, settings_mark
 from fercli.stages.align.pictures import FramePlace, PictureTask
 from fercli.stages.align.worker import REALIGNED
 
@@ -20,37 +19,11 @@ from fercli.stages.align.worker import REALIGNED
 _LONGEST_GAP_S = 3.0
 
 
-@dataclass(frozen=True)
-class AlignSettings:
-    """How faces are found, kept and cut out."""
-
-    detector: Literal["mtcnn"] = setting("mtcnn", "Find faces with this detector.")
-    mode: Literal["fast", "exact"] = setting("fast", "Find fast, or exactly as mtcnn 1.0.0 does.")
-    min_confidence: float = setting(0.9, "Drop faces the detector is less sure of.", minimum=0.0, maximum=1.0)
-    min_face: int = setting(20, "Look for faces of at least this side, pixels.", minimum=8)
-    max_faces: int | None = setting(None, "Keep only so many faces a frame, the largest.", minimum=1)
-    max_roll: float | None = setting(None, "Drop faces tilted by more degrees.", minimum=0.0)
-    max_yaw: float | None = setting(None, "Drop faces turned aside: nose off the middle, 1 at an eye.", minimum=0.0)
-    max_blur: float | None = setting(None, "Drop faces whose crops are more blurred, 0 to 1.", minimum=0.0, maximum=1.0)
-    size: Literal[112, 224] = setting(112, "Cut crops of this side, pixels.")
-    margin: float = setting(0.0, "Show this share of the side more around the face.", minimum=0.0, maximum=2.0)
-    template: Literal["arcface", "none"] = setting("arcface", "Set faces upright, or cut the plain box.")
-    tracking: bool = setting(False, "Follow faces of a still camera between searches.")
-    track_every: int = setting(5, "With --tracking, search every so many frames.", minimum=1)
-    realign: bool = setting(False, "Set faces upright that came as crops, too.")
-    device: str = setting("auto", "Compute here: auto, cpu, cuda, mps, openvino.")
-    workers: int = setting(1, "Work in this many processes.", minimum=1)
-    engine: Literal["local", "ray"] = setting("local", "Work on this machine or on a Ray cluster.")
-    address: str = setting("", "Find the Ray cluster at HOST:PORT.")
-    limit: int | None = setting(None, "Look at the first so many frames only.", minimum=1)
-
-
-@dataclass(frozen=True)
-class AlignPlan:
+@dataclass(frozen=True, kw_only=True)
+class AlignPlan(Plan):
     """What is to be done.
 
     Attributes:
-        settings_mark: of the settings that change a face; an interrupted run goes on only under the same.
         keys: each picture that counts, with the mark of its settings and content.
         done: what earlier runs have done, with the key of then.
         todo: the pictures whose key is another now.
@@ -59,7 +32,6 @@ class AlignPlan:
         changes: settings that differ from the last run's, "size: 112 -> 224".
     """
 
-    settings_mark: str
     keys: dict[str, str]
     done: dict[str, str]
     todo: tuple[PictureTask, ...]
@@ -69,17 +41,7 @@ class AlignPlan:
     num_given: int
 
 
-def align_mark(project: Project, settings: AlignSettings) -> str:
-    """One name for what the result depends on and for how many crops there are, so that lost ones are missed.
-
-    The device and the number of processes are not part of it.
-    """
-    inputs = [project.table_path(Frame)]
-    given = [face.face_id for face in project.rows(Face) if face.status == "given"] if settings.realign else []
-    return fingerprint(_lasting(settings), inputs, [given, count_files(project.root / "faces")])
-
-
-def plan_align(project: Project, settings: AlignSettings, *, force: bool) -> AlignPlan:
+def plan(project: Project, settings: AlignSettings, *, force: bool) -> AlignPlan:
     """Compare the project's pictures with what the last run has done.
 
     Raises:
@@ -89,7 +51,7 @@ def plan_align(project: Project, settings: AlignSettings, *, force: bool) -> Ali
     given = [face for face in faces if face.status == "given" and face.path]
     frames = project.rows(Frame) if given else project.required_rows(Frame)
     state = read_state(project.root, "align") if faces else None
-    mark = fingerprint(replace(_lasting(settings), limit=None, realign=False))
+    mark = settings_mark(settings)
     videos = {video.video_id: video for video in project.rows(Video)}
     tasks = _frame_tasks(frames[: settings.limit], faces, videos)
     if settings.tracking:
@@ -100,16 +62,30 @@ def plan_align(project: Project, settings: AlignSettings, *, force: bool) -> Ali
     lost = {face.frame_id or face.face_id for face in faces if _has_lost_its_crop(project.root, face)}
     done = {item: key for item, key in state.items.items() if item not in lost} if state else {}
     todo = [task for task in tasks if force or done.get(task.item) != keys[task.item]]
+    todo = whole_chunks(todo, tasks)
+    frame_ids = {frame.frame_id: frame for frame in frames}
+    changes = _changes(state, settings, mark)
     return AlignPlan(
-        settings_mark=mark,
+        lines=_lines(todo, len(frames), changes),
+        counts={"num_frames": sum(item in frame_ids for item in keys), "num_given": len(given)},
         keys=keys,
         done=done,
-        todo=tuple(whole_chunks(todo, tasks)),
-        frames={frame.frame_id: frame for frame in frames},
+        todo=tuple(todo),
+        frames=frame_ids,
         faces=tuple(faces),
-        changes=_changes(state, settings, mark),
+        changes=changes,
         num_given=len(given),
     )
+
+
+def _lines(todo: Sequence[PictureTask], num_frames: int, changes: Sequence[str]) -> list[str]:
+    num_todo = sum(task.given is None for task in todo)
+    lines = [f"detect faces in {num_todo:,} of {num_frames:,} frames"] if num_frames else []
+    if len(todo) > num_todo:
+        lines.append(f"align {len(todo) - num_todo:,} given crops")
+    if changes:
+        lines.append(f"process them again because settings changed: {', '.join(changes)}")
+    return lines
 
 
 def whole_chunks(some: Iterable[PictureTask], tasks: Iterable[PictureTask]) -> list[PictureTask]:
@@ -131,10 +107,6 @@ def is_realigned(face: Face) -> bool:
 
 def _has_lost_its_crop(root: Path, face: Face) -> bool:
     return face.path.startswith("faces/") and "#" not in face.path and not (root / face.path).exists()
-
-
-def _lasting(settings: AlignSettings) -> AlignSettings:
-    return replace(settings, device="auto", workers=1, engine="local", address="")
 
 
 def _frame_tasks(frames: Iterable[Frame], faces: Iterable[Face], videos: Mapping[str, Video]) -> list[PictureTask]:

@@ -1,41 +1,14 @@
-"""What a run of `fer align` made or would make, in counts and sentences."""
+"""What a run of `fer align` made, in counts and sentences."""
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
-from fercli.core.results import Failure, StageResult
+from fercli.core.results import Failure
+from fercli.stages.align import AlignResult
 from fercli.stages.align.merge import MergedFaces, Record
 from fercli.stages.align.plan import AlignPlan, is_realigned
 
 MOST_NAMED = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlignResult(StageResult):
-    """What the table of faces holds now.
-
-    Attributes:
-        num_frames: frames that were to be looked at, now or in an earlier run.
-        num_frames_done: of them, in this run.
-        num_frames_without_faces: of them, those in which no face was kept.
-        num_faces: faces cut out, over all frames.
-        dropped: faces found and not kept, by reason.
-        num_gone: faces of an earlier run that are not found any more.
-        num_realigned: given crops that were set upright.
-        num_given: faces that came as crops.
-        device: where this run computed.
-    """
-
-    num_frames: int = 0
-    num_frames_done: int = 0
-    num_frames_without_faces: int = 0
-    num_faces: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)
-    num_gone: int = 0
-    num_realigned: int = 0
-    num_given: int = 0
-    device: str = ""
 
 
 def summarise(
@@ -83,15 +56,3 @@ def _warnings(plan: AlignPlan, num_ok: int, num_dropped: int, lost: list[str]) -
     elif num_dropped > num_ok:
         said.append(f"More faces were dropped ({num_dropped}) than kept ({num_ok}); the reasons are counted above.")
     return tuple(said)
-
-
-def summarise_plan(plan: AlignPlan) -> AlignResult:
-    """Say what a run would do."""
-    frames = [task for task in plan.todo if task.given is None]
-    lines = [f"look for faces in {len(frames)} of {len(plan.frames)} frames"] if plan.frames else []
-    if len(plan.todo) > len(frames):
-        lines.append(f"set {len(plan.todo) - len(frames)} given crops upright")
-    if plan.changes:
-        lines.append(f"do them again because settings changed: {', '.join(plan.changes)}")
-    num_frames = sum(item in plan.frames for item in plan.keys)
-    return AlignResult(num_frames=num_frames, num_given=plan.num_given, is_dry_run=True, plan=tuple(lines))

@@ -96,7 +96,7 @@ class Walk:
         return lessons
 
     def _find_faces(self, lessons: tuple[str, ...]) -> Found:
-        from fercli.stages.align.work import AlignSettings, align
+        from fercli.stages.align import AlignSettings, align
         from fercli.stages.extract_frames.work import ExtractFramesSettings, extract_frames
 
         every = self._settings("extract-frames", ExtractFramesSettings)

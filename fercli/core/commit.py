@@ -1,0 +1,322 @@
+"""Everything that one command changes, all at once: old before, new after, whenever it is killed.
+
+New contents wait below .fer/; one record, .fer/commit.json, says which place each of them takes. Once the record is on
+disk the commit has happened: whoever writes next finishes it, and whoever reads meanwhile reads through it.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fercli.core.errors import ProjectError
+from fercli.core.files import sha256_of, storage_error, sync_file, sync_files, sync_folder, write_synced
+from fercli.core.tables import table_text
+
+T = TypeVar("T")
+RECORD, ROOM, LOG = ".fer/commit.json", ".fer/commit", ".fer/journal.jsonl"
+_RETRIES, _PAUSE_S = 50, 0.1
+# Where the last line of the log is looked for.
+_LOG_TAIL_BYTES = 2**16
+
+
+@dataclass(frozen=True)
+class CommitRecord:
+    """What .fer/commit.json holds.
+
+    Attributes:
+        number: rises with each commit.
+        exchanges: the file that waits for each place; both relative to the project.
+        folders: folders of waiting files, each of which takes the same relative place in the project.
+        deletions: files that go.
+        log: the line for the project's log; empty once everything has taken its place.
+    """
+
+    number: int = 0
+    exchanges: dict[str, str] = field(default_factory=dict)
+    folders: list[str] = field(default_factory=list)
+    deletions: list[str] = field(default_factory=list)
+    log: dict[str, Any] = field(default_factory=dict)  # JSON
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether something may still wait for its place."""
+        return bool(self.exchanges or self.folders or self.deletions or self.log)
+
+
+class Commit:
+    """What a command is about to change; nothing of it can be seen before `finish`.
+
+    Attributes:
+        items: what the stage has done, id -> key, to be remembered with its result.
+    """
+
+    def __init__(self, root: Path, tables: Mapping[type[Any], str] | None = None, classes: Sequence[str] = ()) -> None:
+        self.root = root
+        self.items: dict[str, str] = {}
+        self._tables = dict(tables or {})
+        self._classes = classes
+        self.exchanges: dict[str, str] = {}
+        self.folders: list[str] = []
+        self.deletions: list[str] = []
+        self.line: dict[str, Any] = {}  # JSON
+
+    def table(self, rows: Iterable[Any], row_type: type[Any], path: Path | None = None) -> str:
+        """Replace the project's table of these rows, or the table at `path`; its place in the project comes back."""
+        place = path or self.root / self._tables[row_type]
+        return self.text(place, table_text(rows, row_type, self._classes))
+
+    def text(self, path: Path, text: str) -> str:
+        """Replace a text file, UTF-8 with line feeds; its place relative to the project comes back."""
+        return self.data(path, text.encode("utf-8"))
+
+    def data(self, path: Path, data: bytes) -> str:
+        """Replace a file, unless it holds these bytes; its place relative to the project comes back."""
+        place = path.relative_to(self.root).as_posix()
+        if place not in self.exchanges and path.is_file() and _holds(path, data):
+            return place
+        waiting = self.exchanges.get(place) or f"{ROOM}/{len(self.exchanges)}"
+        write_synced(self.root / waiting, data)
+        return self._exchange(place, waiting)
+
+    def file(self, waiting: Path, path: Path) -> str:
+        """Put a file that lies elsewhere in the project into its place, which comes back relative to the project."""
+        with _told(waiting):
+            sync_file(waiting)
+        place = path.relative_to(self.root).as_posix()
+        return self._exchange(place, waiting.relative_to(self.root).as_posix())
+
+    def folder(self, waiting: Path) -> None:
+        """Put every file below `waiting` at the same relative place in the project; the folder is gone then."""
+        if not waiting.is_dir():
+            return
+        with _told(waiting):
+            sync_files([path for path in waiting.rglob("*") if path.is_file()])
+        self.folders.append(waiting.relative_to(self.root).as_posix())
+
+    def delete(self, path: Path) -> None:
+        """Take a file away, after all others have their places."""
+        self.deletions.append(path.relative_to(self.root).as_posix())
+
+    def log(
+        self, stage: str, settings: Mapping[str, Any], counts: Mapping[str, Any], words: Iterable[str] = ()
+    ) -> None:
+        """Set the line that tells of this commit in the project's log.
+
+        Args:
+            stage: the name under which it is remembered.
+            settings: as JSON has them.
+            counts: of the result.
+            words: what stood on the command line beside the options.
+        """
+        moment = datetime.now(UTC).isoformat(timespec="seconds")
+        self.line = {"time": moment, "stage": stage, "settings": dict(settings), "counts": dict(counts)}
+        if words := list(words):
+            self.line["arguments"] = words
+
+    def sha256(self, path: Path) -> str:
+        """Hexadecimal SHA-256 of a file as it will be; "missing" where there will be none."""
+        place = path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else ""
+        waiting = self.exchanges.get(place)
+        if waiting:
+            return sha256_of(self.root / waiting)
+        is_there = path.exists() and place not in self.deletions
+        return sha256_of(path) if is_there else "missing"
+
+    def count_files(self, folder: Path) -> int:
+        """How many files will lie in `folder` and below."""
+        inside = f"{folder.relative_to(self.root).as_posix()}/"
+        there = set(_files_below(folder, self.root))
+        there |= {place for place in self.exchanges if place.startswith(inside)}
+        for waiting in (self.root / name for name in self.folders):
+            there |= {place for place in _files_below(waiting, waiting) if place.startswith(inside)}
+        return len(there - set(self.deletions))
+
+    def finish(self) -> None:
+        """Make it happen: the record, then every file in its place, deletions, the line of the log.
+
+        Raises:
+            ProjectError: the disk is full or cannot be written; before the record, nothing has changed then.
+        """
+        if not (self.exchanges or self.folders or self.deletions or self.line):
+            return
+        last = read_record(self.root)
+        record = CommitRecord(last.number + 1, self.exchanges, self.folders, self.deletions, self.line)
+        with _told(self.root / RECORD):
+            sync_folder(self.root / ROOM)
+            _write_record(self.root, record)
+            apply(self.root, record)
+
+    def undo(self) -> None:
+        """Forget what was prepared, unless the record says that it has happened."""
+        if not read_record(self.root).is_pending:
+            shutil.rmtree(self.root / ROOM, ignore_errors=True)
+
+    def _exchange(self, place: str, waiting: str) -> str:
+        self.exchanges[place] = waiting
+        return place
+
+
+def finish_pending(root: Path) -> None:
+    """Finish what a killed writer has committed, and sweep up what it had only prepared; call it under the lock."""
+    record = read_record(root)
+    if record.is_pending:
+        apply(root, record)
+    shutil.rmtree(root / ROOM, ignore_errors=True)
+
+
+def apply(root: Path, record: CommitRecord) -> None:
+    """Put everything into its place; doing it again changes nothing."""
+    touched = set()
+    for place, waiting in record.exchanges.items():
+        touched.add(_replace(root / waiting, root / place))
+    for folder in record.folders:
+        for place in _files_below(root / folder, root / folder):
+            touched.add(_replace(root / folder / place, root / place))
+        shutil.rmtree(root / folder, ignore_errors=True)
+    for place in record.deletions:
+        (root / place).unlink(missing_ok=True)
+        touched.add((root / place).parent)
+    for changed in sorted(touched):
+        sync_folder(changed)
+    if record.log:
+        _append_to_log(root, record)
+    _write_record(root, CommitRecord(record.number))
+    shutil.rmtree(root / ROOM, ignore_errors=True)
+
+
+def read_record(root: Path) -> CommitRecord:
+    """The last commit.
+
+    Raises:
+        ProjectError: .fer/commit.json was altered.
+    """
+    path = root / RECORD
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        record = CommitRecord(**values)
+        places = [*record.exchanges, *record.exchanges.values(), *record.folders, *record.deletions]
+        if not isinstance(record.number, int) or any(not _is_inside(place) for place in places):
+            raise ValueError("it names a place outside the project")
+    except FileNotFoundError:
+        return CommitRecord()
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        hint = "If nobody is writing, delete that file; the tables are whole."
+        raise ProjectError(f"{path}: cannot be read: {error}", hint=hint) from error
+    return record
+
+
+def current_path(root: Path, path: Path) -> Path:
+    """Where the contents of `path` lie now: still in their waiting place while a commit is half applied."""
+    record = read_record(root)
+    if not record.is_pending:
+        return path
+    place = path.relative_to(root).as_posix()
+    candidates = [record.exchanges[place]] if place in record.exchanges else []
+    candidates += [f"{folder}/{place}" for folder in record.folders]
+    return next((root / waiting for waiting in candidates if (root / waiting).exists()), path)
+
+
+def read_settled(root: Path, read: Callable[[], T]) -> T:
+    """What `read` gives when no commit came between its first and its last file."""
+    while True:
+        number = read_record(root).number
+        found = read()
+        if read_record(root).number == number:
+            return found
+
+
+def log_lines(root: Path) -> list[dict[str, Any]]:
+    """The project's log, oldest first; a line that a kill cut short is left out."""
+    path = root / LOG
+    lines = []
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(line, dict):
+            lines.append(line)
+    return lines
+
+
+def _write_record(root: Path, record: CommitRecord) -> None:
+    path = root / RECORD
+    path.parent.mkdir(exist_ok=True)
+    values = dataclasses.asdict(record) if record.is_pending else {"number": record.number}
+    temporary = path.with_name(".commit~new.json")
+    write_synced(temporary, json.dumps(values, default=str).encode("utf-8"))
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def _append_to_log(root: Path, record: CommitRecord) -> None:
+    """Append the line of this commit, unless it is there: the log is the one file that is added to."""
+    line = json.dumps({"commit": record.number, **record.log}, sort_keys=True, default=str)
+    with (root / LOG).open("ab+") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(0, end - _LOG_TAIL_BYTES))
+        tail = file.read()
+        if any(_number_of(known) == record.number for known in tail.splitlines()[-2:]):
+            return
+        # A kill may have cut the line before.
+        begin = "" if not tail or tail.endswith(b"\n") else "\n"
+        file.write(f"{begin}{line}\n".encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _number_of(line: bytes) -> int | None:
+    try:
+        number = json.loads(line)["commit"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return number if isinstance(number, int) else None
+
+
+def _replace(waiting: Path, place: Path) -> Path:
+    """Give a waiting file its place, if it still waits; the folder of the place comes back."""
+    for attempt in range(_RETRIES):
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            waiting.replace(place)
+        except FileNotFoundError:
+            break  # it has its place already
+        except PermissionError:
+            # On Windows a file that another program has open cannot be replaced until it is closed.
+            if os.name != "nt" or attempt == _RETRIES - 1:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            break
+    return place.parent
+
+
+def _files_below(folder: Path, base: Path) -> Iterator[str]:
+    for where, _, names in os.walk(folder):
+        inside = Path(where).relative_to(base).as_posix()
+        yield from (name if inside == "." else f"{inside}/{name}" for name in sorted(names))
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    return path.stat().st_size == len(data) and sha256_of(path) == hashlib.sha256(data).hexdigest()
+
+
+def _is_inside(place: object) -> bool:
+    return isinstance(place, str) and bool(place) and not place.startswith("/") and ".." not in place.split("/")
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, Path(error.filename) if error.filename else path) from error

@@ -1,0 +1,310 @@
+"""What every stage shares, once: identity, cached result, dry run, lock, commit, log, and what a command line says.
+
+A stage is a package: its light half (settings, result, a `Stage`) loads nothing heavy, its `work.py` does the work:
+
+* `plan(project, settings, *arguments, force) -> Plan`: what is to be done, read from the project;
+* `run(project, settings, plan, commit, *, progress) -> result`: do it, and give what changes to the commit.
+
+A long stage (align, train for hours) holds the project's lock for neither of the two: its `run(project, settings,
+plan, *, progress) -> made` works in a folder of its own, and `fold(project, settings, plan, made, commit, *,
+force) -> result` puts it into the project, under the lock, if the inputs are still those of the plan.
+"""
+
+import dataclasses
+import importlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
+
+from fercli.core.batch import Batch
+from fercli.core.commit import Commit, read_record, read_settled
+from fercli.core.errors import ProjectError
+from fercli.core.memory import fingerprint, recall, remember_in
+from fercli.core.progress import SILENT, Progress
+from fercli.core.project import Project
+from fercli.core.results import StageResult
+
+R = TypeVar("R", bound=StageResult)
+REQUIRED: Any = object()
+# How long hours of work wait for a command that is writing.
+_PATIENCE_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A word on the command line that is no setting: what a call works on.
+
+    Attributes:
+        name: of the parameter.
+        kind: `str`, `Path`, `list[Path]`, `bool`, ...
+        help: verb first, a period last.
+        metavar: as the help shows it.
+        default: `REQUIRED` where a call must name it.
+        option: the option, such as "--run"; without it, the argument goes by its place.
+    """
+
+    name: str
+    kind: Any
+    help: str
+    metavar: str = ""
+    default: Any = REQUIRED
+    option: str = ""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a result depends on besides its settings.
+
+    Attributes:
+        files: by their contents; a missing one counts as such.
+        extra: anything JSON can hold.
+        counted: a folder of the project whose files are counted, after a list in `extra`: lost ones are missed so.
+    """
+
+    files: Iterable[Path] = ()
+    extra: Any = None
+    counted: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a stage is about to do; each stage adds what its work needs.
+
+    Attributes:
+        lines: what a dry run says, one thing a line.
+        warnings: full sentences that a dry run says too.
+        counts: fields of the result that are known before the work.
+        known: the answer when nothing is to be done after all.
+    """
+
+    lines: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+    counts: Mapping[str, Any] = field(default_factory=dict)
+    known: StageResult | None = None
+
+
+@dataclass(frozen=True)
+class Stage(Generic[R]):
+    """One verb of the pipeline; call it with a project, settings and arguments.
+
+    Attributes:
+        words: what a user types, "labels import".
+        settings: the settings class; None for a stage that has none.
+        result: the class of its result.
+        work: the module that does the work, imported only when there is something to do.
+        inputs: what a result depends on; None for a stage that looks afresh each time.
+        arguments: the words on the command line that are no settings.
+        not_identity: settings that make no difference to the result.
+        settle: fills in what depends on the project: the run that is meant, the split in use.
+        name: under which a result is remembered; differs from `words` where there are several ("split-mine").
+        is_long: holds the lock only to read its inputs and to commit.
+        batch: the mark of a long stage's items, which lets a killed run go on; see `core.batch`.
+        writes: whether a call with these settings changes the project.
+        retries: whether a call that had failures tries those items again.
+        is_repeated: whether all calls count for "how to reproduce", not only the last.
+        recalled: adds to the result of an earlier call what only this one knows.
+        told: the words of the log that stand for the arguments: no person's name, nothing of this machine.
+        skip: why the pipeline does not need the stage; empty where it does.
+    """
+
+    words: str
+    settings: type[Any] | None
+    result: type[R]
+    work: str
+    inputs: Callable[..., Inputs] | None = None
+    arguments: tuple[Argument, ...] = ()
+    not_identity: tuple[str, ...] = ()
+    settle: Callable[..., tuple[Any, tuple[Any, ...]]] | None = None
+    name: Callable[..., str] | None = None
+    is_long: bool = False
+    batch: Callable[..., str] | None = None
+    writes: Callable[[Any], bool] = lambda _: True
+    retries: bool = False
+    is_repeated: bool = False
+    recalled: Callable[[Any, Any], Any] = lambda _, known: known
+    told: Callable[..., Sequence[str]] | None = None
+    skip: Callable[[Project], str] = lambda _: ""
+
+    @property
+    def section(self) -> str:
+        """The section of fer.toml that holds its settings."""
+        return self.words.replace(" ", "-")
+
+    def __call__(
+        self,
+        project: Project,
+        *given: Any,  # the settings, where the stage has some, then its arguments
+        progress: Progress = SILENT,
+        force: bool = False,
+        dry_run: bool = False,
+        **more: Any,  # arguments by name, and what only this stage's work knows, such as an engine
+    ) -> R:
+        """Do the stage's work, unless the last call did the same; see `work` for what is raised.
+
+        Args:
+            project: what to work on.
+            given: settings (the built-in ones where left out), then arguments, in their order.
+            progress: told how far it is.
+            force: do it again although nothing has changed.
+            dry_run: only say what would be done.
+            more: arguments by name; options of the work.
+        """
+        _finish_pending(project)
+        settings, arguments = self._bind(project, list(given), more)
+        call = _Call(self, project, settings, arguments, progress, force, more)
+        if (known := call.recall()) and not force:
+            return cast(R, self.recalled(settings, known))
+        if dry_run:
+            return call.preview()
+        if not self.writes(settings):
+            return read_settled(project.root, call.look)
+        return call.work_long() if self.is_long else call.work_short()
+
+    def name_of(self, project: Project, settings: Any, *arguments: Any) -> str:
+        """The name under which the result of such a call is remembered."""
+        return self.name(project, settings, *arguments) if self.name else self.section
+
+    def _bind(self, project: Project, given: list[Any], more: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
+        settings = None
+        if self.settings is not None:
+            is_given = bool(given) and isinstance(given[0], self.settings)
+            settings = given.pop(0) if is_given else more.pop("settings", None) or self.settings()
+        values = []
+        for argument in self.arguments:
+            value = given.pop(0) if given else more.pop(argument.name, argument.default)
+            if value is REQUIRED:
+                raise TypeError(f"{self.words}: argument '{argument.name}' is missing")
+            values.append(value)
+        if given:
+            raise TypeError(f"{self.words}: {len(given)} arguments too many")
+        if self.settle:
+            settings, settled = self.settle(project, settings, *values)
+            values = list(settled)
+        return settings, tuple(values)
+
+
+@dataclass
+class _Call(Generic[R]):
+    """One call of a stage."""
+
+    stage: Stage[R]
+    project: Project
+    settings: Any
+    arguments: tuple[Any, ...]
+    progress: Progress
+    force: bool
+    more: Mapping[str, Any]
+
+    @property
+    def work(self) -> Any:
+        """The stage's heavy half."""
+        return importlib.import_module(self.stage.work)
+
+    @property
+    def name(self) -> str:
+        return self.stage.name_of(self.project, self.settings, *self.arguments)
+
+    def mark(self, commit: Commit | None = None) -> str:
+        """One name for all that the result depends on, now or as `commit` will leave it."""
+        assert self.stage.inputs is not None
+        inputs = self.stage.inputs(self.project, self.settings, *self.arguments)
+        extra = inputs.extra
+        if inputs.counted:
+            folder = self.project.root / inputs.counted
+            extra = [*extra, (commit or Commit(self.project.root)).count_files(folder)]
+        return fingerprint(self._identity(), inputs.files, extra, commit=commit)
+
+    def recall(self) -> R | None:
+        """The result of the last call, if it was the same and its outputs are still there."""
+        if self.stage.inputs is None:
+            return None
+        known = recall(self.project.root, self.name, self.mark(), self.stage.result)
+        return None if known and known.failures and self.stage.retries else known
+
+    def plan(self) -> Plan:
+        return cast(Plan, self.work.plan(self.project, self.settings, *self.arguments, force=self.force))
+
+    def preview(self) -> R:
+        """What a dry run says."""
+        plan = read_settled(self.project.root, self.plan)
+        if plan.known:
+            return cast(R, plan.known)
+        lines, warnings = tuple(plan.lines), tuple(plan.warnings)
+        return self.stage.result(**plan.counts, is_dry_run=True, plan=lines, warnings=warnings)
+
+    def look(self) -> R:
+        """The result of a call that changes nothing; it is remembered where the project can be written."""
+        commit = Commit(self.project.root)
+        result: R = self.work.run(self.project, self.settings, self.plan(), commit, progress=self.progress, **self.more)
+        if self.stage.inputs is not None:
+            # A project on a read-only disk, or of somebody who is writing: the look is done again next time.
+            with suppress(ProjectError), self.project.commit() as commit:
+                self._remember(commit, result)
+        return result
+
+    def work_short(self) -> R:
+        """Plan, run and commit under the lock, so that what decides the result cannot change in between."""
+        with self.project.commit() as commit:
+            if (known := self.recall()) and not self.force:
+                return known
+            plan = self.plan()
+            if plan.known:
+                return cast(R, plan.known)
+            result: R = self.work.run(self.project, self.settings, plan, commit, progress=self.progress, **self.more)
+            self._remember(commit, result)
+        return result
+
+    def work_long(self) -> R:
+        """Plan under the lock, work without it, and commit under it if the inputs are still those of the plan."""
+        if self.stage.batch is None:
+            return self._attempts({})
+        mark = self.stage.batch(self.project, self.settings, *self.arguments)
+        with Batch(self.project.root, self.name, mark) as batch:
+            if self.force:
+                batch.clear()
+            return self._attempts({"batch": batch})
+
+    def _attempts(self, more: Mapping[str, Any]) -> R:
+        while True:
+            with self.project.commit():
+                if (known := self.recall()) and not self.force:
+                    return known
+                plan, mark = self.plan(), self.mark()
+            if plan.known:
+                return cast(R, plan.known)
+            made = self.work.run(self.project, self.settings, plan, progress=self.progress, **more, **self.more)
+            with self.project.commit(patience_s=_PATIENCE_S) as commit:
+                if self.mark() == mark:
+                    result: R = self.work.fold(self.project, self.settings, plan, made, commit, force=self.force)
+                    self._remember(commit, result)
+                    return result
+            self.progress.note(f"fer {self.stage.words}: its inputs changed meanwhile; looking at them again")
+
+    def _remember(self, commit: Commit, result: R) -> None:
+        if self.stage.inputs is None:
+            return
+        told = self.stage.told(self.project, self.settings, *self.arguments) if self.stage.told else ()
+        items, kept = commit.items, dataclasses.replace(result, is_unchanged=False)
+        remember_in(commit, self.name, self.mark(commit), self.settings, result=kept, items=items, words=told)
+
+    def _identity(self) -> Any:
+        """The settings with those at their defaults that make no difference to the result."""
+        if self.settings is None:
+            return _NoSettings()
+        fields = {column.name: column for column in dataclasses.fields(self.settings)}
+        plain = {name: fields[name].default for name in self.stage.not_identity}
+        return dataclasses.replace(self.settings, **plain)
+
+
+def _finish_pending(project: Project) -> None:
+    """Finish what a killed command has committed, where that can be done now; readers read through it meanwhile."""
+    if read_record(project.root).is_pending:
+        with suppress(ProjectError), project.commit():
+            pass
+
+
+@dataclass(frozen=True)
+class _NoSettings:
+    """Of a stage that has none."""

@@ -1,0 +1,239 @@
+"""The one table of commands: what a user types, what the help says, and where its stage is, loaded when asked for.
+
+From it come the command line, the sections of fer.toml, the order of `fer status` and `fer run`, and what a report
+says to reproduce it. Adding a stage is a package, a row here, and its tests.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fercli.core import project as core_project
+from fercli.core.errors import SettingsError
+from fercli.core.project import Project
+from fercli.core.settings import suggestion
+from fercli.core.stage import Stage
+
+
+@dataclass(frozen=True)
+class Row:
+    """One command.
+
+    Attributes:
+        words: what a user types.
+        panel: where the help lists it.
+        help: one line, verb first.
+        example: a real call.
+        home: module and name of its `Stage`, below `fercli.stages`; without it, the command is made by hand.
+        command: module and function below `fercli.cli` where the command is made by hand.
+        is_step: `fer status` and `fer run` take it in turn.
+        has_section: fer.toml may hold settings of it.
+        alias_of: the command that these words stand for, hidden from the help.
+    """
+
+    words: str
+    panel: str
+    help: str
+    example: str = ""
+    home: str = ""
+    command: str = ""
+    is_step: bool = False
+    has_section: bool = True
+    alias_of: str = ""
+
+    @property
+    def section(self) -> str:
+        """The section of fer.toml, and the name in environment variables."""
+        return (self.alias_of or self.words).replace(" ", "-")
+
+    def stage(self) -> Stage[Any]:
+        """Its stage."""
+        module, _, name = self.home.partition(":")
+        found = getattr(importlib.import_module(f"fercli.stages.{module}"), name)
+        assert isinstance(found, Stage)
+        return found
+
+
+TABLE: tuple[Row, ...] = (
+    Row("demo", "Start", "Run the whole pipeline on a synthetic classroom.", "fer demo my-demo", command="demo:demo"),
+    Row(
+        "init", "Start", "Create a project and define its emotion classes.", "fer init my-class --preset scfed",
+        command="init:init", has_section=False,
+    ),
+    Row(
+        "add", "Data", "Add videos, image folders or a public dataset to the project.", "fer add lesson-1.mp4",
+        command="add:add",
+    ),
+    Row(
+        "extract-frames", "Data", "Extract keyframes from the videos.", "fer extract-frames --every 2s",
+        command="extract_frames:extract_frames", is_step=True,
+    ),
+    Row(
+        "align", "Data", "Detect, align and crop the faces in the frames.", "fer align --size 112",
+        home="align:align", is_step=True,
+    ),
+    Row(
+        "subjects track", "Data", "Assign subjects automatically, by seat.", "fer subjects track",
+        command="subjects:subjects_track", is_step=True,
+    ),
+    Row(
+        "subjects assign", "Data", "Assign subjects from a CSV table.", "fer subjects assign pupils.csv",
+        command="subjects:subjects_assign", has_section=False,
+    ),
+    Row(
+        "subjects merge", "Data", "Merge subjects that are the same person.", "fer subjects merge s001 s007",
+        command="subjects:subjects_merge", has_section=False,
+    ),
+    Row(
+        "subjects rename", "Data", "Rename a subject.", "fer subjects rename s001 p-12",
+        command="subjects:subjects_rename", has_section=False,
+    ),
+    Row(
+        "labels show", "Labels", "Summarise votes, labels and inter-annotator agreement.", "fer labels show",
+        command="labels:labels_show",
+    ),
+    Row(
+        "labels export", "Labels", "Export faces for annotation.", "fer labels export --to csv",
+        command="labels:labels_export",
+    ),
+    Row(
+        "labels import", "Labels", "Import annotators' votes and update the labels.", "fer labels import votes.csv",
+        command="labels:labels_import",
+    ),
+    Row(
+        "labels vote", "Labels", "Aggregate votes into labels.", "fer labels vote --min-votes 3",
+        command="labels:labels_vote", is_step=True,
+    ),
+    Row(
+        "labels agreement", "Labels", "Compute inter-annotator agreement.", "fer labels agreement",
+        command="labels:labels_agreement",
+    ),
+    Row(
+        "split", "Labels", "Split faces into train, validation and test sets by subject.", "fer split --seed 1",
+        command="split:split", is_step=True,
+    ),
+    Row(
+        "check all", "Labels", "Check images, labels and splits for problems.", "fer check all",
+        command="check:check_all",
+    ),
+    Row(
+        "check images", "Labels", "Find missing, corrupt, blank and duplicate crops.", "fer check images",
+        command="check:check_images",
+    ),
+    Row(
+        "check labels", "Labels", "Check labels against votes, faces and classes.", "fer check labels",
+        command="check:check_labels",
+    ),
+    Row(
+        "check leakage", "Labels", "Find subjects and images shared between sets of a split.", "fer check leakage",
+        command="check:check_leakage",
+    ),
+    Row(
+        "stats", "Labels", "Count faces by split, class, subject or video.", "fer stats --by class --plot",
+        command="stats:stats",
+    ),
+    Row(
+        "models", "Train", "List the available models, or describe one.", "fer models sfer-mdfae",
+        command="models:models", has_section=False,
+    ),
+    Row(
+        "train", "Train", "Train a model on the labelled faces.", "fer train --model drf-msam --epochs 40",
+        command="train:train", is_step=True,
+    ),
+    Row("runs", "Train", "List the training runs.", "fer runs", command="runs:runs", has_section=False),
+    Row(
+        "eval", "Inspect", "Evaluate a run on the test set, with confidence intervals.", "fer eval --confusion",
+        command="eval:eval", is_step=True,
+    ),
+    Row("val", "Inspect", "Evaluate a run on the test set.", command="eval:eval", alias_of="eval"),
+    Row(
+        "gradcam", "Inspect", "Visualise which face regions drive predictions (Grad-CAM).", "fer gradcam --per-class 3",
+        command="gradcam:gradcam", is_step=True,
+    ),
+    Row(
+        "cam", "Inspect", "Visualise which face regions drive predictions.",
+        command="gradcam:gradcam", alias_of="gradcam",
+    ),
+    Row(
+        "predict", "Inspect", "Predict facial expressions in images or videos.", "fer predict lesson-2.mp4",
+        command="predict:predict",
+    ),
+    Row(
+        "report", "Share", "Generate an HTML report of the project and one run.", "fer report",
+        command="report:report", is_step=True,
+    ),
+    Row(
+        "status", "Project", "Show the status of every stage.", "fer status",
+        command="pipeline:status", has_section=False,
+    ),
+    Row(
+        "run", "Project", "Run all stages that are out of date.", "fer run --until eval",
+        command="pipeline:run", has_section=False,
+    ),
+    Row(
+        "trace", "Project", "Trace a face back to its video, votes and split.", "fer trace lesson-1/f000042-0",
+        command="trace:trace", has_section=False,
+    ),
+    Row(
+        "doctor", "Project", "Check the installation and the project for problems.", "fer doctor",
+        command="doctor:doctor", has_section=False,
+    ),
+    Row(
+        "config show", "Project", "Show the current settings of every command.", "fer config show --origin",
+        command="config:config_show", has_section=False,
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Group:
+    """Commands under one word; the word alone runs `default`."""
+
+    panel: str
+    help: str
+    default: str
+
+
+GROUPS: dict[str, Group] = {
+    "subjects": Group("Data", "Assign faces to subjects: by seat, from a table or by hand.", "track"),
+    "labels": Group("Labels", "Import votes, derive labels and measure agreement.", "show"),
+    "check": Group("Labels", "Check images, labels and splits for problems.", "all"),
+    "config": Group("Project", "Show the current settings.", "show"),
+}
+
+# Sections of fer.toml that belong to no command alone.
+_SHARED_SECTIONS = ("project", "labels", "model", "augment")
+
+
+def row_of(words: str) -> Row:
+    """The row of a command."""
+    return next(row for row in TABLE if row.words == words)
+
+
+def sections() -> tuple[str, ...]:
+    """The sections that fer.toml may have."""
+    return (*_SHARED_SECTIONS, *dict.fromkeys(row.section for row in TABLE if row.has_section))
+
+
+def check_sections(place: object, config: Mapping[str, Any], more: tuple[str, ...] = ()) -> None:
+    """Raise SettingsError when a settings file has a section that no command reads, or a key outside a section."""
+    known = (*sections(), *more)
+    for name, value in config.items():
+        if not isinstance(value, Mapping):
+            raise SettingsError(f"{place}: '{name}' is not in a section", hint=f"Add a section, such as [{known[0]}].")
+        if name not in known:
+            raise SettingsError(f"{place}: unknown section [{name}]", hint=suggestion(name, known))
+
+
+def open_project(root: Path) -> Project:
+    """Read the project whose folder holds fer.toml.
+
+    Raises:
+        ProjectError: there is no fer.toml, or it is not TOML.
+        SettingsError: it names no classes, or has a section that no command reads.
+    """
+    project = core_project.open_project(root)
+    check_sections(project.root / core_project.CONFIG_NAME, project.config)
+    return project
