@@ -35,7 +35,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "fercli.stages.labels.importing": ("LabelsImportSettings", "labels_import"),
     "fercli.stages.labels.vote": ("LabelsVoteSettings", "labels_vote"),
     "fercli.stages.split.work": ("SplitSettings", "split"),
-    "fercli.stages.train.work": ("TrainSettings", "train"),
+    "fercli.stages.train": ("TrainSettings", "train"),
     "fercli.stages.evaluate.work": ("EvalSettings", "evaluate"),
     "fercli.stages.gradcam.work": ("GradcamSettings", "gradcam"),
     "fercli.stages.predict.work": ("PredictSettings", "predict"),

@@ -13,11 +13,10 @@ from pathlib import Path
 from fercli.cli.options import Call
 from fercli.cli.rank import Told, read_error, read_told, read_tracebacks
 from fercli.core.errors import CheckError, FerError, SettingsError, UsageError
-from fercli.core.runs import Run, list_runs
-from fercli.stages.train import TrainSettings, given_text
-from fercli.stages.train.record import fail_record
-from fercli.stages.train.result import TrainResult, record_result, stopped_by_clock
-from fercli.stages.train.work import train
+from fercli.core.runs import Run, fail_record, list_runs
+from fercli.stages.train import TrainResult, TrainSettings, train
+from fercli.stages.train.result import record_result, stopped_by_clock
+from fercli.stages.train.settings import given_text
 
 
 def is_launched() -> bool:

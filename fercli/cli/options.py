@@ -131,7 +131,7 @@ def add_command(app: typer.Typer, row: Row) -> None:
 
 def command_of(row: Row) -> tuple[Command, type[Any] | None]:
     """The function that a command runs, and the class of its settings; None where it has none."""
-    if row.home:
+    if not row.command:
         stage = row.stage()
         return _stage_command(stage), stage.settings
     module, _, name = row.command.partition(":")

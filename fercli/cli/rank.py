@@ -19,9 +19,8 @@ from fercli.core.files import storage_error
 from fercli.core.progress import SILENT
 from fercli.core.project import open_project
 from fercli.core.results import Failure
-from fercli.stages.train import read_settings
-from fercli.stages.train.result import TrainResult
-from fercli.stages.train.work import train
+from fercli.stages.train import TrainResult
+from fercli.stages.train.settings import read_settings
 
 _RESULT, _ERROR, _TRACEBACK = "result.json", "error-{}.json", "traceback-{}.txt"
 # When one process fails the others fail at what they do together, and the first one to end gets the rest killed.
@@ -101,7 +100,9 @@ def _end_with_parent() -> None:
 
 
 def _train(words: list[str], folder: Path) -> None:
+    # Torch and the bar are loaded here: the process that only reads what this one left needs neither.
     from fercli.cli.progress import make_progress
+    from fercli.stages.train.work import train_together
 
     root, config, resume, force = words
     settings = read_settings(Path(config).read_text(encoding="utf-8"))
@@ -109,7 +110,7 @@ def _train(words: list[str], folder: Path) -> None:
     with make_progress("plain" if is_main else "none") as shown:
         progress = shown if is_main else SILENT
         project = open_project(Path(root))
-        result = train(project, settings, resume=resume, force=bool(force), progress=progress, is_shared=True)
+        result = train_together(project, settings, resume, progress=progress, force=bool(force))
     if is_main:
         _tell(result, folder)
 

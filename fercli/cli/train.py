@@ -8,15 +8,16 @@ import typer
 
 from fercli.cli.launch import is_launched, is_main_process, train_in_processes
 from fercli.cli.options import Call
-from fercli.stages.train import read_settings
-from fercli.stages.train.work import TrainResult, TrainSettings, on_gpus, train_config
-from fercli.stages.train.work import train as run_train
+from fercli.stages.train import TrainResult, TrainSettings
+from fercli.stages.train import train as run_train
+from fercli.stages.train.identity import on_gpus
+from fercli.stages.train.settings import read_settings
 
 
 def train(
     call: Call,
-    resume: Annotated[str, typer.Option("--resume", metavar="RUN", help="Go on with this interrupted run.")] = "",
-    print_config: Annotated[bool, typer.Option("--print-config", help="Print the settings, and stop.")] = False,
+    resume: Annotated[str, typer.Option("--resume", metavar="RUN", help="Resume this interrupted run.")] = "",
+    print_config: Annotated[bool, typer.Option("--print-config", help="Print the training settings and exit.")] = False,
     *,
     settings: TrainSettings,
 ) -> TrainResult:
@@ -25,24 +26,27 @@ def train(
         return _show_config(call, settings, resume)
     settings = on_gpus(settings)
     if is_launched():
-        settings = dataclasses.replace(settings, procs=int(os.environ["WORLD_SIZE"]))
-    elif settings.procs > 1:
+        return _train_together(call, dataclasses.replace(settings, procs=int(os.environ["WORLD_SIZE"])), resume)
+    if settings.procs > 1:
         return train_in_processes(call, settings, resume)
-    result = run_train(
-        call.project,
-        settings,
-        resume=resume,
-        progress=call.progress,
-        force=call.force,
-        dry_run=call.dry_run,
-        is_shared=is_launched(),
-    )
+    return run_train(call.project, settings, resume, progress=call.progress, force=call.force, dry_run=call.dry_run)
+
+
+def _train_together(call: Call, settings: TrainSettings, resume: str) -> TrainResult:
+    """Train as one of the processes that the user's own torchrun has started; only the main one talks."""
+    # Loads torch, which a training that was done before need not.
+    from fercli.stages.train.work import train_together
+
+    result = train_together(call.project, settings, resume, progress=call.progress, force=call.force)
     if not is_main_process():
         raise typer.Exit
     return result
 
 
 def _show_config(call: Call, settings: TrainSettings, resume: str) -> TrainResult:
+    # Loads torch, which a training that was done before need not.
+    from fercli.stages.train.work import train_config
+
     text = train_config(call.project, settings, resume=resume)
     if not call.json:
         print(text, end="")

@@ -4,14 +4,16 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, get_args
 
 from filelock import FileLock, Timeout
 
+from fercli import __version__
 from fercli.core.errors import InputError, MissingStageError, ProjectError
 from fercli.core.files import replace_text, slug, unused
 from fercli.core.locks import LOCK_NAME, folder_lock
@@ -19,7 +21,8 @@ from fercli.core.locks import LOCK_NAME, folder_lock
 RunStatus = Literal["running", "finished", "interrupted", "failed"]
 RUNS_FOLDER = "runs"
 SCHEMA = "fer.run/1"
-_RECORD_FILE = "run.json"
+RECORD_FILE = "run.json"
+_PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "safetensors")
 _MEND = "Restore it, or delete the run folder."
 
 
@@ -88,10 +91,34 @@ def create_run_folder(project_root: Path, model: str, name: str = "", *, now: da
             return folder
 
 
+def record_text(record: RunRecord) -> str:
+    """The text of run.json."""
+    values = {"schema": SCHEMA, **dataclasses.asdict(record)}
+    return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+
 def write_record(folder: Path, record: RunRecord) -> None:
     """Replace the run's run.json."""
-    values = {"schema": SCHEMA, **dataclasses.asdict(record)}
-    replace_text(folder / _RECORD_FILE, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+    replace_text(folder / RECORD_FILE, record_text(record))
+
+
+def fail_record(folder: Path, record: RunRecord, reason: str) -> None:
+    """Write into run.json that the training failed."""
+    write_record(folder, dataclasses.replace(record, status="failed", reason=reason, ended_at=now()))
+
+
+def now() -> str:
+    """The local time with its offset, to the second."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of fercli and of what the numbers depend on; nothing is imported."""
+    versions = {"fercli": __version__}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
 
 
 def read_run(folder: Path) -> Run:
@@ -100,7 +127,7 @@ def read_run(folder: Path) -> Run:
     Raises:
         ProjectError: run.json is missing, is no JSON or lacks a field.
     """
-    path = folder / _RECORD_FILE
+    path = folder / RECORD_FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -155,7 +182,7 @@ def find_run(project_root: Path, text: str = "") -> Run:
     """
     if not text:
         return newest_finished(project_root)
-    if (Path(text) / _RECORD_FILE).is_file():
+    if (Path(text) / RECORD_FILE).is_file():
         return read_run(Path(text))
     runs = list_runs(project_root)
     exact = [run for run in runs if run.run_id == text]

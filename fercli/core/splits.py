@@ -14,6 +14,19 @@ from fercli.core.tables import read_table
 Record = dict[str, Any]  # any JSON value
 
 
+def choose_split(project: Project, name: str = "") -> str:
+    """The split in use: the one named, the only one, or "default".
+
+    Raises:
+        MissingStageError: there is none of that name, or several and none is called "default".
+    """
+    known = project.splits()
+    chosen = name or (known[0] if len(known) == 1 else "default")
+    if chosen not in known:
+        project.split_rows(chosen)  # says which splits there are
+    return chosen
+
+
 def read_record(path: Path) -> Record:
     """What stands beside the split at `path`; empty where there is nothing readable."""
     try:

@@ -104,6 +104,9 @@ class Stage(Generic[R]):
         writes: whether a call with these settings changes the project.
         retries: whether a call that had failures tries those items again.
         is_repeated: whether all calls count for "how to reproduce", not only the last.
+        known: looks for the result of an earlier call where that is not remembered but lies in the project itself.
+        is_whole: its work has a lock, commits and a resume of its own: `call(project, settings, *arguments, progress,
+            force, dry_run) -> result`.
         recalled: adds to the result of an earlier call what only this one knows.
         told: the words of the log that stand for the arguments: no person's name, nothing of this machine.
         skip: why the pipeline does not need the stage; empty where it does.
@@ -123,6 +126,8 @@ class Stage(Generic[R]):
     writes: Callable[[Any], bool] = lambda _: True
     retries: bool = False
     is_repeated: bool = False
+    known: Callable[..., Any] | None = None
+    is_whole: bool = False
     recalled: Callable[[Any, Any], Any] = lambda _, known: known
     told: Callable[..., Sequence[str]] | None = None
     skip: Callable[[Project], str] = lambda _: ""
@@ -154,8 +159,12 @@ class Stage(Generic[R]):
         _finish_pending(project)
         settings, arguments = self._bind(project, list(given), more)
         call = _Call(self, project, settings, arguments, progress, force, more)
-        if (known := call.recall()) and not force:
+        if not force and (known := call.recall()):
             return cast(R, self.recalled(settings, known))
+        if self.is_whole:
+            return cast(
+                R, call.work.call(project, settings, *arguments, progress=progress, force=force, dry_run=dry_run)
+            )
         if dry_run:
             return call.preview()
         if not self.writes(settings):
@@ -218,6 +227,8 @@ class _Call(Generic[R]):
 
     def recall(self) -> R | None:
         """The result of the last call, if it was the same and its outputs are still there."""
+        if self.stage.known:
+            return cast(R | None, self.stage.known(self.project, self.settings, *self.arguments))
         if self.stage.inputs is None:
             return None
         known = recall(self.project.root, self.name, self.mark(), self.stage.result)
@@ -247,7 +258,7 @@ class _Call(Generic[R]):
     def work_short(self) -> R:
         """Plan, run and commit under the lock, so that what decides the result cannot change in between."""
         with self.project.commit() as commit:
-            if (known := self.recall()) and not self.force:
+            if not self.force and (known := self.recall()):
                 return known
             plan = self.plan()
             if plan.known:
@@ -269,7 +280,7 @@ class _Call(Generic[R]):
     def _attempts(self, more: Mapping[str, Any]) -> R:
         while True:
             with self.project.commit():
-                if (known := self.recall()) and not self.force:
+                if not self.force and (known := self.recall()):
                     return known
                 plan, mark = self.plan(), self.mark()
             if plan.known:

@@ -32,7 +32,7 @@ def _remembered(project: Project, words: str) -> Mapping[str, Any]:  # JSON
 
 
 def _train_settings(project: Project) -> Mapping[str, Any]:  # JSON
-    from fercli.stages.train import read_settings
+    from fercli.stages.train.settings import read_settings
 
     run = _newest(project)
     try:

@@ -26,7 +26,6 @@ _FUNCTIONS = {
     "subjects track": ("subjects.work", "track_subjects"),
     "labels vote": ("labels.vote", "labels_vote"),
     "split": ("split.work", "split"),
-    "train": ("train.work", "train"),
     "eval": ("evaluate.work", "evaluate"),
     "gradcam": ("gradcam.work", "gradcam"),
     "report": ("report.work", "report"),

@@ -140,7 +140,7 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "train", "Train", "Train a model on the labelled faces.", "fer train --model drf-msam --epochs 40",
-        command="train:train", is_step=True,
+        home="train:train", command="train:train", is_step=True,
     ),
     Row("runs", "Train", "List the training runs.", "fer runs", command="runs:runs", has_section=False),
     Row(

@@ -21,8 +21,8 @@ from fercli.data.dataset import load_crops, make_reader
 from fercli.learn.device import Machine
 from fercli.learn.evaluate import validate
 from fercli.learn.predict import load_run_model
+from fercli.stages.train import train
 from fercli.stages.train.prepare import prepare
-from fercli.stages.train.work import train
 from tests.cli.run import run_fer
 from tests.learn.drawn import FORM
 from tests.stages.train_project import drawn_project, quick

@@ -9,7 +9,7 @@ from fercli.cli.rank import Told, read_error, read_told, read_tracebacks
 from fercli.core.errors import MissingStageError
 from fercli.core.project import create_project
 from fercli.core.runs import list_runs
-from fercli.stages.train import given_text
+from fercli.stages.train.settings import given_text
 from tests.stages.train_project import drawn_project, quick
 
 

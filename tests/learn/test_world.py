@@ -40,7 +40,7 @@ from pathlib import Path
 from fercli.core.progress import SILENT
 from fercli.core.project import open_project
 from fercli.learn import trainer
-from fercli.stages.train.work import train
+from fercli.stages.train import train
 from tests.learn.test_trainer import Watcher
 from tests.stages.train_project import quick
 trainer._SAVE_SHORT_EPOCHS_EVERY_S = -1.0

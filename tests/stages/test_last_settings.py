@@ -4,7 +4,7 @@ from pathlib import Path
 from fercli.core.project import open_project
 from fercli.stages.align import AlignSettings
 from fercli.stages.last_settings import last_settings
-from fercli.stages.train.work import TrainSettings, train
+from fercli.stages.train import TrainSettings, train
 from tests.cli.run import run_fer
 from tests.drawn import must, read_csv
 from tests.stages.train_project import drawn_project, quick

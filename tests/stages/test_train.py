@@ -22,8 +22,10 @@ from fercli.core.runs import list_runs, read_run, write_record
 from fercli.core.tables import read_table, write_table
 from fercli.learn.checkpoints import load_checkpoint
 from fercli.learn.predict import load_run_model
-from fercli.stages.train import TrainSettings, identity, read_settings
-from fercli.stages.train.work import on_gpus, train, train_config
+from fercli.stages.train import TrainSettings, train
+from fercli.stages.train.identity import on_gpus
+from fercli.stages.train.settings import identity, read_settings
+from fercli.stages.train.work import train_config
 from tests.stages.train_project import Signaller, drawn_project, quick
 
 
@@ -69,7 +71,7 @@ def test_skipping_imports_no_torch(project: Project) -> None:
     train(project, quick())
     program = (
         "import sys; from pathlib import Path; from fercli.core.project import open_project\n"
-        "from fercli.stages.train.work import TrainSettings, train\n"
+        "from fercli.stages.train import TrainSettings, train\n"
         "s = TrainSettings(epochs=2, batch_size=8, precision='fp32', threads=1, image_size=24,"
         " model={'width': 16, 'hidden': 32})\n"
         "assert train(open_project(Path(sys.argv[1])), s).is_unchanged\n"

@@ -9,8 +9,8 @@ from fercli.core.project import Project
 from fercli.core.runs import list_runs
 from fercli.learn.checkpoints import load_checkpoint
 from fercli.models.pretrained.tfjs import read_tfjs
-from fercli.stages.train import TrainSettings, read_settings
-from fercli.stages.train.work import train
+from fercli.stages.train import TrainSettings, train
+from fercli.stages.train.settings import read_settings
 from tests.models.tfjs_model import WIDTHS, face_arrays, write_tfjs
 from tests.stages.train_project import Signaller, drawn_project, quick
 

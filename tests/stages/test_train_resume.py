@@ -7,10 +7,9 @@ import pytest
 from fercli.core.errors import InputError, ProjectError
 from fercli.core.project import Project
 from fercli.core.runs import list_runs, read_run, write_record
-from fercli.stages.train import TrainSettings
-from fercli.stages.train import run as train_run
+from fercli.stages.train import TrainSettings, train
+from fercli.stages.train import work as train_work
 from fercli.stages.train.result import TrainResult, record_result
-from fercli.stages.train.work import train
 from tests.drawn import tree
 from tests.stages.train_project import drawn_project, quick
 
@@ -56,14 +55,14 @@ def test_run_without_an_unharmed_state_is_trained_anew_as_its_hint_says(
 
 def between_look_up_and_training(monkeypatch: pytest.MonkeyPatch, happen: Any) -> None:
     """Let something happen once after a run was looked up, and before it is gone on with."""
-    true_training = train_run.run_training
+    true_training = train_work.run_training
 
     def late(*args: Any, **more: Any) -> TrainResult:
-        monkeypatch.setattr(train_run, "run_training", true_training)
+        monkeypatch.setattr(train_work, "run_training", true_training)
         happen()
         return true_training(*args, **more)
 
-    monkeypatch.setattr(train_run, "run_training", late)
+    monkeypatch.setattr(train_work, "run_training", late)
 
 
 def test_run_that_another_process_finished_meanwhile_is_left_as_it_is(

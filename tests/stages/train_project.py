@@ -8,7 +8,7 @@ from fercli.core.progress import SilentProgress
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Label, Split, SplitRow
 from fercli.core.tables import write_table
-from fercli.stages.train.work import TrainSettings
+from fercli.stages.train import TrainSettings
 from tests.learn.drawn import CLASSES, write_pack
 
 NUM_FACES = 48

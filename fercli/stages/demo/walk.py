@@ -129,7 +129,7 @@ class Walk:
     def _learn(self, found: Found) -> None:
         from fercli.stages.evaluate.work import EvalSettings, evaluate
         from fercli.stages.split.work import SplitSettings, split
-        from fercli.stages.train.work import TrainSettings, train
+        from fercli.stages.train import TrainSettings, train
 
         parting = self._settings("split", SplitSettings)
         self._stage("split", lambda: split(self.project, parting, progress=self.progress))

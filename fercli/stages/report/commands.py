@@ -21,7 +21,7 @@ _STAGES = (
     ("labels-import", "labels.importing", "fer labels import FILE"),
     ("labels-vote", "labels.vote", "fer labels vote"),
     ("split-SPLIT", "split.work", "fer split"),
-    ("train", "train", "fer train"),
+    ("train", "train.settings", "fer train"),
     ("eval-RUN-test", "evaluate.work", "fer eval"),
     ("gradcam-RUN", "gradcam.work", "fer gradcam"),
 )

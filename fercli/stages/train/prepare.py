@@ -1,23 +1,44 @@
 """Tables and settings to what a training learns from: samples, plan, input, crops."""
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Any
 
+import numpy as np
+
+from fercli.core.emotions import PRESETS
 from fercli.core.errors import FerError, InputError, SettingsError
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import Face, Label
-from fercli.stages.train import TrainSettings, make_form, make_settings_plan, parse_values
+from fercli.core.settings import suggestion
+from fercli.data.dataset import CropReader, load_crops, make_reader
+from fercli.data.samples import Samples, load_samples
+from fercli.data.transforms import InputFormat
+from fercli.learn.recipe import Plan, fast_size, make_plan, with_changes
+from fercli.learn.trainer import Faces
+from fercli.models.build import check_options
+from fercli.models.profile import profile_model
+from fercli.models.table.specs import ModelSpec, find_spec
+from fercli.stages.train.settings import TrainSettings, parse_values
 
-if TYPE_CHECKING:
-    from fercli.data.dataset import CropReader
-    from fercli.data.samples import Samples
-    from fercli.data.transforms import InputFormat
-    from fercli.learn.recipe import Plan
-    from fercli.learn.trainer import Faces
-    from fercli.models.table.specs import ModelSpec
-
+# Changes of pictures, and the largest amount of each; at a zoom of 1 nothing would be left.
+_CHANGES = {
+    "flip": 1.0,
+    "rotate_deg": 180.0,
+    "shift": 1.0,
+    "zoom": 0.9,
+    "move": 1.0,
+    "brightness": 1.0,
+    "contrast": 1.0,
+    "grey": 1.0,
+    "noise": 1.0,
+    "noise_std": 1.0,
+    "erase": 1.0,
+    "erase_area": 1.0,
+}
 # Face ids of public data sets begin with the name under which `fer add` took them.
 _PUBLIC = {"fer2013": "fer2013", "ferplus": "ferplus", "rafdb": "raf-db", "raf-db": "raf-db", "affectnet": "affectnet7"}
 
@@ -26,12 +47,12 @@ _PUBLIC = {"fer2013": "fer2013", "ferplus": "ferplus", "rafdb": "raf-db", "raf-d
 class Prepared:
     """Everything that is known before a crop is read."""
 
-    samples: "Samples"
-    train: "Samples"
-    val: "Samples"
-    spec: "ModelSpec"
-    plan: "Plan"
-    form: "InputFormat"
+    samples: Samples
+    train: Samples
+    val: Samples
+    spec: ModelSpec
+    plan: Plan
+    form: InputFormat
     data_set: str
     warnings: tuple[str, ...]
 
@@ -42,9 +63,6 @@ def prepare(project: Project, settings: TrainSettings) -> Prepared:
     Raises:
         InputError: nothing to train on.
     """
-    from fercli.data.samples import load_samples
-    from fercli.models.table.specs import MODELS
-
     samples = load_samples(
         project.root,
         project.classes,
@@ -54,7 +72,7 @@ def prepare(project: Project, settings: TrainSettings) -> Prepared:
         with_soft_targets=settings.targets == "soft",
         fold=settings.fold,
     )
-    spec = MODELS[settings.model_name]
+    spec = find_spec(settings.model_name)
     train, val = (_limited(samples.of_split(name), settings) for name in ("train", "val"))
     _check_enough(train, settings)
     data_set = _data_set(project, train)
@@ -69,9 +87,6 @@ def count_macs(settings: TrainSettings, prepared: Prepared) -> int:
     Raises:
         SettingsError: an option that the network does not have, or a size that it cannot be fed.
     """
-    from fercli.models.build import check_options
-    from fercli.models.profile import profile_model
-
     name, size = prepared.spec.name, prepared.form.side
     options = check_options(name, parse_values(settings.model))
     try:
@@ -85,7 +100,7 @@ def count_macs(settings: TrainSettings, prepared: Prepared) -> int:
 
 def read_crops(
     prepared: Prepared, settings: TrainSettings, progress: Progress
-) -> "tuple[tuple[Samples, Faces], tuple[Samples, Faces], list[Failure]]":
+) -> tuple[tuple[Samples, Faces], tuple[Samples, Faces], list[Failure]]:
     """Samples and crops of train and of val, and the faces whose crops cannot be read.
 
     Raises:
@@ -105,12 +120,9 @@ def read_crops(
 
 
 def _faces(
-    samples: "Samples", prepared: Prepared, settings: TrainSettings, progress: Progress
-) -> "tuple[Samples, Faces, list[Failure]]":
+    samples: Samples, prepared: Prepared, settings: TrainSettings, progress: Progress
+) -> tuple[Samples, Faces, list[Failure]]:
     """Crops of some samples without those that cannot be read or, where the recipe says so, that are flat."""
-    from fercli.data.dataset import load_crops, make_reader
-    from fercli.learn.trainer import Faces
-
     if prepared.form.is_equalised:
         reader = make_reader(samples.root, samples.paths, prepared.form)
         uneven = _uneven(reader, len(samples), progress)
@@ -128,7 +140,7 @@ def _faces(
     return samples, Faces(crops, samples.targets, samples.soft_targets), failures
 
 
-def _uneven(reader: "CropReader", num_faces: int, progress: Progress) -> list[int]:
+def _uneven(reader: CropReader, num_faces: int, progress: Progress) -> list[int]:
     """The places of the faces that are not flat."""
     places = []
     progress.start("look for flat pictures", num_faces)
@@ -139,23 +151,21 @@ def _uneven(reader: "CropReader", num_faces: int, progress: Progress) -> list[in
     return places
 
 
-def _is_flat(reader: "CropReader", place: int) -> bool:
+def _is_flat(reader: CropReader, place: int) -> bool:
     try:
         return reader.is_flat(place)
     except FerError:
         return False  # loading reports it
 
 
-def _limited(samples: "Samples", settings: TrainSettings) -> "Samples":
+def _limited(samples: Samples, settings: TrainSettings) -> Samples:
     if settings.limit is None or settings.limit >= len(samples):
         return samples
-    import numpy as np
-
     chosen = np.random.default_rng(settings.seed).permutation(len(samples))[: settings.limit]
     return samples.select(sorted(chosen.tolist()))
 
 
-def _check_enough(train: "Samples", settings: TrainSettings) -> None:
+def _check_enough(train: Samples, settings: TrainSettings) -> None:
     if len(train) < 2:
         reasons = ", ".join(f"{reason}: {number}" for reason, number in train.left_out.items()) or "the split has none"
         raise InputError(
@@ -166,7 +176,7 @@ def _check_enough(train: "Samples", settings: TrainSettings) -> None:
         raise InputError("all faces to train on have the same label", hint="Label faces of at least two classes.")
 
 
-def _warnings(train: "Samples", val: "Samples", project: Project) -> list[str]:
+def _warnings(train: Samples, val: Samples, project: Project) -> list[str]:
     warnings = []
     missing = [name for name, number in train.counts().items() if not number]
     if missing:
@@ -181,11 +191,56 @@ def _warnings(train: "Samples", val: "Samples", project: Project) -> list[str]:
     return warnings
 
 
-def _data_set(project: Project, train: "Samples") -> str:
+def _data_set(project: Project, train: Samples) -> str:
     """Which published data set the faces are, for its recipe; empty when they are the user's own."""
-    from fercli.core.emotions import PRESETS
-
     prefixes = {face_id.split("/", 1)[0] for face_id in train.face_ids}
     if len(prefixes) == 1 and (name := _PUBLIC.get(prefixes.pop())):
         return name
     return "scfed" if project.classes == PRESETS["scfed"] else ""
+
+
+def make_settings_plan(settings: TrainSettings, spec: ModelSpec, *, data_set: str, num_train: int) -> Plan:
+    """The recipe's plan with what the user set instead.
+
+    Raises:
+        SettingsError: an objective or a change of pictures that does not exist, or that the network cannot give.
+    """
+    plan = make_plan(spec, settings.recipe, data_set=data_set, num_train=num_train)
+    names = {column.name for column in dataclasses.fields(Plan)} - {"augmentation"}
+    given = {name: getattr(settings, name, None) for name in names}
+    changes: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    changes["augmentation"] = _augmentation(settings.augment)
+    _check_objective(settings.objective, spec)
+    return with_changes(plan, changes)
+
+
+def make_form(settings: TrainSettings, spec: ModelSpec, plan: Plan) -> InputFormat:
+    """What the network is fed; "fast" feeds the smaller of the sizes that a network takes."""
+    size = settings.image_size or (fast_size(spec) if settings.recipe == "fast" else spec.input_size)
+    return InputFormat.of_spec(spec, size=size, is_equalised=plan.is_equalised, window=plan.window)
+
+
+def _augmentation(values: Mapping[str, Any]) -> dict[str, Any]:  # TOML
+    amounts = parse_values(values)
+    for name, value in amounts.items():
+        if name not in _CHANGES:
+            raise SettingsError(
+                f"no change of pictures is called 'augment.{name}'", hint=suggestion(name, list(_CHANGES))
+            )
+        highest, is_pair = _CHANGES[name], name == "erase_area"
+        numbers = value if is_pair and isinstance(value, list | tuple) else (value,)
+        fits = len(numbers) == 1 + is_pair and all(type(number) in (int, float) for number in numbers)
+        # Written so that nan, which compares with nothing, does not pass.
+        if not fits or not all(0 <= number <= highest for number in numbers) or list(numbers) != sorted(numbers):
+            form = "two numbers, the smaller one first," if is_pair else "a number"
+            raise SettingsError(f"'augment.{name}' cannot be '{value}'", hint=f"It takes {form} from 0 to {highest:g}.")
+    return {name: tuple(value) if isinstance(value, list | tuple) else float(value) for name, value in amounts.items()}
+
+
+def _check_objective(objective: str | None, spec: ModelSpec) -> None:
+    # These two work on logits alone; the others need what only their own network gives.
+    allowed = sorted({"cross-entropy", "poster", spec.objective})
+    if objective is not None and objective not in allowed:
+        raise SettingsError(
+            f"objective '{objective}' does not go with '{spec.name}'", hint=suggestion(objective, allowed)
+        )

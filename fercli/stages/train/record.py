@@ -3,23 +3,19 @@
 import dataclasses
 import json
 import platform
-from collections.abc import Mapping
-from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fercli import __version__
 from fercli.core.files import replace_text
-from fercli.core.runs import RunRecord, write_record
+from fercli.core.runs import RunRecord, now, package_versions
+from fercli.learn.device import Machine
+from fercli.learn.history import EpochRow
+from fercli.learn.trainer import FitResult
+from fercli.reports.figures.scores import draw_curves
+from fercli.stages.train.prepare import Prepared
 
-if TYPE_CHECKING:
-    from fercli.learn.device import Machine
-    from fercli.learn.history import EpochRow
-    from fercli.learn.trainer import FitResult
-    from fercli.stages.train.prepare import Prepared
-
-_PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "safetensors")
 _LIMITS = (
     "The model names the expression it was taught to see, in pictures like those it was taught with. It does not",
     "know what a person feels, thinks or intends, and must not be used to judge individuals. Faces of people, ages,",
@@ -27,23 +23,7 @@ _LIMITS = (
 )
 
 
-def now() -> str:
-    """The local time with its offset, to the second."""
-    return datetime.now().astimezone().isoformat(timespec="seconds")
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of fercli and of what the numbers depend on; nothing is imported."""
-    versions = {"fercli": __version__}
-    for name in _PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions
-
-
-def write_environment(folder: Path, machine: "Machine") -> None:
+def write_environment(folder: Path, machine: Machine) -> None:
     """Write env.json: the machine and the versions, none of which changes what was asked for."""
     values = {
         "python": platform.python_version(),
@@ -57,26 +37,19 @@ def write_environment(folder: Path, machine: "Machine") -> None:
     replace_text(folder / "env.json", json.dumps(values, indent=2, sort_keys=True) + "\n")
 
 
-def end_record(folder: Path, record: RunRecord, result: "FitResult", prepared: "Prepared") -> RunRecord:
-    """Write how the training ended into run.json."""
+def end_record(record: RunRecord, result: FitResult, prepared: Prepared) -> RunRecord:
+    """The record with how the training ended."""
     train = prepared.train
     left_out = dict(train.left_out)
     if flat := left_out.get("flat picture", 0) + prepared.val.left_out.get("flat picture", 0):
         left_out["flat picture"] = flat
     counts = {"num_train": len(train), "num_val": len(prepared.val), "left_out": left_out}
     summary = _summary(result) | counts
-    ended = dataclasses.replace(record, status=result.status, reason=result.reason, ended_at=now(), result=summary)
-    write_record(folder, ended)
-    return ended
+    return dataclasses.replace(record, status=result.status, reason=result.reason, ended_at=now(), result=summary)
 
 
-def fail_record(folder: Path, record: RunRecord, reason: str) -> None:
-    """Write that the training failed into run.json."""
-    write_record(folder, dataclasses.replace(record, status="failed", reason=reason, ended_at=now()))
-
-
-def write_model_card(folder: Path, record: RunRecord, prepared: "Prepared") -> None:
-    """Write model_card.md: what the model is, what it learnt from, how good it was on val, what it is not for."""
+def model_card(record: RunRecord, prepared: Prepared) -> str:
+    """The text of model_card.md: what the model is, what it learnt from, how good it was on val, what it is not for."""
     spec, plan, train, val = prepared.spec, prepared.plan, prepared.train, prepared.val
     best = record.result.get("best")
     lines = [
@@ -102,26 +75,20 @@ def write_model_card(folder: Path, record: RunRecord, prepared: "Prepared") -> N
         "",
         *(f"* {note}" for note in spec.notes),
     ]
-    replace_text(folder / "model_card.md", "\n".join(lines).rstrip() + "\n")
+    return "\n".join(lines).rstrip() + "\n"
 
 
-def draw_history(folder: Path, history: "tuple[EpochRow, ...]", best: "EpochRow | None") -> None:
-    """Write curves.png."""
-    from fercli.core.files import replace_bytes
-    from fercli.reports.figures.scores import draw_curves
-
-    if not history:
-        return
-    picture = draw_curves(
+def draw_history(history: Sequence[EpochRow], best: EpochRow | None) -> bytes:
+    """The picture curves.png of at least one epoch."""
+    return draw_curves(
         [row.epoch for row in history],
         {"train": [row.train_loss for row in history], "val": [row.val_loss for row in history]},
         {"train": [row.train_accuracy for row in history], "val": [row.val_accuracy for row in history]},
         best_epoch=best.epoch if best else None,
     )
-    replace_bytes(folder / "curves.png", picture)
 
 
-def _summary(result: "FitResult") -> dict[str, Any]:  # JSON
+def _summary(result: FitResult) -> dict[str, Any]:  # JSON
     trained = [row for row in result.history if row.seconds]
     return {
         "best": dataclasses.asdict(result.best) if result.best else None,

@@ -11,10 +11,9 @@ from fercli import __version__
 from fercli.core.errors import CheckError, ProjectError, UsageError
 from fercli.core.project import Project
 from fercli.core.rows import Label, SplitRow
-from fercli.core.runs import Run, changed_inputs, digest, holding, list_runs, read_run
+from fercli.core.runs import Run, changed_inputs, digest, holding, list_runs, package_versions, read_run
 from fercli.core.tables import read_table
-from fercli.stages.train import TrainSettings, identity, read_settings
-from fercli.stages.train.record import package_versions
+from fercli.stages.train.settings import TrainSettings, identity, read_settings
 
 
 def settings_of(run: Run, given: TrainSettings) -> TrainSettings:

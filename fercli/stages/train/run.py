@@ -5,7 +5,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
 
 from fercli.core.errors import CheckError, SettingsError, UsageError
 from fercli.core.files import replace_text
@@ -13,30 +15,39 @@ from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import Label, SplitRow
-from fercli.core.runs import Run, RunRecord, create_run_folder, digest, holding, write_record
-from fercli.core.tables import write_table
-from fercli.stages.train import TrainSettings, parse_values, settings_text
-from fercli.stages.train.prepare import Prepared, count_macs, prepare, read_crops
-from fercli.stages.train.record import (
-    draw_history,
-    end_record,
+from fercli.core.runs import (
+    RECORD_FILE,
+    Run,
+    RunRecord,
+    create_run_folder,
+    digest,
     fail_record,
+    holding,
     now,
     package_versions,
-    write_environment,
-    write_model_card,
+    record_text,
+    write_record,
 )
+from fercli.core.settings import plain_settings
+from fercli.core.tables import write_table
+from fercli.data.seeding import derive_seed
+from fercli.learn.checkpoints import drop_state
+from fercli.learn.compiling import Work, check_still_compiles, decide_compilation
+from fercli.learn.device import Machine, apply_threads, choose_machine
+from fercli.learn.pretrained import ready_to_learn, some_inputs
+from fercli.learn.trainer import Faces, FitResult, Training, fit
+from fercli.learn.world import World
+from fercli.models.build import build_model
+from fercli.models.pretrained.weights import LoadReport, load_backbone_weights
+from fercli.stages.train.prepare import Prepared, count_macs, prepare, read_crops
+from fercli.stages.train.record import draw_history, end_record, model_card, write_environment
 from fercli.stages.train.result import TrainResult, finished_result, record_result, stopped_by_clock
 from fercli.stages.train.resume import kept_pretrained, take_hold, version_words
+from fercli.stages.train.settings import TrainSettings, parse_values, settings_text
 from fercli.stages.train.watch import RunWatcher, check_tensorboard
 
-if TYPE_CHECKING:
-    from torch import nn
-
-    from fercli.learn.device import Machine
-    from fercli.learn.trainer import Faces, FitResult
-    from fercli.learn.world import World
-    from fercli.models.pretrained.weights import LoadReport
+# How long a finished training waits for a command that is writing.
+_PATIENCE_S = 3600.0
 
 
 def run_training(
@@ -46,13 +57,9 @@ def run_training(
     inputs: Mapping[str, str],
     *,
     progress: Progress,
-    world: "World | None" = None,
+    world: World,
 ) -> TrainResult:
     """Train in a new run folder, or go on in that of the interrupted run `known`; see `stages.train.train`."""
-    from fercli.learn.pretrained import ready_to_learn, some_inputs
-    from fercli.learn.world import ALONE
-
-    world = world or ALONE
     if settings.tensorboard:
         check_tensorboard()
     with ExitStack() as hold:
@@ -87,8 +94,6 @@ def check_settings(project: Project, settings: TrainSettings, known: Run | None)
     Raises:
         FerError: too few faces, an impossible setting, or a device or package that is not here.
     """
-    from fercli.learn.device import choose_machine
-
     if settings.tensorboard:
         check_tensorboard()
     count_macs(settings, prepare(project, settings))
@@ -106,12 +111,12 @@ class _Job:
     settings: TrainSettings
     folder: Path
     prepared: Prepared
-    machine: "Machine"
+    machine: Machine
     pretrained: tuple[str, ...]
-    world: "World"
+    world: World
 
 
-def _follow(job: _Job, model: "nn.Module", faces: "tuple[Faces, Faces]", *, progress: Progress) -> TrainResult:
+def _follow(job: _Job, model: nn.Module, faces: tuple[Faces, Faces], *, progress: Progress) -> TrainResult:
     """Train with the main process, which alone writes."""
     try:
         result = _fit(job, model, faces, progress=progress)
@@ -123,11 +128,9 @@ def _follow(job: _Job, model: "nn.Module", faces: "tuple[Faces, Faces]", *, prog
 
 
 def _fit_and_record(
-    job: _Job, record: RunRecord, model: "nn.Module", faces: "tuple[Faces, Faces]", *, progress: Progress
-) -> "tuple[RunRecord, FitResult]":
+    job: _Job, record: RunRecord, model: nn.Module, faces: tuple[Faces, Faces], *, progress: Progress
+) -> tuple[RunRecord, FitResult]:
     """Train, and write into the run's folder how it went."""
-    from fercli.learn.checkpoints import drop_state
-
     folder, prepared = job.folder, job.prepared
     watcher = RunWatcher(
         folder, num_epochs=prepared.plan.epochs, writes_events=job.settings.tensorboard, progress=progress
@@ -142,25 +145,29 @@ def _fit_and_record(
         raise
     finally:
         watcher.close()
-    record = end_record(folder, record, result, prepared)
+    record = end_record(record, result, prepared)
+    # All at once: there is no finished run without its curves and its model card.
+    with job.project.commit(patience_s=_PATIENCE_S) as commit:
+        commit.text(folder / RECORD_FILE, record_text(record))
+        commit.text(folder / "model_card.md", model_card(record, prepared))
+        if result.history:
+            commit.data(folder / "curves.png", draw_history(result.history, result.best))
+        counts = {"run": folder.name, "epochs": record.result["epochs"]}
+        commit.log("train", plain_settings(job.settings), counts)
     if result.status == "finished":
         # Only now: a run that is not known as finished goes on from its state.
         drop_state(folder / "checkpoints")
-    draw_history(folder, result.history, result.best)
-    write_model_card(folder, record, prepared)
     return record, result
 
 
 def _fit(
     job: _Job,
-    model: "nn.Module",
-    faces: "tuple[Faces, Faces]",
+    model: nn.Module,
+    faces: tuple[Faces, Faces],
     *,
     progress: Progress,
     watch: RunWatcher | None = None,
-) -> "FitResult":
-    from fercli.learn.trainer import Training, fit
-
+) -> FitResult:
     train, val = faces
 
     training = Training(
@@ -182,14 +189,9 @@ def _fit(
 
 
 def _machine(
-    settings: TrainSettings, prepared: Prepared, before: RunRecord | None, world: "World"
-) -> "tuple[Machine, tuple[str, ...]]":
+    settings: TrainSettings, prepared: Prepared, before: RunRecord | None, world: World
+) -> tuple[Machine, tuple[str, ...]]:
     """What was decided when the run began, else what this machine offers; and warnings."""
-    import torch
-
-    from fercli.learn.compiling import Work, check_still_compiles, decide_compilation
-    from fercli.learn.device import Machine, choose_machine
-
     if before is not None and before.decided:
         machine = Machine.from_json(before.decided)
         choose_machine(machine.device, machine.precision)  # refuses a device that is gone
@@ -231,15 +233,8 @@ def _begin(job: _Job, known: Run | None, inputs: Mapping[str, str]) -> RunRecord
 
 
 def _new_model(
-    prepared: Prepared, settings: TrainSettings, machine: "Machine", weights: Path | None
-) -> "tuple[nn.Module, LoadReport | None]":
-    import torch
-
-    from fercli.data.seeding import derive_seed
-    from fercli.learn.device import apply_threads
-    from fercli.models.build import build_model
-    from fercli.models.pretrained.weights import load_backbone_weights
-
+    prepared: Prepared, settings: TrainSettings, machine: Machine, weights: Path | None
+) -> tuple[nn.Module, LoadReport | None]:
     apply_threads(machine)  # on which the last digits of refitted normalisation hang
     torch.manual_seed(derive_seed(settings.seed, "network"))
     options = parse_values(settings.model)
@@ -247,7 +242,7 @@ def _new_model(
     return model, load_backbone_weights(model, weights) if weights else None
 
 
-def _backbone_words(report: "LoadReport | None", settings: TrainSettings) -> list[str]:
+def _backbone_words(report: LoadReport | None, settings: TrainSettings) -> list[str]:
     """Sentences on what became of `--backbone-weights`."""
     if report is None:
         return []

@@ -4,14 +4,13 @@ import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fercli.core.errors import SettingsError
+from fercli.core.files import replace_bytes
 from fercli.core.progress import SILENT, Progress
+from fercli.learn.history import EpochRow
 from fercli.stages.train.record import draw_history
-
-if TYPE_CHECKING:
-    from fercli.learn.history import EpochRow
 
 # Drawing takes about a second, more than an epoch of small data.
 _DRAW_EVERY_S = 30.0
@@ -52,12 +51,12 @@ class RunWatcher:
         self._num_written = 0
         self._drawn_at = time.monotonic()
 
-    def __call__(self, history: "Sequence[EpochRow]", best: "EpochRow | None") -> None:
+    def __call__(self, history: Sequence[EpochRow], best: EpochRow | None) -> None:
         """Take the epochs so far in, of which the last is new, and the best of them."""
         self._progress.add_row(_cells(history[-1], self._num_epochs, is_best=history[-1] is best))
         if time.monotonic() - self._drawn_at > _DRAW_EVERY_S:
             self._drawn_at = time.monotonic()
-            draw_history(self.folder, tuple(history), None)
+            replace_bytes(self.folder / "curves.png", draw_history(history, None))
         if self.writes_events:
             self._write_events(history)
 
@@ -66,7 +65,7 @@ class RunWatcher:
         if self._events is not None:
             self._events.close()
 
-    def _write_events(self, history: "Sequence[EpochRow]") -> None:
+    def _write_events(self, history: Sequence[EpochRow]) -> None:
         if self._events is None:
             self._events = self._open_events(history)
         for row in history[self._num_written :]:
@@ -76,7 +75,7 @@ class RunWatcher:
         self._num_written = len(history)
         self._events.flush()
 
-    def _open_events(self, history: "Sequence[EpochRow]") -> Any:
+    def _open_events(self, history: Sequence[EpochRow]) -> Any:
         from torch.utils.tensorboard import SummaryWriter
 
         folder = self.folder / "tensorboard"
@@ -85,7 +84,7 @@ class RunWatcher:
         return SummaryWriter(str(folder), purge_step=self._num_written + 1)
 
 
-def _cells(row: "EpochRow", num_epochs: int, *, is_best: bool) -> dict[str, str]:
+def _cells(row: EpochRow, num_epochs: int, *, is_best: bool) -> dict[str, str]:
     """One row of the table that is shown while a training goes on."""
     judged = {}
     if row.val_loss is not None and row.val_accuracy is not None and row.val_macro_f1 is not None:

@@ -1,0 +1,103 @@
+"""Whether a training has been done before: settings and project to the run of the same work, without loading torch."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from fercli.core.errors import InputError, UsageError
+from fercli.core.files import sha256_of
+from fercli.core.project import Project
+from fercli.core.rows import Face, Label
+from fercli.core.runs import Run, digest, find_run, same_work
+from fercli.core.splits import choose_split
+from fercli.models.pretrained.tfjs_files import weight_files
+from fercli.models.table.specs import find_spec
+from fercli.stages.train.result import TrainResult, finished_result
+from fercli.stages.train.resume import check_unchanged, kept_pretrained, settings_of
+from fercli.stages.train.settings import TrainSettings, identity
+
+
+def settle(project: Project, settings: TrainSettings, resume: str = "") -> tuple[TrainSettings, tuple[Run | None]]:
+    """The settings with what depends on the project filled in, and the run to go on with.
+
+    Raises:
+        MissingStageError: no faces, no labels or no such split.
+        InputError: no such run.
+        UsageError: more GPUs are asked for than there are.
+    """
+    project.require(Face)
+    project.require(Label)
+    run = find_run(project.root, resume) if resume else None
+    settings = settings_of(run, on_gpus(settings)) if run else on_gpus(settings)
+    weights = settings.backbone_weights
+    settled = replace(
+        settings,
+        model_name=find_spec(settings.model_name).name,  # `emonext` is `emonext-base`
+        # A link keeps its name: the suffix of what it leads to may say nothing.
+        backbone_weights=weights.absolute() if weights else None,
+        split=choose_split(project, settings.split),
+    )
+    return settled, (run,)
+
+
+def finished_before(project: Project, settings: TrainSettings, run: Run | None) -> TrainResult | None:
+    """What a finished run of the same work says of itself; None where there is none."""
+    known = look_up(project, settings, run, inputs_of(project, settings, run))
+    return finished_result(known) if known and known.record.status == "finished" else None
+
+
+def look_up(
+    project: Project, settings: TrainSettings, run: Run | None, inputs: dict[str, str], *, force: bool = False
+) -> Run | None:
+    """The run to go on with, or that has done the same work.
+
+    Raises:
+        CheckError: it failed.
+        ProjectError: it was made from other data.
+    """
+    if run:
+        return check_unchanged(project, settings, run, inputs)
+    return None if force else same_work(project.root, digest(inputs))
+
+
+def inputs_of(project: Project, settings: TrainSettings, run: Run | None) -> dict[str, str]:
+    """A digest of each thing that decides the weights; `run` is the one to resume."""
+    return {
+        "backbone": _backbone_digest(settings.backbone_weights, run),
+        "settings": digest(identity(settings)),
+        "classes": digest(project.classes),
+        "faces": sha256_of(project.table_path(Face)),
+        "labels": sha256_of(project.table_path(Label)),
+        "split": sha256_of(project.split_path(settings.split)),
+    }
+
+
+def on_gpus(settings: TrainSettings) -> TrainSettings:
+    """`--gpus N` as one process for each GPU; other settings pass unchanged.
+
+    Raises:
+        UsageError: there are fewer GPUs here, or --procs or --device says something else.
+    """
+    if settings.gpus is None:
+        return settings
+    if settings.procs > 1 or settings.device not in ("auto", "cuda"):
+        raise UsageError("--gpus does not go with --procs or --device", hint="--gpus N alone starts N processes.")
+    # Loads torch, which no other training that was done before needs.
+    import torch
+
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if found < settings.gpus:
+        raise UsageError(
+            f"--gpus {settings.gpus}: torch finds {found} CUDA GPUs on this machine",
+            hint="fer doctor tells what torch sees. --procs N trains in N processes on the processor.",
+        )
+    return replace(settings, gpus=None, procs=settings.gpus, device="cuda")
+
+
+def _backbone_digest(weights: Path | None, run: Run | None) -> str:
+    if weights is None:
+        return ""
+    if run and (run.record.status == "finished" or kept_pretrained(run) is not None):
+        return run.record.inputs.get("backbone", "")  # the file itself is needed no more
+    if not weights.is_file():
+        raise InputError(f"'{weights}': no such weights file", hint="fer models --weights says where to get weights.")
+    return "+".join(map(sha256_of, weight_files(weights)))

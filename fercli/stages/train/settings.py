@@ -1,0 +1,135 @@
+"""What `fer train` can be set to, as options, as the text of a run's config.toml, and as what makes two runs equal."""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from fercli.core.settings import plain_settings, setting
+from fercli.core.toml import toml_text
+
+# What only says how or how long to work, or is known by its contents; equal trainings may differ in it.
+_OUTSIDE = ("time_limit_s", "workers", "ram_limit_mb", "backbone_weights", "gpus", "tensorboard")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How a network is trained; what is not given comes from the recipe.
+
+    `model` holds the network's own options (`--set model.topn=10`), `augment` fields of the augmentation
+    (`--set augment.flip=0`); both are tables of their own in a config file.
+    """
+
+    model_name: str = setting("drf-msam", "Train this network; `fer models` lists them.", option="model")
+    recipe: Literal["fast", "paper"] = setting("fast", "Start from our settings or from the paper's.")
+    epochs: int | None = setting(None, "Train for at most this many epochs.", minimum=1)
+    batch_size: int | None = setting(None, "Take this many faces in a step.", minimum=1)
+    lr: float | None = setting(None, "Use this largest learning rate.", minimum=0)
+    class_weights: Literal["none", "sqrt", "inverse", "effective"] | None = setting(
+        None, "Weigh rare classes more in the loss."
+    )
+    targets: Literal["hard", "soft"] = setting("hard", "Learn the label or the shares of the votes.")
+    backbone_weights: Path | None = setting(None, "Start from the weights in this file.")
+    split: str = setting("", "Use the split of this name; else default, or the only one.")
+    fold: int | None = setting(None, "Use this fold of a k-fold split.", minimum=0)
+    precision: Literal["auto", "fp32", "bf16"] = setting("auto", "Compute in this precision.")
+    time_limit_s: float | None = setting(
+        None, "Stop after this time; the same command goes on.", option="time-limit", unit="s", minimum=0.001
+    )
+    name: str = setting("", "Add this to the name of the run.")
+    seed: int = setting(0, "Draw everything random from this seed.", minimum=0)
+    device: str = setting("auto", "Compute on: auto, cpu, cuda, mps.")
+    gpus: int | None = setting(None, "Train on this many GPUs of this machine.", minimum=1)
+    procs: int = setting(1, "Train in this many processes; each takes a GPU if there are.", minimum=1)
+    tensorboard: bool = setting(False, "Write events for TensorBoard beside metrics.csv.")
+    limit: int | None = setting(None, "Learn from and validate on at most this many faces.", minimum=2)
+    workers: int = setting(2, "Read crops too many for memory in this many processes.", minimum=0)
+
+    objective: str | None = setting(None, "Minimise this loss.", is_hidden=True)
+    optimizer: Literal["adam", "adamw", "sgd"] | None = setting(None, "Use this optimiser.", is_hidden=True)
+    weight_decay: float | None = setting(None, "Shrink the weights by this.", minimum=0, is_hidden=True)
+    momentum: float | None = setting(None, "Momentum of sgd.", minimum=0, maximum=1, is_hidden=True)
+    adds_norms: bool | None = setting(None, "Learn with norms that are folded away.", is_hidden=True)
+    decays_norms: bool | None = setting(None, "Shrink biases and norms too.", is_hidden=True)
+    schedule: Literal["constant", "cosine", "one-cycle", "exponential", "step"] | None = setting(
+        None, "Change the learning rate so.", is_hidden=True
+    )
+    warmup_epochs: float | None = setting(None, "Warm up for this many epochs.", minimum=0, is_hidden=True)
+    gamma: float | None = setting(None, "Factor of exponential and step.", minimum=0, is_hidden=True)
+    step_epochs: int | None = setting(None, "Epochs between two steps.", minimum=1, is_hidden=True)
+    sam_rho: float | None = setting(None, "Radius of sharpness-aware steps.", minimum=0, is_hidden=True)
+    label_smoothing: float | None = setting(
+        None, "Spread this share of the target.", minimum=0, maximum=1, is_hidden=True
+    )
+    ema_decay: float | None = setting(None, "Decay of the mean of the weights.", minimum=0, maximum=1, is_hidden=True)
+    metric: Literal["accuracy", "macro-f1", "loss"] | None = setting(None, "Choose the best epoch by.", is_hidden=True)
+    patience: int | None = setting(None, "Epochs without a better one; 0 is off.", minimum=0, is_hidden=True)
+    clip_norm: float | None = setting(None, "Largest norm of the gradient.", minimum=0, is_hidden=True)
+    mixup: float | None = setting(None, "Blend pairs of pictures.", minimum=0, is_hidden=True)
+    cutmix: float | None = setting(None, "Paste parts of pictures into others.", minimum=0, is_hidden=True)
+    plain_epochs: int | None = setting(None, "Mix no pictures in so many last epochs.", minimum=0, is_hidden=True)
+    accumulate: int | None = setting(None, "Cut each batch into so many parts.", minimum=1, is_hidden=True)
+    freeze_epochs: int | None = setting(None, "Let pretrained weights rest so long.", minimum=0, is_hidden=True)
+    thaw: Literal["at-once", "gradual"] | None = setting(None, "Wake pretrained weights so.", is_hidden=True)
+    sampler: Literal["shuffle", "balanced"] | None = setting(None, "Draw faces so.", is_hidden=True)
+    window: float | None = setting(
+        None, "Learn from windows of this share of the side.", minimum=0.05, maximum=1, is_hidden=True
+    )
+    is_equalised: bool | None = setting(None, "Equalise the histogram of each crop.", is_hidden=True)
+    image_size: int | None = setting(None, "Feed pictures of this side.", minimum=8, is_hidden=True)
+    threads: int | None = setting(None, "Compute with this many threads.", minimum=1, maximum=1024, is_hidden=True)
+    compile: Literal["auto", "yes", "no"] = setting("auto", "Compile the network first.", is_hidden=True)
+    ram_limit_mb: int = setting(2048, "Hold crops in memory up to this.", minimum=0, is_hidden=True)
+    model: dict[str, Any] = setting({}, "Options of the network.", is_hidden=True)  # any option of any network
+    augment: dict[str, Any] = setting({}, "Changes of the pictures.", is_hidden=True)  # numbers, or text from --set
+
+    def __post_init__(self) -> None:
+        """Take `model="sfer-mdfae"` for the name of the model, as `--model` does."""
+        if isinstance(self.model, str):
+            object.__setattr__(self, "model_name", self.model)
+            object.__setattr__(self, "model", {})
+
+
+def identity(settings: TrainSettings) -> dict[str, Any]:  # JSON
+    """The settings that two equal trainings share."""
+    model, augment = parse_values(settings.model), parse_values(settings.augment)
+    plain = plain_settings(dataclasses.replace(settings, model=model, augment=augment))
+    return {name: value for name, value in plain.items() if name not in _OUTSIDE}
+
+
+def settings_text(settings: TrainSettings, plan: Any, form: Any) -> str:  # a Plan and an InputFormat
+    """The run's config.toml: `fer train --config` reads it; [plan] and [input] say what the recipe made of it."""
+    header = "# How this run was made. Repeat it: fer train --config config.toml\n# [plan] and [input] only inform.\n"
+    made = {"plan": dataclasses.asdict(plan), "input": dataclasses.asdict(form)}
+    return header + given_text(settings) + "\n" + toml_text(made)
+
+
+def given_text(settings: TrainSettings) -> str:
+    """The settings that are not left to the recipe, as TOML."""
+    given = {name: value for name, value in dataclasses.asdict(settings).items() if value is not None}
+    tables = {name: parse_values(given.pop(name)) for name in ("model", "augment")}
+    return toml_text({"train": given, **tables})
+
+
+def read_settings(text: str) -> TrainSettings:
+    """The inverse of `settings_text`."""
+    config = tomllib.loads(text)
+    tables = {name: config.get(name, {}) for name in ("model", "augment")}
+    given = dict(config["train"])
+    if "backbone_weights" in given:
+        given["backbone_weights"] = Path(given["backbone_weights"])
+    return TrainSettings(**given, **tables)
+
+
+def parse_values(values: Mapping[str, Any]) -> dict[str, Any]:  # TOML
+    """Words of `--set` as the TOML values they spell: "15" is a number, "true" a truth, "rw" a word."""
+    return {name: _parse_value(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _parse_value(text: str) -> Any:  # TOML
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
