@@ -39,7 +39,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "fercli.stages.evaluate.work": ("EvalSettings", "evaluate"),
     "fercli.stages.gradcam.work": ("GradcamSettings", "gradcam"),
     "fercli.stages.predict.work": ("PredictSettings", "predict"),
-    "fercli.stages.report.work": ("ReportSettings", "report"),
+    "fercli.stages.report": ("ReportSettings", "report"),
     "fercli.stages.trace": ("trace",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

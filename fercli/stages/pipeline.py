@@ -28,7 +28,6 @@ _FUNCTIONS = {
     "split": ("split.work", "split"),
     "eval": ("evaluate.work", "evaluate"),
     "gradcam": ("gradcam.work", "gradcam"),
-    "report": ("report.work", "report"),
 }
 STEPS = tuple(row for row in TABLE if row.is_step)
 # What video needs and cropped sets do not.

@@ -162,7 +162,7 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "report", "Share", "Generate an HTML report of the project and one run.", "fer report",
-        command="report:report", is_step=True,
+        home="report:report", is_step=True,
     ),
     Row(
         "status", "Project", "Show the status of every stage.", "fer status",

@@ -16,7 +16,7 @@ from fercli.core.tables import write_table
 from fercli.stages.add.source import AddSourceSettings
 from fercli.stages.evaluate.work import EvalSettings
 from fercli.stages.gradcam.work import GradcamSettings, gradcam
-from fercli.stages.report.work import ReportSettings, report
+from fercli.stages.report import ReportSettings, report
 from fercli.stages.train import TrainSettings
 from tests.reports.test_html import Reader
 from tests.stages.trained import CLASSES, RUN_ID, evaluated, trained_project
@@ -80,7 +80,7 @@ def test_second_call_imports_nothing_heavy(project: Project) -> None:
     report(project, ReportSettings())
     code = (
         "import sys; from pathlib import Path; from fercli.core.project import open_project;"
-        "from fercli.stages.report.work import ReportSettings, report;"
+        "from fercli.stages.report import ReportSettings, report;"
         f"assert report(open_project(Path({str(project.root)!r})), ReportSettings()).is_unchanged;"
         "assert not {'torch', 'numpy', 'matplotlib', 'jinja2', 'pandas'} & set(sys.modules)"
     )

@@ -3,15 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from fercli.core.errors import MediaError
 from fercli.core.rows import Face
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from fercli.vision.video.reader import DecodedFrame
+from fercli.vision.images import read_image
+from fercli.vision.video.reader import DecodedFrame, VideoReader
 
 Box = tuple[float, float, float, float]
 
@@ -63,7 +61,7 @@ class Pictures:
         self._frames: Iterator[DecodedFrame] = iter(())
         self._ahead: DecodedFrame | None = None
 
-    def read(self, task: PictureTask) -> "np.ndarray":
+    def read(self, task: PictureTask) -> np.ndarray:
         """The picture as RGB.
 
         Raises:
@@ -73,8 +71,6 @@ class Pictures:
             return self._decode(task.place)
         if task.given is not None:
             return _read_given(self._root, task.path)
-        from fercli.vision.images import read_image
-
         try:
             return read_image(self._root / task.path)
         except MediaError as error:
@@ -83,7 +79,7 @@ class Pictures:
             message = f"{error.message}; take it anew: fer extract-frames --force"
             raise MediaError(message, hint="Other frames come out as they were.") from error
 
-    def _decode(self, place: FramePlace) -> "np.ndarray":
+    def _decode(self, place: FramePlace) -> np.ndarray:
         if place.video != self._video:
             self._open(place.video)
         while self._ahead is not None and self._ahead.index < place.index:
@@ -96,19 +92,13 @@ class Pictures:
         return self._ahead.rgb()
 
     def _open(self, video: str) -> None:
-        from fercli.vision.video.reader import VideoReader
-
         self._video, self._ahead = video, None
         # One thread: what several make of a damaged video differs from run to run, and the detector needs the others.
         self._frames = VideoReader(self._root / video, threads=1).at(sorted(self._times_s[video]))
         self._ahead = next(self._frames, None)
 
 
-def _read_given(root: Path, path: str) -> "np.ndarray":
-    import numpy as np
-
-    from fercli.vision.images import read_image
-
+def _read_given(root: Path, path: str) -> np.ndarray:
     name, mark, row = path.rpartition("#")
     if not mark:
         return read_image(root / path)

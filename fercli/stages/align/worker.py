@@ -8,19 +8,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from fercli.core.errors import MediaError
 from fercli.core.processors import count_processors
 from fercli.core.rows import Face
+from fercli.engine.pipeline import Step, run_pipeline
+from fercli.learn.device import torch_threads
 from fercli.stages.align.pictures import Pictures, PictureTask
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from fercli.vision.cutting import Cut, CuttingRules
-    from fercli.vision.following import FaceFollower
-    from fercli.vision.mtcnn.detector import Detection, FaceDetector
+from fercli.vision.cutting import Cut, CuttingRules, cut_faces, enlarge_small, shrunk_back
+from fercli.vision.following import FaceFollower
+from fercli.vision.images import write_png
+from fercli.vision.mtcnn.detector import Detection, FaceDetector
+from fercli.vision.quality import roll_deg
+from fercli.vision.tracks import match_boxes
 
 REALIGNED = "realigned from "
 Record = dict[str, Any]  # {"faces": [fields of Face, ...]} or {"failure": reason}, as the journal holds it
@@ -47,7 +50,7 @@ class WorkerPlan:
 
     root: Path
     out: Path
-    rules: "CuttingRules"
+    rules: CuttingRules
     exact: bool
     device: str
     num_threads: int | None
@@ -58,13 +61,13 @@ class _Look:
     """A picture on its way through the steps; `failure` says why it goes no further."""
 
     task: PictureTask
-    image: "np.ndarray | None" = None
-    found: "tuple[Detection, ...]" = ()
+    image: np.ndarray | None = None
+    found: tuple[Detection, ...] = ()
     failure: str = ""
 
 
 def look_for_faces(
-    plan: WorkerPlan, tasks: Sequence[PictureTask], idle: "list[FaceDetector] | None" = None
+    plan: WorkerPlan, tasks: Sequence[PictureTask], idle: list[FaceDetector] | None = None
 ) -> Iterator[Record]:
     """The record of each picture, in order; its crops are written before it comes.
 
@@ -73,10 +76,6 @@ def look_for_faces(
         tasks: the pictures.
         idle: detectors of an earlier call with the same plan; those of this one are in it afterwards.
     """
-    from fercli.engine.pipeline import Step, run_pipeline
-    from fercli.learn.device import torch_threads
-    from fercli.vision.following import FaceFollower
-
     num_cores = min(plan.num_threads or count_processors(), _MAX_THREADS)
     # A device of its own works best on one picture after the other, and to follow faces takes them in order.
     is_single = plan.device.startswith(("cuda", "mps")) or any(task.chunk for task in tasks)
@@ -109,9 +108,7 @@ def make_worker(plan: WorkerPlan) -> Callable[[Sequence[PictureTask]], list[Reco
     return lambda tasks: list(look_for_faces(plan, tasks, idle))
 
 
-def _detector(plan: WorkerPlan) -> "FaceDetector":
-    from fercli.vision.mtcnn.detector import FaceDetector
-
+def _detector(plan: WorkerPlan) -> FaceDetector:
     return FaceDetector(
         min_face_px=plan.rules.min_face_px,
         # Never hides what --min-confidence would keep.
@@ -129,9 +126,7 @@ def _read(pictures: Pictures, task: PictureTask) -> _Look:
         return _Look(task, failure=error.message)
 
 
-def _detect(follower: "FaceFollower", look: _Look) -> _Look:
-    from fercli.vision.cutting import enlarge_small, shrunk_back
-
+def _detect(follower: FaceFollower, look: _Look) -> _Look:
     if look.image is None:
         return look
     if look.task.given is None:
@@ -148,11 +143,8 @@ def _cut_and_write(plan: WorkerPlan, look: _Look) -> Record:
 
 
 def _faces_of_frame(
-    plan: WorkerPlan, task: PictureTask, image: "np.ndarray", found: "Sequence[Detection]"
+    plan: WorkerPlan, task: PictureTask, image: np.ndarray, found: Sequence[Detection]
 ) -> Iterator[Face]:
-    from fercli.vision.cutting import cut_faces
-    from fercli.vision.quality import roll_deg
-
     cuts = cut_faces(image, found, plan.rules)
     for number, face, (reason, cut) in zip(_numbers(task, found), found, cuts, strict=True):
         row = _with_detection(Face(f"{task.item}-{number}", task.item, task.video_id, task.time_s), face)
@@ -165,10 +157,8 @@ def _faces_of_frame(
 
 
 def _faces_of_given(
-    plan: WorkerPlan, task: PictureTask, image: "np.ndarray", found: "Sequence[Detection]"
+    plan: WorkerPlan, task: PictureTask, image: np.ndarray, found: Sequence[Detection]
 ) -> Iterator[Face]:
-    from fercli.vision.cutting import cut_faces
-
     rules = replace(plan.rules, max_faces=1, max_blur=None)
     for face, (reason, cut) in zip(found, cut_faces(image, found, rules), strict=True):
         if task.given and cut and not reason:
@@ -176,11 +166,7 @@ def _faces_of_given(
             yield _written(plan, row, cut)
 
 
-def _numbers(task: PictureTask, detections: Sequence["Detection"]) -> list[int]:
-    import numpy as np
-
-    from fercli.vision.tracks import match_boxes
-
+def _numbers(task: PictureTask, detections: Sequence[Detection]) -> list[int]:
     old = np.array([box for _, box in task.known], dtype=np.float64).reshape(-1, 4)
     new = np.array([(face.left, face.top, face.width, face.height) for face in detections]).reshape(-1, 4)
     numbers, unused = [], task.next_number
@@ -193,7 +179,7 @@ def _numbers(task: PictureTask, detections: Sequence["Detection"]) -> list[int]:
     return numbers
 
 
-def _rounded(face: "Detection") -> "Detection":
+def _rounded(face: Detection) -> Detection:
     """The detection to a hundredth of a pixel, far below its error.
 
     How many threads compute, and what else the machine does, changes the digits behind that; crops are cut by what the
@@ -203,7 +189,7 @@ def _rounded(face: "Detection") -> "Detection":
     return replace(face, landmarks=face.landmarks.round(2), confidence=round(face.confidence, 5), **sides)
 
 
-def _with_detection(row: Face, face: "Detection") -> Face:
+def _with_detection(row: Face, face: Detection) -> Face:
     names = [
         f"{part}_{axis}" for part in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"
     ]
@@ -213,9 +199,7 @@ def _with_detection(row: Face, face: "Detection") -> Face:
     return replace(row, confidence=face.confidence, **columns)
 
 
-def _written(plan: WorkerPlan, row: Face, cut: "Cut") -> Face:
-    from fercli.vision.images import write_png
-
+def _written(plan: WorkerPlan, row: Face, cut: Cut) -> Face:
     path = f"faces/{row.face_id}.png"
     write_png(plan.out / path, cut.image)
     names = ("m00", "m01", "m02", "m10", "m11", "m12")
@@ -224,5 +208,5 @@ def _written(plan: WorkerPlan, row: Face, cut: "Cut") -> Face:
     return replace(_measured(row, cut), path=path, **columns)
 
 
-def _measured(row: Face, cut: "Cut") -> Face:
+def _measured(row: Face, cut: Cut) -> Face:
     return replace(row, roll=round(cut.roll, 2), blur=round(cut.blur, 4))

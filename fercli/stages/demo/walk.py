@@ -165,7 +165,7 @@ class Walk:
 
     def _explain(self) -> None:
         from fercli.stages.gradcam.work import GradcamSettings, gradcam
-        from fercli.stages.report.work import ReportSettings, report
+        from fercli.stages.report import ReportSettings, report
 
         run = str(self.figures["run"])
         self._stage("gradcam", lambda: gradcam(self.project, GradcamSettings(), run, progress=self.progress))

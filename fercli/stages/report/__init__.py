@@ -1,1 +1,66 @@
-"""`fer report`: a project and a run to one HTML page."""
+"""`fer report`: everything a project and a run know to one HTML page."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from fercli import __version__
+from fercli.core.project import TABLES, Project
+from fercli.core.results import StageResult
+from fercli.core.runs import Run, find_own_run, list_runs
+from fercli.core.settings import setting
+from fercli.core.stage import Argument, Inputs, Stage
+
+# Of a run's folder all that the page is made from; what `fer report` itself writes is not.
+_RUN_FILES = ("*.json", "*.toml", "*.csv", "eval/*/*.json", "eval/*/*.csv", "gradcam/grid.png", "gradcam/cases.csv")
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """What the page shows."""
+
+    split: Literal["train", "val", "test"] = setting("test", "Report the scores of this part.")
+    split_name: str = setting("default", "Describe this split when there is no run.")
+    seed: int = setting(0, "Draw the intervals of agreement with this seed.", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportResult(StageResult):
+    """Where the page is, how large, and which of its parts have nothing to show yet."""
+
+    run: str
+    path: str
+    num_bytes: int = 0
+    missing: tuple[str, ...] = ()
+
+
+def page_path(project: Project, run: Run | None) -> Path:
+    """Where the page of a run lies, or that of the project alone."""
+    return run.folder / "report.html" if run else project.root / "reports" / "report.html"
+
+
+def _settle(project: Project, settings: ReportSettings, run: str = "") -> tuple[ReportSettings, tuple[Run | None]]:
+    """The run that is meant; none while no run is finished."""
+    has_finished = any(one.status == "finished" for one in list_runs(project.root))
+    return settings, (find_own_run(project.root, run) if run or has_finished else None,)
+
+
+def _inputs(project: Project, settings: ReportSettings, run: Run | None) -> Inputs:
+    files = [project.root / "fer.toml", *(project.table_path(row_type) for row_type in TABLES)]
+    files += sorted(project.split_path("x").parent.glob("[!.]*"))
+    if run:
+        files += sorted(path for pattern in _RUN_FILES for path in run.folder.glob(pattern))
+    return Inputs(files, [__version__, run.run_id if run else ""])
+
+
+report = Stage(
+    words="report",
+    settings=ReportSettings,
+    result=ReportResult,
+    work="fercli.stages.report.work",
+    inputs=_inputs,
+    arguments=(Argument("run", str, "Report on this run (default: the latest).", "RUN", default=""),),
+    settle=_settle,
+    name=lambda project, settings, run: f"report-{run.run_id}" if run else "report",
+    is_long=True,
+)

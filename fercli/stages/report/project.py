@@ -1,19 +1,25 @@
 """The project's half of `fer report`: its tables to the parts about data, labels and split."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, SplitRow, Subject, Video, Vote
 from fercli.core.rows import Frame as FrameRow
 from fercli.core.runs import Run
 from fercli.core.tables import read_table
+from fercli.labels.agreement import Agreement, measure_agreement
+from fercli.labels.annotators import AnnotatorReport, compare_annotators
+from fercli.labels.leaks import find_leaks
+from fercli.labels.summary import summarise_labels
+from fercli.reports.figures.grids import SheetFace, draw_contact_sheet
+from fercli.reports.figures.slimming import slim
+from fercli.reports.page import Section
+from fercli.reports.sections.data import data_section, split_section
+from fercli.reports.sections.labels import label_section
 from fercli.stages.report.run import read_config, read_json, read_pictures
-
-if TYPE_CHECKING:
-    from fercli.labels.agreement import Agreement
-    from fercli.labels.annotators import AnnotatorReport
-    from fercli.reports.page import Section
 
 _MOST_SUBJECTS = 24
 
@@ -27,17 +33,12 @@ class ProjectFacts:
     votes: list[Vote]
     split_name: str
     split_rows: list[SplitRow]
-    agreement: "Agreement | None"
-    annotators: "AnnotatorReport | None"
+    agreement: Agreement | None
+    annotators: AnnotatorReport | None
 
 
 def project_facts(project: Project, run: Run | None, split_name: str, seed: int) -> ProjectFacts:
     """Read the tables; labels and split are the run's own copies where it has them."""
-    import numpy as np
-
-    from fercli.labels.agreement import measure_agreement
-    from fercli.labels.annotators import compare_annotators
-
     faces, votes = project.rows(Face), project.rows(Vote)
     labels, split_name, rows = _labels_and_split(project, run, split_name)
     agreement = annotators = None
@@ -49,13 +50,8 @@ def project_facts(project: Project, run: Run | None, split_name: str, seed: int)
     return ProjectFacts(faces, labels, votes, split_name, rows, agreement, annotators)
 
 
-def project_sections(project: Project, facts: ProjectFacts) -> "list[Section]":
+def project_sections(project: Project, facts: ProjectFacts) -> list[Section]:
     """The parts about data, labels and split."""
-    from fercli.labels.leaks import find_leaks
-    from fercli.labels.summary import summarise_labels
-    from fercli.reports.sections.data import data_section, split_section
-    from fercli.reports.sections.labels import label_section
-
     subjects = project.rows(Subject)
     record = read_json(project.split_path(facts.split_name).with_suffix(".json"))
     contact, num_shown = _contact_sheet(project, facts.faces)
@@ -139,9 +135,6 @@ def _num_identical(record: dict[str, Any]) -> int | None:
 
 def _contact_sheet(project: Project, faces: list[Face]) -> tuple[bytes | None, int]:
     """One face of each of the first subjects; none where pictures are missing or nobody is told apart."""
-    from fercli.reports.figures.grids import SheetFace, draw_contact_sheet
-    from fercli.reports.figures.slimming import slim
-
     first: dict[str, Face] = {}
     number: dict[str, int] = {}
     for face in faces:

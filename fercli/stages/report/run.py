@@ -6,26 +6,36 @@ import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from fercli.core.errors import FerError
 from fercli.core.project import Project
-from fercli.core.rows import Prediction
+from fercli.core.rows import Face, Prediction
 from fercli.core.runs import Run
 from fercli.core.tables import read_table
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from fercli.reports.page import Section
-    from fercli.reports.sections.results import Outcome
+from fercli.models.table.specs import MODELS
+from fercli.reports.figures.grids import SheetFace, draw_contact_sheet
+from fercli.reports.figures.slimming import slim
+from fercli.reports.page import Section
+from fercli.reports.sections.closing import cam_section, wrong_section
+from fercli.reports.sections.results import (
+    Outcome,
+    interval_of,
+    model_section,
+    outcome_of,
+    result_section,
+    training_section,
+)
+from fercli.vision.images import read_image
 
 _MOST_MISTAKES = 12
 # Frames of one subject look alike: a sheet of a single unlucky pupil would say little.
 _MOST_OF_A_SUBJECT = 2
 
 
-def run_outcome(run: Run | None, split: str, ceiling: float | None) -> "Outcome | None":
+def run_outcome(run: Run | None, split: str, ceiling: float | None) -> Outcome | None:
     """What `fer eval` found on one part; None when it has not been run.
 
     Args:
@@ -33,8 +43,6 @@ def run_outcome(run: Run | None, split: str, ceiling: float | None) -> "Outcome 
         split: which part.
         ceiling: of people, where metrics.json has none of its own.
     """
-    from fercli.reports.sections.results import interval_of, outcome_of
-
     if run is None:
         return None
     folder = run.folder / "eval" / split
@@ -49,12 +57,8 @@ def run_outcome(run: Run | None, split: str, ceiling: float | None) -> "Outcome 
     return outcome_of(predictions, metrics, run.record.classes, split=split, ceiling=own_ceiling)
 
 
-def run_sections(project: Project, run: Run | None, split: str, outcome: "Outcome | None") -> "list[Section]":
+def run_sections(project: Project, run: Run | None, split: str, outcome: Outcome | None) -> list[Section]:
     """The parts about model, training, results, maps and mistakes; each says so where it has nothing."""
-    from fercli.models.table.specs import MODELS
-    from fercli.reports.sections.closing import cam_section, wrong_section
-    from fercli.reports.sections.results import model_section, result_section, training_section
-
     if run is None:
         parts = [model_section(None, "", len(project.classes), {}), training_section({}, (), best_epoch=None)]
         return [*parts, result_section(None), cam_section(None, ()), wrong_section(None, (), 0, None)]
@@ -72,12 +76,8 @@ def run_sections(project: Project, run: Run | None, split: str, outcome: "Outcom
     ]
 
 
-def read_pictures(project: Project, paths: Sequence[str]) -> "list[np.ndarray | None]":
+def read_pictures(project: Project, paths: Sequence[str]) -> list[np.ndarray | None]:
     """Crops of the project in RGB; None for one that is missing or damaged, which a page can do without."""
-    import numpy as np
-
-    from fercli.vision.images import read_image
-
     packs: dict[str, np.ndarray] = {}
     found: list[np.ndarray | None] = []
     for path in paths:
@@ -145,7 +145,7 @@ def _plain(value: object) -> str:
     return str(value) if isinstance(value, str | int) else ""
 
 
-def _mistakes(outcome: "Outcome | None") -> list[Prediction]:
+def _mistakes(outcome: Outcome | None) -> list[Prediction]:
     if outcome is None:
         return []
     wrong = [row for row in outcome.predictions if row.label != row.predicted]
@@ -153,10 +153,6 @@ def _mistakes(outcome: "Outcome | None") -> list[Prediction]:
 
 
 def _mistake_sheet(project: Project, shown: Sequence[Prediction]) -> bytes | None:
-    from fercli.core.rows import Face
-    from fercli.reports.figures.grids import SheetFace, draw_contact_sheet
-    from fercli.reports.figures.slimming import slim
-
     path_of = {face.face_id: face.path for face in project.rows(Face)}
     pictures = read_pictures(project, [path_of.get(row.face_id, "") for row in shown])
     faces = [
@@ -181,7 +177,5 @@ def _to_show(wrong: Sequence[Prediction]) -> list[Prediction]:
 
 
 def _grid(run: Run) -> tuple[bytes | None, list[tuple[str, str]]]:
-    from fercli.reports.figures.slimming import slim
-
     path = run.folder / "gradcam" / "grid.png"
     return (slim(path.read_bytes(), largest=900_000) if path.exists() else None), []

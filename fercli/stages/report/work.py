@@ -1,115 +1,60 @@
-"""`fer report`: everything a project and a run know to one HTML page."""
+"""The work of `fer report`: facts of the project and outcomes of the run to the sections of a page."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
 
 from fercli import __version__
-from fercli.core.files import replace_text
-from fercli.core.memory import fingerprint, recall, remember
-from fercli.core.progress import SILENT, Progress
-from fercli.core.project import TABLES, Project
-from fercli.core.results import StageResult
-from fercli.core.runs import Run, find_own_run, list_runs
-from fercli.core.settings import setting
+from fercli.core.commit import Commit
+from fercli.core.progress import Progress
+from fercli.core.project import Project
+from fercli.core.runs import Run
+from fercli.core.stage import Plan
+from fercli.reports.html import render_page
+from fercli.reports.page import Highlight, Page, count, counted, percent, percent_range
+from fercli.reports.sections.closing import reproduce_section, responsible_section
+from fercli.reports.sections.results import Outcome, bounds_of, interval_of
+from fercli.stages.report import ReportResult, ReportSettings, page_path
+from fercli.stages.report.commands import made_by, run_settings, versions_of
+from fercli.stages.report.project import ProjectFacts, project_facts, project_sections
+from fercli.stages.report.run import run_outcome, run_sections
 
-if TYPE_CHECKING:
-    from fercli.reports.page import Highlight, Page
-    from fercli.reports.sections.results import Outcome
-    from fercli.stages.report.project import ProjectFacts
-
-# Of a run's folder all that the page is made from; what `fer report` itself writes is not.
-_RUN_FILES = ("*.json", "*.toml", "*.csv", "eval/*/*.json", "eval/*/*.csv", "gradcam/grid.png", "gradcam/cases.csv")
 _WORTH_SAYING = 5
 
 
-@dataclass(frozen=True)
-class ReportSettings:
-    """What the page shows."""
-
-    split: Literal["train", "val", "test"] = setting("test", "Report the scores of this part.")
-    split_name: str = setting("default", "Describe this split when there is no run.")
-    seed: int = setting(0, "Draw the intervals of agreement with this seed.", minimum=0)
-
-
 @dataclass(frozen=True, kw_only=True)
-class ReportResult(StageResult):
-    """Where the page is, how large, and which of its parts have nothing to show yet."""
+class ReportPlan(Plan):
+    """The run that is reported; None while none is finished."""
 
-    run: str
-    path: str
-    num_bytes: int = 0
-    missing: tuple[str, ...] = ()
+    run: Run | None
 
 
-def report(
-    project: Project,
-    settings: ReportSettings,
-    run: str = "",
-    *,
-    progress: Progress = SILENT,
-    force: bool = False,
-    dry_run: bool = False,
+def plan(project: Project, settings: ReportSettings, run: Run | None, *, force: bool) -> ReportPlan:
+    """Say where the page goes."""
+    where = project.relative(page_path(project, run))
+    counts = {"run": run.run_id if run else "", "path": where}
+    return ReportPlan(lines=(f"write {where}",), counts=counts, run=run)
+
+
+def run(project: Project, settings: ReportSettings, plan: ReportPlan, *, progress: Progress) -> Page:
+    """Gather the page; a part for which nothing has been done yet says so, with the command that does it."""
+    return _page(project, plan.run, settings, progress)
+
+
+def fold(
+    project: Project, settings: ReportSettings, plan: ReportPlan, page: Page, commit: Commit, *, force: bool
 ) -> ReportResult:
-    """Write the report of a run, or of the project alone while no run is finished.
-
-    A part for which nothing has been done yet is said on the page, with the command that does it.
-
-    Args:
-        project: with the tables.
-        settings: what is shown.
-        run: id of a run, or a part of it; the newest finished one when empty.
-        progress: told of the parts.
-        force: write again although nothing has changed.
-        dry_run: only say what would be written.
-
-    Raises:
-        InputError: no such run.
-    """
-    chosen = find_own_run(project.root, run) if run or _has_finished(project) else None
-    path = chosen.folder / "report.html" if chosen else project.root / "reports" / "report.html"
-    run_id = chosen.run_id if chosen else ""
-    stage, mark = f"report-{run_id}" if run_id else "report", _mark(project, chosen, settings)
-    if not force and (known := recall(project.root, stage, mark, ReportResult)):
-        return known
-    where = project.relative(path)
-    if dry_run:
-        return ReportResult(run=run_id, path=where, is_dry_run=True, plan=(f"write {where}",))
-    from fercli.reports.html import render_page
-
-    page = _page(project, chosen, settings, progress)
+    """Write the page."""
     text = render_page(page)
-    replace_text(path, text)
-    result = ReportResult(
-        run=run_id,
-        path=where,
+    where = commit.text(page_path(project, plan.run), text)
+    return ReportResult(
+        **plan.counts,
         num_bytes=len(text.encode("utf-8")),
         missing=tuple(section.title for section in page.sections if section.missing),
         outputs=(where,),
         next_command=next((gap.command for part in page.sections for gap in part.missing if gap.command), ""),
     )
-    remember(project.root, stage, mark, settings, result=result)
-    return result
 
 
-def _has_finished(project: Project) -> bool:
-    return any(run.status == "finished" for run in list_runs(project.root))
-
-
-def _mark(project: Project, run: Run | None, settings: ReportSettings) -> str:
-    inputs = [project.root / "fer.toml", *(project.table_path(row_type) for row_type in TABLES)]
-    inputs += sorted(project.split_path("x").parent.glob("[!.]*"))
-    if run:
-        inputs += sorted(path for pattern in _RUN_FILES for path in run.folder.glob(pattern))
-    return fingerprint(settings, inputs, [__version__, run.run_id if run else ""])
-
-
-def _page(project: Project, run: Run | None, settings: ReportSettings, progress: Progress) -> "Page":
-    from fercli.reports.page import Page
-    from fercli.reports.sections.closing import reproduce_section, responsible_section
-    from fercli.stages.report.commands import made_by, run_settings, versions_of
-    from fercli.stages.report.project import project_facts, project_sections
-    from fercli.stages.report.run import run_outcome, run_sections
-
+def _page(project: Project, run: Run | None, settings: ReportSettings, progress: Progress) -> Page:
     progress.start("report", 3)
     facts = project_facts(project, run, settings.split_name, settings.seed)
     progress.advance()
@@ -138,10 +83,7 @@ def _subtitle(project: Project, run: Run | None) -> str:
     return f"Run {run.run_id} of {run.record.model}{ended}. {classes}"
 
 
-def _highlights(facts: "ProjectFacts", outcome: "Outcome | None") -> "list[Highlight]":
-    from fercli.reports.page import Highlight, count, counted, percent, percent_range
-    from fercli.reports.sections.results import bounds_of, interval_of
-
+def _highlights(facts: ProjectFacts, outcome: Outcome | None) -> list[Highlight]:
     shown = []
     if outcome:
         entry = interval_of(outcome.metrics, "accuracy")
@@ -165,10 +107,7 @@ def _highlights(facts: "ProjectFacts", outcome: "Outcome | None") -> "list[Highl
     return shown
 
 
-def _warnings(run: Run | None, outcome: "Outcome | None", facts: "ProjectFacts") -> list[str]:
-    from fercli.reports.page import counted, percent
-    from fercli.reports.sections.results import bounds_of, interval_of
-
+def _warnings(run: Run | None, outcome: Outcome | None, facts: ProjectFacts) -> list[str]:
     found = []
     if run and run.status != "finished":
         found.append(f"The training of this run is not finished: {run.status}. {run.record.reason}".rstrip())
