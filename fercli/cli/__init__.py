@@ -1,1 +1,1 @@
-"""The words a user types."""
+"""Command-line interface."""

@@ -14,9 +14,9 @@ from fercli.stages.add.work import add as run_add
 
 def add(
     call: Call,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Videos, pictures, or folders of them.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Videos, images, or folders of either.")],
     link: Annotated[
-        bool | None, typer.Option("--link/--copy", help="Link to the files, or copy them (default).")
+        bool | None, typer.Option("--link/--copy", help="Link the files instead of copying them (default: copy).")
     ] = None,
     *,
     settings: AddSettings,

@@ -168,7 +168,7 @@ def _fail_in_usage(error: Any, words: list[str], *, is_json: bool) -> int:  # an
 def _interrupted() -> int:
     # What interrupts may have been the closing of the terminal, which takes no words then.
     with contextlib.suppress(OSError):
-        print("fer: interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        print("fer: interrupted; finished work is kept. Run the same command to resume.", file=sys.stderr)
     return INTERRUPTED_EXIT_CODE
 
 

@@ -30,7 +30,7 @@ class ConfigResult(StageResult):
 
 
 def config_show(
-    call: Call, origin: Annotated[bool, typer.Option("--origin", help="Show where each value comes from.")] = False
+    call: Call, origin: Annotated[bool, typer.Option("--origin", help="Show where each value was set.")] = False
 ) -> ConfigResult:
     """The settings of all commands -> show."""
     shown: list[ShownSetting] = []

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 @makes_project
 def demo(
     call: Call,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Make the demo here.")] = Path("fer-demo"),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Create the demo project in this folder.")] = Path(
+        "fer-demo"
+    ),
     *,
     settings: DemoSettings,
 ) -> DemoResult:

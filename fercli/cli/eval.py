@@ -11,7 +11,7 @@ from fercli.stages.evaluate.work import evaluate as run_evaluate
 
 def eval(  # noqa: A001  the command's word
     call: Call,
-    run: Annotated[str, typer.Argument(metavar="[RUN]", help="Score this run; the newest otherwise.")] = "",
+    run: Annotated[str, typer.Argument(metavar="[RUN]", help="Evaluate this run (default: the latest).")] = "",
     *,
     settings: EvalSettings,
 ) -> EvalResult:

@@ -11,7 +11,7 @@ from fercli.stages.extract_frames.work import extract_frames as run_extract_fram
 
 def extract_frames(
     call: Call,
-    videos: Annotated[list[str] | None, typer.Argument(metavar="VIDEO", help="Work on these videos only.")] = None,
+    videos: Annotated[list[str] | None, typer.Argument(metavar="VIDEO", help="Process only these videos.")] = None,
     *,
     settings: ExtractFramesSettings,
 ) -> ExtractFramesResult:

@@ -11,7 +11,7 @@ from fercli.stages.gradcam.work import gradcam as run_gradcam
 
 def gradcam(
     call: Call,
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Look at this run; the newest otherwise.")] = "",
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Explain this run (default: the latest).")] = "",
     *,
     settings: GradcamSettings,
 ) -> GradcamResult:

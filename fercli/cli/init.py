@@ -13,7 +13,7 @@ from fercli.stages.init import init as run_init
 @makes_project
 def init(
     call: Call,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Make the project here.")] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Create the project in this folder.")] = Path(),
     *,
     settings: InitSettings,
 ) -> InitResult:

@@ -23,7 +23,7 @@ from fercli.stages.labels.vote import labels_vote as run_vote
 
 def labels_import(
     call: Call,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files or folders of votes.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files or folders with votes.")],
     *,
     settings: LabelsImportSettings,
 ) -> LabelsImportResult:

@@ -12,8 +12,8 @@ from fercli.stages.models import models as tell_models
 @makes_project
 def models(
     call: Call,
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Tell all of this network.")] = None,
-    weights: Annotated[bool, typer.Option("--weights", help="Say where weights to start from come from.")] = False,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show the details of this model.")] = None,
+    weights: Annotated[bool, typer.Option("--weights", help="Show where to get pretrained weights.")] = False,
 ) -> ModelsResult:
     """Stage -> show; works outside a project."""
     result = tell_models(name, with_weights=weights)

@@ -113,11 +113,16 @@ def add_command(app: typer.Typer, row: Row) -> None:
     own = [parameter for parameter in own if parameter.name != "settings"]
     fields = [column for column in dataclasses.fields(settings_class) if _has_option(column)] if settings_class else []
     mirrored = [_option_of(column) for column in fields]
+    hidden = {_hidden(alias): (alias, column) for column in fields for alias in column.metadata["aliases"]}
+    mirrored += [_option_of(column, name=name, alias=alias) for name, (alias, column) in hidden.items()]
     parameters = [*own, *mirrored, *_shared_options(has_settings=settings_class is not None)]
 
     def run(**given: Any) -> None:  # the values of typer
         call = _make_call(row.section, given)
         call.options = {column.name: given.pop(column.name) for column in fields}
+        for name, (_, column) in hidden.items():
+            value = given.pop(name)
+            call.options[column.name] = value if call.options[column.name] is None else call.options[column.name]
         with make_progress(given.pop("progress")) as call.progress:
             extra = {"settings": _settings_of(call, function, settings_class)} if settings_class else {}
             result = function(call, **given, **extra)
@@ -205,20 +210,24 @@ def _has_option(column: "dataclasses.Field[Any]") -> bool:
     return "help" in column.metadata and not column.metadata["is_hidden"]
 
 
-def _option_of(column: "dataclasses.Field[Any]") -> inspect.Parameter:
+def _option_of(column: "dataclasses.Field[Any]", *, name: str = "", alias: str = "") -> inspect.Parameter:
+    """The parameter of a settings field, or of an `alias` of its option, which the help does not show."""
     inner, _ = bare_type(column.type)
-    name = option_name(column)
-    declaration = f"--{name}/--no-{name}" if inner is bool else f"--{name}"
+    word = alias or option_name(column)
     option = typer.Option(
-        declaration,
+        f"--{word}/--no-{word}" if inner is bool else f"--{word}",
         help=_help_line(column),
         show_default=False,
         metavar=_metavar(inner, column.metadata["unit"]),
+        hidden=bool(alias),
     )
     kind: Any = inner if inner in (int, float, bool, str, Path) and not column.metadata["unit"] else str
-    return inspect.Parameter(
-        column.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
-    )
+    annotation = Annotated[kind | None, option]
+    return inspect.Parameter(name or column.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _hidden(alias: str) -> str:
+    return f"alias_{alias.replace('-', '_')}"
 
 
 def _metavar(kind: Any, unit: str) -> str | None:  # a type of a settings field

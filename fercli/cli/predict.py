@@ -11,8 +11,10 @@ from fercli.stages.predict.work import predict as run_predict
 
 def predict(
     call: Call,
-    media: Annotated[list[str], typer.Argument(metavar="MEDIA", help="Videos, pictures, folders, or video ids.")],
-    run: Annotated[str, typer.Option("--run", metavar="RUN", help="Use this run; the newest otherwise.")] = "",
+    media: Annotated[
+        list[str], typer.Argument(metavar="MEDIA", help="Images, videos, folders, or ids of project videos.")
+    ],
+    run: Annotated[str, typer.Option("--run", metavar="RUN", help="Use this run (default: the latest).")] = "",
     *,
     settings: PredictSettings,
 ) -> PredictResult:

@@ -22,7 +22,7 @@ def subjects_track(call: Call, *, settings: TrackSettings) -> SubjectsResult:
 
 
 def subjects_assign(
-    call: Call, table: Annotated[Path, typer.Argument(metavar="CSV", help="Take subjects from this table.")]
+    call: Call, table: Annotated[Path, typer.Argument(metavar="CSV", help="Read subjects from this CSV file.")]
 ) -> SubjectsResult:
     """Argument -> stage."""
     return assign_subjects(call.project, table)
@@ -31,7 +31,7 @@ def subjects_assign(
 def subjects_merge(
     call: Call,
     keep: Annotated[str, typer.Argument(metavar="KEEP", help="Keep this subject's id.")],
-    others: Annotated[list[str], typer.Argument(metavar="OTHER...", help="Make these the same person.")],
+    others: Annotated[list[str], typer.Argument(metavar="OTHER...", help="Merge these subjects into it.")],
 ) -> SubjectsResult:
     """Arguments -> stage."""
     return merge_subjects(call.project, keep, others)
@@ -40,7 +40,7 @@ def subjects_merge(
 def subjects_rename(
     call: Call,
     old: Annotated[str, typer.Argument(metavar="OLD", help="Rename this subject.")],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="Call it so from now on.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Set its new name.")],
 ) -> SubjectsResult:
     """Arguments -> stage."""
     return rename_subject(call.project, old, new)

@@ -18,5 +18,5 @@ def reading_csv(path: Path) -> Iterator[None]:
     try:
         yield
     except csv.Error as error:
-        hint = "Look for a quotation mark without its partner."
+        hint = "Look for an unclosed quotation mark."
         raise InputError(f"{path}: not CSV: {error}", hint=hint) from error

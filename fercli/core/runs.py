@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class RunRecord:
         inputs: a digest of each thing the run was made from: "settings", "data", "split".
         reason: why the run stopped, in words; empty while it runs.
         decided: what was decided once and is obeyed on resume: device, precision, threads, memory format.
+        is_tryout: it saw only the first faces (`--limit`), so nobody means it who names no run.
         result: best epoch and its validation figures, epochs done, seconds.
     """
 
@@ -52,6 +54,7 @@ class RunRecord:
     inputs: dict[str, str] = field(default_factory=dict)
     decided: dict[str, object] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    is_tryout: bool = False
     result: dict[str, object] = field(default_factory=dict)
 
 
@@ -73,6 +76,17 @@ class Run:
         if self.record.status == "running" and not is_held(self.folder):
             return "interrupted"
         return self.record.status
+
+    @property
+    def is_tryout(self) -> bool:
+        """Whether it was trained on the first faces only; where an old record does not say so, its settings do."""
+        if self.record.is_tryout:
+            return True
+        try:
+            config = tomllib.loads((self.folder / "config.toml").read_text(encoding="utf-8"))
+            return config["train"].get("limit") is not None
+        except (OSError, ValueError, KeyError, AttributeError):
+            return False
 
 
 def create_run_folder(project_root: Path, model: str, name: str = "", *, now: datetime | None = None) -> Path:
@@ -149,15 +163,22 @@ def list_runs(project_root: Path) -> list[Run]:
 
 
 def newest_finished(project_root: Path) -> Run:
-    """The run that was finished last.
+    """The run that was finished last, try-outs aside.
 
     Raises:
-        MissingStageError: no run of the project is finished.
+        MissingStageError: no run of the project is finished, or only try-outs are.
     """
     finished = [run for run in list_runs(project_root) if run.status == "finished"]
-    if not finished:
+    runs = [run for run in finished if not run.is_tryout]
+    if not runs and finished:
+        newest = max(finished, key=end_order)
+        raise MissingStageError(
+            "only try-out runs (--limit) are finished in this project",
+            hint=f"Run: fer train, or name the run: {newest.run_id}",
+        )
+    if not runs:
         raise MissingStageError("no finished training run in this project", hint="Run: fer train")
-    return max(finished, key=end_order)
+    return max(runs, key=end_order)
 
 
 def end_order(run: Run) -> tuple[float, str]:

@@ -41,6 +41,7 @@ def setting(
     help_line: str,
     *,
     option: str = "",
+    aliases: tuple[str, ...] = (),
     unit: str = "",
     minimum: float | None = None,
     maximum: float | None = None,
@@ -52,6 +53,7 @@ def setting(
         default: the built-in value.
         help_line: verb first, a period last, under 70 characters.
         option: the option's name where it differs from the field's (`every` for `every_s`), without dashes.
+        aliases: names that the option had before, still understood everywhere, but not shown.
         unit: "s" reads durations such as 2s, 500ms, 1.5m, 1h.
         minimum: smallest allowed value.
         maximum: largest allowed value.
@@ -60,6 +62,7 @@ def setting(
     metadata = {
         "help": help_line,
         "option": option,
+        "aliases": aliases,
         "unit": unit,
         "minimum": minimum,
         "maximum": maximum,
@@ -92,6 +95,7 @@ def resolve_settings(settings_class: type[S], layers: Sequence[Layer]) -> Resolv
     mappings = {name: name for name, field in fields.items() if typing.get_origin(field.type) is dict}
     plain = {name: field for name, field in fields.items() if name not in mappings}
     names = mappings | {name: name for name in plain} | {option_name(field): name for name, field in plain.items()}
+    names |= {alias: name for name, field in plain.items() for alias in field.metadata.get("aliases", ())}
     values: dict[str, Any] = {}
     origins = dict.fromkeys(fields, BUILT_IN)
     for layer in layers:
@@ -132,7 +136,11 @@ def assignment_layers(assignments: Sequence[str], section: str) -> list[Layer]:
 def environment_values(environ: Mapping[str, str], section: str, settings_class: type[Any]) -> dict[str, object]:
     """Values of `FER_<SECTION>_<FIELD>`, e.g. FER_EXTRACT_FRAMES_EVERY=2s; others are not ours."""
     prefix = f"FER_{section}_".replace("-", "_").upper()
-    names = {name for field in dataclasses.fields(settings_class) for name in (field.name, option_name(field))}
+    names = {
+        name
+        for field in dataclasses.fields(settings_class)
+        for name in (field.name, option_name(field), *field.metadata.get("aliases", ()))
+    }
     wanted = {prefix + name.replace("-", "_").upper(): name for name in names}
     return {name: environ[variable] for variable, name in sorted(wanted.items()) if variable in environ}
 

@@ -11,6 +11,7 @@ force) -> result` puts it into the project, under the lock, if the inputs are st
 """
 
 import dataclasses
+import functools
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -162,9 +163,10 @@ class Stage(Generic[R]):
         if not force and (known := call.recall()):
             return cast(R, self.recalled(settings, known))
         if self.is_whole:
-            return cast(
-                R, call.work.call(project, settings, *arguments, progress=progress, force=force, dry_run=dry_run)
+            do = functools.partial(
+                call.work.call, project, settings, *arguments, progress=progress, force=force, dry_run=dry_run
             )
+            return cast(R, do() if self.writes(settings) else read_settled(project.root, do))
         if dry_run:
             return call.preview()
         if not self.writes(settings):

@@ -119,7 +119,7 @@ def _culprit(readers: list[tuple[str, Callable[[str], Any], int]], cells: list[s
                 read(cells[place])
         except ValueError:
             return f"column {name} cannot hold '{cells[place]}'"
-    return "a probability is no number"
+    return "probability is not a number"
 
 
 def _is_mapping(kind: object) -> bool:

@@ -15,11 +15,11 @@ from fercli.core.settings import setting
 class InitSettings:
     """What a new project begins with."""
 
-    classes: tuple[str, ...] = setting((), "Name the emotion classes in order, separated by commas.")
+    classes: tuple[str, ...] = setting((), "List the emotion classes in order, separated by commas.")
     preset: Literal["scfed", "sferd", "fer2013", "ferplus", "raf-db", "affectnet7", "affectnet8"] | None = setting(
-        None, "Take the classes of a published data set."
+        None, "Use the classes of a published dataset."
     )
-    name: str = setting("", "Call the project so; its folder's name otherwise.")
+    name: str = setting("", "Name the project (default: the folder name).")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ def init(folder: Path, settings: InitSettings, *, dry_run: bool = False) -> Init
     """
     if bool(settings.classes) == bool(settings.preset):
         raise UsageError(
-            "a project needs either '--classes' or '--preset'",
+            "either --classes or --preset is required",
             hint=f"For example: fer init {folder} --preset scfed (presets: {', '.join(PRESETS)})",
         )
     classes = settings.classes or PRESETS[str(settings.preset)]

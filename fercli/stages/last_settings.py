@@ -42,5 +42,5 @@ def _train_settings(project: Project) -> Mapping[str, Any]:  # JSON
 
 
 def _newest(project: Project) -> Run | None:
-    finished = [run for run in list_runs(project.root) if run.status == "finished"]
+    finished = [run for run in list_runs(project.root) if run.status == "finished" and not run.is_tryout]
     return max(finished, key=end_order, default=None)

@@ -4,14 +4,16 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.runs import RUNS_FOLDER, Run, list_runs
+from fercli.core.stage import Stage
 
 
 @dataclass(frozen=True)
 class RunLine:
-    """One run; `test_accuracy` is there once `fer eval` has been run."""
+    """One run; `test_accuracy` is there once `fer eval` has been run; a try-out saw only the first faces."""
 
     run: str
     model: str
@@ -22,6 +24,7 @@ class RunLine:
     test_accuracy: float | None
     created_at: str
     reason: str
+    is_tryout: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +35,12 @@ class RunsResult(StageResult):
     runs: tuple[dict[str, Any], ...]  # RunLine as JSON
 
 
-def runs(project: Project) -> RunsResult:
-    """List the project's training runs, oldest first; folders under runs/ that are none are warned about."""
+def call(project: Project, settings: None, *, progress: Progress, force: bool, dry_run: bool) -> RunsResult:
+    """List the project's training runs, oldest first, and warn of folders under runs/ that hold none."""
     known = list_runs(project.root)
     folders = {folder.name for folder in (project.root / RUNS_FOLDER).glob("*/")}
     strange = sorted(folders - {run.run_id for run in known})
-    warnings = (f"Not runs, or damaged: {', '.join(strange)}.",) if strange else ()
+    warnings = (f"Not runs, or corrupt: {', '.join(strange)}.",) if strange else ()
     next_command = "fer train" if not known else "fer eval --confusion"
     lines = tuple(asdict(_line(run)) for run in known)
     return RunsResult(num_runs=len(known), runs=lines, warnings=warnings, next_command=next_command)
@@ -56,6 +59,7 @@ def _line(run: Run) -> RunLine:
         test_accuracy=_test_accuracy(run),
         created_at=run.record.created_at,
         reason=run.record.reason,
+        is_tryout=run.is_tryout,
     )
 
 
@@ -66,3 +70,13 @@ def _test_accuracy(run: Run) -> float | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return float(value) if isinstance(value, int | float) else None
+
+
+runs = Stage(
+    words="runs",
+    settings=None,
+    result=RunsResult,
+    work=__name__,
+    is_whole=True,
+    writes=lambda _: False,
+)

@@ -60,7 +60,7 @@ TABLE: tuple[Row, ...] = (
     Row("demo", "Start", "Run the whole pipeline on a synthetic classroom.", "fer demo my-demo", command="demo:demo"),
     Row(
         "init", "Start", "Create a project and define its emotion classes.", "fer init my-class --preset scfed",
-        command="init:init", has_section=False,
+        command="init:init",
     ),
     Row(
         "add", "Data", "Add videos, image folders or a public dataset to the project.", "fer add lesson-1.mp4",
@@ -142,7 +142,7 @@ TABLE: tuple[Row, ...] = (
         "train", "Train", "Train a model on the labelled faces.", "fer train --model drf-msam --epochs 40",
         home="train:train", command="train:train", is_step=True,
     ),
-    Row("runs", "Train", "List the training runs.", "fer runs", command="runs:runs", has_section=False),
+    Row("runs", "Train", "List the training runs.", "fer runs", home="runs:runs", has_section=False),
     Row(
         "eval", "Inspect", "Evaluate a run on the test set, with confidence intervals.", "fer eval --confusion",
         command="eval:eval", is_step=True,
@@ -174,7 +174,7 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "trace", "Project", "Trace a face back to its video, votes and split.", "fer trace lesson-1/f000042-0",
-        command="trace:trace", has_section=False,
+        home="trace:trace", has_section=False,
     ),
     Row(
         "doctor", "Project", "Check the installation and the project for problems.", "fer doctor",

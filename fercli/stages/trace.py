@@ -4,10 +4,12 @@ import difflib
 from dataclasses import dataclass
 
 from fercli.core.errors import InputError
+from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Frame, Label, Prediction, Subject, Video, Vote
 from fercli.core.runs import list_runs
+from fercli.core.stage import Argument, Stage
 from fercli.core.tables import read_table
 
 
@@ -36,7 +38,9 @@ class TraceResult(StageResult):
     predictions: tuple[TracedPrediction, ...] = ()
 
 
-def trace(project: Project, face_id: str) -> TraceResult:
+def call(
+    project: Project, settings: None, face_id: str, *, progress: Progress, force: bool, dry_run: bool
+) -> TraceResult:
     """Follow a face back to its video and forward to its predictions.
 
     Raises:
@@ -63,8 +67,9 @@ def trace(project: Project, face_id: str) -> TraceResult:
 
 
 def _splits_of(project: Project, face_id: str) -> dict[str, str]:
-    names = sorted(path.stem for path in project.split_path("x").parent.glob("*.csv"))
-    found = {name: [row.split for row in project.split_rows(name) if row.face_id == face_id] for name in names}
+    found = {
+        name: [row.split for row in project.split_rows(name) if row.face_id == face_id] for name in project.splits()
+    }
     return {name: ", ".join(sorted(set(splits))) for name, splits in found.items() if splits}
 
 
@@ -78,3 +83,14 @@ def _predictions_of(project: Project, face_id: str) -> list[TracedPrediction]:
                 for row in rows
             ]
     return found
+
+
+trace = Stage(
+    words="trace",
+    settings=None,
+    result=TraceResult,
+    work=__name__,
+    arguments=(Argument("face_id", str, "Trace this face.", "FACE_ID"),),
+    is_whole=True,
+    writes=lambda _: False,
+)

@@ -1,5 +1,4 @@
 import dataclasses
-import inspect
 import json
 import os
 import subprocess
@@ -8,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from fercli.cli.app import ENTRIES, GROUPS, Entry, load_function
-from fercli.core.project import SECTIONS
+from fercli.cli.options import command_of
+from fercli.stages.table import GROUPS, TABLE, Row
 from tests.cli.run import run_fer
 
 HEAVY = ("numpy", "torch", "cv2", "pandas", "matplotlib", "ray", "av", "sklearn", "torchvision", "PIL")
 
 
-@pytest.mark.parametrize("words", [["--help"], *[[*entry.words.split(), "--help"] for entry in ENTRIES]], ids=" ".join)
+@pytest.mark.parametrize("words", [["--help"], *[[*row.words.split(), "--help"] for row in TABLE]], ids=" ".join)
 def test_help_loads_nothing_heavy(words: list[str]) -> None:
     code = (
         "import sys\nfrom fercli.cli.app import run\n"
@@ -26,33 +25,38 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
     assert done.stderr.strip() == "[]"
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.words)
-def test_a_help_line_starts_with_a_verb_and_ends_with_a_period(entry: Entry) -> None:
-    assert entry.help[0].isupper()
-    assert entry.help.endswith(".")
-    assert len(entry.help) < 70
-    assert entry.alias_of or entry.example.startswith(f"fer {entry.words}")
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.words)
+def test_a_help_line_starts_with_a_verb_and_ends_with_a_period(row: Row) -> None:
+    assert row.help[0].isupper()
+    assert row.help.endswith(".")
+    assert len(row.help) < 70
+    assert row.alias_of or row.example.startswith(f"fer {row.words}")
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.words)
-def test_every_setting_of_a_command_has_a_good_help_line(entry: Entry) -> None:
-    parameter = inspect.signature(load_function(entry)).parameters.get("settings")
-    for field in dataclasses.fields(parameter.annotation) if parameter else ():
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.words)
+def test_every_setting_of_a_command_has_a_good_help_line(row: Row) -> None:
+    _, settings_class = command_of(row)
+    for field in dataclasses.fields(settings_class) if settings_class else ():
         line = field.metadata["help"]
         assert line[0].isupper(), line
         assert line.endswith("."), line
         assert len(line) < 70, line
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.words)
-def test_the_settings_of_a_command_have_a_section_in_fer_toml(entry: Entry) -> None:
-    function = load_function(entry)
-    if "settings" in inspect.signature(function).parameters and not getattr(function, "makes_project", False):
-        assert (entry.alias_of or entry.words).replace(" ", "-") in SECTIONS
+@pytest.mark.parametrize("row", [row for row in TABLE if row.home], ids=lambda row: row.words)
+def test_a_row_leads_to_the_stage_of_its_words(row: Row) -> None:
+    assert row.stage().words == (row.alias_of or row.words)
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.words)
+def test_a_command_has_a_section_in_fer_toml_when_it_reads_one(row: Row) -> None:
+    function, settings_class = command_of(row)
+    reads = settings_class is not None and not getattr(function, "makes_project", False)
+    assert row.has_section >= reads
 
 
 def test_every_group_has_commands() -> None:
-    assert {entry.words.split()[0] for entry in ENTRIES if " " in entry.words} == set(GROUPS)
+    assert {row.words.split()[0] for row in TABLE if " " in row.words} == set(GROUPS)
 
 
 def test_version_is_said() -> None:
@@ -204,9 +208,9 @@ def test_fer_alone_shows_the_help() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("epochs = 5\n", "'epochs' stands in no section"),
-        ("[trian]\nepochs = 5\n", "no section [trian]"),
-        ("train = 5\n", "'train' stands in no section"),
+        ("epochs = 5\n", "'epochs' is not in a section"),
+        ("[trian]\nepochs = 5\n", "unknown section [trian]"),
+        ("train = 5\n", "'train' is not in a section"),
     ],
 )
 def test_slip_of_the_pen_in_a_config_file_is_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -8,7 +8,10 @@ from fercli.core.results import StageResult
 
 # The class of a result, and the function that shows it: `show(result, settings, project) -> bool`, true when nothing of
 # its counts is left to say.
-_RENDERERS: dict[str, str] = {}
+_RENDERERS: dict[str, str] = {
+    "RunsResult": "runs:show_runs",
+    "TraceResult": "trace:show_trace",
+}
 
 
 def show_own(result: StageResult, settings: Any, project: Project) -> bool:  # an instance of the stage's settings

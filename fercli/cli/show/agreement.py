@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 _NAMES = {
     "fleiss": "Fleiss' kappa",
     "krippendorff": "Krippendorff's alpha",
-    "cohen": "Cohen's kappa, mean of pairs",
-    "percent": "pairs of votes alike",
+    "cohen": "Cohen's kappa (mean over pairs)",
+    "percent": "pairwise agreement",
     "ceiling": "human ceiling",
 }
 _MOST_PAIRS = 20
@@ -33,19 +33,19 @@ def show_agreement(result: LabelsAgreementResult, settings: LabelsAgreementSetti
             (name, *(_number(entry[key]) for key in ("fleiss", "krippendorff", "ceiling")))
             for name, entry in result.by_class.items()
         ]
-        console.print(_table(("class against all others", "Fleiss", "Krippendorff", "ceiling"), rows))
+        console.print(_table(("class (one vs. rest)", "Fleiss", "Krippendorff", "ceiling"), rows))
     if settings.by == "annotator":
         rows = [
             (name, str(entry["num_votes"]), _number(entry["mean_kappa"]), _number(entry["against_others"]))
             for name, entry in result.by_annotator.items()
         ]
-        console.print(_table(("annotator", "votes", "mean kappa", "is the others' majority"), rows))
+        console.print(_table(("annotator", "votes", "mean kappa", "agrees with majority of others"), rows))
     if settings.by == "annotator" or settings.metric == "cohen":
         rows = [
             (f"{pair['first']} and {pair['second']}", str(pair["num_common"]), _number(pair["kappa"]))
             for pair in result.pairs[:_MOST_PAIRS]
         ]
-        console.print(_table(("pair", "common faces", "Cohen"), rows))
+        console.print(_table(("pair", "faces in common", "Cohen"), rows))
         if len(result.pairs) > _MOST_PAIRS:
             console.print(f"... and {len(result.pairs) - _MOST_PAIRS} more pairs (all with --json)")
 

@@ -52,7 +52,7 @@ def _cells(entry: Mapping[str, Any]) -> tuple[str, str]:  # JSON values
 
 
 def _confusion_table(result: EvalResult, normalize: str, width: int) -> Table:
-    title = "rows true, columns predicted"
+    title = "rows: true class, columns: predicted class"
     table = Table(title=title, title_justify="left", title_style="dim", header_style="dim", box=None, padding=(0, 1))
     table.add_column("", no_wrap=True)
     # On a narrow screen a column that is cut tells less than a name that is.

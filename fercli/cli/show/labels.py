@@ -24,7 +24,7 @@ def show_labels(result: LabelsShowResult) -> None:
     _show_counts(console, result, f", without votes {result.num_without_votes}", kappas=result.kappa_by_class)
     if result.krippendorff is not None:
         console.print(
-            f"Krippendorff's alpha {result.krippendorff:.3f}, pairs of votes alike {_percent(result.percent)}, "
+            f"Krippendorff's alpha {result.krippendorff:.3f}, pairwise agreement {_percent(result.percent)}, "
             f"human ceiling {_percent(result.ceiling)}"
         )
 

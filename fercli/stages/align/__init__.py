@@ -18,25 +18,31 @@ _NOT_IDENTITY = ("device", "workers", "engine", "address")
 class AlignSettings:
     """How faces are found, kept and cut out."""
 
-    detector: Literal["mtcnn"] = setting("mtcnn", "Find faces with this detector.")
-    mode: Literal["fast", "exact"] = setting("fast", "Find fast, or exactly as mtcnn 1.0.0 does.")
-    min_confidence: float = setting(0.9, "Drop faces the detector is less sure of.", minimum=0.0, maximum=1.0)
-    min_face: int = setting(20, "Look for faces of at least this side, pixels.", minimum=8)
-    max_faces: int | None = setting(None, "Keep only so many faces a frame, the largest.", minimum=1)
-    max_roll: float | None = setting(None, "Drop faces tilted by more degrees.", minimum=0.0)
-    max_yaw: float | None = setting(None, "Drop faces turned aside: nose off the middle, 1 at an eye.", minimum=0.0)
-    max_blur: float | None = setting(None, "Drop faces whose crops are more blurred, 0 to 1.", minimum=0.0, maximum=1.0)
-    size: Literal[112, 224] = setting(112, "Cut crops of this side, pixels.")
-    margin: float = setting(0.0, "Show this share of the side more around the face.", minimum=0.0, maximum=2.0)
-    template: Literal["arcface", "none"] = setting("arcface", "Set faces upright, or cut the plain box.")
-    tracking: bool = setting(False, "Follow faces of a still camera between searches.")
-    track_every: int = setting(5, "With --tracking, search every so many frames.", minimum=1)
-    realign: bool = setting(False, "Set faces upright that came as crops, too.")
-    device: str = setting("auto", "Compute here: auto, cpu, cuda, mps, openvino.")
-    workers: int = setting(1, "Work in this many processes.", minimum=1)
-    engine: Literal["local", "ray"] = setting("local", "Work on this machine or on a Ray cluster.")
-    address: str = setting("", "Find the Ray cluster at HOST:PORT.")
-    limit: int | None = setting(None, "Look at the first so many frames only.", minimum=1)
+    detector: Literal["mtcnn"] = setting("mtcnn", "Detect faces with this detector.")
+    mode: Literal["fast", "exact"] = setting("fast", "Use the fast detector, or reproduce mtcnn 1.0.0 exactly.")
+    min_confidence: float = setting(0.9, "Drop detections below this confidence.", minimum=0.0, maximum=1.0)
+    min_face: int = setting(20, "Detect faces at least this many pixels on the longer side.", minimum=8)
+    max_faces: int | None = setting(None, "Keep at most this many faces per frame, largest first.", minimum=1)
+    max_roll: float | None = setting(None, "Drop faces tilted by more than this many degrees.", minimum=0.0)
+    max_yaw: float | None = setting(
+        None, "Drop faces turned further than this (0 frontal, 1 nose at an eye).", minimum=0.0
+    )
+    max_blur: float | None = setting(None, "Drop faces blurrier than this, from 0 to 1.", minimum=0.0, maximum=1.0)
+    size: Literal[112, 224] = setting(112, "Set the side length of the crops, in pixels.")
+    margin: float = setting(
+        0.0, "Add this margin around the face, as a fraction of its side.", minimum=0.0, maximum=2.0
+    )
+    template: Literal["arcface", "none"] = setting(
+        "arcface", "Align faces to the ArcFace template, or crop the plain box."
+    )
+    tracking: bool = setting(False, "Track faces between detections (fixed camera only).")
+    track_every: int = setting(5, "With --tracking, run the detector every N frames.", minimum=1)
+    realign: bool = setting(False, "Also align faces that were added as crops.")
+    device: str = setting("auto", "Run on this device: auto, cpu, cuda, mps or openvino.")
+    workers: int = setting(1, "Use this many processes.", minimum=1)
+    engine: Literal["local", "ray"] = setting("local", "Run on this machine or on a Ray cluster.")
+    address: str = setting("", "Connect to the Ray cluster at HOST:PORT.")
+    limit: int | None = setting(None, "Process only the first N frames.", minimum=1)
 
 
 @dataclass(frozen=True, kw_only=True)

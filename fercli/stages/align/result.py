@@ -52,7 +52,7 @@ def _warnings(plan: AlignPlan, num_ok: int, num_dropped: int, lost: list[str]) -
             f"Faces that have votes are gone ({len(lost)}), as --force allowed: {', '.join(lost[:MOST_NAMED])}."
         )
     if plan.frames and not num_ok:
-        said.append("No face was kept in any frame; look at a few frames, and try a smaller --min-face.")
+        said.append("No faces were kept. Look at a few frames, then try a smaller --min-face.")
     elif num_dropped > num_ok:
         said.append(f"More faces were dropped ({num_dropped}) than kept ({num_ok}); the reasons are counted above.")
     return tuple(said)

@@ -11,13 +11,13 @@ from fercli.core.settings import setting
 class DemoSettings:
     """How large the drawn class is, and how far the demo goes."""
 
-    subjects: int = setting(72, "Draw so many pupils, up to 12 in a lesson.", minimum=1)
-    seconds: float = setting(45.0, "Let each lesson last so long.", unit="s", minimum=1)
-    annotators: int = setting(5, "Let so many annotators vote.", minimum=1)
-    seed: int = setting(0, "Draw everything from this seed.", minimum=0)
-    keep_going: bool = setting(False, "Go on after a figure below its bound.")
-    full: bool = setting(False, "Train sfer-mdfae for two epochs, too.")
-    workers: int | None = setting(None, "Draw so many lessons at a time; one a core otherwise.", minimum=1)
+    subjects: int = setting(72, "Set the number of simulated pupils (up to 12 per lesson).", minimum=1)
+    seconds: float = setting(45.0, "Set the length of each lesson.", unit="s", minimum=1)
+    annotators: int = setting(5, "Set the number of simulated annotators.", minimum=1)
+    seed: int = setting(0, "Set the random seed.", minimum=0)
+    keep_going: bool = setting(False, "Continue even if a result falls below its threshold.")
+    full: bool = setting(False, "Also train sfer-mdfae for two epochs.")
+    workers: int | None = setting(None, "Render this many lessons in parallel (default: one per core).", minimum=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +28,8 @@ class DemoResult(StageResult):
         root: the project's folder.
         align_recall: share of the drawn faces in the kept frames that align found.
         align_precision: share of the found faces that were drawn.
-        subject_purity: share of the faces whose subject is the pupil that it mostly is.
-        vote_accuracy: share of the voted labels that are true.
+        subject_purity: share of the faces assigned to the right pupil (purity).
+        vote_accuracy: share of the majority labels that match the ground truth.
         model_accuracy: share of true predictions on held-out subjects, with the ends of its interval.
         majority_rate: what calling every held-out face by the most frequent emotion would reach.
         num_subjects: held-out subjects of the model's figures.

@@ -113,7 +113,7 @@ class Walk:
 
         self._stage("subjects", lambda: track_subjects(self.project, TrackSettings(), progress=self.progress))
         purity = subject_purity(self.project.rows(Face), found.seen)
-        self._figure("subject_purity", purity, "faces whose subject is the pupil that it mostly is")
+        self._figure("subject_purity", purity, "faces assigned to the right pupil (purity)")
 
     def _label(self, found: Found) -> None:
         from fercli.stages.labels.importing import LabelsImportSettings, labels_import
@@ -124,7 +124,7 @@ class Walk:
             lambda: labels_import(self.project, LabelsImportSettings(), files, progress=self.progress),
         )
         accuracy = vote_accuracy(self.project.rows(Label), found.seen)
-        self._figure("vote_accuracy", accuracy, "voted labels that are true")
+        self._figure("vote_accuracy", accuracy, "majority labels that match the ground truth")
 
     def _learn(self, found: Found) -> None:
         from fercli.stages.evaluate.work import EvalSettings, evaluate

@@ -19,9 +19,9 @@ _RUN_FILES = ("*.json", "*.toml", "*.csv", "eval/*/*.json", "eval/*/*.csv", "gra
 class ReportSettings:
     """What the page shows."""
 
-    split: Literal["train", "val", "test"] = setting("test", "Report the scores of this part.")
-    split_name: str = setting("default", "Describe this split when there is no run.")
-    seed: int = setting(0, "Draw the intervals of agreement with this seed.", minimum=0)
+    split: Literal["train", "val", "test"] = setting("test", "Report the results of this set.")
+    split_name: str = setting("default", "Describe this split if there is no run.")
+    seed: int = setting(0, "Set the random seed of the agreement intervals.", minimum=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ def page_path(project: Project, run: Run | None) -> Path:
 
 def _settle(project: Project, settings: ReportSettings, run: str = "") -> tuple[ReportSettings, tuple[Run | None]]:
     """The run that is meant; none while no run is finished."""
-    has_finished = any(one.status == "finished" for one in list_runs(project.root))
+    has_finished = any(one.status == "finished" and not one.is_tryout for one in list_runs(project.root))
     return settings, (find_own_run(project.root, run) if run or has_finished else None,)
 
 

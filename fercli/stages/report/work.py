@@ -88,7 +88,7 @@ def _highlights(facts: ProjectFacts, outcome: Outcome | None) -> list[Highlight]
     if outcome:
         entry = interval_of(outcome.metrics, "accuracy")
         low, high = bounds_of(entry)
-        note = "no interval, see below"
+        note = "no CI, see below"
         if low is not None:
             note = f"95 % interval {percent_range(low, high)}, over {entry.get('unit', 'face')}s"
         shown.append(Highlight(percent(outcome.scores.accuracy), f"accuracy on the {outcome.split} part", note))
@@ -126,7 +126,7 @@ def _warnings(run: Run | None, outcome: Outcome | None, facts: ProjectFacts) -> 
             found.append(f"Fewer than {_WORTH_SAYING} faces are {' or '.join(few)}: their figures say next to nothing.")
     usable = [face for face in facts.faces if face.status in ("ok", "given")]
     if usable and not any(face.subject_id for face in usable):
-        found.append("Who is who has not been told, so the split may have one person on both sides.")
+        found.append("Subjects have not been assigned, so the same person may be in both training and test sets.")
     dropped = sum(face.status == "dropped" for face in facts.faces)
     if dropped > len(usable):
         found.append(f"{counted(dropped, 'face')} of {len(usable) + dropped:,} found were dropped, more than half.")

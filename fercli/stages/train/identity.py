@@ -88,7 +88,7 @@ def on_gpus(settings: TrainSettings) -> TrainSettings:
     if found < settings.gpus:
         raise UsageError(
             f"--gpus {settings.gpus}: torch finds {found} CUDA GPUs on this machine",
-            hint="fer doctor tells what torch sees. --procs N trains in N processes on the processor.",
+            hint="Check what PyTorch detects with `fer doctor`. --procs N trains in N processes on the processor.",
         )
     return replace(settings, gpus=None, procs=settings.gpus, device="cuda")
 

@@ -182,7 +182,7 @@ def _warnings(train: Samples, val: Samples, project: Project) -> list[str]:
     if missing:
         warnings.append(f"No face to train on is labelled {', '.join(missing)}; the model cannot learn to say it.")
     if not len(val):
-        warnings.append("The split has no val faces: the last epoch is kept, and nothing tells when to stop.")
+        warnings.append("The validation set is empty: the last epoch is kept and early stopping is off.")
     elif absent := [name for name, number in val.counts().items() if not number and name not in missing]:
         warnings.append(f"No val face is labelled {', '.join(absent)}; the best epoch is chosen without it.")
     shared = sorted({name for name in train.subject_ids if name} & {name for name in val.subject_ids if name})

@@ -17,9 +17,9 @@ from fercli.reports.figures.scores import draw_curves
 from fercli.stages.train.prepare import Prepared
 
 _LIMITS = (
-    "The model names the expression it was taught to see, in pictures like those it was taught with. It does not",
+    "The model predicts the expression classes it was trained on, for images like its training data. It does not",
     "know what a person feels, thinks or intends, and must not be used to judge individuals. Faces of people, ages,",
-    "cameras or cultures that the training data lack may be read wrongly: look at `fer eval --by subject` first.",
+    "cameras or cultures that the training data lack may be misclassified: check `fer eval --by subject` first.",
 )
 
 
@@ -63,7 +63,7 @@ def model_card(record: RunRecord, prepared: Prepared) -> str:
         f"{_num(val.subject_ids)} {_others(train.subject_ids, val.subject_ids)}"
         + (f" (data set: {record.data_set})" if record.data_set else ""),
         f"* Recipe: {plan.optimizer}, largest learning rate {plan.lr:g}, {plan.schedule}, batches of {plan.batch_size}",
-        f"* Validation: {_best_line(best)}. This chose the epoch; the test figure is that of `fer eval`.",
+        f"* Validation: {_best_line(best)}. The epoch was selected on this set; report test results from `fer eval`.",
         "",
         "| class | train | val |",
         "|---|---|---|",

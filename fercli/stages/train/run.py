@@ -221,6 +221,7 @@ def _begin(job: _Job, known: Run | None, inputs: Mapping[str, str]) -> RunRecord
         inputs=dict(inputs),
         decided={**job.machine.to_json(), "memory_format": "channels_last", "num_processes": job.world.size},
         versions=package_versions(),
+        is_tryout=settings.limit is not None,
     )
     write_record(folder, record)
     replace_text(folder / "config.toml", settings_text(settings, prepared.plan, prepared.form))

@@ -22,68 +22,90 @@ class TrainSettings:
     (`--set augment.flip=0`); both are tables of their own in a config file.
     """
 
-    model_name: str = setting("drf-msam", "Train this network; `fer models` lists them.", option="model")
-    recipe: Literal["fast", "paper"] = setting("fast", "Start from our settings or from the paper's.")
+    model_name: str = setting("drf-msam", "Train this model (see `fer models`).", option="model")
+    recipe: Literal["fast", "paper"] = setting("fast", "Use our training recipe (fast) or the paper's (paper).")
     epochs: int | None = setting(None, "Train for at most this many epochs.", minimum=1)
-    batch_size: int | None = setting(None, "Take this many faces in a step.", minimum=1)
-    lr: float | None = setting(None, "Use this largest learning rate.", minimum=0)
+    batch_size: int | None = setting(None, "Set the batch size.", minimum=1)
+    lr: float | None = setting(None, "Set the maximum learning rate.", minimum=0)
     class_weights: Literal["none", "sqrt", "inverse", "effective"] | None = setting(
-        None, "Weigh rare classes more in the loss."
+        None, "Weight the loss by class frequency."
     )
-    targets: Literal["hard", "soft"] = setting("hard", "Learn the label or the shares of the votes.")
-    backbone_weights: Path | None = setting(None, "Start from the weights in this file.")
-    split: str = setting("", "Use the split of this name; else default, or the only one.")
-    fold: int | None = setting(None, "Use this fold of a k-fold split.", minimum=0)
-    precision: Literal["auto", "fp32", "bf16"] = setting("auto", "Compute in this precision.")
+    targets: Literal["hard", "soft"] = setting("hard", "Train on labels (hard) or vote distributions (soft).")
+    backbone_weights: Path | None = setting(None, "Initialise the backbone from this weights file.")
+    split: str = setting(
+        "", "Use the split of this name (default: the only one, or 'default').", option="split-name", aliases=("split",)
+    )
+    fold: int | None = setting(None, "Use this fold of a cross-validation split.", minimum=0)
+    precision: Literal["auto", "fp32", "bf16"] = setting("auto", "Set the numerical precision.")
     time_limit_s: float | None = setting(
-        None, "Stop after this time; the same command goes on.", option="time-limit", unit="s", minimum=0.001
+        None, "Stop after this time; the same command resumes.", option="time-limit", unit="s", minimum=0.001
     )
-    name: str = setting("", "Add this to the name of the run.")
-    seed: int = setting(0, "Draw everything random from this seed.", minimum=0)
-    device: str = setting("auto", "Compute on: auto, cpu, cuda, mps.")
+    name: str = setting("", "Append this to the run name.")
+    seed: int = setting(0, "Set the random seed.", minimum=0)
+    device: str = setting("auto", "Run on this device: auto, cpu, cuda or mps.")
     gpus: int | None = setting(None, "Train on this many GPUs of this machine.", minimum=1)
-    procs: int = setting(1, "Train in this many processes; each takes a GPU if there are.", minimum=1)
-    tensorboard: bool = setting(False, "Write events for TensorBoard beside metrics.csv.")
-    limit: int | None = setting(None, "Learn from and validate on at most this many faces.", minimum=2)
-    workers: int = setting(2, "Read crops too many for memory in this many processes.", minimum=0)
+    procs: int = setting(1, "Train in this many processes, one GPU each where available.", minimum=1)
+    tensorboard: bool = setting(False, "Also log to TensorBoard.")
+    limit: int | None = setting(None, "Use at most this many training and validation faces.", minimum=2)
+    workers: int = setting(2, "Load crops in N processes when they do not fit in memory.", minimum=0)
 
     objective: str | None = setting(None, "Minimise this loss.", is_hidden=True)
     optimizer: Literal["adam", "adamw", "sgd"] | None = setting(None, "Use this optimiser.", is_hidden=True)
-    weight_decay: float | None = setting(None, "Shrink the weights by this.", minimum=0, is_hidden=True)
+    weight_decay: float | None = setting(None, "Set the weight decay.", minimum=0, is_hidden=True)
     momentum: float | None = setting(None, "Momentum of sgd.", minimum=0, maximum=1, is_hidden=True)
-    adds_norms: bool | None = setting(None, "Learn with norms that are folded away.", is_hidden=True)
-    decays_norms: bool | None = setting(None, "Shrink biases and norms too.", is_hidden=True)
+    adds_norms: bool | None = setting(
+        None, "Train with batch normalisation that is folded in afterwards.", is_hidden=True
+    )
+    decays_norms: bool | None = setting(None, "Apply weight decay to biases and norm layers too.", is_hidden=True)
     schedule: Literal["constant", "cosine", "one-cycle", "exponential", "step"] | None = setting(
-        None, "Change the learning rate so.", is_hidden=True
+        None, "Set the learning-rate schedule.", is_hidden=True
     )
     warmup_epochs: float | None = setting(None, "Warm up for this many epochs.", minimum=0, is_hidden=True)
-    gamma: float | None = setting(None, "Factor of exponential and step.", minimum=0, is_hidden=True)
+    gamma: float | None = setting(
+        None, "Set the decay factor of exponential and step schedules.", minimum=0, is_hidden=True
+    )
     step_epochs: int | None = setting(None, "Epochs between two steps.", minimum=1, is_hidden=True)
     sam_rho: float | None = setting(None, "Radius of sharpness-aware steps.", minimum=0, is_hidden=True)
     label_smoothing: float | None = setting(
-        None, "Spread this share of the target.", minimum=0, maximum=1, is_hidden=True
+        None, "Set the amount of label smoothing.", minimum=0, maximum=1, is_hidden=True
     )
-    ema_decay: float | None = setting(None, "Decay of the mean of the weights.", minimum=0, maximum=1, is_hidden=True)
-    metric: Literal["accuracy", "macro-f1", "loss"] | None = setting(None, "Choose the best epoch by.", is_hidden=True)
-    patience: int | None = setting(None, "Epochs without a better one; 0 is off.", minimum=0, is_hidden=True)
-    clip_norm: float | None = setting(None, "Largest norm of the gradient.", minimum=0, is_hidden=True)
-    mixup: float | None = setting(None, "Blend pairs of pictures.", minimum=0, is_hidden=True)
-    cutmix: float | None = setting(None, "Paste parts of pictures into others.", minimum=0, is_hidden=True)
-    plain_epochs: int | None = setting(None, "Mix no pictures in so many last epochs.", minimum=0, is_hidden=True)
-    accumulate: int | None = setting(None, "Cut each batch into so many parts.", minimum=1, is_hidden=True)
-    freeze_epochs: int | None = setting(None, "Let pretrained weights rest so long.", minimum=0, is_hidden=True)
-    thaw: Literal["at-once", "gradual"] | None = setting(None, "Wake pretrained weights so.", is_hidden=True)
-    sampler: Literal["shuffle", "balanced"] | None = setting(None, "Draw faces so.", is_hidden=True)
+    ema_decay: float | None = setting(
+        None, "Set the decay of the weight average (EMA).", minimum=0, maximum=1, is_hidden=True
+    )
+    metric: Literal["accuracy", "macro-f1", "loss"] | None = setting(
+        None, "Select the best epoch by this metric.", is_hidden=True
+    )
+    patience: int | None = setting(
+        None, "Stop after this many epochs without improvement; 0 is off.", minimum=0, is_hidden=True
+    )
+    clip_norm: float | None = setting(None, "Clip the gradient norm at this value.", minimum=0, is_hidden=True)
+    mixup: float | None = setting(None, "Set the mixup alpha.", minimum=0, is_hidden=True)
+    cutmix: float | None = setting(None, "Set the CutMix alpha.", minimum=0, is_hidden=True)
+    plain_epochs: int | None = setting(
+        None, "Disable mixup and CutMix in the last N epochs.", minimum=0, is_hidden=True
+    )
+    accumulate: int | None = setting(
+        None, "Accumulate gradients over this many micro-batches.", minimum=1, is_hidden=True
+    )
+    freeze_epochs: int | None = setting(
+        None, "Freeze pretrained weights for this many epochs.", minimum=0, is_hidden=True
+    )
+    thaw: Literal["at-once", "gradual"] | None = setting(
+        None, "Unfreeze pretrained weights at once or gradually.", is_hidden=True
+    )
+    sampler: Literal["shuffle", "balanced"] | None = setting(
+        None, "Sample training faces with this method.", is_hidden=True
+    )
     window: float | None = setting(
-        None, "Learn from windows of this share of the side.", minimum=0.05, maximum=1, is_hidden=True
+        None, "Train on random crops of this fraction of the side.", minimum=0.05, maximum=1, is_hidden=True
     )
     is_equalised: bool | None = setting(None, "Equalise the histogram of each crop.", is_hidden=True)
-    image_size: int | None = setting(None, "Feed pictures of this side.", minimum=8, is_hidden=True)
-    threads: int | None = setting(None, "Compute with this many threads.", minimum=1, maximum=1024, is_hidden=True)
-    compile: Literal["auto", "yes", "no"] = setting("auto", "Compile the network first.", is_hidden=True)
-    ram_limit_mb: int = setting(2048, "Hold crops in memory up to this.", minimum=0, is_hidden=True)
-    model: dict[str, Any] = setting({}, "Options of the network.", is_hidden=True)  # any option of any network
-    augment: dict[str, Any] = setting({}, "Changes of the pictures.", is_hidden=True)  # numbers, or text from --set
+    image_size: int | None = setting(None, "Set the input image size.", minimum=8, is_hidden=True)
+    threads: int | None = setting(None, "Use this many CPU threads.", minimum=1, maximum=1024, is_hidden=True)
+    compile: Literal["auto", "yes", "no"] = setting("auto", "Compile the model with torch.compile.", is_hidden=True)
+    ram_limit_mb: int = setting(2048, "Cache crops in memory up to this many MB.", minimum=0, is_hidden=True)
+    model: dict[str, Any] = setting({}, "Set options of the model.", is_hidden=True)  # any option of any network
+    augment: dict[str, Any] = setting({}, "Set data augmentation.", is_hidden=True)  # numbers, or text from --set
 
     def __post_init__(self) -> None:
         """Take `model="sfer-mdfae"` for the name of the model, as `--model` does."""

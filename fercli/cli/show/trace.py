@@ -1,53 +1,41 @@
-"""`fer trace`."""
+"""What is known of one face, line by line."""
 
-from typing import Annotated
+from typing import Any
 
-import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from fercli.cli.options import Call
 from fercli.core.rows import Face
 from fercli.stages.trace import TraceResult
-from fercli.stages.trace import trace as run_trace
 
 
-def trace(
-    call: Call, face_id: Annotated[str, typer.Argument(metavar="FACE_ID", help="Follow this face.")]
-) -> TraceResult:
-    """Options -> stage -> show."""
-    result = run_trace(call.project, face_id)
-    if not call.json:
-        _show(result)
-        call.has_shown = True
-    return result
-
-
-def _show(result: TraceResult) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+def show_trace(result: TraceResult, *_: Any) -> bool:
+    """Print where a face comes from and what became of it."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for what, text in _lines(result):
-        table.add_row(f"[dim]{what}[/dim]", text)
-    Console(highlight=False).print(f"[bold]{result.face.face_id}[/bold]", table)
+        table.add_row(Text(what, style="dim"), Text(text))
+    Console(highlight=False).print(Text(result.face.face_id, style="bold"), table)
+    return True
 
 
 def _lines(result: TraceResult) -> list[tuple[str, str]]:
     face, label = result.face, result.label
-    lines = [("video", result.video.path if result.video else "none: the face came as a crop")]
+    lines = [("video", result.video.path if result.video else "none (added as a crop)")]
     if result.frame:
         at = f" at {result.frame.time_s:.3f} s" if result.frame.time_s is not None else ""
-        kept = result.frame.path or "not kept as a file, it is in the video"
+        kept = result.frame.path or "not saved, decoded from the video"
         lines.append(("frame", f"{kept} (frame {result.frame.frame_index}{at})"))
     lines += [("face", _box(face)), ("status", face.status + (f": {face.reason}" if face.reason else ""))]
-    lines.append(("subject", f"{face.subject_id or 'not known yet'} {face.track_id}".rstrip()))
-    lines += [("vote", f"{vote.annotator} said {vote.label}  ({vote.source})") for vote in result.votes]
+    lines.append(("subject", f"{face.subject_id or 'unknown'} {face.track_id}".rstrip()))
+    lines += [("vote", f"{vote.annotator}: {vote.label}  ({vote.source})") for vote in result.votes]
     if label:
         share = f", {label.agreement:.0%} of {label.num_votes} votes" if label.agreement is not None else ""
         lines.append(("label", f"{label.label or 'none'} ({label.status}, {label.rule}{share})"))
     lines += [(f"split {name}", split) for name, split in result.splits.items()]
     for one in result.predictions:
-        verdict = "right" if one.predicted == one.label else f"wrong, the label is {one.label}"
-        lines.append(("prediction", f"{one.predicted} {one.probability:.0%} ({verdict}) by {one.run_id}"))
+        verdict = "correct" if one.predicted == one.label else f"incorrect; label: {one.label}"
+        lines.append(("prediction", f"{one.predicted} {one.probability:.0%} ({verdict}), run {one.run_id}"))
     return lines
 
 
