@@ -6,7 +6,7 @@ from tests.models.wiring.plain import Weights, batch_norm, conv, prelu
 
 
 def landmark_maps(weights: Weights, image: Tensor) -> list[Tensor]:
-    """The maps at 28, 14 and 7, the last widened by the closing 1x1; the network is frozen."""
+    """The maps at 28, 14 and 7, the last widened by the closing 1x1."""
     x = _normed(weights, "conv1", image, stride=2, padding=1)
     x = _normed(weights, "conv2", x, padding=1)
     maps = []

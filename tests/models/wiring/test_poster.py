@@ -25,9 +25,11 @@ EPS = 1e-6
 HEADS = 8
 
 
-def reference(weights: Weights, image: Tensor, cut: str = "memory", resize: str = "antialias") -> Tensor:
+def reference(
+    weights: Weights, image: Tensor, cut: str = "memory", resize: str = "antialias", network: str = "landmarks.network"
+) -> Tensor:
     small = halved(image, resize)
-    landmarks = tokens(landmark_maps(weights.under("landmarks.network"), small)[-1])
+    landmarks = tokens(landmark_maps(weights.under(network), small)[-1])
     picture = linear(weights, "embed", _cut(ir50_maps(weights.under("backbone"), small)[-1], cut))
     picture = _with_mean(picture) + weights["position"]
     full = torch.cat([picture, _with_mean(landmarks)], dim=1)
@@ -108,3 +110,8 @@ def test_spatial_tokens_of_every_second_pixel() -> None:
     model = shaken("poster", depth=1, tokens="spatial", resize="nearest", **NARROW)
     spatial = partial(reference, cut="spatial", resize="nearest")
     compare(model, pictures("poster", 224), spatial, unused=is_head)
+
+
+def test_landmark_network_that_learns() -> None:
+    model = shaken("poster", depth=1, freeze_landmarks=False, **NARROW)
+    compare(model, pictures("poster", 112), partial(reference, network="landmarks"), unused=is_head)

@@ -27,9 +27,9 @@ from tests.models.wiring.window import window_attention
 VIT_EPS = 1e-6
 
 
-def reference(weights: Weights, image: Tensor, resize: str = "antialias") -> Tensor:
+def reference(weights: Weights, image: Tensor, resize: str = "antialias", network: str = "landmarks.network") -> Tensor:
     small = halved(image, resize)
-    queries = landmark_maps(weights.under("landmarks.network"), small)
+    queries = landmark_maps(weights.under(network), small)
     queries[2] = conv(weights, "last_query", queries[2], padding=1)
     maps = ir50_maps(weights.under("backbone"), small)
     fused = []
@@ -80,3 +80,8 @@ def test_logits_equal_the_reference() -> None:
 def test_every_second_pixel() -> None:
     nearest = partial(reference, resize="nearest")
     compare(shaken("poster-pp", resize="nearest", **NARROW), pictures("poster-pp", 224), nearest, unused=is_head)
+
+
+def test_landmark_network_that_learns() -> None:
+    model = shaken("poster-pp", freeze_landmarks=False, **NARROW)
+    compare(model, pictures("poster-pp", 112), partial(reference, network="landmarks"), unused=is_head)
