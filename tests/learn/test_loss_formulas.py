@@ -24,6 +24,7 @@ from tests.models.wiring.plain import (
     in_double,
     layer_norm,
     linear,
+    of_this_batch,
     pictures,
     shaken,
     weights_of,
@@ -113,14 +114,6 @@ def narrow_eac() -> nn.Module:
 
 def test_eac() -> None:
     check("eac", narrow_eac(), pictures("eac", 96), eac_loss)
-
-
-def of_this_batch(weights: Weights, name: str, x: Tensor) -> Tensor:
-    """Batch normalisation as training does it."""
-    w = weights.under(name)
-    mean = x.mean((0, 2, 3), keepdim=True)
-    var = (x - mean).square().mean((0, 2, 3), keepdim=True)
-    return (x - mean) / torch.sqrt(var + 1e-5) * w["weight"].reshape(1, -1, 1, 1) + w["bias"].reshape(1, -1, 1, 1)
 
 
 @pytest.mark.xfail(strict=True, reason="branch models")

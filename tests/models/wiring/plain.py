@@ -74,6 +74,15 @@ def batch_norm(weights: Weights, name: str, x: Tensor, *, eps: float = 1e-5) -> 
     return (x - mean) / torch.sqrt(var + eps) * scale + shift
 
 
+def of_this_batch(weights: Weights, name: str, x: Tensor) -> Tensor:
+    """Batch normalisation as training does it, in the place of `batch_norm`."""
+    w = weights.under(name)
+    mean = x.mean((0, 2, 3), keepdim=True)
+    var = (x - mean).square().mean((0, 2, 3), keepdim=True)
+    scale, shift = (w[key].reshape(1, -1, 1, 1) for key in ("weight", "bias"))
+    return (x - mean) / torch.sqrt(var + 1e-5) * scale + shift
+
+
 def layer_norm(weights: Weights, name: str, x: Tensor, *, eps: float = 1e-5) -> Tensor:
     """Layer normalisation over the last axis."""
     w = weights.under(name)

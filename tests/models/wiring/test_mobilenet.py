@@ -1,12 +1,15 @@
 """fercli-mobilenet: Howard et al., arXiv 1704.04861, table 1, fed BGR and padded as TensorFlow pads."""
 
+from unittest import mock
+
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.models.wiring.plain import Weights, batch_norm, compare, conv, linear, pictures, shaken
+from tests.models.wiring.plain import Weights, batch_norm, compare, conv, linear, of_this_batch, pictures, shaken
 
 # Table 1: the depthwise layers with stride 2; the last one's is a misprint, as the map stays 7x7.
 HALVING = (1, 3, 5, 11)
+WIDTHS = (8, 8, 12, 12, 16, 16, 20, 20, 20, 20, 20, 20, 24, 24)
 
 
 def reference(weights: Weights, image: Tensor) -> Tensor:
@@ -29,5 +32,12 @@ def _same(weights: Weights, name: str, x: Tensor, stride: int) -> Tensor:
 
 
 def test_logits_equal_the_reference() -> None:
-    widths = (8, 8, 12, 12, 16, 16, 20, 20, 20, 20, 20, 20, 24, 24)
-    compare(shaken("fercli-mobilenet", widths=widths), pictures("fercli-mobilenet", 84), reference)
+    compare(shaken("fercli-mobilenet", widths=WIDTHS), pictures("fercli-mobilenet", 84), reference)
+
+
+def test_training_takes_another_way_to_the_same() -> None:
+    """Strided depthwise convolutions are computed otherwise while training."""
+    model = shaken("fercli-mobilenet", widths=WIDTHS, dropout=0.0).train()
+    # The norms read their batch, not what they remember.
+    with mock.patch(f"{__name__}.batch_norm", of_this_batch):
+        compare(model, pictures("fercli-mobilenet", 84), reference, unused=lambda key: "running_" in key)
