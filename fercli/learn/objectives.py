@@ -128,7 +128,7 @@ OBJECTIVES: dict[str, Objective] = {
 
 
 def target_loss(
-    logits_BK: Float32[Tensor, "batch classes"],
+    logits_BK: Float[Tensor, "batch classes"],
     targets: Int64[Tensor, " batch"] | Float[Tensor, "batch classes"],
     options: LossOptions,
 ) -> Float[Tensor, ""]:
