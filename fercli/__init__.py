@@ -34,7 +34,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
     "fercli.stages.labels.importing": ("LabelsImportSettings", "labels_import"),
     "fercli.stages.labels.vote": ("LabelsVoteSettings", "labels_vote"),
-    "fercli.stages.split.work": ("SplitSettings", "split"),
+    "fercli.stages.split": ("SplitSettings", "split"),
     "fercli.stages.train": ("TrainSettings", "train"),
     "fercli.stages.evaluate.work": ("EvalSettings", "evaluate"),
     "fercli.stages.gradcam.work": ("GradcamSettings", "gradcam"),

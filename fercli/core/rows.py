@@ -85,6 +85,11 @@ class Face:
     reason: str = ""
     source_row: int | None = None
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether it can be labelled, split and learned from: it was cut out, or came as a crop."""
+        return self.status in ("ok", "given")
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:

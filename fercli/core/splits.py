@@ -36,9 +36,14 @@ def read_record(path: Path) -> Record:
     return record if isinstance(record, dict) else {}
 
 
+def record_text(record: Record) -> str:
+    """The text of the JSON beside a split."""
+    return json.dumps(record, indent=1, ensure_ascii=False, default=str) + "\n"
+
+
 def write_record(path: Path, record: Record) -> None:
     """Put the record beside the split at `path`."""
-    replace_text(path.with_suffix(".json"), json.dumps(record, indent=1, ensure_ascii=False, default=str) + "\n")
+    replace_text(path.with_suffix(".json"), record_text(record))
 
 
 def labels_mark(labels: Iterable[Label]) -> str:
@@ -75,4 +80,4 @@ def _stale(name: str, num_missing: int, num_lost: int) -> str:
         changes.append(f"{num_lost} of its faces have no label any more")
     change = " and ".join(changes) or "faces of it have other labels"
     option = "" if name == "default" else f" --name {name}"
-    return f"Split '{name}' was made before the labels changed: {change}; make it again: fer split{option}."
+    return f"Split '{name}' is out of date ({change}). Run `fer split{option}` again."

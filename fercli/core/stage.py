@@ -2,7 +2,7 @@
 
 A stage is a package: its light half (settings, result, a `Stage`) loads nothing heavy, its `work.py` does the work:
 
-* `plan(project, settings, *arguments, force) -> Plan`: what is to be done, read from the project;
+* `plan(project, settings, *arguments, force, progress) -> Plan`: what is to be done, read from the project;
 * `run(project, settings, plan, commit, *, progress) -> result`: do it, and give what changes to the commit.
 
 A long stage (align, train for hours) holds the project's lock for neither of the two: its `run(project, settings,
@@ -237,7 +237,8 @@ class _Call(Generic[R]):
         return None if known and known.failures and self.stage.retries else known
 
     def plan(self) -> Plan:
-        return cast(Plan, self.work.plan(self.project, self.settings, *self.arguments, force=self.force))
+        made = self.work.plan(self.project, self.settings, *self.arguments, force=self.force, progress=self.progress)
+        return cast(Plan, made)
 
     def preview(self) -> R:
         """What a dry run says."""

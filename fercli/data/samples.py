@@ -132,7 +132,7 @@ def _splits(rows: Sequence[SplitRow], fold: int | None) -> Mapping[str, Split]:
 
 
 def _reason_to_leave(face: Face, label: Label | None, split: Split | None, with_soft_targets: bool) -> str:
-    if face.status not in ("ok", "given") or not face.path:
+    if not (face.is_usable and face.path):
         return "no crop"
     if label is None:
         return "no votes"

@@ -44,7 +44,7 @@ class FaceIndex:
     def __init__(self, faces: Iterable[Face], frames: Iterable[Frame] = ()) -> None:
         """Frames are needed only for votes that were given on boxes in frames."""
         self._frames = list(frames)
-        self._faces = [face for face in faces if face.status in ("ok", "given")]
+        self._faces = [face for face in faces if face.is_usable]
         self._ids = {face.face_id for face in self._faces}
         self._videos = {face.video_id for face in self._faces}
 

@@ -25,7 +25,6 @@ _FUNCTIONS = {
     "extract-frames": ("extract_frames.work", "extract_frames"),
     "subjects track": ("subjects.work", "track_subjects"),
     "labels vote": ("labels.vote", "labels_vote"),
-    "split": ("split.work", "split"),
     "eval": ("evaluate.work", "evaluate"),
     "gradcam": ("gradcam.work", "gradcam"),
 }
@@ -137,13 +136,13 @@ def _look(step: Row, project: Project, settings_of: SettingsOf) -> StepReport:
 
 
 def _not_needed(step: Row, project: Project) -> str:
+    if step.home:
+        return step.stage().skip(project)
     has_labels = project.table_path(Label).exists()
     if step.words in _VIDEO_STEPS and not project.table_path(Video).exists() and has_labels:
         return "the faces came as crops"
     if step.words == "labels vote" and not project.table_path(Vote).exists() and has_labels:
         return "the labels came with the data"
-    if step.words == "split" and not project.split_path("default").exists() and project.split_path("official").exists():
-        return "the data set has an official split"
     return ""
 
 

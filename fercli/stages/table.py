@@ -112,7 +112,7 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "split", "Labels", "Split faces into train, validation and test sets by subject.", "fer split --seed 1",
-        command="split:split", is_step=True,
+        home="split:split", is_step=True,
     ),
     Row(
         "check all", "Labels", "Check images, labels and splits for problems.", "fer check all",

@@ -7,7 +7,7 @@ import pytest
 from fercli.core.project import Project
 from fercli.core.rows import Face
 from fercli.stages.labels.importing import LabelsImportSettings, labels_import
-from fercli.stages.split.work import SplitSettings, split
+from fercli.stages.split import SplitSettings, split
 from fercli.vision.images import write_png
 from tests.cli.run import run_fer
 from tests.stages.voted import all_votes, make_faces, write_votes

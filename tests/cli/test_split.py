@@ -17,7 +17,7 @@ def test_split_shows_parts_and_the_next_command(tmp_path: Path) -> None:
     code, out, _ = run_fer("split", "-p", root, "--seed", "3")
     assert code == 0
     assert "split 'default': 36 faces, by subject" in out
-    assert "no subject and no picture is on two sides" in out
+    assert "no subject or image is shared between sets" in out
     assert "next: fer train" in out
     assert "nothing to do" in run_fer("split", "-p", root, "--seed", "3")[1]
 
@@ -35,4 +35,4 @@ def test_too_few_subjects_is_an_input_error_and_a_leak_a_failed_check(tmp_path: 
     assert "needs at least 3 subjects, and there are 2 subjects" in err
     code, _, err = run_fer("split", "-p", root, "--group", "none")
     assert code == 5
-    assert "on two sides" in err
+    assert "more than one set" in err

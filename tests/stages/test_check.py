@@ -14,7 +14,7 @@ from fercli.stages.check.labels import CheckLabelsSettings, check_labels
 from fercli.stages.check.leakage import CheckLeakageSettings, check_leakage
 from fercli.stages.labels.importing import LabelsImportSettings, labels_import
 from fercli.stages.labels.vote import LabelsVoteSettings, labels_vote
-from fercli.stages.split.work import SplitSettings, split
+from fercli.stages.split import SplitSettings, split
 from fercli.vision.images import write_png
 from tests.stages.voted import all_votes, face, make_faces, write_votes
 

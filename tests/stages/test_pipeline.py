@@ -6,7 +6,7 @@ import pytest
 from fercli.core.errors import MissingStageError, UsageError
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Frame, Label, Vote
-from fercli.stages.pipeline import STEPS, Step, run_until, status
+from fercli.stages.pipeline import run_until, status
 
 
 def built_in(_words: str, kind: type[Any]) -> Any:
@@ -16,11 +16,6 @@ def built_in(_words: str, kind: type[Any]) -> Any:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return create_project(tmp_path, name="mine", classes=("happy", "bored"))
-
-
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.words)
-def test_every_step_names_a_stage_with_settings(step: Step) -> None:
-    assert "settings" in step.load().__annotations__
 
 
 def test_an_empty_project_waits_for_its_first_video(project: Project) -> None:

@@ -9,7 +9,7 @@ from fercli.core.errors import CheckError, InputError, MissingStageError, UsageE
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, Video
 from fercli.stages.labels.importing import LabelsImportSettings, labels_import
-from fercli.stages.split.work import SplitSettings, split
+from fercli.stages.split import SplitSettings, split
 from tests.stages.voted import all_votes, face, make_faces, write_votes
 
 
@@ -58,7 +58,7 @@ def test_second_call_does_nothing_and_other_labels_make_a_new_split(project: Pro
 def test_split_made_before_labels_changed_is_noticed(project: Project, tmp_path: Path) -> None:
     split(project, SplitSettings())
     result = labels_import(project, LabelsImportSettings(), [write_votes(tmp_path / "2.csv", {face(0, 0): "hnb"})])
-    expected = "Split 'default' was made before the labels changed: 1 of its faces have no label any more"
+    expected = "Split 'default' is out of date (1 of its faces have no label any more"
     assert any(warning.startswith(expected) for warning in result.warnings)
 
 
@@ -77,20 +77,20 @@ def test_two_subjects_can_be_train_and_test(tmp_path: Path) -> None:
 
 def test_labels_of_which_none_is_usable_are_told(project: Project) -> None:
     project.write_rows([replace(label, label="", status="tie") for label in project.rows(Label)], Label)
-    with pytest.raises(InputError, match="no usable face has a label"):
+    with pytest.raises(InputError, match="no labelled faces"):
         split(project, SplitSettings())
 
 
 def test_faces_without_subjects_name_the_stage_that_is_missing(project: Project) -> None:
     project.write_rows([Face(row.face_id, "", row.video_id, path=row.path) for row in project.rows(Face)], Face)
-    with pytest.raises(MissingStageError, match="who is who") as caught:
+    with pytest.raises(MissingStageError, match="subjects are not assigned") as caught:
         split(project, SplitSettings())
     assert "fer subjects track" in caught.value.hint
     assert split(project, SplitSettings(group="none")).num_faces == 36
 
 
 def test_random_split_that_puts_a_subject_on_two_sides_is_refused(project: Project) -> None:
-    with pytest.raises(CheckError, match=r"the split leaks: \d subjects are on two sides, e\.g\. s00"):
+    with pytest.raises(CheckError, match=r"data leakage: \d subjects appear in more than one set, e\.g\. s00"):
         split(project, SplitSettings(group="none"))
     assert not (project.root / "manifests/splits/default.csv").exists()
 
@@ -101,7 +101,7 @@ def test_same_picture_of_two_subjects_stays_on_one_side(project: Project) -> Non
     result = split(project, SplitSettings())
     sides = subjects_of(project)
     assert sides["s001"] == sides["s004"] == sides["s006"]
-    assert any("2 subjects share a byte-identical picture" in warning for warning in result.warnings)
+    assert any("2 subjects share a byte-identical image" in warning for warning in result.warnings)
 
 
 def test_session_keeps_its_videos_together(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_folds_test_every_face_once(project: Project) -> None:
     rows = project.split_rows("cv")
     assert result.num_folds == 3
     assert set(Counter(row.face_id for row in rows if row.split == "test").values()) == {1}
-    assert result.next_command == "fer train --split cv --fold 0"
+    assert result.next_command == "fer train --split-name cv --fold 0"
 
 
 def test_leave_one_out_has_a_fold_for_each_subject(project: Project) -> None:
@@ -151,7 +151,7 @@ def test_own_split_that_leaks_a_subject_is_refused(project: Project, tmp_path: P
     path.write_text(
         path.read_text(encoding="utf-8").replace(f"{face(0, 0)},train", f"{face(0, 0)},test"), encoding="utf-8"
     )
-    with pytest.raises(CheckError, match=r"1 subjects are on two sides, e\.g\. s001"):
+    with pytest.raises(CheckError, match=r"1 subjects appear in more than one set, e\.g\. s001"):
         split(project, SplitSettings(from_file=path))
 
 
@@ -159,7 +159,7 @@ def test_own_split_of_unknown_subjects_must_not_share_out_one_video(project: Pro
     faces = project.rows(Face)
     path = own_split(tmp_path / "mine.csv", project, SIDES)
     project.write_rows([replace(face, subject_id="") for face in faces], Face)
-    with pytest.raises(CheckError, match="faces of one video are on two sides") as caught:
+    with pytest.raises(CheckError, match="faces of one video appear in more than one set") as caught:
         split(project, SplitSettings(from_file=path))
     assert "fer subjects track" in caught.value.hint
     assert split(project, SplitSettings(from_file=path, group="none")).parts == {"train": 18, "val": 6, "test": 12}
@@ -171,7 +171,7 @@ def test_own_split_that_leaks_a_picture_is_refused_or_its_training_copy_dropped(
     for subject in (0, 5):
         (project.root / f"faces/{face(0, subject)}.png").write_bytes(b"the same picture")
     path = own_split(tmp_path / "mine.csv", project, SIDES)
-    with pytest.raises(CheckError, match="1 faces of val or test are byte-identical") as caught:
+    with pytest.raises(CheckError, match="1 val or test faces are byte-identical") as caught:
         split(project, SplitSettings(from_file=path))
     assert "--drop-duplicates" in caught.value.hint
     result = split(project, SplitSettings(from_file=path, drop_duplicates=True))
@@ -183,16 +183,16 @@ def test_published_split_is_not_written_over(project: Project) -> None:
     folder = project.root / "manifests/splits"
     folder.mkdir(exist_ok=True)
     (folder / "official.json").write_text('{"official": true}', encoding="utf-8")
-    with pytest.raises(UsageError, match="'official' is the published split"):
+    with pytest.raises(UsageError, match="'official' is a dataset's official split"):
         split(project, SplitSettings(name="official"))
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (SplitSettings(ratios=(0.8, 0.2)), "needs three shares"),
-        (SplitSettings(kfold=3, leave_one_out=True), "exclude each other"),
-        (SplitSettings(kfold=3, from_file=Path("x.csv")), "brings its own folds"),
+        (SplitSettings(ratios=(0.8, 0.2)), "needs three values"),
+        (SplitSettings(kfold=3, leave_one_out=True), "are mutually exclusive"),
+        (SplitSettings(kfold=3, from_file=Path("x.csv")), "already defines the folds"),
     ],
     ids=["two ratios", "two kinds of folds", "folds of a file"],
 )
@@ -209,8 +209,8 @@ def test_class_that_a_part_lacks_is_a_warning(project: Project) -> None:
     ]
     project.write_rows(labels, Label)
     warnings = " ".join(split(project, SplitSettings()).warnings)
-    assert warnings.count("has the label bored; ") == 2
-    assert "Only 1 of 6 subjects are in test; its scores get no interval, which needs 5." in warnings
+    assert warnings.count("face is labelled bored; ") == 2
+    assert "The test set has only 1 of 6 subjects; confidence intervals need at least 5." in warnings
 
 
 def test_split_before_labels_names_the_stage_that_is_missing(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from fercli.core.results import StageResult
 # its counts is left to say.
 _RENDERERS: dict[str, str] = {
     "RunsResult": "runs:show_runs",
+    "SplitResult": "split:show_split",
     "TraceResult": "trace:show_trace",
 }
 

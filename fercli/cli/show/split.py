@@ -1,26 +1,28 @@
 """A split as a table on the screen."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from fercli.stages.split.work import SplitResult
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from rich.table import Table
+from fercli.core.project import Project
+from fercli.stages.split import SplitResult, SplitSettings
 
 
-def show_split(result: SplitResult, classes: Sequence[str]) -> None:
-    """Print faces, groups and `classes` of each part."""
-    from rich.console import Console
-
+def show_split(result: SplitResult, settings: SplitSettings, project: Project) -> bool:
+    """Print faces, groups and classes of each set."""
+    if result.is_unchanged or result.is_dry_run:
+        return False
     console = Console(highlight=False, soft_wrap=True)
     folds = f" in {result.num_folds} folds (counts are sums over folds)" if result.num_folds else ""
-    console.print(f"[green]✓[/green] split '{result.name}': {result.num_faces} faces{folds}{_by(result)}")
-    console.print(_parts_table(result, classes))
-    left = f"; {result.num_left_out} labelled faces are in no part" if result.num_left_out else ""
-    dropped = f"; {result.num_dropped} training copies dropped" if result.num_dropped else ""
-    people = "no subject and no picture is" if result.knows_subjects else "subjects are not known; no picture is"
-    console.print(f"{people} on two sides{left}{dropped}")
+    console.print(f"[green]✓[/green] split '{result.name}': {result.num_faces:,} faces{folds}{_by(result)}")
+    console.print(_parts_table(result, project.classes))
+    left = f"; {result.num_left_out:,} labelled faces are not in any set" if result.num_left_out else ""
+    dropped = f"; {result.num_dropped:,} duplicate training faces removed" if result.num_dropped else ""
+    people = "no subject or image is" if result.knows_subjects else "subjects are not assigned; no image is"
+    console.print(f"{people} shared between sets{left}{dropped}")
+    return True
 
 
 def _by(result: SplitResult) -> str:
@@ -29,11 +31,8 @@ def _by(result: SplitResult) -> str:
     return ", groups not known" if result.group == "none" else f", by {result.group}"
 
 
-def _parts_table(result: SplitResult, classes: Sequence[str]) -> "Table":
-    """A row a class and a column a part: however many classes there are, it fits the screen."""
-    from rich.table import Table
-    from rich.text import Text
-
+def _parts_table(result: SplitResult, classes: Sequence[str]) -> Table:
+    """A row a class and a column a set: however many classes there are, it fits the screen."""
     table = Table(box=None, padding=(0, 2, 0, 2))
     table.add_column("")
     for part in result.parts:

@@ -33,7 +33,7 @@ def data_section(
     title = "The data"
     if not videos and not faces:
         return Section("data", title, missing=(Missing("no video or picture has been added.", "fer add VIDEO"),))
-    usable = [face for face in faces if face.status in ("ok", "given")]
+    usable = [face for face in faces if face.is_usable]
     duration_s = sum(video.duration_s or 0.0 for video in videos)
     facts = [("recordings", count(len(videos)))]
     facts += [("length", _minutes(duration_s))] if duration_s else []

@@ -8,7 +8,6 @@ from typing import Any
 from fercli.core.rows import Face
 from fercli.stages.align.plan import AlignPlan
 
-_USABLE = ("ok", "given")
 Record = Mapping[str, Any]  # what `align_worker` returns
 
 
@@ -33,8 +32,8 @@ def merge_faces(plan: AlignPlan, records: Mapping[str, Record]) -> MergedFaces:
     rows: list[Face] = []
     for item in sorted({*old, *new}):
         rows += _merge_picture(item, old[item], new.get(item), plan)
-    usable = {face.face_id for face in rows if face.status in _USABLE}
-    vanished = [face for face in plan.faces if face.status in _USABLE and face.face_id not in usable]
+    usable = {face.face_id for face in rows if face.is_usable}
+    vanished = [face for face in plan.faces if face.is_usable and face.face_id not in usable]
     return MergedFaces(tuple(rows), tuple(vanished))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fercli.core.errors import TableError
 from fercli.core.memory import StageState, changed_settings, read_state
+from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Frame, Video
 from fercli.core.stage import Plan
@@ -41,7 +42,7 @@ class AlignPlan(Plan):
     num_given: int
 
 
-def plan(project: Project, settings: AlignSettings, *, force: bool) -> AlignPlan:
+def plan(project: Project, settings: AlignSettings, *, force: bool, progress: Progress = SILENT) -> AlignPlan:
     """Compare the project's pictures with what the last run has done.
 
     Raises:

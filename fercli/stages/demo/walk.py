@@ -128,7 +128,7 @@ class Walk:
 
     def _learn(self, found: Found) -> None:
         from fercli.stages.evaluate.work import EvalSettings, evaluate
-        from fercli.stages.split.work import SplitSettings, split
+        from fercli.stages.split import SplitSettings, split
         from fercli.stages.train import TrainSettings, train
 
         parting = self._settings("split", SplitSettings)

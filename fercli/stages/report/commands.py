@@ -20,7 +20,7 @@ _STAGES = (
     ("subjects-track", "subjects.tracking", "fer subjects track"),
     ("labels-import", "labels.importing", "fer labels import FILE"),
     ("labels-vote", "labels.vote", "fer labels vote"),
-    ("split-SPLIT", "split.work", "fer split"),
+    ("split-SPLIT", "split", "fer split"),
     ("train", "train.settings", "fer train"),
     ("eval-RUN-test", "evaluate.work", "fer eval"),
     ("gradcam-RUN", "gradcam.work", "fer gradcam"),

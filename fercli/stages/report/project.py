@@ -104,7 +104,7 @@ def _one_fold(rows: list[SplitRow], fold: int | None) -> list[SplitRow]:
 
 def _units(faces: list[Face]) -> tuple[str, dict[str, str]]:
     """What intervals of agreement resample: the subject if every face has one, else the video, else the face."""
-    usable = [face for face in faces if face.status in ("ok", "given")]
+    usable = [face for face in faces if face.is_usable]
     if usable and all(face.subject_id for face in usable):
         return "subject", {face.face_id: face.subject_id for face in usable}
     if usable and all(face.video_id for face in usable):
@@ -138,7 +138,7 @@ def _contact_sheet(project: Project, faces: list[Face]) -> tuple[bytes | None, i
     first: dict[str, Face] = {}
     number: dict[str, int] = {}
     for face in faces:
-        if face.subject_id and face.status in ("ok", "given"):
+        if face.subject_id and face.is_usable:
             first.setdefault(face.subject_id, face)
             number[face.subject_id] = number.get(face.subject_id, 0) + 1
     chosen = sorted(first)[:_MOST_SUBJECTS]

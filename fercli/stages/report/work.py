@@ -27,7 +27,7 @@ class ReportPlan(Plan):
     run: Run | None
 
 
-def plan(project: Project, settings: ReportSettings, run: Run | None, *, force: bool) -> ReportPlan:
+def plan(project: Project, settings: ReportSettings, run: Run | None, *, force: bool, progress: Progress) -> ReportPlan:
     """Say where the page goes."""
     where = project.relative(page_path(project, run))
     counts = {"run": run.run_id if run else "", "path": where}
@@ -96,7 +96,7 @@ def _highlights(facts: ProjectFacts, outcome: Outcome | None) -> list[Highlight]
         shown.append(Highlight(percent(share), "majority class", f"always saying '{emotion}'"))
         if outcome.ceiling is not None:
             shown.append(Highlight(percent(outcome.ceiling), "human ceiling", "one annotator against the others"))
-    usable = [face for face in facts.faces if face.status in ("ok", "given")]
+    usable = [face for face in facts.faces if face.is_usable]
     subjects = {face.subject_id for face in usable if face.subject_id}
     if usable:
         note = f"of {counted(len(subjects), 'subject')}" if subjects else "subjects not assigned"
@@ -124,7 +124,7 @@ def _warnings(run: Run | None, outcome: Outcome | None, facts: ProjectFacts) -> 
         few = [row.emotion for row in outcome.scores.per_class if 0 < row.support < _WORTH_SAYING]
         if few:
             found.append(f"Fewer than {_WORTH_SAYING} faces are {' or '.join(few)}: their figures say next to nothing.")
-    usable = [face for face in facts.faces if face.status in ("ok", "given")]
+    usable = [face for face in facts.faces if face.is_usable]
     if usable and not any(face.subject_id for face in usable):
         found.append("Subjects have not been assigned, so the same person may be in both training and test sets.")
     dropped = sum(face.status == "dropped" for face in facts.faces)

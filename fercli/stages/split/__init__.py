@@ -1,1 +1,88 @@
-"""`fer split`: labelled faces to training, validation and test sets."""
+"""`fer split`: labelled faces to training, validation and test sets, with no subject and no image in two of them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from fercli.core.files import slug
+from fercli.core.project import Project
+from fercli.core.results import StageResult
+from fercli.core.rows import Face, Label, Video
+from fercli.core.settings import setting
+from fercli.core.stage import Inputs, Stage
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """How faces are split."""
+
+    group: Literal["subject", "video", "session", "none"] = setting(
+        "subject", "Keep all faces of a group in the same set."
+    )
+    ratios: tuple[float, ...] = setting((0.7, 0.15, 0.15), "Set the proportions of train, val and test.")
+    kfold: int | None = setting(None, "Create this many cross-validation folds.", minimum=2)
+    leave_one_out: bool = setting(
+        False, "Use leave-one-group-out cross-validation.", option="leave-one-group-out", aliases=("leave-one-out",)
+    )
+    stratify: bool = setting(True, "Preserve class proportions in every set.")
+    seed: int = setting(0, "Set the random seed.", minimum=0)
+    name: str = setting("default", "Name the split.")
+    from_file: Path | None = setting(None, "Read the split from a CSV with columns face_id,split.", option="from")
+    drop_duplicates: bool = setting(False, "Drop training faces duplicated in val or test.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitResult(StageResult):
+    """What is in each set.
+
+    Attributes:
+        name: of the split.
+        group: what was kept together.
+        num_faces: faces in the split.
+        num_folds: 0 without folds; the counts below are then sums over folds.
+        parts: faces of each set.
+        groups: groups in each set.
+        classes: faces of each class, by set.
+        num_left_out: labelled faces that are in no set.
+        num_dropped: training copies of faces of val or test that were dropped.
+        identical_across_splits: faces of val and test that are byte-identical to one of an earlier set.
+        knows_subjects: subjects are assigned, so that a person in two sets would have been found.
+    """
+
+    name: str = ""
+    group: str = ""
+    num_faces: int = 0
+    num_folds: int = 0
+    parts: dict[str, int] = field(default_factory=dict)
+    groups: dict[str, int] = field(default_factory=dict)
+    classes: dict[str, dict[str, int]] = field(default_factory=dict)
+    num_left_out: int = 0
+    num_dropped: int = 0
+    identical_across_splits: int = 0
+    knows_subjects: bool = True
+
+
+def _inputs(project: Project, settings: SplitSettings) -> Inputs:
+    files = [project.table_path(row_type) for row_type in (Face, Label, Video)]
+    return Inputs([*files, *([settings.from_file] if settings.from_file else [])], project.classes)
+
+
+def _in_use(project: Project) -> str:
+    """Why the pipeline need not make a split of its own: the project has one, under another name."""
+    names = project.splits()
+    if "default" in names or not names:
+        return ""
+    if "official" in names:
+        return "the dataset has an official split"
+    return f"split '{names[0]}' is in use" if len(names) == 1 else ""
+
+
+split = Stage(
+    words="split",
+    settings=SplitSettings,
+    result=SplitResult,
+    work="fercli.stages.split.work",
+    inputs=_inputs,
+    name=lambda project, settings: f"split-{slug(settings.name)}",
+    skip=_in_use,
+)

@@ -1,4 +1,4 @@
-"""What a split is made from: labelled faces with their groups, subjects, videos and pictures."""
+"""What a split is made from: labelled faces with their groups, subjects, videos and images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,11 +9,12 @@ from fercli.core.project import Project
 from fercli.core.rows import Face, Label, Video
 from fercli.core.splits import is_usable, labels_mark
 from fercli.data.image_digests import image_digests
+from fercli.labels.splits import merge_groups
 
 
 @dataclass(frozen=True)
 class Material:
-    """Faces that can be learned from, and what must not be on two sides.
+    """Faces that can be learned from, and what must not be in two sets.
 
     Args:
         faces: all usable faces, labelled or not.
@@ -52,11 +53,11 @@ def gather_material(project: Project, group: str, *, is_given: bool = False, pro
         InputError: no face has a label.
     """
     labels = project.required_rows(Label)
-    faces = [face for face in project.required_rows(Face) if face.status in ("ok", "given") and face.path]
+    faces = [face for face in project.required_rows(Face) if face.is_usable and face.path]
     label_of = {label.face_id: label.label for label in labels if is_usable(label)}
     labelled = [face for face in faces if face.face_id in label_of]
     if not labelled:
-        raise InputError("no usable face has a label", hint="See: fer labels show")
+        raise InputError("no labelled faces", hint="Import votes with `fer labels import FILE`.")
     sessions = {video.video_id: video.session for video in project.rows(Video)} if group == "session" else {}
     groups = {face.face_id: _group_of(face, group, sessions) for face in labelled}
     known = {face_id: name for face_id, name in groups.items() if name}
@@ -91,16 +92,14 @@ def _group_of(face: Face, group: str, sessions: Mapping[str, str]) -> str:
 def _no_groups(group: str) -> Exception:
     if group == "subject":
         return MissingStageError(
-            "nobody knows yet who is who, and a split must not put one person on two sides",
-            hint="Run: fer subjects track, or for sets without subjects: fer split --group none",
+            "subjects are not assigned, so the same person could end up in both train and test",
+            hint="Run `fer subjects track`; for datasets without subjects use --group none.",
         )
     return InputError(f"no labelled face has a {group}", hint="Choose another group: fer split --group none")
 
 
 def _joined(groups: Mapping[str, str], digests: Mapping[str, str]) -> tuple[dict[str, str], int]:
     """The groups with those joined that share a picture, and how many groups that took away."""
-    from fercli.labels.splits import merge_groups
-
     face_ids = list(groups)
     merged = merge_groups(
         [groups[face_id] for face_id in face_ids], identical=[digests[face_id] for face_id in face_ids]
@@ -111,7 +110,9 @@ def _joined(groups: Mapping[str, str], digests: Mapping[str, str]) -> tuple[dict
 def _warnings(group: str, num_without: int, num_joined: int) -> list[str]:
     sentences = []
     if num_without:
-        sentences.append(f"{num_without} labelled faces have no {group} and are left out of the split.")
+        sentences.append(f"{num_without} labelled faces have no {group} and were excluded from the split.")
     if num_joined and group != "none":
-        sentences.append(f"{num_joined} {group}s share a byte-identical picture with another and stay on its side.")
+        sentences.append(
+            f"{num_joined} {group}s share a byte-identical image with another {group} and stay in the same set."
+        )
     return sentences

@@ -1,129 +1,88 @@
-"""`fer split`: labelled faces to train, val and test, with no subject and no picture on two sides."""
+"""The work of `fer split`: groups to sets, checked for leakage, written with how they were made."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
+from fercli.core.commit import Commit
 from fercli.core.errors import CheckError, UsageError
 from fercli.core.files import slug
-from fercli.core.memory import fingerprint, recall, remember
-from fercli.core.progress import SILENT, Progress
+from fercli.core.progress import Progress
 from fercli.core.project import Project
-from fercli.core.results import Failure, StageResult
-from fercli.core.rows import SPLITS, Face, Label, SplitRow, Video
-from fercli.core.settings import setting
-from fercli.core.splits import read_record, stale_splits, write_record
-from fercli.core.tables import write_table
+from fercli.core.results import Failure
+from fercli.core.rows import SPLITS, Face, Label, SplitRow
+from fercli.core.splits import read_record, record_text, stale_splits
+from fercli.core.stage import Plan
+from fercli.labels.leaks import Leaks, find_leaks, without_copies
+from fercli.labels.matching import FaceIndex
+from fercli.labels.split_file import read_split_file
+from fercli.labels.splits import Faces, leave_one_out, make_folds, make_split, split_counts
+from fercli.stages.split import SplitResult, SplitSettings
 from fercli.stages.split.material import Material, gather_material
-
-if TYPE_CHECKING:
-    from fercli.labels.leaks import Leaks
 
 # Below this number of subjects an interval says nothing; the same as in scoring.
 MIN_UNITS = 5
 
 
-@dataclass(frozen=True)
-class SplitSettings:
-    """How faces are shared out."""
-
-    group: Literal["subject", "video", "session", "none"] = setting("subject", "Keep faces of one such group together.")
-    ratios: tuple[float, ...] = setting((0.7, 0.15, 0.15), "Give these shares to train, val and test.")
-    kfold: int | None = setting(None, "Make this number of folds, each group test in one.", minimum=2)
-    leave_one_out: bool = setting(False, "Make a fold for each group, which is test alone.")
-    stratify: bool = setting(True, "Keep the classes in proportion.")
-    seed: int = setting(0, "Draw with this seed.", minimum=0)
-    name: str = setting("default", "Call the split so.")
-    from_file: Path | None = setting(None, "Read the split from this CSV: face_id,split.", option="from")
-    drop_duplicates: bool = setting(False, "Drop training copies of faces of val and test.")
-
-
 @dataclass(frozen=True, kw_only=True)
-class SplitResult(StageResult):
-    """What was shared out.
+class SplitPlan(Plan):
+    """The rows of the split, checked, before they are written."""
 
-    Attributes:
-        name: of the split.
-        group: what was kept together.
-        num_faces: faces in the split.
-        num_folds: 0 without folds; the counts below are then sums over folds.
-        parts: faces of each part.
-        groups: groups in each part.
-        classes: faces of each class, by part.
-        num_left_out: labelled faces that are in no part.
-        num_dropped: training copies of faces of val or test that were dropped.
-        identical_across_splits: faces of val and test that are byte-identical to one of an earlier part.
-        knows_subjects: somebody told who is who, so that people on two sides would have been found.
-    """
-
-    name: str = ""
-    group: str = ""
-    num_faces: int = 0
-    num_folds: int = 0
-    parts: dict[str, int] = field(default_factory=dict)
-    groups: dict[str, int] = field(default_factory=dict)
-    classes: dict[str, dict[str, int]] = field(default_factory=dict)
-    num_left_out: int = 0
-    num_dropped: int = 0
-    identical_across_splits: int = 0
-    knows_subjects: bool = True
+    rows: list[SplitRow]
+    material: Material
+    leaks: Leaks
+    result: SplitResult
 
 
-def split(
-    project: Project,
-    settings: SplitSettings,
-    *,
-    progress: Progress = SILENT,
-    force: bool = False,
-    dry_run: bool = False,
-) -> SplitResult:
-    """Share labelled faces out, check that nothing leaks, and write the split and how it was made.
-
-    Pictures that are byte-identical stay on one side together with their groups.
+def plan(project: Project, settings: SplitSettings, *, force: bool, progress: Progress) -> SplitPlan:
+    """Split labelled faces, and check that nothing leaks; byte-identical images stay together with their groups.
 
     Raises:
         MissingStageError: there are no labels, or no subjects to group by.
         InputError: too few groups, or the file cannot be read as a split.
-        CheckError: a subject or a picture would be on two sides; nothing is written then.
+        CheckError: a subject or an image would be in two sets.
     """
     _check_settings(project, settings)
     project.require(Face)
     project.require(Label)
-    name = slug(settings.name)
-    inputs = [project.table_path(row_type) for row_type in (Face, Label, Video)]
-    inputs += [settings.from_file] if settings.from_file else []
-    mark = fingerprint(settings, inputs, project.classes)
-    if not force and (known := recall(project.root, f"split-{name}", mark, SplitResult)):
-        return known
     material = gather_material(project, settings.group, is_given=settings.from_file is not None, progress=progress)
     rows, failures = _rows(project, settings, material)
     rows, num_dropped = _without_duplicates(rows, material) if settings.drop_duplicates else (rows, 0)
     leaks = _checked(rows, material)
+    name = slug(settings.name)
     result = _result(settings, name, rows, material, leaks=leaks, num_dropped=num_dropped, failures=failures)
-    if dry_run:
-        parts = ", ".join(f"{number} to {part}" for part, number in result.parts.items())
-        return SplitResult(name=name, is_dry_run=True, plan=(f"give {parts} in splits/{name}.csv",))
-    with project.writing():
-        return _write(project, settings, mark, rows, material=material, leaks=leaks, result=result)
+    parts = ", ".join(f"{number:,} to {part}" for part, number in result.parts.items())
+    lines = (f"assign {parts} in splits/{name}.csv",)
+    return SplitPlan(lines=lines, counts={"name": name}, rows=rows, material=material, leaks=leaks, result=result)
+
+
+def run(
+    project: Project, settings: SplitSettings, plan: SplitPlan, commit: Commit, *, progress: Progress
+) -> SplitResult:
+    """Write the split, and beside it how it was made."""
+    path = project.split_path(plan.result.name)
+    record = _record(settings, plan.material, plan.leaks, plan.result)
+    outputs = (commit.table(plan.rows, SplitRow, path), commit.text(path.with_suffix(".json"), record_text(record)))
+    stale = stale_splits(project, project.rows(Label))
+    others = [sentence for sentence in stale if f"'{plan.result.name}'" not in sentence]
+    return replace(plan.result, outputs=outputs, warnings=(*plan.result.warnings, *others))
 
 
 def _check_settings(project: Project, settings: SplitSettings) -> None:
     if len(settings.ratios) != 3:
-        raise UsageError("'--ratios' needs three shares", hint="For example: --ratios 0.7,0.15,0.15")
+        raise UsageError("--ratios needs three values", hint="For example: --ratios 0.7,0.15,0.15")
     if settings.kfold and settings.leave_one_out:
-        raise UsageError("'--kfold' and '--leave-one-out' exclude each other", hint="Leave one of them out.")
+        raise UsageError("--kfold and --leave-one-group-out are mutually exclusive", hint="Use only one of them.")
     if settings.from_file and (settings.kfold or settings.leave_one_out):
-        raise UsageError("'--from' brings its own folds", hint="Leave out --kfold and --leave-one-out.")
+        raise UsageError("--from already defines the folds", hint="Leave out --kfold and --leave-one-group-out.")
     path = project.split_path(slug(settings.name))
     if read_record(path).get("official"):
-        hint = "Give yours another --name."
-        raise UsageError(f"'{path.stem}' is the published split of a data set and is kept as it is", hint=hint)
+        hint = "Choose another --name."
+        raise UsageError(f"'{path.stem}' is a dataset's official split and cannot be overwritten", hint=hint)
 
 
 def _rows(project: Project, settings: SplitSettings, material: Material) -> tuple[list[SplitRow], list[Failure]]:
-    from fercli.labels.splits import Faces, leave_one_out, make_folds, make_split
-
     if settings.from_file:
         return _rows_of_file(settings.from_file, material)
     face_ids = list(material.groups)
@@ -140,52 +99,45 @@ def _rows(project: Project, settings: SplitSettings, material: Material) -> tupl
 
 
 def _rows_of_file(path: Path, material: Material) -> tuple[list[SplitRow], list[Failure]]:
-    from fercli.labels.matching import FaceIndex
-    from fercli.labels.split_file import read_split_file
-
     read = read_split_file(path, FaceIndex(material.faces))
-    return read.rows, [Failure(item, "is no face of this project") for item in read.unmatched]
+    return read.rows, [Failure(item, "matches no face of this project") for item in read.unmatched]
 
 
 def _without_duplicates(rows: list[SplitRow], material: Material) -> tuple[list[SplitRow], int]:
-    from fercli.labels.leaks import find_leaks, without_copies
-
     kept = without_copies(rows, find_leaks(rows, hashes=material.digests), material.digests)
     return kept, len(rows) - len(kept)
 
 
-def _checked(rows: Sequence[SplitRow], material: Material) -> "Leaks":
-    """What the split has on two sides, if that can be borne.
+def _checked(rows: Sequence[SplitRow], material: Material) -> Leaks:
+    """What the split shares between sets, if that can be accepted.
 
     Raises:
         CheckError: subjects (videos, where subjects are not known) or pictures leak.
     """
-    from fercli.labels.leaks import find_leaks
-
     leaks = find_leaks(rows, subjects=material.subjects, videos=material.videos, hashes=material.digests)
     if leaks.subjects:
         names = ", ".join(f"{name} ({' and '.join(sides)})" for name, sides in list(leaks.subjects.items())[:3])
         raise CheckError(
-            f"the split leaks: {len(leaks.subjects)} subjects are on two sides, e.g. {names}",
-            hint="Keep subjects together: fer split --group subject.",
+            f"data leakage: {len(leaks.subjects)} subjects appear in more than one set, e.g. {names}",
+            hint="Group by subject: fer split --group subject.",
         )
     if leaks.identical:
         copy = leaks.identical[0]
         raise CheckError(
-            f"the split leaks: {leaks.identical_across_splits} faces of val or test are byte-identical to one of an "
-            f"earlier part, e.g. {copy.face_id} ({copy.split}) and {copy.copy_id} ({copy.copy_split})",
-            hint="Leave the training copies out with --drop-duplicates.",
+            f"data leakage: {leaks.identical_across_splits} val or test faces are byte-identical to faces in another "
+            f"set, e.g. {copy.face_id} ({copy.split}) and {copy.copy_id} ({copy.copy_split})",
+            hint="Drop the training copies with --drop-duplicates.",
         )
     if leaks.videos and material.group == "subject" and not material.subjects:
         videos = list(leaks.videos)[:3]
         raise CheckError(
-            f"nobody knows yet who is who, and faces of one video are on two sides of the split ({', '.join(videos)})",
-            hint="Run: fer subjects track. If nobody is in it twice all the same: --group none",
+            f"subjects are not assigned, and faces of one video appear in more than one set ({', '.join(videos)})",
+            hint="Run `fer subjects track`; if no person appears twice, use --group none.",
         )
     if leaks.videos and material.group in ("video", "session"):
         raise CheckError(
-            f"the split leaks: {len(leaks.videos)} videos are on two sides",
-            hint="Make it again: fer split --group video.",
+            f"data leakage: {len(leaks.videos)} videos appear in more than one set",
+            hint="Group by video: fer split --group video.",
         )
     return leaks
 
@@ -196,12 +148,10 @@ def _result(
     rows: Sequence[SplitRow],
     material: Material,
     *,
-    leaks: "Leaks",
+    leaks: Leaks,
     num_dropped: int,
     failures: Sequence[Failure],
 ) -> SplitResult:
-    from fercli.labels.splits import split_counts
-
     folds = {row.fold for row in rows if row.fold is not None}
     counts = split_counts(rows, material.labels)
     parts = {part: sum(row.split == part for row in rows) for part in SPLITS}
@@ -235,43 +185,23 @@ def _warnings(
     for part, classes in counts.items():
         absent = ", ".join(label for label in known if label not in classes)
         if absent and not has_folds:
-            end = "it cannot be learned" if part == "train" else "its scores will say nothing of it"
-            sentences.append(f"No face of {part} has the label {absent}; {end}.")
+            end = "the model cannot learn it" if part == "train" else "it cannot be evaluated"
+            sentences.append(f"No {part} face is labelled {absent}; {end}.")
     if material.group != "none" and not has_folds and 0 < groups.get("test", 0) < MIN_UNITS:
         sentences.append(
-            f"Only {groups['test']} of {sum(groups.values())} {material.group}s are in test; "
-            f"its scores get no interval, which needs {MIN_UNITS}."
+            f"The test set has only {groups['test']} of {sum(groups.values())} {material.group}s; "
+            f"confidence intervals need at least {MIN_UNITS}."
         )
     return sentences
 
 
 def _next_command(name: str, *, has_folds: bool) -> str:
-    words = ["fer train"] + [f"--split {name}"] * (name != "default") + ["--fold 0"] * has_folds
+    words = ["fer train"] + [f"--split-name {name}"] * (name != "default") + ["--fold 0"] * has_folds
     return " ".join(words)
 
 
-def _write(
-    project: Project,
-    settings: SplitSettings,
-    mark: str,
-    rows: Sequence[SplitRow],
-    *,
-    material: Material,
-    leaks: "Leaks",
-    result: SplitResult,
-) -> SplitResult:
-    path = project.split_path(result.name)
-    write_table(path, rows, SplitRow)
-    write_record(path, _record(settings, material, leaks, result))
-    outputs = (project.relative(path), project.relative(path.with_suffix(".json")))
-    others = [sentence for sentence in stale_splits(project, project.rows(Label)) if f"'{result.name}'" not in sentence]
-    result = replace(result, outputs=outputs, warnings=(*result.warnings, *others))
-    remember(project.root, f"split-{result.name}", mark, settings, result=result)
-    return result
-
-
 def _record(
-    settings: SplitSettings, material: Material, leaks: "Leaks", result: SplitResult
+    settings: SplitSettings, material: Material, leaks: Leaks, result: SplitResult
 ) -> dict[str, Any]:  # JSON values
     """How the split was made, for the file beside it."""
     return {
