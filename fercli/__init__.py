@@ -25,7 +25,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "fercli.stages.add.work": ("AddSettings", "add"),
     "fercli.stages.extract_frames.work": ("ExtractFramesSettings", "extract_frames"),
     "fercli.stages.align": ("AlignSettings", "align"),
-    "fercli.stages.subjects.work": (
+    "fercli.stages.subjects": (
         "TrackSettings",
         "assign_subjects",
         "merge_subjects",

@@ -76,19 +76,19 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "subjects track", "Data", "Assign subjects automatically, by seat.", "fer subjects track",
-        command="subjects:subjects_track", is_step=True,
+        home="subjects:track_subjects", is_step=True,
     ),
     Row(
         "subjects assign", "Data", "Assign subjects from a CSV table.", "fer subjects assign pupils.csv",
-        command="subjects:subjects_assign", has_section=False,
+        home="subjects:assign_subjects", has_section=False,
     ),
     Row(
         "subjects merge", "Data", "Merge subjects that are the same person.", "fer subjects merge s001 s007",
-        command="subjects:subjects_merge", has_section=False,
+        home="subjects:merge_subjects", has_section=False,
     ),
     Row(
         "subjects rename", "Data", "Rename a subject.", "fer subjects rename s001 p-12",
-        command="subjects:subjects_rename", has_section=False,
+        home="subjects:rename_subject", has_section=False,
     ),
     Row(
         "labels show", "Labels", "Summarise votes, labels and inter-annotator agreement.", "fer labels show",

@@ -83,7 +83,7 @@ def write_jpeg(path: Path, image: UInt8[np.ndarray, "height width 3"], quality: 
     Raises:
         ProjectError: the disk is full or the folder cannot be written.
     """
-    _write(path, image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
+    replace_bytes(path, _encoded(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality]))
 
 
 def write_png(path: Path, image: UInt8[np.ndarray, "height width 3"]) -> None:
@@ -92,7 +92,12 @@ def write_png(path: Path, image: UInt8[np.ndarray, "height width 3"]) -> None:
     Raises:
         ProjectError: the disk is full or the folder cannot be written.
     """
-    _write(path, image, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    replace_bytes(path, png_bytes(image))
+
+
+def png_bytes(image: UInt8[np.ndarray, "height width 3"]) -> bytes:
+    """RGB `image` as a PNG file."""
+    return _encoded(image, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 3])
 
 
 def list_images(folder: Path) -> tuple[list[Path], int]:
@@ -197,7 +202,7 @@ def _eight_bits(grey: np.ndarray) -> UInt8[np.ndarray, "height width"]:
     return np.asarray(np.clip(wide, 0, 255), dtype=np.uint8)
 
 
-def _write(path: Path, image: np.ndarray, suffix: str, options: list[int]) -> None:
+def _encoded(image: np.ndarray, suffix: str, options: list[int]) -> bytes:
     encoded, data = cv2.imencode(suffix, np.ascontiguousarray(image[:, :, ::-1]), options)
     assert encoded, f"OpenCV could not encode {image.shape} as {suffix}"
-    replace_bytes(path, data.tobytes())
+    return data.tobytes()

@@ -38,7 +38,7 @@ def test_unknown_subject_is_an_input_error_with_a_suggestion(tmp_path: Path) -> 
     run_fer("subjects", "track", cwd=tmp_path)
     code, _, err = run_fer("subjects", "merge", "s001", "s0002", cwd=tmp_path)
     assert code == 4
-    assert "no subject 's0002'" in err
+    assert "subject 's0002' not found" in err
 
 
 def test_table_with_unknown_faces_ends_partial(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from fercli.core.errors import InputError, MissingStageError, UsageError
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Frame, Subject, Video
+from fercli.stages.subjects import TrackSettings, assign_subjects, merge_subjects, rename_subject, track_subjects
 from fercli.stages.subjects import tables as subject_tables
-from fercli.stages.subjects.work import TrackSettings, assign_subjects, merge_subjects, rename_subject, track_subjects
 from fercli.vision.images import read_image, write_png
 
 SEATS = {"left": 50.0, "middle": 150.0, "right": 250.0}
@@ -167,13 +167,13 @@ def test_merging_with_itself_or_with_nobody_is_refused(lesson: Project) -> None:
     track_subjects(lesson, TrackSettings())
     with pytest.raises(UsageError, match="cannot be merged with itself"):
         merge_subjects(lesson, "s001", ["s001"])
-    with pytest.raises(InputError, match="no subject 's01' in this project") as caught:
+    with pytest.raises(InputError, match="subject 's01' not found in this project") as caught:
         merge_subjects(lesson, "s001", ["s01"])
     assert "Did you mean" in caught.value.hint
 
 
 @pytest.mark.parametrize(
-    ("new", "message"), [("Zoë", "is no subject id"), ("s002", "there is a subject 's002' already")]
+    ("new", "message"), [("Zoë", "is not a subject id"), ("s002", "subject 's002' already exists")]
 )
 def test_impossible_new_name_is_refused(lesson: Project, new: str, message: str) -> None:
     track_subjects(lesson, TrackSettings())

@@ -109,7 +109,7 @@ class Walk:
         return found
 
     def _tell_apart(self, found: Found) -> None:
-        from fercli.stages.subjects.work import TrackSettings, track_subjects
+        from fercli.stages.subjects import TrackSettings, track_subjects
 
         self._stage("subjects", lambda: track_subjects(self.project, TrackSettings(), progress=self.progress))
         purity = subject_purity(self.project.rows(Face), found.seen)

@@ -17,7 +17,7 @@ _STAGES = (
     ("add-SET", "add.source", "fer add PATH"),
     ("extract-frames", "extract_frames.plan", "fer extract-frames"),
     ("align", "align.plan", "fer align"),
-    ("subjects-track", "subjects.tracking", "fer subjects track"),
+    ("subjects-track", "subjects", "fer subjects track"),
     ("labels-import", "labels.importing", "fer labels import FILE"),
     ("labels-vote", "labels.vote", "fer labels vote"),
     ("split-SPLIT", "split", "fer split"),

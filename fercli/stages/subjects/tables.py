@@ -2,41 +2,22 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from fercli.core.errors import InputError, MediaError
+import numpy as np
+
+from fercli.core.commit import Commit
+from fercli.core.errors import InputError, MediaError, TableError
 from fercli.core.project import Project
-from fercli.core.results import Failure, StageResult
+from fercli.core.results import Failure
 from fercli.core.rows import Face, Subject
 from fercli.core.settings import suggestion
+from fercli.stages.subjects import SubjectsResult
+from fercli.vision.images import png_bytes, read_image
+from fercli.vision.sheets import SheetRow, contact_sheet
 
-if TYPE_CHECKING:
-    import numpy as np
-
-USABLE = ("ok", "given")
 # What a person has decided is never overruled by tracking.
 DECIDED = ("csv", "manual", "given")
 _FACES_A_ROW, _ROWS_A_SHEET = 10, 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class SubjectsResult(StageResult):
-    """Who is who now.
-
-    Attributes:
-        num_subjects: people told apart.
-        num_faces: faces that have a subject.
-        num_faces_without_subject: faces that have none, because they come from pictures without time.
-        num_tracks: tracks that the subjects are made of.
-        num_changed: faces whose subject this call changed.
-    """
-
-    num_subjects: int = 0
-    num_faces: int = 0
-    num_faces_without_subject: int = 0
-    num_tracks: int = 0
-    num_changed: int = 0
 
 
 def subject_sources(project: Project) -> dict[str, str]:
@@ -56,29 +37,30 @@ def known_subject(subject_id: str, sources: Mapping[str, str]) -> str:
     """
     if subject_id not in sources:
         hint = suggestion(subject_id, sorted(sources)) if sources else "Run: fer subjects track"
-        raise InputError(f"no subject '{subject_id}' in this project", hint=hint)
+        raise InputError(f"subject '{subject_id}' not found in this project", hint=hint)
     return subject_id
 
 
-def write_subjects(
+def put_subjects(
     project: Project,
+    commit: Commit,
     faces: Sequence[Face],
     sources: Mapping[str, str],
     *,
     warnings: Iterable[str] = (),
     failures: Iterable[Failure] = (),
 ) -> SubjectsResult:
-    """Write faces.csv, subjects.csv and reports/subjects.png, and count."""
+    """Commit faces.csv, subjects.csv and reports/subjects.png, and count."""
     before = {face.face_id: face.subject_id for face in project.rows(Face)}
     of_subject: dict[str, list[Face]] = defaultdict(list)
     for face in sorted(faces, key=lambda face: face.face_id):
-        if face.subject_id and face.status in USABLE:
+        if face.subject_id and face.is_usable:
             of_subject[face.subject_id].append(face)
     subjects = [_subject_row(name, of_subject[name], sources.get(name, "tracks")) for name in sorted(of_subject)]
-    outputs = [project.write_rows(faces, Face), project.write_rows(subjects, Subject)]
-    sheets, damaged = _write_sheets(project, subjects, of_subject)
+    outputs = [commit.table(faces, Face), commit.table(subjects, Subject)]
+    sheets, damaged = _put_sheets(project, commit, subjects, of_subject)
     num_changed = sum(before[face.face_id] != face.subject_id for face in faces)
-    usable = [face for face in faces if face.status in USABLE]
+    usable = [face for face in faces if face.is_usable]
     return SubjectsResult(
         num_subjects=len(subjects),
         num_faces=sum(bool(face.subject_id) for face in usable),
@@ -98,17 +80,14 @@ def _subject_row(subject_id: str, faces: list[Face], source: str) -> Subject:
 
 
 def _split_warning(project: Project, num_changed: int) -> tuple[str, ...]:
-    if not num_changed or not any(project.split_path("x").parent.glob("*.csv")):
+    if not num_changed or not project.splits():
         return ()
-    return ("Subjects changed after a split was made; make it again, so that no subject is on two sides: fer split",)
+    return ("Subjects have changed since a split was made. Run `fer split` again to avoid leakage.",)
 
 
-def _write_sheets(
-    project: Project, subjects: Sequence[Subject], faces: Mapping[str, list[Face]]
+def _put_sheets(
+    project: Project, commit: Commit, subjects: Sequence[Subject], faces: Mapping[str, list[Face]]
 ) -> tuple[list[str], list[Failure]]:
-    from fercli.vision.images import write_png
-    from fercli.vision.sheets import SheetRow, contact_sheet
-
     failures: list[Failure] = []
     outputs = []
     for page, start in enumerate(range(0, len(subjects), _ROWS_A_SHEET)):
@@ -117,12 +96,11 @@ def _write_sheets(
             for subject in subjects[start : start + _ROWS_A_SHEET]
         ]
         path = project.root / "reports" / (f"subjects-{page + 1}.png" if page else "subjects.png")
-        write_png(path, contact_sheet(rows, num_columns=_FACES_A_ROW))
-        outputs.append(project.relative(path))
+        outputs.append(commit.data(path, png_bytes(contact_sheet(rows, num_columns=_FACES_A_ROW))))
     # Sheets of before, when there were more subjects, would show faces that are shown elsewhere by now.
     for path in (project.root / "reports").glob("subjects-[0-9]*.png"):
         if project.relative(path) not in outputs:
-            path.unlink()
+            commit.delete(path)
     return outputs, failures
 
 
@@ -132,16 +110,32 @@ def _note(subject: Subject) -> str:
     return f"{subject.num_faces} faces, {where}"
 
 
-def _pictures(project: Project, faces: list[Face], failures: list[Failure]) -> "list[np.ndarray]":
+def _pictures(project: Project, faces: list[Face], failures: list[Failure]) -> list[np.ndarray]:
     """Some of a subject's crops, evenly over all of them; rows of packed files are not opened for this."""
-    from fercli.vision.images import read_image
-
     paths = [face.path for face in faces if face.path and "#" not in face.path]
     chosen = [paths[place * len(paths) // _FACES_A_ROW] for place in range(_FACES_A_ROW)] if paths else []
     pictures = []
     for path in dict.fromkeys(chosen):
         try:
-            pictures.append(read_image(project.root / path))
-        except MediaError as error:
+            pictures.append(read_image(project.inside(path, "faces.csv")))
+        except (MediaError, TableError) as error:
             failures.append(Failure(path, error.message))
     return pictures
+
+
+def together(faces: Sequence[Face]) -> list[str]:
+    """A sentence on subjects that stand twice in one frame."""
+    seen: set[tuple[str, str]] = set()
+    doubled: set[str] = set()
+    for face in faces:
+        place = (face.frame_id, face.subject_id)
+        if face.frame_id and face.subject_id and face.is_usable:
+            if place in seen:
+                doubled.add(face.subject_id)
+            seen.add(place)
+    return [f"Subjects seen twice in one frame: {listed(sorted(doubled))}. They may be two people."] if doubled else []
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """The first names, for a sentence."""
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

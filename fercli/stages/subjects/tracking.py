@@ -4,23 +4,13 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from fercli.core.rows import Face, Frame, Video
-from fercli.core.settings import setting
+from fercli.stages.subjects import TrackSettings
 from fercli.stages.subjects.tables import DECIDED
-
-if TYPE_CHECKING:
-    import numpy as np
-
-
-@dataclass(frozen=True)
-class TrackSettings:
-    """What makes two faces the same person."""
-
-    camera: Literal["fixed", "moving"] = setting("fixed", "Take a place in a fixed picture for one person, or not.")
-    join_sessions: bool = setting(False, "Take a seat for one person in all videos of a session.")
-    max_missed: int = setting(5, "End a track after so many kept frames without its face.", minimum=0)
+from fercli.vision.tracks import Track, link_tracks, seats_from_tracks
 
 
 @dataclass
@@ -67,8 +57,6 @@ def assign_tracks(
 
 
 def _with_tracks(faces: Iterable[Face], kept: Iterable[Frame], settings: TrackSettings) -> list[Face]:
-    from fercli.vision.tracks import link_tracks
-
     of_video: dict[str, dict[tuple[float, str], list[Face]]] = defaultdict(lambda: defaultdict(list))
     for face in faces:
         of_video[face.video_id][face.time_s or 0.0, face.frame_id].append(face)
@@ -86,9 +74,7 @@ def _with_tracks(faces: Iterable[Face], kept: Iterable[Frame], settings: TrackSe
     return found
 
 
-def _boxes(faces: Sequence[Face], scale: float = 1.0) -> "np.ndarray":
-    import numpy as np
-
+def _boxes(faces: Sequence[Face], scale: float = 1.0) -> np.ndarray:
     rows = [(face.left, face.top, face.width, face.height) for face in faces]
     return np.array(rows, dtype=np.float64).reshape(-1, 4) * scale
 
@@ -104,8 +90,6 @@ def _groups(faces: Iterable[Face], videos: Mapping[str, Video], settings: TrackS
 
 
 def _seats(faces: list[Face], videos: Mapping[str, Video], settings: TrackSettings) -> list[_Seat]:
-    from fercli.vision.tracks import Track, seats_from_tracks
-
     tracks: dict[str, list[Face]] = defaultdict(list)
     for face in faces:
         tracks[face.track_id].append(face)

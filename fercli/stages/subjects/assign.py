@@ -1,15 +1,54 @@
-"""A table that names subjects to the subject of each face, track, subject or video."""
+"""The work of `fer subjects assign`: a table of faces, tracks, subjects or videos to the subject of each face."""
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fercli.core.commit import Commit
 from fercli.core.csvtext import reading_csv
 from fercli.core.errors import InputError
 from fercli.core.files import slug
+from fercli.core.progress import Progress
+from fercli.core.project import Project
+from fercli.core.results import Failure
+from fercli.core.rows import Face
+from fercli.core.stage import Plan
+from fercli.labels.formats.textfile import find_encoding
+from fercli.stages.subjects import SubjectsResult
+from fercli.stages.subjects.tables import put_subjects, subject_sources, together
 
 _ITEM_COLUMNS = ("face_id", "track_id", "subject_id", "video_id")
 _PERSON_COLUMNS = ("subject", "person", "pupil", "name")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssignPlan(Plan):
+    """The column of items that the table has, and the subject of each of them."""
+
+    column: str
+    named: dict[str, str]
+
+
+def plan(project: Project, settings: None, table: Path, *, force: bool, progress: Progress) -> AssignPlan:
+    """Read the table: a column `face_id`, `track_id`, `subject_id` or `video_id`, and `subject` (person, pupil, name).
+
+    Raises:
+        InputError: it cannot be read, lacks a column, says two things of one face, or two names become one id.
+    """
+    project.require(Face)
+    column, named = read_assignments(table)
+    return AssignPlan(lines=(f"assign {len(named):,} values of {column} to subjects",), column=column, named=named)
+
+
+def run(project: Project, settings: None, plan: AssignPlan, commit: Commit, *, progress: Progress) -> SubjectsResult:
+    """Give the faces their subjects."""
+    faces, column = project.required_rows(Face), plan.column
+    wanted = {face.face_id: plan.named[key] for face in faces if (key := getattr(face, column)) in plan.named}
+    known = {getattr(face, column) for face in faces}
+    unknown = [Failure(key, f"no face has this {column}") for key in sorted(set(plan.named) - known)]
+    faces = [replace(face, subject_id=wanted.get(face.face_id, face.subject_id)) for face in faces]
+    sources = subject_sources(project) | dict.fromkeys(plan.named.values(), "csv")
+    return put_subjects(project, commit, faces, sources, warnings=together(faces), failures=unknown)
 
 
 @dataclass(frozen=True)
@@ -28,8 +67,6 @@ def read_assignments(table: Path) -> tuple[str, dict[str, str]]:
     Raises:
         InputError: the table cannot be read, lacks a column, says two things of one item, or two names become one id.
     """
-    from fercli.labels.formats.textfile import find_encoding
-
     named: dict[str, str] = {}
     spelled: dict[str, str] = {}
     with table.open(encoding=find_encoding(table).name, newline="") as file, reading_csv(table):

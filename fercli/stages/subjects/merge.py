@@ -1,0 +1,46 @@
+"""The work of `fer subjects merge` and `rename`: subjects that exist to other names."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from fercli.core.commit import Commit
+from fercli.core.errors import UsageError
+from fercli.core.progress import Progress
+from fercli.core.project import Project
+from fercli.core.rows import Face
+from fercli.core.stage import Plan
+from fercli.stages.subjects import SubjectsResult
+from fercli.stages.subjects.tables import known_subject, put_subjects, subject_sources, together
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamesPlan(Plan):
+    """The new name of each subject that gets one, and where each subject comes from."""
+
+    names: Mapping[str, str]
+    sources: Mapping[str, str]
+
+
+def plan(
+    project: Project, settings: None, keep: str, others: Sequence[str], *, force: bool, progress: Progress
+) -> NamesPlan:
+    """Check the names.
+
+    Raises:
+        InputError: one of them does not exist.
+        UsageError: a subject is to be merged with itself.
+    """
+    sources = subject_sources(project)
+    for name in (keep, *others):
+        known_subject(name, sources)
+    if keep in others:
+        raise UsageError(f"subject '{keep}' cannot be merged with itself", hint="Name two different subjects.")
+    lines = (f"merge {', '.join(others)} into {keep}",)
+    return NamesPlan(lines=lines, names=dict.fromkeys(others, keep), sources=sources | {keep: "manual"})
+
+
+def run(project: Project, settings: None, plan: NamesPlan, commit: Commit, *, progress: Progress) -> SubjectsResult:
+    """Give the faces the new names of their subjects."""
+    faces = project.required_rows(Face)
+    faces = [replace(face, subject_id=plan.names.get(face.subject_id, face.subject_id)) for face in faces]
+    return put_subjects(project, commit, faces, plan.sources, warnings=together(faces))
