@@ -22,7 +22,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "fercli.core.errors": ("FerError",),
     "fercli.models.build": ("build_model",),
     "fercli.models.table.specs": ("MODELS",),
-    "fercli.stages.add.work": ("AddSettings", "add"),
+    "fercli.stages.add": ("AddSettings", "add"),
     "fercli.stages.extract_frames.work": ("ExtractFramesSettings", "extract_frames"),
     "fercli.stages.align": ("AlignSettings", "align"),
     "fercli.stages.subjects": (

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from fercli.cli.options import Call
-from fercli.stages.add.source import AddSourceResult
-from fercli.stages.add.work import AddResult, AddSettings
-from fercli.stages.add.work import add as run_add
+from fercli.core.results import StageResult
+from fercli.stages.add import AddSettings
+from fercli.stages.add import add as run_add
 
 
 def add(
@@ -20,7 +20,7 @@ def add(
     ] = None,
     *,
     settings: AddSettings,
-) -> AddResult | AddSourceResult:
+) -> StageResult:
     """Options -> settings -> stage."""
     if link is not None:
         settings = dataclasses.replace(settings, link=link)

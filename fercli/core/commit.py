@@ -99,11 +99,11 @@ class Commit:
         if not waiting.is_dir():
             return
         with _told(waiting):
-            sync_files([path for path in waiting.rglob("*") if path.is_file()])
+            sync_files([path for path in waiting.rglob("*") if path.is_file() and not path.is_symlink()])
         self.folders.append(waiting.relative_to(self.root).as_posix())
 
     def delete(self, path: Path) -> None:
-        """Take a file away, after all others have their places."""
+        """Take a file, or a folder with all in it, away, after all others have their places."""
         self.deletions.append(path.relative_to(self.root).as_posix())
 
     def log(
@@ -183,8 +183,9 @@ def apply(root: Path, record: CommitRecord) -> None:
             touched.add(_replace(root / folder / place, root / place))
         shutil.rmtree(root / folder, ignore_errors=True)
     for place in record.deletions:
-        (root / place).unlink(missing_ok=True)
-        touched.add((root / place).parent)
+        path = root / place
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+        touched.add(path.parent)
     for changed in sorted(touched):
         sync_folder(changed)
     if record.log:

@@ -98,6 +98,7 @@ class Stage(Generic[R]):
         inputs: what a result depends on; None for a stage that looks afresh each time.
         arguments: the words on the command line that are no settings.
         not_identity: settings that make no difference to the result.
+        private: settings that may hold a person's name, and stand neither in the log nor in what is remembered.
         settle: fills in what depends on the project: the run that is meant, the split in use.
         name: under which a result is remembered; differs from `words` where there are several ("split-mine").
         is_long: holds the lock only to read its inputs and to commit.
@@ -120,6 +121,7 @@ class Stage(Generic[R]):
     inputs: Callable[..., Inputs] | None = None
     arguments: tuple[Argument, ...] = ()
     not_identity: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
     settle: Callable[..., tuple[Any, tuple[Any, ...]]] | None = None
     name: Callable[..., str] | None = None
     is_long: bool = False
@@ -301,15 +303,20 @@ class _Call(Generic[R]):
             return
         told = self.stage.told(self.project, self.settings, *self.arguments) if self.stage.told else ()
         items, kept = commit.items, dataclasses.replace(result, is_unchanged=False)
-        remember_in(commit, self.name, self.mark(commit), self.settings, result=kept, items=items, words=told)
+        settings = self._plain(self.stage.private)
+        remember_in(commit, self.name, self.mark(commit), settings, result=kept, items=items, words=told)
 
     def _identity(self) -> Any:
         """The settings with those at their defaults that make no difference to the result."""
+        return self._plain(self.stage.not_identity)
+
+    def _plain(self, names: Iterable[str]) -> Any:
+        """The settings with some of them at their defaults."""
         if self.settings is None:
             return _NoSettings()
         fields = {column.name: column for column in dataclasses.fields(self.settings)}
-        plain = {name: fields[name].default for name in self.stage.not_identity}
-        return dataclasses.replace(self.settings, **plain)
+        defaults = {name: _default_of(fields[name]) for name in names}
+        return dataclasses.replace(self.settings, **defaults)
 
 
 def _finish_pending(project: Project) -> None:
@@ -322,3 +329,7 @@ def _finish_pending(project: Project) -> None:
 @dataclass(frozen=True)
 class _NoSettings:
     """Of a stage that has none."""
+
+
+def _default_of(column: "dataclasses.Field[Any]") -> Any:
+    return column.default_factory() if column.default_factory is not dataclasses.MISSING else column.default

@@ -1,7 +1,7 @@
 """Scores to intervals: a seeded percentile bootstrap that resamples people, not their faces.
 
 Faces of one person, and frames of one video, resemble each other; drawing faces one by one would make an interval too
-narrow. The unit that is drawn is therefore the subject, else the video, else the picture.
+narrow. The unit that is drawn is therefore the subject, else the video, else the face.
 
 Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile interval).
 """
@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int64, Integer
 
-from fercli.core.rows import Prediction
+from fercli.core.rows import Face, Prediction
 from fercli.metrics.scores import Score
 
-UnitKind = Literal["subject", "video", "picture"]
+UnitKind = Literal["subject", "video", "face"]
 MIN_UNITS = 5
 NUM_DRAWS = 2000
 LEVEL = 0.95
@@ -45,18 +45,22 @@ class Interval:
     reason: str = ""
 
 
-def resampling_units(predictions: Sequence[Prediction]) -> Units:
-    """Choose the unit: subject if every face has one, else video if every face has one, else each picture by itself.
+def units_of(rows: Sequence[Prediction | Face]) -> tuple[UnitKind, dict[str, str]]:
+    """What is resampled, and the unit of each face, by its id: the one home of this choice.
 
-    Units are ordered by name.
+    The subject if every face has one, else the video if every face has one, else each face by itself.
     """
-    subjects = [row.subject_id for row in predictions]
-    if predictions and all(subjects):
-        return _units("subject", subjects)
-    videos = [row.video_id for row in predictions]
-    if predictions and all(videos):
-        return _units("video", videos)
-    return _units("picture", [row.face_id for row in predictions])
+    if rows and all(row.subject_id for row in rows):
+        return "subject", {row.face_id: row.subject_id for row in rows}
+    if rows and all(row.video_id for row in rows):
+        return "video", {row.face_id: row.video_id for row in rows}
+    return "face", {row.face_id: row.face_id for row in rows}
+
+
+def resampling_units(predictions: Sequence[Prediction]) -> Units:
+    """The units of predictions, ordered by name."""
+    kind, unit_of_face = units_of(predictions)
+    return _units(kind, [unit_of_face[row.face_id] for row in predictions])
 
 
 def bootstrap_intervals(

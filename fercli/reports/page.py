@@ -105,8 +105,3 @@ def percent_range(low: float | None, high: float | None) -> str:
 def count(number: int) -> str:
     """28709 as "28,709"."""
     return f"{number:,}"
-
-
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """1, "face" as "1 face"; 2 as "2 faces", or with the `plural` given."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -1,8 +1,6 @@
 """Pictures of a data set into a project: one pack where they are small and of one size, else a file each."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -24,10 +22,11 @@ class PictureStore:
     does not fit, every picture gets a file: a copy of its own file, or a PNG where it never had one.
     """
 
-    def __init__(self, work: Path, *, max_pack_bytes: int = MAX_PACK_BYTES) -> None:
-        self._work = work
+    def __init__(self, folder: Path, name: str, *, max_pack_bytes: int = MAX_PACK_BYTES) -> None:
+        self._name = name
+        self._pack_path, self._files = folder / f"{name}.npy", folder / name
         self._max_pack_bytes = max_pack_bytes
-        self._pack: PackWriter | None = PackWriter(work / "pack.npy")
+        self._pack: PackWriter | None = PackWriter(self._pack_path)
         self._items: list[SourceItem] = []
         self._names: list[str] = []
 
@@ -50,24 +49,19 @@ class PictureStore:
             self._write_file(item, image)
         self._items.append(item)
 
-    def move_to(self, folder: Path, name: str) -> list[str]:
-        """Put the pictures in place of those that `folder` has under `name`; where each lies in `folder` comes back.
+    def finish(self) -> list[str]:
+        """Close the store; where each picture lies in the folder comes back.
 
         Raises:
             ProjectError: the folder cannot be written.
         """
-        pack, files = folder / f"{name}.npy", folder / name
+        if self._pack is None:
+            return [f"{self._name}/{file}" for file in self._names]
         try:
-            shutil.rmtree(files, ignore_errors=True)
-            if self._pack is not None:
-                self._pack.close()
-                (self._work / "pack.npy").replace(pack)
-                return [f"{name}.npy#{row}" for row in range(len(self._items))]
-            (self._work / "files").replace(files)
-            pack.unlink(missing_ok=True)
+            self._pack.close()
         except OSError as error:
-            raise storage_error(error, folder / name) from error
-        return [f"{name}/{file}" for file in self._names]
+            raise storage_error(error, self._pack_path) from error
+        return [f"{self._name}.npy#{row}" for row in range(len(self._items))]
 
     def abandon(self) -> None:
         """Let go of an open pack."""
@@ -81,17 +75,17 @@ class PictureStore:
         pack.close()
         self._pack = None
         if self._items:
-            images = np.load(self._work / "pack.npy", mmap_mode="r", allow_pickle=False)
+            images = np.load(self._pack_path, mmap_mode="r", allow_pickle=False)
             for item, image in zip(self._items, images, strict=True):
                 self._write_file(item, np.asarray(image))
             # Windows does not delete a file that is still mapped.
             del images
-        (self._work / "pack.npy").unlink(missing_ok=True)
+        self._pack_path.unlink(missing_ok=True)
 
     def _write_file(self, item: SourceItem, image: np.ndarray) -> None:
         suffix = item.file.suffix.lower() if item.file else ".png"
         name = f"{item.row // 1000:03d}/{item.row:06d}{suffix}"
-        path = self._work / "files" / name
+        path = self._files / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # No fsync a file: the folder gets its final name when the last one is written.
@@ -102,19 +96,6 @@ class PictureStore:
         except OSError as error:
             raise storage_error(error, path) from error
         self._names.append(name)
-
-
-@contextmanager
-def storing(folder: Path, name: str) -> Iterator[PictureStore]:
-    """A store whose unfinished files lie in a hidden folder and are gone when the block ends, well or not."""
-    work = folder / f".adding-{name}"
-    shutil.rmtree(work, ignore_errors=True)
-    store = PictureStore(work)
-    try:
-        yield store
-    finally:
-        store.abandon()
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _png(image: np.ndarray) -> bytes:

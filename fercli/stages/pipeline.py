@@ -23,7 +23,6 @@ SettingsOf = Callable[[str, Any], Any]
 # Stages that are functions, not yet a `Stage` of the table.
 _FUNCTIONS = {
     "extract-frames": ("extract_frames.work", "extract_frames"),
-    "labels vote": ("labels.vote", "labels_vote"),
     "eval": ("evaluate.work", "evaluate"),
     "gradcam": ("gradcam.work", "gradcam"),
 }

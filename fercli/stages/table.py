@@ -64,7 +64,7 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "add", "Data", "Add videos, image folders or a public dataset to the project.", "fer add lesson-1.mp4",
-        command="add:add",
+        home="add:add", command="add:add",
     ),
     Row(
         "extract-frames", "Data", "Extract keyframes from the videos.", "fer extract-frames --every 2s",
@@ -92,23 +92,23 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "labels show", "Labels", "Summarise votes, labels and inter-annotator agreement.", "fer labels show",
-        command="labels:labels_show",
+        home="labels.show:labels_show",
     ),
     Row(
         "labels export", "Labels", "Export faces for annotation.", "fer labels export --to csv",
-        command="labels:labels_export",
+        home="labels.export:labels_export",
     ),
     Row(
         "labels import", "Labels", "Import annotators' votes and update the labels.", "fer labels import votes.csv",
-        command="labels:labels_import",
+        home="labels.importing:labels_import",
     ),
     Row(
         "labels vote", "Labels", "Aggregate votes into labels.", "fer labels vote --min-votes 3",
-        command="labels:labels_vote", is_step=True,
+        home="labels.vote:labels_vote", is_step=True,
     ),
     Row(
         "labels agreement", "Labels", "Compute inter-annotator agreement.", "fer labels agreement",
-        command="labels:labels_agreement",
+        home="labels.agreement:labels_agreement",
     ),
     Row(
         "split", "Labels", "Split faces into train, validation and test sets by subject.", "fer split --seed 1",
@@ -116,23 +116,23 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "check all", "Labels", "Check images, labels and splits for problems.", "fer check all",
-        command="check:check_all",
+        home="check.all:check_all",
     ),
     Row(
         "check images", "Labels", "Find missing, corrupt, blank and duplicate crops.", "fer check images",
-        command="check:check_images",
+        home="check.images:check_images",
     ),
     Row(
         "check labels", "Labels", "Check labels against votes, faces and classes.", "fer check labels",
-        command="check:check_labels",
+        home="check.labels:check_labels",
     ),
     Row(
         "check leakage", "Labels", "Find subjects and images shared between sets of a split.", "fer check leakage",
-        command="check:check_leakage",
+        home="check.leakage:check_leakage",
     ),
     Row(
         "stats", "Labels", "Count faces by split, class, subject or video.", "fer stats --by class --plot",
-        command="stats:stats",
+        home="stats:stats",
     ),
     Row(
         "models", "Train", "List the available models, or describe one.", "fer models sfer-mdfae",

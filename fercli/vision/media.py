@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+PICTURES = "pictures"  # stands in the column codec of a folder of images
 # What a project makes itself; `fer add .` inside one must not take it for new.
 _OWN_FOLDERS = ("frames", "faces", "images", "labels", "manifests", "runs", "reports", "exports", ".fer")
 

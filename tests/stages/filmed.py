@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from fercli.core.project import Project, create_project
-from fercli.stages.add.work import AddSettings, add
+from fercli.stages.add import AddSettings, add
 from tests.stages.lesson import PLACES, SIZE, WIDTHS
 from tests.vision.drawn import draw_face, draw_room
 from tests.vision.videos import write_video

@@ -8,9 +8,8 @@ import pytest
 from fercli.core.errors import InputError, MediaError, UsageError
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Frame, Video
-from fercli.stages.add.source import AddSourceResult
-from fercli.stages.add.work import AddResult, AddSettings
-from fercli.stages.add.work import add as add_any
+from fercli.stages.add import AddResult, AddSettings, AddSourceResult
+from fercli.stages.add import add as add_any
 from tests.vision.videos import coded, pattern, write_video
 
 COPY = AddSettings()

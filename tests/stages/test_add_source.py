@@ -12,7 +12,7 @@ from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Label, SplitRow, Vote
 from fercli.data.samples import load_samples
 from fercli.sources.registry import SOURCES
-from fercli.stages.add.source import AddSourceSettings, SourceName, add_source
+from fercli.stages.add import AddSourceSettings, SourceName, add_source
 from fercli.vision.images import read_image
 from tests.sources.trees import (
     colour,

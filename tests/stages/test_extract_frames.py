@@ -9,7 +9,7 @@ import pytest
 from fercli.core.errors import CheckError, InputError, MissingStageError, UsageError
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Frame, Vote
-from fercli.stages.add.work import AddSettings, add
+from fercli.stages.add import AddSettings, add
 from fercli.stages.extract_frames.work import ExtractFramesSettings, extract_frames
 from tests.stages.test_add import write_pictures
 from tests.vision.test_video import damaged

@@ -11,7 +11,7 @@ from fercli.core.errors import InputError, MediaError, MissingStageError, UsageE
 from fercli.core.memory import remember
 from fercli.core.project import Project, create_project
 from fercli.core.results import StageResult
-from fercli.stages.add.work import AddSettings, add
+from fercli.stages.add import AddSettings, add
 from fercli.stages.align import AlignSettings
 from fercli.stages.predict.files import faces_at
 from fercli.stages.predict.predictor import FacePrediction, Prediction, Predictor

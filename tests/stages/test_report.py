@@ -13,7 +13,7 @@ from fercli.core.project import Project, create_project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, SplitRow, Video
 from fercli.core.tables import write_table
-from fercli.stages.add.source import AddSourceSettings
+from fercli.stages.add import AddSourceSettings
 from fercli.stages.evaluate.work import EvalSettings
 from fercli.stages.gradcam.work import GradcamSettings, gradcam
 from fercli.stages.report import ReportSettings, report

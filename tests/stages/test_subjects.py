@@ -245,7 +245,7 @@ def test_dropped_faces_and_pictures_without_time_have_no_subject(tmp_path: Path)
     project = make_project(tmp_path, [*seen("v", 0, 50.0), *dropped, *untimed])
     result = track_subjects(project, TrackSettings())
     assert (result.num_subjects, result.num_faces_without_subject) == (1, 1)
-    assert any("Pictures without time" in warning for warning in result.warnings)
+    assert any("Images without time" in warning for warning in result.warnings)
 
 
 def test_rarely_seen_subjects_are_pointed_out(lesson: Project) -> None:

@@ -9,8 +9,14 @@ from fercli.core.results import StageResult
 # The class of a result, and the function that shows it: `show(result, settings, project) -> bool`, true when nothing of
 # its counts is left to say.
 _RENDERERS: dict[str, str] = {
+    "CheckAllResult": "check:show_all",
+    "CheckLeakageResult": "check:show_leakage",
+    "LabelsAgreementResult": "agreement:show_agreement",
+    "LabelsImportResult": "labels:show_import",
+    "LabelsShowResult": "labels:show_labels",
     "RunsResult": "runs:show_runs",
     "SplitResult": "split:show_split",
+    "StatsResult": "stats:show_stats",
     "TraceResult": "trace:show_trace",
 }
 

@@ -1,12 +1,12 @@
 """Agreement of annotators as tables on the screen."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
 
 from fercli.stages.labels.agreement import LabelsAgreementResult, LabelsAgreementSettings
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 _NAMES = {
     "fleiss": "Fleiss' kappa",
@@ -18,16 +18,14 @@ _NAMES = {
 _MOST_PAIRS = 20
 
 
-def show_agreement(result: LabelsAgreementResult, settings: LabelsAgreementSettings) -> None:
+def show_agreement(result: LabelsAgreementResult, settings: LabelsAgreementSettings, _: Any) -> bool:
     """Print the coefficients with their intervals, and each class or annotator where asked for."""
-    from rich.console import Console
-
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{result.num_votes} votes on {result.num_faces} faces with two votes or more")
+    console.print(f"{result.num_votes:,} votes on {result.num_faces:,} faces with two votes or more")
     console.print(_coefficients_table(result))
     reasons = {entry.get("why_no_interval", "") for entry in (*result.coefficients.values(), result.ceiling)}
     for reason in sorted(reasons - {""}):
-        console.print(f"no interval: {reason}")
+        console.print(f"no confidence interval: {reason}")
     if settings.by == "class":
         rows = [
             (name, *(_number(entry[key]) for key in ("fleiss", "krippendorff", "ceiling")))
@@ -48,12 +46,13 @@ def show_agreement(result: LabelsAgreementResult, settings: LabelsAgreementSetti
         console.print(_table(("pair", "faces in common", "Cohen"), rows))
         if len(result.pairs) > _MOST_PAIRS:
             console.print(f"... and {len(result.pairs) - _MOST_PAIRS} more pairs (all with --json)")
+    return True
 
 
-def _coefficients_table(result: LabelsAgreementResult) -> "Table":
+def _coefficients_table(result: LabelsAgreementResult) -> Table:
     entries = {**result.coefficients, "ceiling": result.ceiling}
     rows = [(_NAMES[name], _number(entry.get("value")), _interval(entry)) for name, entry in entries.items()]
-    return _table(("", "value", f"95 % interval over {result.unit}s"), rows)
+    return _table(("", "value", f"95% CI (bootstrap over {result.unit}s)"), rows)
 
 
 def _interval(entry: dict[str, Any]) -> str:
@@ -66,9 +65,7 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> "Table":
-    from rich.table import Table
-
+def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for place, title in enumerate(titles):
         table.add_column(title, justify="right" if place else "left")

@@ -1,55 +1,51 @@
 """What checks found, as lines on the screen."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
 
 from fercli.stages.check.all import CheckAllResult
 from fercli.stages.check.leakage import CheckLeakageResult
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 Counts = Mapping[str, Any]  # the fields of a check's result
 
 
-def show_leakage(result: CheckLeakageResult) -> None:
-    """Print what the split has on two sides, and the first copies."""
-    from dataclasses import asdict
+def show_leakage(result: CheckLeakageResult, *_: Any) -> bool:
+    """Print what the sets of a split share, and the first copies."""
+    if result.is_dry_run:
+        return False
+    _leakage(Console(highlight=False, soft_wrap=True), asdict(result))
+    return True
 
-    _leakage(_console(), asdict(result))
 
-
-def show_all(result: CheckAllResult) -> None:
+def show_all(result: CheckAllResult, *_: Any) -> bool:
     """Print the counts of every check."""
-    console = _console()
+    console = Console(highlight=False, soft_wrap=True)
     images, labels = result.images, result.labels
     console.print(
-        f"images: {images['num_faces']} faces, {images['num_missing']} crops missing, {images['num_unreadable']} "
-        f"unreadable, {images['num_blank']} blank, {images['num_identical_groups']} groups of identical ones"
+        f"images: {images['num_faces']:,} faces, {images['num_missing']:,} crops missing, {images['num_unreadable']:,} "
+        f"unreadable, {images['num_blank']:,} blank, {images['num_identical_groups']:,} groups of duplicates"
     )
     if labels:
         console.print(
             f"labels: {labels['num_labels']} labels, {labels['num_votes']} votes, {labels['num_outdated']} outdated, "
-            f"{labels['num_without_face']} without face"
+            f"{labels['num_without_face']} without a face"
         )
     for counts in result.leakage.values():
         _leakage(console, counts)
+    return True
 
 
-def _console() -> "Console":
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=True)
-
-
-def _leakage(console: "Console", counts: Counts) -> None:
-    published = ", published" if counts["is_published"] else ""
-    console.print(f"split '{counts['split']}'{published}: {counts['num_faces']} faces; on two sides are")
+def _leakage(console: Console, counts: Counts) -> None:
+    published = ", official" if counts["is_published"] else ""
+    console.print(f"split '{counts['split']}'{published}: {counts['num_faces']:,} faces; shared between sets:")
     console.print(f"  {counts['subjects_across_splits']} subjects, {counts['videos_across_splits']} videos")
     parts = ", ".join(f"{parts} {number}" for parts, number in counts["identical_by_parts"].items())
-    console.print(f"  {counts['identical_across_splits']} identical pictures{f' ({parts})' if parts else ''}")
-    console.print(f"  {counts['near_across_splits']} nearly identical pictures")
+    console.print(f"  {counts['identical_across_splits']} identical images{f' ({parts})' if parts else ''}")
+    console.print(f"  {counts['near_across_splits']} near-duplicate images")
     for copy in counts["examples"][:3]:
         console.print(f"    {copy['face_id']} ({copy['split']}) is {copy['copy_id']} ({copy['copy_split']})")
     if counts["new_split"]:
-        console.print(f"  {counts['num_dropped']} training copies left out in split '{counts['new_split']}'")
+        console.print(f"  {counts['num_dropped']} duplicate training faces removed in split '{counts['new_split']}'")

@@ -1,39 +1,39 @@
 """Labels and agreement as tables on the screen."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fercli.core.words import counted
 from fercli.stages.labels.importing import LabelsImportResult
 from fercli.stages.labels.show import LabelsShowResult
 from fercli.stages.labels.vote import LabelCounts
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
 
-
-def show_labels(result: LabelsShowResult) -> None:
+def show_labels(result: LabelsShowResult, *_: Any) -> bool:
     """Print where the labels stand: faces, classes, what became of the votes, agreement."""
-    from rich.console import Console
-
     console = Console(highlight=False, soft_wrap=True)
     console.print(
-        f"{result.num_labelled} of {result.num_usable_faces} faces have a label; "
-        f"{result.num_votes} votes by {len(result.annotators)} annotators from {result.num_imports} imports"
+        f"{result.num_labelled:,} of {result.num_usable_faces:,} faces have a label; "
+        f"{counted(result.num_votes, 'vote')} by {counted(len(result.annotators), 'annotator')} "
+        f"from {counted(result.num_imports, 'import')}"
     )
-    _show_counts(console, result, f", without votes {result.num_without_votes}", kappas=result.kappa_by_class)
+    _show_counts(console, result, f", {result.num_without_votes:,} without votes", kappas=result.kappa_by_class)
     if result.krippendorff is not None:
         console.print(
             f"Krippendorff's alpha {result.krippendorff:.3f}, pairwise agreement {_percent(result.percent)}, "
             f"human ceiling {_percent(result.ceiling)}"
         )
+    return True
 
 
-def show_import(result: LabelsImportResult) -> None:
+def show_import(result: LabelsImportResult, *settings_and_project: Any) -> bool:
     """Print how each file was read, what came in, and the labels that it gave."""
-    from rich.console import Console
-    from rich.text import Text
-
+    if result.is_unchanged or result.is_dry_run:
+        return False
     console = Console(highlight=False, soft_wrap=True)
     for name, how in result.formats.items():
         form, _, reason = how.partition(": ")
@@ -46,29 +46,34 @@ def show_import(result: LabelsImportResult) -> None:
         "skipped": result.num_skipped,
         "unmatched": result.num_unmatched,
         "in conflict": result.num_conflicts,
-        "gold": result.num_gold,
+        "final (adjudicated)": result.num_gold,
     }
-    parts = [f"{number} {word}" for word, number in counts.items() if number or word == "votes"]
-    console.print(f"{', '.join(parts)}, by {len(result.annotators)} annotators")
+    parts = [f"{number:,} {word}" for word, number in counts.items() if number or word == "votes"]
+    console.print(f"{', '.join(parts)}, by {counted(len(result.annotators), 'annotator')}")
     for annotator, share in result.self_agreement.items():
         console.print(f"{annotator} gave the same label to {_percent(share)} of the faces shown twice")
     _show_counts(console, result, "")
+    return True
 
 
 def _show_counts(
-    console: "Console", result: LabelCounts, more: str, *, kappas: Mapping[str, float | None] | None = None
+    console: Console, result: LabelCounts, more: str, *, kappas: Mapping[str, float | None] | None = None
 ) -> None:
     if result.rule:
         console.print(f"[dim]rule:[/dim] {result.rule}")
     console.print(_classes_table(result, kappas or {}))
-    words = {"no_majority": "no majority", "too_few": "too few votes", "ok": "labelled"}
-    parts = [f"{words.get(name, name)} {count}" for name, count in result.by_status.items()]
+    words = {
+        "no_majority": "without majority",
+        "too_few": "with too few votes",
+        "ok": "labelled",
+        "tie": "tied",
+        "given": "provided",
+    }
+    parts = [f"{count:,} {words.get(name, name)}" for name, count in result.by_status.items()]
     console.print(f"faces: {', '.join(parts) or 'none with votes'}{more}")
 
 
-def _classes_table(result: LabelCounts, kappas: Mapping[str, float | None]) -> "Table":
-    from rich.table import Table
-
+def _classes_table(result: LabelCounts, kappas: Mapping[str, float | None]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("class")
     for title in ("faces", "share", "outvoted", *(["Fleiss' kappa"] if kappas else [])):
@@ -82,4 +87,4 @@ def _classes_table(result: LabelCounts, kappas: Mapping[str, float | None]) -> "
 
 
 def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"
+    return "-" if share is None else f"{share:.1%}"

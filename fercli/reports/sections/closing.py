@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from fercli.core.rows import Prediction
-from fercli.reports.page import Missing, Picture, Section, Table, counted, percent
+from fercli.core.words import counted
+from fercli.reports.page import Missing, Picture, Section, Table, percent
 
 
 def cam_section(grid: bytes | None, facts: Sequence[tuple[str, str]]) -> Section:

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from fercli.core.rows import SPLITS, Face, Frame, Label, SplitRow, Subject, Video
+from fercli.core.words import counted
 from fercli.labels.leaks import Leaks
 from fercli.reports.figures.scores import draw_class_counts
-from fercli.reports.page import Missing, Picture, Section, Table, count, counted, percent
+from fercli.reports.page import Missing, Picture, Section, Table, count, percent
 
 _MANY_VIDEOS = 12
 

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from fercli.core.words import counted
 from fercli.labels.agreement import Agreement, Estimate
 from fercli.labels.annotators import AnnotatorReport
 from fercli.labels.summary import LabelSummary
 from fercli.reports.figures.scores import draw_agreement
-from fercli.reports.page import Missing, Picture, Section, Table, count, counted, percent, percent_range
+from fercli.reports.page import Missing, Picture, Section, Table, count, percent, percent_range
 
 _STATUS_WORDS = {
     "ok": "the votes agree",

@@ -8,12 +8,13 @@ import numpy as np
 from jaxtyping import Int64
 
 from fercli.core.rows import Prediction
+from fercli.core.words import counted
 from fercli.metrics.calibration import Calibration, calibration
 from fercli.metrics.confusion import confusion_matrix
 from fercli.metrics.scores import Scores, scores_of
 from fercli.models.table.specs import ModelSpec
 from fercli.reports.figures.scores import draw_confusion, draw_curves, draw_reliability
-from fercli.reports.page import Mark, Missing, Picture, Score, Section, Table, count, counted, percent, percent_range
+from fercli.reports.page import Mark, Missing, Picture, Score, Section, Table, count, percent, percent_range
 
 # Measures of metrics.json, how readers call them, and what they mean.
 MEASURES = (

@@ -1,69 +1,83 @@
-"""Videos and folders of pictures to files and rows of the project."""
+"""The work of `fer add` on videos and folders of images: files to copies or links, and rows that say what they are."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fercli.core.errors import InputError, MediaError
-from fercli.core.files import sha256_of, slug, unused
-from fercli.core.journal import ItemJournal
-from fercli.core.memory import fingerprint, recall, remember
+from fercli.core.batch import Batch
+from fercli.core.commit import Commit
+from fercli.core.errors import InputError, MediaError, ProjectError
+from fercli.core.files import replacing, sha256_of, slug, unused
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
-from fercli.core.rows import Frame, Video
+from fercli.core.rows import Face, Frame, Video
+from fercli.core.stage import Plan
 from fercli.stages.add import AddResult, AddSettings
-from fercli.stages.add.place_file import place_file
-from fercli.vision.media import MediaItem, find_media, list_files, shown
+from fercli.vision.images import read_image
+from fercli.vision.media import PICTURES, Listing, Media, MediaItem, find_media, list_files, shown
+from fercli.vision.quality import phash, sharpness
+from fercli.vision.video.reader import probe_video, scan_video
 
-PICTURES = "pictures"  # stands in the column codec of a folder of pictures
+
+@dataclass(frozen=True, kw_only=True)
+class MediaPlan(Plan):
+    """What the paths name."""
+
+    listing: Listing
+    media: Media
 
 
-def add_media(
-    project: Project, settings: AddSettings, paths: Sequence[Path], *, progress: Progress, dry_run: bool
-) -> AddResult:
-    """Copy or link videos and pictures into the project, and note what they are; see `stages.add.add`.
+def plan(
+    project: Project, settings: AddSettings, paths: Sequence[Path], *, force: bool, progress: Progress
+) -> MediaPlan:
+    """List the videos and images below the paths.
 
     Raises:
-        InputError: nothing of what the paths name can be added.
+        InputError: there are none.
     """
     listing = list_files(paths, project.root)
-    mark = _mark(project, settings, listing.facts)
-    if not dry_run and (known := recall(project.root, "add", mark, AddResult)) and not known.failures:
-        return known
     media = find_media(listing)
     if not media.items and not listing.missing:
+        places = ", ".join(shown(path) for path in paths)
         raise InputError(
-            f"no videos or pictures in {', '.join(shown(path) for path in paths)} ({media.num_foreign} other files)",
-            hint="Videos are MP4, MOV, MKV, AVI, WEBM, GIF...; pictures JPEG, PNG, BMP, WEBP, TIFF.",
+            f"no videos or images found in {places} ({media.num_foreign} other files skipped)",
+            hint="Videos are MP4, MOV, MKV, AVI, WEBM, GIF...; images JPEG, PNG, BMP, WEBP, TIFF.",
         )
-    if dry_run:
-        return AddResult(is_dry_run=True, num_foreign=media.num_foreign, plan=tuple(_plan(media.items)))
-    with project.writing(), ItemJournal(project.root, "add", "files") as journal:
-        tally = _Tally(project, settings, {video.video_id: video for video in project.rows(Video)})
-        tally.failures += [Failure(shown(path), "no file or folder of this name") for path in listing.missing]
-        progress.start("adding", total=len(media.items))
-        for item in media.items:
-            tally.take(item, journal)
-            progress.advance(item=item.name)
-        tally.check_any()
-        is_unchanged = tally.is_unchanged()
-        outputs = tally.write()
-        journal.discard()
-        result = tally.result(outputs, media.num_foreign)
-        remember(project.root, "add", _mark(project, settings, listing.facts), settings, result=result)
-    return replace(result, is_unchanged=is_unchanged)
+    return MediaPlan(
+        lines=tuple(_lines(media.items)), counts={"num_foreign": media.num_foreign}, listing=listing, media=media
+    )
 
 
-def _mark(project: Project, settings: AddSettings, facts: Sequence[object]) -> str:
-    return fingerprint(settings, [project.table_path(Video), project.table_path(Frame)], facts)
+def run(project: Project, settings: AddSettings, plan: MediaPlan, *, progress: Progress, batch: Batch) -> "_Tally":
+    """Copy or link what is new into the batch's room, and note what it is."""
+    tally = _Tally(project, settings, batch, {video.video_id: video for video in project.rows(Video)})
+    tally.failures += [Failure(shown(path), "no file or folder of this name") for path in plan.listing.missing]
+    progress.start("adding files", total=len(plan.media.items))
+    for item in plan.media.items:
+        tally.take(item)
+        progress.advance(item=item.name)
+    tally.check_any()
+    return tally
 
 
-def _plan(items: Sequence[MediaItem]) -> Iterator[str]:
+def fold(
+    project: Project, settings: AddSettings, plan: MediaPlan, tally: "_Tally", commit: Commit, *, force: bool
+) -> AddResult:
+    """Give the files their places and the tables their rows."""
+    is_unchanged = tally.is_unchanged()
+    outputs = tally.put(commit)
+    tally.batch.commit_to(commit)
+    return replace(tally.result(outputs, plan.media.num_foreign), is_unchanged=is_unchanged)
+
+
+def _lines(items: Sequence[MediaItem]) -> Iterator[str]:
     for item in items:
-        yield f"add {len(item.files)} pictures of '{item.name}'" if item.is_pictures else f"add video '{item.name}'"
+        yield f"add {len(item.files)} images of '{item.name}'" if item.is_pictures else f"add video '{item.name}'"
 
 
 @dataclass
@@ -72,6 +86,7 @@ class _Tally:
 
     project: Project
     settings: AddSettings
+    batch: Batch
     videos: dict[str, Video]
     frames: list[Frame] = dataclasses.field(default_factory=list)
     failures: list[Failure] = dataclasses.field(default_factory=list)
@@ -81,17 +96,17 @@ class _Tally:
     num_known: int = 0
     first_error: MediaError | None = None
 
-    def take(self, item: MediaItem, journal: ItemJournal) -> None:
+    def take(self, item: MediaItem) -> None:
         """Bring one item in, or take over what an interrupted run has brought in."""
-        record = journal.finished.get(item.key)
-        if record is None:
+        record = self.batch.finished.get(item.key)
+        if record is None or not self._is_there(record):
             try:
                 record = self._take_pictures(item) if item.is_pictures else self._take_video(item.files[0])
             except MediaError as error:
                 self.first_error = self.first_error or error
                 self.failures.append(Failure(item.name, error.message))
                 return
-            journal.add(item.key, record)
+            self.batch.add(item.key, record)
         self._note(record)
 
     def check_any(self) -> None:
@@ -109,14 +124,14 @@ class _Tally:
         """Whether all of it was there already, and is noted as it was."""
         return not self.frames and not self.failures and self._rows() == self.project.rows(Video)
 
-    def write(self) -> tuple[str, ...]:
-        """Replace the tables, if anything is new; their paths and those of the files come back."""
+    def put(self, commit: Commit) -> tuple[str, ...]:
+        """Commit the tables, if anything is new; their paths and those of the files come back."""
         ids, videos = set(self.ids), self._rows()
         outputs = [self.project.relative(self.project.table_path(Video))]
         if not self.is_unchanged():
-            self.project.write_rows(videos, Video)
+            commit.table(videos, Video)
         if self.frames:
-            outputs.append(self.project.write_rows([*self.project.rows(Frame), *self.frames], Frame))
+            outputs.append(commit.table([*self.project.rows(Frame), *self.frames], Frame))
         return (*outputs, *sorted({video.path for video in videos if video.video_id in ids}))
 
     def result(self, outputs: tuple[str, ...], num_foreign: int) -> AddResult:
@@ -155,8 +170,6 @@ class _Tally:
         self.num_videos += known is None and video.codec != PICTURES
 
     def _take_video(self, path: Path) -> dict[str, Any]:  # JSON: see _note
-        from fercli.vision.video.reader import probe_video, scan_video
-
         if not path.is_file() or not path.stat().st_size:
             probe_video(path)
         digest = sha256_of(path)
@@ -165,10 +178,8 @@ class _Tally:
             return _record(known, num_known=1)
         info = probe_video(path)
         span = scan_video(path)
-        video_id = known.video_id if known else unused(slug(path.stem), set(self.videos))
-        place = place_file(
-            path, self.project.root, f"videos/{video_id}{path.suffix.lower()}", is_link=self.settings.link
-        )
+        video_id = known.video_id if known else unused(slug(path.stem), self._taken())
+        place = self._place(path, f"videos/{video_id}{path.suffix.lower()}")
         video = Video(
             video_id,
             place,
@@ -186,9 +197,9 @@ class _Tally:
     def _take_pictures(self, item: MediaItem) -> dict[str, Any]:  # JSON: see _note
         digests = {file: sha256_of(file) for file in item.files}
         known = self._known_folder(slug(item.name), set(digests.values()))
-        video_id = known.video_id if known else unused(slug(item.name), set(self.videos))
+        video_id = known.video_id if known else unused(slug(item.name), self._taken())
         there = self._digests_in(known) if known else {}
-        folder = PictureFolder(self.project.root, video_id, is_link=self.settings.link)
+        folder = _ImageFolder(video_id, self._place)
         folder.next_index = (known.num_frames or 0) if known else 0
         folder.taken = {Path(path).stem for path in there.values()}
         for file in item.files:
@@ -196,8 +207,8 @@ class _Tally:
                 there |= folder.take(file, digests[file])
         if not folder.frames and not known:
             raise MediaError(
-                f"no picture of '{item.name}' can be read; {folder.failures[0].reason}",
-                hint="Open them in a picture viewer; leave out or save again what it cannot show.",
+                f"no image of '{item.name}' can be read; {folder.failures[0].reason}",
+                hint="Open them in an image viewer; leave out or save again what it cannot show.",
             )
         digest = _digest_of(there)
         if known:
@@ -218,29 +229,68 @@ class _Tally:
         return None
 
     def _digests_in(self, video: Video) -> dict[str, str]:
-        files = sorted(path for path in (self.project.root / video.path).glob("*") if path.is_file())
-        return {sha256_of(path): self.project.relative(path) for path in files}
+        """The images that are frames already; a file that no row names was left by a killed command."""
+        places = [frame.path for frame in self.project.rows(Frame) if frame.video_id == video.video_id and frame.path]
+        found = {place: self.project.inside(place, "frames.csv") for place in sorted(places)}
+        return {sha256_of(path): place for place, path in found.items() if path.is_file()}
+
+    def _taken(self) -> set[str]:
+        """Ids of videos, and the names of datasets, whose faces have ids of the same form."""
+        datasets = {face.face_id.partition("/")[0] for face in self.project.rows(Face) if not face.video_id}
+        return {*self.videos, *datasets}
+
+    def _is_there(self, record: Mapping[str, Any]) -> bool:  # JSON: see _note
+        paths = [record["video"]["path"], *(frame["path"] for frame in record["frames"])]
+        rooms = (self.batch.room, self.project.root)
+        return all(any((room / path).exists() for room in rooms) for path in paths if not _is_folder(record, path))
+
+    def _place(self, path: Path, wanted: str) -> str:
+        """Have a file wait for its place in the project, unless it lies in the project already; the place comes back.
+
+        Raises:
+            ProjectError: it cannot be written, or not be linked.
+        """
+        source = path.resolve()
+        if source.is_relative_to(self.project.root):
+            return self.project.relative(source)
+        waiting = self.batch.room / wanted
+        if self.settings.link:
+            _link(source, waiting)
+        else:
+            with replacing(waiting) as temporary:
+                shutil.copyfile(source, temporary)
+        return wanted
 
 
-class PictureFolder:
-    """Takes pictures one by one into images/<video>/, as frames without a time."""
+def _link(source: Path, place: Path) -> None:
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)
+        place.symlink_to(source)
+    except (OSError, NotImplementedError) as error:
+        hint = "Use --copy. On Windows, links need developer mode."
+        raise ProjectError(f"cannot link '{place.name}': {error}", hint=hint) from error
 
-    def __init__(self, root: Path, video_id: str, *, is_link: bool) -> None:
+
+def _is_folder(record: Mapping[str, Any], path: str) -> bool:  # JSON: see _Tally._note
+    return bool(record["video"]["codec"] == PICTURES and path == record["video"]["path"])
+
+
+class _ImageFolder:
+    """Takes images one by one into images/<video>/, as frames without a time."""
+
+    def __init__(self, video_id: str, place: Callable[[Path, str], str]) -> None:
         self.next_index = 0
         self.num_bytes = 0
         self.size = (0, 0)
         self.taken: set[str] = set()
         self.frames: list[Frame] = []
         self.failures: list[Failure] = []
-        self._root = root
         self._video_id = video_id
-        self._is_link = is_link
+        self._place = place
 
     def take(self, file: Path, digest: str) -> dict[str, str]:
-        """Bring in one picture; its digest and place come back, nothing when it cannot be read."""
-        from fercli.vision.images import read_image
-        from fercli.vision.quality import phash, sharpness
-
+        """Bring in one image; its digest and place come back, nothing when it cannot be read."""
         try:
             image = read_image(file)
         except MediaError as error:
@@ -249,7 +299,7 @@ class PictureFolder:
         name = unused(slug(file.stem), self.taken)
         self.taken.add(name)
         wanted = f"images/{self._video_id}/{name}{file.suffix.lower()}"
-        place = place_file(file, self._root, wanted, is_link=self._is_link)
+        place = self._place(file, wanted)
         frame_id = f"{self._video_id}/f{self.next_index:06d}"
         sharp, digits = round(sharpness(image), 4), phash(image)
         self.frames.append(
@@ -279,6 +329,4 @@ def _record(
 
 
 def _digest_of(pictures: Mapping[str, str]) -> str:
-    import hashlib
-
     return hashlib.sha256("\n".join(sorted(pictures)).encode()).hexdigest()

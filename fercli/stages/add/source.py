@@ -1,130 +1,123 @@
-"""`fer add --source`: a public data set or class folders to faces, labels and the published split."""
+"""The work of `fer add --source`: a public dataset or class folders to faces, labels and the official split."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
+from fercli.core.batch import Batch
+from fercli.core.commit import Commit
 from fercli.core.errors import InputError, ProjectError
-from fercli.core.files import slug
-from fercli.core.memory import fingerprint, read_state, recall, remember
-from fercli.core.progress import SILENT, Progress
+from fercli.core.memory import read_state
+from fercli.core.progress import Progress
 from fercli.core.project import Project
-from fercli.core.results import StageResult
-from fercli.core.rows import Vote
-from fercli.core.settings import setting
+from fercli.core.rows import Video, Vote
+from fercli.core.stage import Plan
+from fercli.sources.items import SourceOptions
+from fercli.sources.registry import SOURCES, Source, differences
+from fercli.sources.storage import PictureStore
+from fercli.stages.add import AddSourceResult, AddSourceSettings, dataset_name
+from fercli.stages.add.source_rows import Gathered, Written, gather, put_ferplus_votes, put_source
 
-if TYPE_CHECKING:
-    from fercli.sources.items import SourceOptions
-    from fercli.sources.registry import Source
-    from fercli.stages.add.source_rows import Gathered, Written
-
-SourceName = Literal["fer2013", "ferplus", "raf-db", "affectnet", "scfed", "sferd", "folder"]
 _MAX_NAMED = 5
 
 
-@dataclass(frozen=True)
-class AddSourceSettings:
-    """Which data set is added, and how its labels are made."""
-
-    source: SourceName = setting("folder", "Read the path as this public data set, or as class folders.")
-    name: str = setting("", "Call the data set so; its source's name otherwise.")
-    mode: Literal["majority", "probability", "multi-target"] = setting(
-        "majority", "Turn FERPlus' votes into labels by this rule."
-    )
-    votes: Path | None = setting(None, "Read FERPlus' fer2013new.csv from here.")
-    seed: int = setting(0, "Draw a missing val part with this seed.", minimum=0)
-
-
 @dataclass(frozen=True, kw_only=True)
-class AddSourceResult(StageResult):
-    """What came in.
+class SourcePlan(Plan):
+    """Which dataset is read, from where, under which name."""
 
-    Attributes:
-        name: of the data set in the project.
-        published_parts: rows that could be read of each part, as the set calls it.
-        split: name of the split that the set brought; empty when its folders tell none.
-        parts: labelled faces of each part of that split.
-        num_constant: pictures of a single value.
-        num_identical_groups: groups of byte-identical pictures; of these `num_conflicting_groups` have several labels.
-        identical_across_splits: pictures of val and test that are byte-identical to one of an earlier part.
-        left_out: rows of no class of the project, by the data set's word for it.
-        num_foreign: files that are no pictures.
-    """
-
+    path: Path
     name: str
-    num_faces: int = 0
-    num_labelled: int = 0
-    classes: dict[str, int] = field(default_factory=dict)
-    published_parts: dict[str, int] = field(default_factory=dict)
-    split: str = ""
-    parts: dict[str, int] = field(default_factory=dict)
-    num_constant: int = 0
-    num_identical_groups: int = 0
-    num_conflicting_groups: int = 0
-    identical_across_splits: int = 0
-    left_out: dict[str, int] = field(default_factory=dict)
-    num_foreign: int = 0
+    source: Source
+    options: SourceOptions
 
 
-def add_source(
-    project: Project,
-    settings: AddSourceSettings,
-    path: Path,
-    *,
-    progress: Progress = SILENT,
-    force: bool = False,
-    dry_run: bool = False,
-) -> AddSourceResult:
-    """Bring a data set into the project: pictures under faces/, rows with status `given`, labels, splits/official.
+@dataclass(frozen=True)
+class Read:
+    """A dataset whose images wait in the batch's room; `places` says where each will lie below faces/."""
 
-    The pictures are copied, so that the project can be moved. A second identical call does nothing. Faces of an earlier
-    call under the same name are replaced; where some that have votes would vanish, `force` is needed.
+    gathered: Gathered
+    places: list[str]
+    batch: Batch
+
+
+def plan(project: Project, settings: AddSourceSettings, path: Path, *, force: bool, progress: Progress) -> SourcePlan:
+    """Check that the dataset fits the project.
 
     Raises:
-        InputError: nothing like the data set is at `path`, or its classes are not the project's.
-        ProjectError: faces with votes would vanish.
+        InputError: its classes are not the project's.
+        ProjectError: its name is that of a video.
     """
-    name = slug(settings.name or (path.resolve().name if settings.source == "folder" else settings.source))
-    stage = f"add-{name}"
-    mark = _mark(project, settings, path)
-    if not force and (known := recall(project.root, stage, mark, AddSourceResult)):
-        return known
-    if dry_run:
-        verb = "replace" if read_state(project.root, stage) else "add"
-        return AddSourceResult(name=name, is_dry_run=True, plan=(f"{verb} the faces of '{name}' from {path}",))
-    with project.writing():
-        result = _add(project, settings, path, name, progress=progress, force=force)
-        remember(project.root, stage, mark, settings, result=result)
-    return result
-
-
-def _add(
-    project: Project, settings: AddSourceSettings, path: Path, name: str, *, progress: Progress, force: bool
-) -> AddSourceResult:
-    from fercli.sources.items import SourceOptions
-    from fercli.sources.registry import SOURCES
-    from fercli.sources.storage import storing
-    from fercli.stages.add.source_rows import gather, write_source
-
+    name = dataset_name(settings, path)
+    if any(video.video_id == name for video in project.rows(Video)):
+        raise ProjectError(f"'{name}' is a video of this project", hint="Choose another --name for the dataset.")
+    verb = "replace" if read_state(project.root, f"add-{name}") else "add"
     source = SOURCES[settings.source]
     options = SourceOptions(project.classes, project.aliases, settings.mode, settings.votes)
-    source.check_classes(options)
-    faces = project.root / "faces"
-    with storing(faces, name) as store:
-        gathered = gather(source, path, options, store, name=name, progress=progress)
-        if not gathered.items:
-            raise InputError(f"'{path}' holds no picture of {source.name}", hint=f"It looks like: {source.looks_like}")
-        if not force:
-            _refuse_lost_votes(project, name, {gathered.face_id(item) for item in gathered.items})
-        progress.start(f"writing {name}")
-        places = store.move_to(faces, name)
-    written = write_source(project, source, gathered, places, seed=settings.seed)
-    if source.name == "ferplus":
-        from fercli.stages.add.source_rows import write_ferplus_votes
+    return SourcePlan(
+        lines=(f"{verb} the faces of '{name}' from {path}",),
+        counts={"name": name},
+        path=path,
+        name=name,
+        source=source,
+        options=options,
+    )
 
-        written.outputs.extend(write_ferplus_votes(project, gathered, path, options))
-    return _result(source, options, gathered, written)
+
+def run(project: Project, settings: AddSourceSettings, plan: SourcePlan, *, progress: Progress, batch: Batch) -> Read:
+    """Read the dataset; its images are copied, so that the project can be moved.
+
+    Raises:
+        InputError: nothing like the dataset is at the path.
+    """
+    plan.source.check_classes(plan.options)
+    batch.clear()
+    store = PictureStore(batch.room / "faces", plan.name)
+    try:
+        gathered = gather(plan.source, plan.path, plan.options, store, name=plan.name, progress=progress)
+        if not gathered.items:
+            problem = f"no images of {plan.source.name} found in '{plan.path}'"
+            raise InputError(problem, hint=f"Expected: {plan.source.looks_like}")
+        return Read(gathered, store.finish(), batch)
+    finally:
+        store.abandon()
+
+
+def fold(
+    project: Project, settings: AddSourceSettings, plan: SourcePlan, read: Read, commit: Commit, *, force: bool
+) -> AddSourceResult:
+    """Give the images their places, and the tables their rows: status `given`, labels, splits/official.
+
+    Faces of an earlier call under the same name are replaced.
+
+    Raises:
+        ProjectError: some of them that have votes would be removed, and `force` was not given.
+    """
+    gathered = read.gathered
+    if not force:
+        _refuse_lost_votes(project, plan.name, {gathered.face_id(item) for item in gathered.items})
+    for path in _stale(project, plan.name, set(read.places)):
+        commit.delete(path)
+    read.batch.commit_to(commit)
+    written = put_source(project, commit, plan.source, gathered, read.places, seed=settings.seed)
+    if plan.source.name == "ferplus":
+        written.outputs.extend(put_ferplus_votes(project, commit, gathered, written.faces, plan.path, plan.options))
+    return _result(plan.source, plan.options, gathered, written)
+
+
+def _stale(project: Project, name: str, places: set[str]) -> Iterator[Path]:
+    """The images of an earlier call under this name that have no place any more."""
+    faces = project.root / "faces"
+    pack, files = faces / f"{name}.npy", faces / name
+    is_packed = any("#" in place for place in places)
+    if is_packed and files.is_dir():
+        yield files
+    elif not is_packed:
+        yield from [pack] if pack.exists() else []
+        yield from (path for path in sorted(files.rglob("*")) if path.is_file() and _below(path, faces) not in places)
+
+
+def _below(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
 
 
 def _refuse_lost_votes(project: Project, name: str, face_ids: set[str]) -> None:
@@ -133,12 +126,12 @@ def _refuse_lost_votes(project: Project, name: str, face_ids: set[str]) -> None:
     if lost:
         more = f" and {len(lost) - _MAX_NAMED} more" if len(lost) > _MAX_NAMED else ""
         raise ProjectError(
-            f"{len(lost)} faces with votes would vanish: {', '.join(lost[:_MAX_NAMED])}{more}",
-            hint="Add this set under another --name, or give --force.",
+            f"this would remove {len(lost)} faces that have votes: {', '.join(lost[:_MAX_NAMED])}{more}",
+            hint="Use another --name, or --force.",
         )
 
 
-def _result(source: "Source", options: "SourceOptions", gathered: "Gathered", written: "Written") -> AddSourceResult:
+def _result(source: Source, options: SourceOptions, gathered: Gathered, written: Written) -> AddSourceResult:
     return AddSourceResult(
         name=gathered.name,
         num_faces=len(gathered.items),
@@ -156,13 +149,11 @@ def _result(source: "Source", options: "SourceOptions", gathered: "Gathered", wr
         outputs=tuple(written.outputs),
         warnings=tuple(_warnings(source, options, gathered, written)),
         failures=tuple(gathered.failures),
-        next_command=f"fer train --split {written.split}" if written.split else "fer split",
+        next_command=f"fer train --split-name {written.split}" if written.split else "fer split",
     )
 
 
-def _warnings(source: "Source", options: "SourceOptions", gathered: "Gathered", written: "Written") -> Iterator[str]:
-    from fercli.sources.registry import differences
-
+def _warnings(source: Source, options: SourceOptions, gathered: Gathered, written: Written) -> Iterator[str]:
     counted = gathered.count_parts(only_labelled=source.counts_labelled)
     published = source.published_counts(options)
     if told := differences(counted, published):
@@ -187,11 +178,3 @@ def _warnings(source: "Source", options: "SourceOptions", gathered: "Gathered", 
     empty = [emotion for emotion, number in written.classes.items() if not number]
     if empty:
         yield f"No face has the label {', '.join(empty)}."
-
-
-def _mark(project: Project, settings: AddSourceSettings, path: Path) -> str:
-    """What the result depends on; files count by size and time, for reading a data set through would take too long."""
-    from fercli.stages.add.source_rows import stamp_files
-
-    stamps = [stamp_files(path), stamp_files(settings.votes) if settings.votes else None]
-    return fingerprint(settings, extra=[project.classes, project.aliases, stamps])

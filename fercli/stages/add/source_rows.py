@@ -1,30 +1,42 @@
 """A public data set, item by item, to pictures, rows and a split of the project."""
 
 import dataclasses
-import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fercli.core.files import replace_text
+import numpy as np
+
+from fercli.core.commit import Commit
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import SPLITS, Face, Label, SplitRow, Vote
-from fercli.core.tables import read_table, write_table
-
-if TYPE_CHECKING:
-    from fercli.labels.leaks import Leaks
-    from fercli.sources.census import Census
-    from fercli.sources.items import SourceItem, SourceOptions
-    from fercli.sources.official import OfficialSplit
-    from fercli.sources.registry import Source
-    from fercli.sources.storage import PictureStore
+from fercli.core.splits import record_text
+from fercli.labels.formats.ferplus import read_ferplus
+from fercli.labels.importing import match_votes
+from fercli.labels.leaks import Leaks, find_leaks
+from fercli.labels.matching import FaceIndex
+from fercli.labels.vocabulary import Vocabulary
+from fercli.sources.census import Census, is_constant, picture_digest, take_census
+from fercli.sources.ferplus import find_ferplus
+from fercli.sources.items import SourceItem, SourceOptions
+from fercli.sources.official import VAL_SHARE, OfficialSplit, official_split
+from fercli.sources.registry import Source
+from fercli.sources.storage import PictureStore
+from fercli.stages.labels.archive import (
+    ImportedFile,
+    content_digest,
+    keep_file,
+    kept_path,
+    put_imports,
+    read_imports,
+)
+from fercli.vision.images import decode_image
 
 OFFICIAL = "official"
 
@@ -34,14 +46,14 @@ class Gathered:
     """What reading a data set has brought; `pictures` are digests of the items' pixels."""
 
     name: str
-    items: "list[SourceItem]" = field(default_factory=list)
+    items: list[SourceItem] = field(default_factory=list)
     pictures: list[bytes] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     num_foreign: int = 0
     num_constant: int = 0
 
-    def face_id(self, item: "SourceItem") -> str:
+    def face_id(self, item: SourceItem) -> str:
         """The set's name and the row in its published order."""
         return f"{self.name}/{item.row:06d}"
 
@@ -56,27 +68,25 @@ class Gathered:
 
 @dataclass
 class Written:
-    """What a data set has become in the project; `split` is empty when the set tells none."""
+    """What a data set has become in the project; `split` is empty when the set tells none; `faces` are its own."""
 
     outputs: list[str]
+    faces: list[Face]
     classes: dict[str, int]
-    census: "Census"
+    census: Census
     split: str = ""
     parts: dict[str, int] = field(default_factory=dict)
     identical_across_splits: int = 0
 
 
 def gather(
-    source: "Source", path: Path, options: "SourceOptions", store: "PictureStore", *, name: str, progress: Progress
+    source: Source, path: Path, options: SourceOptions, store: PictureStore, *, name: str, progress: Progress
 ) -> Gathered:
     """Read the whole set, its pictures into `store`.
 
     Raises:
         InputError: nothing like the data set is at `path`.
     """
-    from fercli.sources.census import is_constant, picture_digest
-    from fercli.vision.images import decode_image
-
     gathered = Gathered(name)
     progress.start(f"reading {name}")
     for batch in source.read(path, options, decode_image):
@@ -94,95 +104,76 @@ def gather(
     return gathered
 
 
-def write_source(
-    project: Project, source: "Source", gathered: Gathered, places: Sequence[str], *, seed: int
+def put_source(
+    project: Project, commit: Commit, source: Source, gathered: Gathered, places: Sequence[str], *, seed: int
 ) -> Written:
-    """Write faces, labels and the published split; rows of other sets and videos stay.
+    """Commit faces, labels and the published split; rows of other sets and videos stay.
 
     Args:
         project: where to.
-        source: the data set.
+        commit: what is written with it.
+        source: the dataset.
         gathered: its items.
         places: where each picture lies below faces/.
         seed: draws val, where the set publishes none.
     """
-    import numpy as np
-
-    from fercli.sources.census import take_census
-    from fercli.sources.official import official_split
-
     items = gathered.items
-    outputs = [f"faces/{places[0].partition('#')[0].partition('/')[0]}", *_write_rows(project, gathered, places)]
+    faces = _faces(gathered, places)
+    outputs = [f"faces/{places[0].partition('#')[0].partition('/')[0]}", *_put_rows(project, commit, gathered, faces)]
     counts = Counter(item.emotion for item in items)
     emotions = [item.emotion for item in items]
     census = take_census(gathered.pictures, emotions)
-    written = Written(outputs, {emotion: counts[emotion] for emotion in project.classes}, census)
+    written = Written(outputs, faces, {emotion: counts[emotion] for emotion in project.classes}, census)
     parts = [item.part for item in items]
     roles = source.roles(set(parts))
     generator = np.random.default_rng(seed)
     made = official_split(parts, emotions, gathered.pictures, roles=roles, generator=generator)
     if len({split for split in made.splits if split}) > 1:
-        _write_split(project, gathered, made, written, seed=seed)
+        _put_split(project, commit, gathered, made, written, seed=seed)
     return written
 
 
-def write_ferplus_votes(project: Project, gathered: Gathered, path: Path, options: "SourceOptions") -> list[str]:
+def put_ferplus_votes(
+    project: Project, commit: Commit, gathered: Gathered, faces: Sequence[Face], path: Path, options: SourceOptions
+) -> list[str]:
     """Keep FERPlus' file as it is, and its ten votes a face as rows, for agreement and the human ceiling."""
-    from fercli.labels.formats.ferplus import read_ferplus
-    from fercli.labels.importing import match_votes
-    from fercli.labels.matching import FaceIndex
-    from fercli.labels.vocabulary import Vocabulary
-    from fercli.sources.ferplus import find_ferplus
-    from fercli.stages.labels.archive import (
-        ImportedFile,
-        content_digest,
-        keep_file,
-        kept_path,
-        read_imports,
-        write_imports,
-    )
-
     _, votes_path = find_ferplus(path, options)
     digest = content_digest(votes_path)
     kept = kept_path(votes_path, digest)
-    keep_file(project, votes_path, kept)
+    keep_file(project, commit, votes_path, kept)
     vocabulary = Vocabulary(project.classes, project.aliases)
-    index = FaceIndex([face for face in project.rows(Face) if gathered.is_mine(face.face_id)])
+    index = FaceIndex(faces)
     raw = read_ferplus(votes_path)
     matched = match_votes(raw, index, vocabulary, pseudonyms={}, source=kept)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     how = raw.format, raw.reason, now, "fer add --source ferplus"
     counts = len(matched.votes), matched.num_unmatched
     entry = ImportedFile(votes_path.name, digest, kept, *how, *counts, faces_mark="")
-    listed = write_imports(project, [*(old for old in read_imports(project) if old.kept != kept), entry])
+    listed = put_imports(project, commit, [*(old for old in read_imports(project) if old.kept != kept), entry])
     others = [vote for vote in project.rows(Vote) if not gathered.is_mine(vote.face_id)]
-    return [kept, listed, project.write_rows([*others, *matched.votes], Vote)]
+    return [kept, listed, commit.table([*others, *matched.votes], Vote)]
 
 
-def stamp_files(path: Path) -> str:
-    """A digest of name, size and time of change of a file, or of all files below a folder."""
-    digest = hashlib.sha256()
-    files = [path] if path.is_file() else (Path(parent, name) for parent, _, names in os.walk(path) for name in names)
-    for file in sorted(files):
-        facts = file.lstat()
-        digest.update(f"{os.fsencode(file.relative_to(path))!r} {facts.st_size} {facts.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
+def _faces(gathered: Gathered, places: Sequence[str]) -> list[Face]:
+    return [
+        Face(gathered.face_id(item), "", "", path=f"faces/{place}", status="given", source_row=item.row)
+        for item, place in zip(gathered.items, places, strict=True)
+    ]
 
 
-def _write_rows(project: Project, gathered: Gathered, places: Sequence[str]) -> list[str]:
-    faces: list[Any] = [face for face in project.rows(Face) if not gathered.is_mine(face.face_id)]
+def _put_rows(project: Project, commit: Commit, gathered: Gathered, mine: Sequence[Face]) -> list[str]:
+    faces = [face for face in project.rows(Face) if not gathered.is_mine(face.face_id)]
     labels = {label.face_id: label for label in project.rows(Label)}
     # The last word of a person on a face outlives the set's own label.
     decided = {face_id for face_id, label in labels.items() if label.status == "adjudicated"}
     labels = {face_id: row for face_id, row in labels.items() if face_id in decided or not gathered.is_mine(face_id)}
-    for item, place in zip(gathered.items, places, strict=True):
+    for item in gathered.items:
         face_id = gathered.face_id(item)
-        faces.append(Face(face_id, "", "", path=f"faces/{place}", status="given", source_row=item.row))
         labels.setdefault(face_id, _label(face_id, item))
-    return [project.write_rows(faces, Face), project.write_rows(labels.values(), Label)]
+    return [commit.table([*faces, *mine], Face), commit.table(labels.values(), Label)]
 
 
-def _label(face_id: str, item: "SourceItem") -> Label:
+def _label(face_id: str, item: SourceItem) -> Label:
     return Label(
         face_id,
         item.emotion,
@@ -195,8 +186,10 @@ def _label(face_id: str, item: "SourceItem") -> Label:
     )
 
 
-def _write_split(project: Project, gathered: Gathered, made: "OfficialSplit", written: Written, *, seed: int) -> None:
-    """Write splits/official.csv and, beside it, how it was made and what it leaks."""
+def _put_split(
+    project: Project, commit: Commit, gathered: Gathered, made: OfficialSplit, written: Written, *, seed: int
+) -> None:
+    """Commit splits/official.csv and, beside it, how it was made and what it leaks."""
     path = project.split_path(OFFICIAL)
     mine = [
         SplitRow(gathered.face_id(item), split)
@@ -204,9 +197,9 @@ def _write_split(project: Project, gathered: Gathered, made: "OfficialSplit", wr
         if split
     ]
     leaks = _leaks(gathered, mine)
-    others = read_table(path, SplitRow) if path.exists() else []
+    others = project.split_rows(OFFICIAL) if project.has(path) else []
     rows = [*(row for row in others if not gathered.is_mine(row.face_id)), *mine]
-    write_table(path, rows, SplitRow)
+    outputs = [commit.table(rows, SplitRow, path)]
     counts = Counter(row.split for row in mine)
     written.split = OFFICIAL
     written.parts = {split: counts[split] for split in SPLITS if counts[split]}
@@ -222,13 +215,10 @@ def _write_split(project: Project, gathered: Gathered, made: "OfficialSplit", wr
     identical = [copy for copy in record["leakage"]["identical"] if not gathered.is_mine(copy["face_id"])]
     identical += [dataclasses.asdict(copy) for copy in leaks.identical]
     record["leakage"] = {"identical_across_splits": len(identical), "identical": identical}
-    replace_text(beside, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-    written.outputs += [project.relative(path), project.relative(beside)]
+    written.outputs += [*outputs, commit.text(beside, record_text(record))]
 
 
-def _leaks(gathered: Gathered, rows: Sequence[SplitRow]) -> "Leaks":
-    from fercli.labels.leaks import find_leaks
-
+def _leaks(gathered: Gathered, rows: Sequence[SplitRow]) -> Leaks:
     hashes = {
         gathered.face_id(item): picture.hex() for item, picture in zip(gathered.items, gathered.pictures, strict=True)
     }
@@ -244,9 +234,7 @@ def _record(path: Path) -> dict[str, Any]:  # JSON values
     return record
 
 
-def _how_val(made: "OfficialSplit", seed: int) -> dict[str, Any]:  # JSON values
-    from fercli.sources.official import VAL_SHARE
-
+def _how_val(made: OfficialSplit, seed: int) -> dict[str, Any]:  # JSON values
     if not made.drawn_val:
         return {"is_published": "val" in made.from_parts.values()}
     rule = "drawn from train, class by class, byte-identical pictures together"

@@ -84,7 +84,7 @@ class Walk:
         )
 
     def _film(self) -> tuple[str, ...]:
-        from fercli.stages.add.work import AddSettings, add
+        from fercli.stages.add import AddSettings, add
 
         began = time.monotonic()
         engine = LocalEngine(self.settings.workers or count_processors())

@@ -13,7 +13,7 @@ from fercli.core.memory import StageState, changed_settings, read_state
 from fercli.core.project import Project
 from fercli.core.rows import Frame, Video
 from fercli.core.settings import plain_settings, setting
-from fercli.stages.add.media import PICTURES
+from fercli.vision.media import PICTURES
 
 STAGE = "extract-frames"
 _MOST_NAMED = 5

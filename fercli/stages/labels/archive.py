@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from fercli.core.commit import Commit, current_path
 from fercli.core.errors import InputError, ProjectError
-from fercli.core.files import replace_text, replacing, sha256_of, slug
+from fercli.core.files import sha256_of, slug
 from fercli.core.project import Project
 
 
@@ -37,41 +37,39 @@ def archive_folder(project: Project) -> Path:
 
 def read_imports(project: Project) -> list[ImportedFile]:
     """All imports so far, oldest first."""
-    path = archive_folder(project) / "imports.json"
+    path = current_path(project.root, archive_folder(project) / "imports.json")
     if not path.exists():
         return []
     try:
         return [ImportedFile(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
     except (ValueError, TypeError) as error:
         raise ProjectError(
-            f"'{path}' is damaged: {error}", hint="Restore it, or remove it and import again."
+            f"'{path}' is corrupt: {error}", hint="Restore it, or remove it and import again."
         ) from error
 
 
-def write_imports(project: Project, imports: list[ImportedFile]) -> str:
-    """Replace the list of imports; its path relative to the project comes back."""
+def put_imports(project: Project, commit: Commit, imports: list[ImportedFile]) -> str:
+    """Commit the list of imports; its path relative to the project comes back."""
     path = archive_folder(project) / "imports.json"
-    replace_text(path, json.dumps([asdict(entry) for entry in imports], indent=1, ensure_ascii=False) + "\n")
-    return project.relative(path)
+    return commit.text(path, json.dumps([asdict(entry) for entry in imports], indent=1, ensure_ascii=False) + "\n")
 
 
 def read_key(project: Project) -> dict[str, str]:
     """Annotators' names and their pseudonyms."""
-    path = archive_folder(project) / "annotators.json"
+    path = current_path(project.root, archive_folder(project) / "annotators.json")
     if not path.exists():
         return {}
     try:
         return {str(name): str(word) for name, word in json.loads(path.read_text(encoding="utf-8")).items()}
     except (ValueError, AttributeError) as error:
         hint = "Restore it: without it annotators cannot be told apart from those of earlier imports."
-        raise ProjectError(f"'{path}' is damaged: {error}", hint=hint) from error
+        raise ProjectError(f"'{path}' is corrupt: {error}", hint=hint) from error
 
 
-def write_key(project: Project, key: dict[str, str]) -> str:
-    """Replace the key of annotators; its path relative to the project comes back."""
+def put_key(project: Project, commit: Commit, key: dict[str, str]) -> str:
+    """Commit the key of annotators; its path relative to the project comes back."""
     path = archive_folder(project) / "annotators.json"
-    replace_text(path, json.dumps(key, indent=1, ensure_ascii=False) + "\n")
-    return project.relative(path)
+    return commit.text(path, json.dumps(key, indent=1, ensure_ascii=False) + "\n")
 
 
 def content_digest(path: Path) -> str:
@@ -96,16 +94,10 @@ def kept_path(path: Path, digest: str) -> str:
     return f"labels/imports/{digest[:8]}-{slug(path.name if path.is_dir() else path.stem)}{suffix}"
 
 
-def keep_file(project: Project, path: Path, kept: str) -> None:
-    """Put a copy of an imported file into the project, byte for byte."""
-    target = project.root / kept
-    if target.exists():
-        return
-    with replacing(target) as temporary:
-        if path.is_dir():
-            temporary.write_text(_listing(path), encoding="utf-8", newline="\n")
-        else:
-            shutil.copyfile(path, temporary)
+def keep_file(project: Project, commit: Commit, path: Path, kept: str) -> None:
+    """Commit a copy of an imported file, byte for byte."""
+    data = _listing(path).encode("utf-8") if path.is_dir() else path.read_bytes()
+    commit.data(project.root / kept, data)
 
 
 def _listing(folder: Path) -> str:

@@ -3,35 +3,21 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from fercli.core.errors import FerError, InputError, UsageError
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import Face, Frame
-from fercli.core.settings import setting
+from fercli.labels.formats.rawvotes import RawVotes
+from fercli.labels.formats.registry import VotesHints, read_votes
+from fercli.labels.importing import MatchedVotes, adjudicated, match_votes
+from fercli.labels.matching import FaceIndex
+from fercli.labels.pseudonyms import ADJUDICATOR
+from fercli.labels.vocabulary import Vocabulary
 from fercli.stages.labels.archive import content_digest, kept_path, read_key
-
-if TYPE_CHECKING:
-    from fercli.labels.formats.rawvotes import RawVotes
-    from fercli.labels.importing import MatchedVotes
-    from fercli.labels.matching import FaceIndex
-
-
-@dataclass(frozen=True)
-class LabelsImportSettings:
-    """How files of votes are read."""
-
-    votes_format: Literal["auto", "csv", "label-studio", "cvat", "ferplus", "folder"] = setting(
-        "auto", "Read the files as this format.", option="from"
-    )
-    annotator: str = setting("", "Name who voted, where a file does not say.")
-    map: tuple[str, ...] = setting((), "Take words for classes: joyful=happy,calm=neutral.")
-    field: str = setting("", "Read this control of Label Studio, where there are several.")
-    cvat_attribute: str = setting("", "Read this attribute of CVAT's boxes instead of tags.")
-    final: bool = setting(False, "Take the votes as the last word on their faces.")
-    strict: bool = setting(False, "Refuse a file with items that are no face of the project.")
+from fercli.stages.labels.importing import LabelsImportSettings
 
 
 @dataclass(frozen=True)
@@ -41,8 +27,8 @@ class Reading:
     path: Path
     digest: str
     kept: str
-    raw: "RawVotes"
-    matched: "MatchedVotes"
+    raw: RawVotes
+    matched: MatchedVotes
 
 
 def read_all(
@@ -58,9 +44,6 @@ def read_all(
     Raises:
         InputError: no file can be read; the first one's reason.
     """
-    from fercli.labels.matching import FaceIndex
-    from fercli.labels.vocabulary import Vocabulary
-
     index = FaceIndex(project.required_rows(Face), project.rows(Frame))
     vocabulary = Vocabulary(project.classes, project.aliases | _mapping(settings.map))
     key = read_key(project)
@@ -88,10 +71,6 @@ def read_all(
 def _read_one(
     path: Path, digest: str, settings: LabelsImportSettings, index: Any, *, vocabulary: Any, key: dict[str, str]
 ) -> Reading:  # index and vocabulary are classes of fercli.labels, which is imported late
-    from fercli.labels.formats.registry import VotesHints, read_votes
-    from fercli.labels.importing import adjudicated, match_votes
-    from fercli.labels.pseudonyms import ADJUDICATOR
-
     hints = VotesHints(settings.annotator, settings.field, settings.cvat_attribute)
     raw = read_votes(path, votes_format=settings.votes_format, hints=hints)
     if settings.final:
@@ -99,12 +78,12 @@ def _read_one(
     kept = kept_path(path, digest)
     matched = match_votes(raw, index, vocabulary, pseudonyms=key, source=kept, place=path.name)
     if not raw.votes and not raw.gold:
-        raise InputError(f"{path.name}: holds no votes", hint="Was it exported before anybody had voted?")
+        raise InputError(f"{path.name}: holds no votes", hint="It may have been exported before anyone had annotated.")
     _check_matched(path.name, matched, index, is_strict=settings.strict)
     return Reading(path, digest, kept, raw, matched)
 
 
-def _check_matched(name: str, matched: "MatchedVotes", index: "FaceIndex", *, is_strict: bool) -> None:
+def _check_matched(name: str, matched: MatchedVotes, index: FaceIndex, *, is_strict: bool) -> None:
     unmatched = matched.unmatched
     if not unmatched:
         return

@@ -14,7 +14,7 @@ from fercli.stages.report.run import read_config, read_json
 # In the order of the pipeline: how the log names the stage, the module of its settings, the words of its command.
 _STAGES = (
     ("add", "add", "fer add VIDEO"),
-    ("add-SET", "add.source", "fer add PATH"),
+    ("add-SET", "add", "fer add PATH"),
     ("extract-frames", "extract_frames.plan", "fer extract-frames"),
     ("align", "align.plan", "fer align"),
     ("subjects-track", "subjects", "fer subjects track"),
@@ -92,7 +92,7 @@ def _options(module: str, given: Mapping[str, Any]) -> Iterator[str]:
     for column in fields(defaults):
         value = given.get(column.name, plain[column.name])
         # Without it, `fer add` takes what it finds for loose pictures.
-        is_needed = module == "add.source" and column.name == "source"
+        is_needed = module == "add" and column.name in given and column.name == "source"
         if value is None or (value == plain[column.name] and not is_needed):
             continue
         name = option_name(column)

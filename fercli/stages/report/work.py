@@ -8,8 +8,9 @@ from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.runs import Run
 from fercli.core.stage import Plan
+from fercli.core.words import counted
 from fercli.reports.html import render_page
-from fercli.reports.page import Highlight, Page, count, counted, percent, percent_range
+from fercli.reports.page import Highlight, Page, count, percent, percent_range
 from fercli.reports.sections.closing import reproduce_section, responsible_section
 from fercli.reports.sections.results import Outcome, bounds_of, interval_of
 from fercli.stages.report import ReportResult, ReportSettings, page_path

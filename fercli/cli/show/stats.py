@@ -1,29 +1,16 @@
-"""`fer stats`."""
+"""Counts of faces as tables."""
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
-from fercli.cli.options import Call
-from fercli.stages.stats import StatsResult, StatsSettings
-from fercli.stages.stats import stats as run_stats
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from rich.table import Table
+from fercli.stages.stats import StatsResult
 
 
-def stats(call: Call, *, settings: StatsSettings) -> StatsResult:
-    """Options -> settings -> stage -> show."""
-    settings = replace(settings, plot=settings.plot and not call.dry_run)
-    result = run_stats(call.project, settings, progress=call.progress)
-    if not call.json:
-        _show(result)
-        call.has_shown = True
-    return result
-
-
-def _show(result: StatsResult) -> None:
-    from rich.console import Console
-
+def show_stats(result: StatsResult, *_: Any) -> bool:
+    """Print the counts of each table."""
     console = Console(highlight=False)
     console.print(f"[green]✓[/green] {result.num_faces:,} faces, {result.num_labelled:,} with a label")
     for by, rows in result.tables.items():
@@ -36,12 +23,10 @@ def _show(result: StatsResult) -> None:
             console.print(
                 f"{words}: " + ", ".join(f"{name} {number:,}" for name, number in counts.items()), markup=False
             )
+    return True
 
 
-def _table(name: str, rows: dict[str, dict[str, int]]) -> "Table":
-    from rich.table import Table
-    from rich.text import Text
-
+def _table(name: str, rows: dict[str, dict[str, int]]) -> Table:
     used = [column for column in next(iter(rows.values()), {}) if any(row[column] for row in rows.values())]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column(Text(name))

@@ -1,0 +1,178 @@
+"""The work of `fer check leakage`: a split to what its sets share: subjects, videos, copies of images."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+from fercli.core.commit import Commit
+from fercli.core.errors import UsageError
+from fercli.core.progress import Progress
+from fercli.core.project import Project
+from fercli.core.rows import SPLITS, Face, Label, SplitRow
+from fercli.core.splits import choose_split, labels_mark, read_record, record_text
+from fercli.core.stage import Plan
+from fercli.data.crops import CropFiles
+from fercli.data.image_digests import image_digests
+from fercli.labels.leaks import CopiedImage, Leaks, find_leaks, without_copies
+from fercli.stages.check.leakage import CheckLeakageResult, CheckLeakageSettings
+from fercli.vision.quality import phash
+
+_MOST_EXAMPLES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeakagePlan(Plan):
+    """The split that is checked."""
+
+    name: str
+
+
+def plan(project: Project, settings: CheckLeakageSettings, *, force: bool, progress: Progress) -> LeakagePlan:
+    """Find the split.
+
+    Raises:
+        MissingStageError: there is no such split.
+    """
+    name = choose_split(project, settings.split)
+    lines = [f"check split '{name}' for leakage"]
+    lines += [f"save split '{name}-deduplicated' without duplicated training faces"] if settings.drop_duplicates else []
+    return LeakagePlan(lines=lines, counts={"split": name}, name=name)
+
+
+def run(
+    project: Project, settings: CheckLeakageSettings, plan: LeakagePlan, commit: Commit, *, progress: Progress
+) -> CheckLeakageResult:
+    """Look for leaks; subjects or identical images in two sets are a failed check, near ones a warning.
+
+    Raises:
+        MissingStageError: there are no faces.
+    """
+    rows = project.split_rows(plan.name)
+    inside = {row.face_id for row in rows}
+    faces = [face for face in project.required_rows(Face) if face.face_id in inside]
+    digests = image_digests(project, faces, progress=progress)
+    leaks = find_leaks(
+        rows,
+        subjects={face.face_id: face.subject_id for face in faces},
+        videos={face.face_id: face.video_id for face in faces},
+        hashes=digests,
+        phashes=_phashes(project, faces, progress) if settings.near else None,
+        max_bits=settings.near,
+    )
+    is_official = bool(read_record(project.split_path(plan.name)).get("official"))
+    result = _result(plan.name, is_official, len(inside), faces, leaks=leaks)
+    if settings.drop_duplicates and leaks.identical:
+        return _without_copies(project, commit, rows, leaks, digests=digests, result=result)
+    return result
+
+
+def _phashes(project: Project, faces: Sequence[Face], progress: Progress) -> dict[str, str]:
+    files = CropFiles(project.root)
+    progress.start("comparing images", len(faces))
+    hashes = {}
+    for face in faces:
+        image, _ = files.read(face.path)
+        if image is not None:
+            hashes[face.face_id] = phash(image)
+        progress.advance()
+    return hashes
+
+
+def _result(
+    name: str, is_published: bool, num_faces: int, faces: Sequence[Face], *, leaks: Leaks
+) -> CheckLeakageResult:
+    pairs = Counter(f"{copy.split} and {copy.copy_split}" for copy in _once(leaks.identical))
+    knows_subjects = any(face.subject_id for face in faces)
+    result = CheckLeakageResult(
+        split=name,
+        is_published=is_published,
+        num_faces=num_faces,
+        subjects_across_splits=len(leaks.subjects),
+        videos_across_splits=len(leaks.videos),
+        identical_across_splits=leaks.identical_across_splits,
+        identical_by_parts=dict(sorted(pairs.items())),
+        near_across_splits=leaks.near_across_splits,
+        examples=tuple(asdict(copy) for copy in [*leaks.identical, *leaks.near][:_MOST_EXAMPLES]),
+    )
+    return replace(
+        result,
+        failed_checks=tuple(_failed(result, leaks)),
+        warnings=tuple(_warnings(result, knows_subjects=knows_subjects)),
+        next_command=f"fer check leakage --split-name {name} --drop-duplicates" if leaks.identical else "",
+    )
+
+
+def _once(copies: Sequence[CopiedImage]) -> list[CopiedImage]:
+    """Each later face once, with its first copy."""
+    first: dict[tuple[str, int | None], CopiedImage] = {}
+    for copy in copies:
+        first.setdefault((copy.face_id, copy.fold), copy)
+    return list(first.values())
+
+
+def _failed(result: CheckLeakageResult, leaks: Leaks) -> list[str]:
+    sentences = []
+    kept = " The split is official and is kept as it is." if result.is_published else ""
+    if leaks.subjects:
+        names = ", ".join(list(leaks.subjects)[:3])
+        sentences.append(
+            f"{len(leaks.subjects)} subjects appear in more than one set of split '{result.split}', e.g. {names}.{kept}"
+        )
+    if leaks.identical:
+        sentences.append(
+            f"{result.identical_across_splits:,} val or test faces are byte-identical to faces in another set of "
+            f"split '{result.split}'.{kept}"
+        )
+    return sentences
+
+
+def _warnings(result: CheckLeakageResult, *, knows_subjects: bool) -> list[str]:
+    sentences = []
+    if result.videos_across_splits and not knows_subjects:
+        sentences.append(
+            f"{result.videos_across_splits} videos appear in more than one set and their subjects are unknown, "
+            "so the same person may be in train and test."
+        )
+    if not knows_subjects:
+        sentences.append("Subjects are not assigned, so leakage between subjects cannot be checked.")
+    if result.near_across_splits:
+        sentences.append(
+            f"{result.near_across_splits:,} val or test faces are near-duplicates of faces in another set. Inspect "
+            "some with `fer trace`."
+        )
+    return sentences
+
+
+def _without_copies(
+    project: Project,
+    commit: Commit,
+    rows: Sequence[SplitRow],
+    leaks: Leaks,
+    *,
+    digests: dict[str, str],
+    result: CheckLeakageResult,
+) -> CheckLeakageResult:
+    """Save the split without its training copies under a name of its own; the first stays as it is."""
+    new_name = f"{result.split}-deduplicated"
+    path = project.split_path(new_name)
+    if path.exists() and read_record(path).get("made_by") != "fer check leakage":
+        raise UsageError(f"split '{new_name}' already exists", hint="Rename it: its files are in manifests/splits.")
+    kept = without_copies(rows, leaks, digests)
+    parts = Counter(row.split for row in kept)
+    record = {
+        "name": new_name,
+        "made_by": "fer check leakage",
+        "source": result.split,
+        "official": False,
+        "parts": {part: parts[part] for part in SPLITS if parts[part]},
+        "num_dropped": len(rows) - len(kept),
+        "labels_mark": labels_mark(project.rows(Label)),
+        "leakage": {"identical_across_splits": 0, "identical": []},
+    }
+    return replace(
+        result,
+        num_dropped=len(rows) - len(kept),
+        new_split=new_name,
+        outputs=(commit.table(kept, SplitRow, path), commit.text(path.with_suffix(".json"), record_text(record))),
+        next_command=f"fer train --split-name {new_name}",
+    )

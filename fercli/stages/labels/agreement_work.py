@@ -1,0 +1,135 @@
+"""The work of `fer labels agreement`: votes to coefficients with intervals, and their figures."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from fercli.core.progress import Progress
+from fercli.core.project import Project
+from fercli.core.rows import Face, Vote
+from fercli.labels.agreement import Agreement, Estimate, measure_agreement
+from fercli.labels.annotators import AnnotatorReport, compare_annotators
+from fercli.metrics.intervals import units_of
+from fercli.reports.figures.agreement import draw_class_agreement
+from fercli.reports.figures.scores import draw_agreement
+from fercli.stages.labels.agreement import LabelsAgreementResult, LabelsAgreementSettings
+
+Record = dict[str, Any]  # JSON values
+
+
+def call(
+    project: Project, settings: LabelsAgreementSettings, *, progress: Progress, force: bool, dry_run: bool
+) -> LabelsAgreementResult:
+    """Measure agreement of the votes; nothing is written but the figures that `plot` asks for.
+
+    A coefficient below `minimum` (all of those measured, where `metric` is "all") is a failed check.
+
+    Raises:
+        MissingStageError: no votes have been imported.
+    """
+    votes = project.required_rows(Vote)
+    voted = {vote.face_id for vote in votes}
+    unit, unit_of_face = units_of([face for face in project.rows(Face) if face.face_id in voted])
+    how: Record = {"unit_name": unit, "unit_of_face": unit_of_face}
+    agreement = measure_agreement(votes, project.classes, **how, rng=np.random.default_rng(settings.seed))
+    people = compare_annotators(votes, project.classes, **how, rng=np.random.default_rng(settings.seed))
+    coefficients = _coefficients(settings, agreement, people)
+    return LabelsAgreementResult(
+        outputs=_draw(project, agreement, people) if settings.plot and not dry_run else (),
+        num_faces=agreement.num_faces,
+        num_votes=agreement.num_votes,
+        unit=unit,
+        coefficients=coefficients,
+        ceiling=_record(people.ceiling),
+        by_class=_by_class(agreement, people),
+        by_annotator={person.annotator: _without_name(asdict(person)) for person in people.annotators},
+        pairs=tuple(asdict(pair) for pair in people.pairs),
+        is_anonymous=people.is_anonymous,
+        has_equal_votes=agreement.has_equal_votes,
+        warnings=tuple(_warnings(agreement, people, settings)),
+        failed_checks=tuple(_below(coefficients, settings.minimum)),
+        next_command="fer split",
+    )
+
+
+def _draw(project: Project, agreement: Agreement, people: AnnotatorReport) -> tuple[str, ...]:
+    """Write the matrix of pairs, where annotators can be told apart, and kappa by class."""
+    pictures = {"agreement-by-class.png": draw_class_agreement(agreement.fleiss_by_class, people.ceiling_by_class)}
+    if len(people.annotators) > 1:
+        names = [person.annotator for person in people.annotators]
+        pictures["agreement.png"] = draw_agreement(_pair_matrix(people, names), names)
+    with project.commit() as commit:
+        for name, picture in pictures.items():
+            commit.data(project.root / "reports" / name, picture)
+    return tuple(f"reports/{name}" for name in sorted(pictures))
+
+
+def _pair_matrix(people: AnnotatorReport, names: Sequence[str]) -> np.ndarray:
+    places = {name: place for place, name in enumerate(names)}
+    matrix = np.full((len(names), len(names)), np.nan)
+    for pair in people.pairs:
+        if pair.kappa is not None:
+            matrix[places[pair.first], places[pair.second]] = matrix[places[pair.second], places[pair.first]] = (
+                pair.kappa
+            )
+    return matrix
+
+
+def _coefficients(
+    settings: LabelsAgreementSettings, agreement: Agreement, people: AnnotatorReport
+) -> dict[str, Record]:
+    all_of_them = {
+        "fleiss": _record(agreement.fleiss),
+        "krippendorff": _record(agreement.krippendorff),
+        "cohen": {"value": people.mean_kappa, "num_pairs": len(people.pairs)},
+        "percent": _record(agreement.percent),
+    }
+    if settings.metric == "all":
+        return all_of_them
+    return {settings.metric: all_of_them[settings.metric]}
+
+
+def _record(found: Estimate) -> Record:
+    """An estimate as JSON has it, without what does not apply."""
+    return {name: value for name, value in asdict(found).items() if value not in (None, "", 0) or name == "value"}
+
+
+def _by_class(agreement: Agreement, people: AnnotatorReport) -> dict[str, Record]:
+    return {
+        name: {
+            "fleiss": kappa,
+            "krippendorff": agreement.krippendorff_by_class[name],
+            "ceiling": people.ceiling_by_class[name],
+        }
+        for name, kappa in agreement.fleiss_by_class.items()
+    }
+
+
+def _without_name(record: Record) -> Record:
+    return {name: value for name, value in record.items() if name != "annotator"}
+
+
+def _warnings(agreement: Agreement, people: AnnotatorReport, settings: LabelsAgreementSettings) -> list[str]:
+    sentences = []
+    if not agreement.num_faces:
+        sentences.append("No face has two votes, so nobody can agree or disagree.")
+    if agreement.num_faces and not agreement.has_equal_votes and settings.metric in ("fleiss", "all"):
+        sentences.append(
+            "Faces have unequal numbers of votes; prefer Krippendorff's alpha. Fleiss' kappa is computed from each "
+            "face's own pairs."
+        )
+    if people.is_anonymous and (settings.metric == "cohen" or settings.by == "annotator"):
+        sentences.append("The votes are anonymous counts: annotators cannot be told apart.")
+    return sentences
+
+
+def _below(coefficients: dict[str, Record], minimum: float | None) -> list[str]:
+    if minimum is None:
+        return []
+    return [
+        f"{name} is {record['value']:.3f}, below {minimum:g}."
+        for name, record in coefficients.items()
+        if name != "percent" and record["value"] is not None and record["value"] < minimum
+    ]

@@ -1,0 +1,280 @@
+"""The work of `fer labels export`: images, sheets or tasks, and how to use them, to a folder of exports/."""
+
+import zipfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from fercli.core.batch import Batch
+from fercli.core.commit import Commit
+from fercli.core.errors import InputError, MediaError
+from fercli.core.files import replace_bytes, replace_text, replacing, slug, unused
+from fercli.core.progress import Progress
+from fercli.core.project import Project
+from fercli.core.results import Failure
+from fercli.core.rows import Face, Label, Vote
+from fercli.core.stage import Plan
+from fercli.labels.aggregate import is_open, is_short
+from fercli.labels.pseudonyms import ADJUDICATOR
+from fercli.labels.sheets import (
+    Sheet,
+    csv_sheet,
+    cvat_annotations,
+    cvat_labels,
+    label_studio_config,
+    label_studio_tasks,
+    make_sheets,
+)
+from fercli.stages.labels.export import LabelsExportResult, LabelsExportSettings
+from fercli.vision.images import image_size, read_image
+
+_TOOLS = {
+    "csv": """\
+Look at each image in images/ and write one of the labels into the column `label` of your votes file.
+Leave the cell empty to skip an image. If the column `annotator` is empty, write your name into it, in every line,
+or name yourself at the import: fer labels import votes.csv --annotator NAME
+""",
+    "label-studio": """\
+1. Start Label Studio with access to the parent folder:
+   LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT=<parent folder> label-studio
+2. Make a project, paste labelling-config.xml under Settings > Labeling Interface > Code.
+3. Under Settings > Cloud Storage add "Local files" for the images folder, so that the images are shown.
+4. Import tasks.json (one tasks file, and one project, for each annotator where there are several).
+5. Export as JSON, JSON-MIN or CSV, and: fer labels import EXPORT
+""",
+    "cvat": """\
+1. Make a task; under "Raw" of the label constructor paste labels.json; upload images.zip.
+2. Give each annotator a job of their own: one task for each, or "Consensus replicas" in the advanced settings.
+3. Set the assignee of each job; CVAT does not note who set a tag, so the assignee is the annotator.
+4. Export each job as "CVAT for images 1.1" (no images needed), and: fer labels import EXPORT.zip
+""",
+}
+_FINAL = """
+These are the faces on which the annotators could not agree. Whoever decides them has the last word: labels that come
+back from the CSV sheet are final by their annotator's name, `adjudicator`; from other tools import them with
+--adjudicated.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportPlan(Plan):
+    """The faces that go out, and the sheets that list them."""
+
+    faces: Sequence[Face]
+    sheets: Sequence[Sheet]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A folder that waits for its place in exports/, where `folder` will be its name."""
+
+    batch: Batch
+    folder: Path
+    sheets: Sequence[Sheet]
+    failures: Sequence[Failure]
+
+
+def plan(project: Project, settings: LabelsExportSettings, *, force: bool, progress: Progress) -> ExportPlan:
+    """Choose the faces.
+
+    Raises:
+        MissingStageError: the project has no faces yet.
+        InputError: there is no such face.
+    """
+    project.require(Face)
+    faces = _chosen(project, settings)
+    if not faces:
+        raise InputError(f"no face is left to export ({settings.only or 'all'})", hint="See: fer labels show")
+    sheets = _sheets(settings, faces)
+    num_items = len(sheets[0].items)
+    return ExportPlan(
+        lines=(f"write {len(sheets)} sheets of {num_items:,} images for {settings.to}",), faces=faces, sheets=sheets
+    )
+
+
+def run(
+    project: Project, settings: LabelsExportSettings, plan: ExportPlan, *, progress: Progress, batch: Batch
+) -> Exported:
+    """Write images and sheets into the batch's room.
+
+    With `only="ties"` the sheet goes to one person who has the last word; what comes back is imported like any votes
+    (from CSV), or with `--adjudicated`.
+    """
+    batch.clear()
+    # A folder with its name is left alone: somebody may have begun to fill it in.
+    folder = _new_folder(project, settings)
+    waiting = batch.room / project.relative(folder)
+    failures = _write_images(project, waiting / "images", plan.faces, plan.sheets[0], progress=progress)
+    sheets = _without(plan.sheets, failures)
+    _write_sheets(project, settings, waiting, sheets)
+    return Exported(batch, folder, sheets, failures)
+
+
+def fold(
+    project: Project,
+    settings: LabelsExportSettings,
+    plan: ExportPlan,
+    made: Exported,
+    commit: Commit,
+    *,
+    force: bool,
+) -> LabelsExportResult:
+    """Give the folder its place."""
+    made.batch.commit_to(commit)
+    where = project.relative(made.folder)
+    return LabelsExportResult(
+        folder=where,
+        num_faces=len(plan.faces) - len(made.failures),
+        num_items=len(made.sheets[0].items),
+        num_sheets=len(made.sheets),
+        failures=tuple(made.failures),
+        outputs=(where,),
+        next_command=_next_command(project, settings, made.folder),
+    )
+
+
+def _chosen(project: Project, settings: LabelsExportSettings) -> list[Face]:
+    faces = [face for face in project.required_rows(Face) if face.is_usable and face.path]
+    labels = {label.face_id: label for label in project.rows(Label)}
+    if settings.only == "ties":
+        return [face for face in faces if face.face_id in labels and is_open(labels[face.face_id])]
+    if settings.only == "unlabelled":
+        return [face for face in faces if face.face_id not in labels or is_short(labels[face.face_id])]
+    return faces
+
+
+def _sheets(settings: LabelsExportSettings, faces: Sequence[Face]) -> list[Sheet]:
+    return make_sheets(
+        [face.face_id for face in faces],
+        num_sheets=settings.repeat,
+        blind_share=settings.blind,
+        rng=np.random.default_rng(settings.seed),
+    )
+
+
+def _new_folder(project: Project, settings: LabelsExportSettings) -> Path:
+    name = (
+        slug(settings.name)
+        if settings.name
+        else f"labels-{settings.to}" + (f"-{settings.only}" if settings.only else "")
+    )
+    exports = project.root / "exports"
+    taken = {path.name for path in exports.iterdir()} if exports.exists() else set()
+    return exports / unused(name, taken)
+
+
+def _write_images(
+    project: Project, folder: Path, faces: Sequence[Face], sheet: Sheet, *, progress: Progress
+) -> list[Failure]:
+    """Write the picture of each item; the faces whose crop cannot be read come back."""
+    path_of = {face.face_id: face.path for face in faces}
+    failures: dict[str, Failure] = {}
+    progress.start("write pictures", len(sheet.items))
+    for name, face_id in sheet.items:
+        try:
+            picture = _png(project, path_of[face_id])
+        except MediaError as error:
+            failures[face_id] = Failure(face_id, error.message)
+        else:
+            replace_bytes(folder / f"{name}.png", picture)
+        progress.advance()
+    return list(failures.values())
+
+
+def _without(sheets: Sequence[Sheet], failures: Sequence[Failure]) -> list[Sheet]:
+    """The sheets without faces that have no picture; InputError when none is left."""
+    failed = {failure.item for failure in failures}
+    if failed and failed >= {face_id for _, face_id in sheets[0].items}:
+        raise InputError(f"no crop can be read; {failures[0].item}: {failures[0].reason}", hint="Run: fer align")
+    return [replace(sheet, items=tuple(item for item in sheet.items if item[1] not in failed)) for sheet in sheets]
+
+
+def _png(project: Project, path: str) -> bytes:
+    """A face's crop as PNG; a file that is one already goes out as it is.
+
+    Raises:
+        MediaError: it is missing or damaged.
+    """
+    name, _, row = path.partition("#")
+    try:
+        if not row and name.lower().endswith(".png"):
+            return project.inside(name, "faces.csv").read_bytes()
+        if row:
+            image = np.asarray(np.load(project.root / name, mmap_mode="r", allow_pickle=False)[int(row)])
+        else:
+            image = read_image(project.root / name)
+    except (OSError, ValueError, IndexError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MediaError(f"'{path}' cannot be read: {reason}", hint="Run: fer align") from error
+    data: bytes = cv2.imencode(".png", image if image.ndim == 2 else image[:, :, ::-1])[1].tobytes()
+    return data
+
+
+def _write_sheets(project: Project, settings: LabelsExportSettings, folder: Path, sheets: Sequence[Sheet]) -> None:
+    wanted = {face_id for _, face_id in sheets[0].items}
+    votes = [vote for vote in project.rows(Vote) if vote.face_id in wanted] if settings.with_votes else []
+    if settings.to == "cvat":
+        _write_cvat(project, folder, sheets[0], votes)
+    for number, sheet in enumerate(sheets, start=1):
+        tail = f"-{number}" if len(sheets) > 1 else ""
+        if settings.to == "csv":
+            replace_text(folder / f"votes{tail}.csv", _csv(project, settings, sheet, votes))
+        if settings.to == "label-studio":
+            replace_text(folder / f"tasks{tail}.json", _tasks(folder, sheet, votes))
+    if settings.to == "label-studio":
+        replace_text(folder / "labelling-config.xml", label_studio_config(project.classes))
+    is_final = settings.only == "ties"
+    text = _readme_text(settings.to, project.classes, num_sheets=len(sheets), is_final=is_final)
+    replace_text(folder / "README.txt", text)
+
+
+def _csv(project: Project, settings: LabelsExportSettings, sheet: Sheet, votes: Sequence[Vote]) -> str:
+    if settings.only != "ties":
+        return csv_sheet(sheet, votes=votes)
+    counts: dict[str, Counter[str]] = {}
+    for vote in project.rows(Vote):
+        counts.setdefault(vote.face_id, Counter())[vote.label] += 1
+    remarks = {
+        face_id: ", ".join(f"{label} {number}" for label, number in found.most_common())
+        for face_id, found in counts.items()
+    }
+    return csv_sheet(sheet, annotator=ADJUDICATOR, remarks=remarks)
+
+
+def _tasks(folder: Path, sheet: Sheet, votes: Sequence[Vote]) -> str:
+    return label_studio_tasks(sheet, folder=f"{folder.name}/images", votes=votes)
+
+
+def _write_cvat(project: Project, folder: Path, sheet: Sheet, votes: Sequence[Vote]) -> None:
+    replace_text(folder / "labels.json", cvat_labels(project.classes))
+    # PNG does not shrink; a fixed date makes the same faces the same archive.
+    with replacing(folder / "images.zip") as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, _ in sorted(sheet.items):
+            entry = zipfile.ZipInfo(f"{name}.png", date_time=(1980, 1, 1, 0, 0, 0))
+            archive.writestr(entry, (folder / "images" / f"{name}.png").read_bytes())
+    size = image_size(folder / "images" / f"{sheet.items[0][0]}.png")
+    for annotator in sorted({vote.annotator for vote in votes}):
+        text = cvat_annotations(sheet, votes, annotator=annotator, size=size)
+        replace_text(folder / f"annotations-{annotator}.xml", text)
+
+
+def _next_command(project: Project, settings: LabelsExportSettings, folder: Path) -> str:
+    if settings.to == "csv":
+        tail = "-1" if settings.repeat > 1 else ""
+        return f"fer labels import {project.relative(folder)}/votes{tail}.csv"
+    final = " --adjudicated" if settings.only == "ties" else ""
+    return f"fer labels import EXPORT{final}"
+
+
+def _readme_text(tool: str, classes: Sequence[str], *, num_sheets: int, is_final: bool) -> str:
+    """The README of an export for `tool` (csv, label-studio or cvat)."""
+    lines = [f"Labels: {', '.join(classes)}; or unknown, where nobody could tell.", ""]
+    if num_sheets > 1 and tool != "cvat":
+        lines = [f"{num_sheets} sheets, one for each annotator. Everybody works alone.", *lines]
+    if num_sheets > 1 and tool == "cvat":
+        lines = [f"{num_sheets} annotators. Everybody works alone.", *lines]
+    return "\n".join(lines) + _TOOLS[tool] + (_FINAL if is_final else "")

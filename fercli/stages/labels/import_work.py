@@ -1,0 +1,220 @@
+"""The work of `fer labels import`: votes are read, merged with those that are there, and decide labels."""
+
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fercli.core.commit import Commit
+from fercli.core.errors import InputError, UsageError
+from fercli.core.files import sha256_of
+from fercli.core.memory import fingerprint, recall
+from fercli.core.progress import Progress
+from fercli.core.project import Project
+from fercli.core.results import Failure
+from fercli.core.rows import Face, Label, Vote
+from fercli.core.splits import stale_splits
+from fercli.core.stage import Plan
+from fercli.core.tables import read_table
+from fercli.labels.importing import merge_votes
+from fercli.stages.labels.archive import (
+    ImportedFile,
+    content_digest,
+    keep_file,
+    put_imports,
+    put_key,
+    read_imports,
+)
+from fercli.stages.labels.importing import LabelsImportResult, LabelsImportSettings
+from fercli.stages.labels.reading import Reading, guesses, read_all
+from fercli.stages.labels.vote import LabelCounts, vote_settings
+from fercli.stages.labels.vote_work import label_counts, next_command, relabel
+
+STAGE = "labels-import"
+GOLD_PATH = "labels/gold.csv"
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Millions of rows are made and none is garbage; looking for some takes a third of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _digests(files: Sequence[Path]) -> dict[Path, str]:
+    digests = {}
+    for path in files:
+        try:
+            digests[path] = content_digest(path)
+        except InputError:
+            continue  # said once more, and as a failure, when the file is read
+    return digests
+
+
+def _known(project: Project, settings: LabelsImportSettings) -> set[str]:
+    """The files that were imported with these settings and have nothing left to match."""
+    mark = _mark(project, settings)
+    faces_mark = sha256_of(project.table_path(Face))
+    return {
+        entry.sha256
+        for entry in read_imports(project)
+        if entry.mark == mark and (not entry.num_unmatched or entry.faces_mark == faces_mark)
+    }
+
+
+def _mark(project: Project, settings: LabelsImportSettings) -> str:
+    return fingerprint(settings, extra=[project.classes, project.aliases])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportPlan(Plan):
+    """What the files hold; of several files a bad one is a failure, the others are imported."""
+
+    readings: Sequence[Reading]
+    failures: Sequence[Failure]
+
+
+def plan(
+    project: Project, settings: LabelsImportSettings, files: Sequence[Path], *, force: bool, progress: Progress
+) -> ImportPlan:
+    """Read the files that were not imported before with the same settings.
+
+    Raises:
+        UsageError: no file, or an invalid `map`.
+        MissingStageError: the project has no faces yet.
+        InputError: no file can be imported; the first one's reason.
+    """
+    if not files:
+        raise UsageError("no files given", hint="Usage: fer labels import votes.csv")
+    project.require(Face)
+    digests = {path: content_digest(path) for path in files} if len(files) == 1 else _digests(files)
+    known = _known(project, settings)
+    todo = [path for path in files if force or digests.get(path) not in known]
+    if not todo:
+        return ImportPlan(known=_unchanged(project, digests.values()), readings=(), failures=())
+    with _collector_paused():
+        readings, failures = read_all(project, settings, todo, digests, progress=progress)
+    return ImportPlan(
+        lines=_lines(readings), counts={"failures": tuple(failures)}, readings=readings, failures=failures
+    )
+
+
+def run(
+    project: Project, settings: LabelsImportSettings, plan: ImportPlan, commit: Commit, *, progress: Progress
+) -> LabelsImportResult:
+    """Keep each file as it came, and decide the labels of the faces concerned.
+
+    Raises:
+        CheckError: fer.toml says `tie = "error"`, and some faces have no majority; nothing has changed then.
+    """
+    with _collector_paused():
+        return _import(project, settings, plan, commit)
+
+
+def _import(project: Project, settings: LabelsImportSettings, plan: ImportPlan, commit: Commit) -> LabelsImportResult:
+    readings = plan.readings
+    before = {(vote.face_id, vote.annotator): vote for vote in project.rows(Vote)}
+    new = [vote for reading in readings for vote in reading.matched.votes]
+    votes, _, num_changed = merge_votes(before.values(), new)
+    rule = vote_settings(project)
+    # Votes that were there already count too: a run that was killed may have left them without a label.
+    labels = relabel(project, votes, rule, only={vote.face_id for vote in new})
+    outputs = [_keep(project, commit, readings), commit.table(votes, Vote), commit.table(labels, Label)]
+    outputs += _keep_gold(project, commit, readings)
+    _note(project, commit, settings, readings)
+    counts = label_counts(project, labels, votes, rule)
+    notes = [note for reading in readings for note in guesses(reading)]
+    return LabelsImportResult(
+        **counts | {"warnings": (*notes, *counts["warnings"], *stale_splits(project, labels))},
+        **_import_counts(readings),
+        num_new=len(votes) - len(before),
+        num_changed=num_changed,
+        outputs=tuple(outputs),
+        failures=tuple(plan.failures),
+        next_command=next_command(project, labels),
+    )
+
+
+def _import_counts(readings: Sequence[Reading]) -> dict[str, Any]:  # fields of LabelsImportResult
+    annotators: dict[str, int] = {}
+    for reading in readings:
+        for vote in reading.matched.votes:
+            annotators[vote.annotator] = annotators.get(vote.annotator, 0) + 1
+    repeats: dict[str, tuple[int, int]] = {}
+    for reading in readings:
+        for annotator, (number, num_alike) in reading.matched.repeats.items():
+            before = repeats.get(annotator, (0, 0))
+            repeats[annotator] = before[0] + number, before[1] + num_alike
+    return {
+        "formats": {reading.path.name: f"{reading.raw.format}: {reading.raw.reason}" for reading in readings},
+        "num_votes": sum(len(reading.matched.votes) for reading in readings),
+        "num_overwritten": sum(reading.matched.num_overwritten for reading in readings),
+        "num_skipped": sum(reading.matched.num_skipped for reading in readings),
+        "num_unmatched": sum(reading.matched.num_unmatched for reading in readings),
+        "num_conflicts": sum(len(reading.raw.conflicts) + len(reading.matched.conflicts) for reading in readings),
+        "num_gold": sum(len(reading.matched.gold) for reading in readings),
+        "annotators": dict(sorted(annotators.items())),
+        "self_agreement": {annotator: num_alike / number for annotator, (number, num_alike) in repeats.items()},
+    }
+
+
+def _keep(project: Project, commit: Commit, readings: Sequence[Reading]) -> str:
+    """Copy the files and extend the key."""
+    for reading in readings:
+        keep_file(project, commit, reading.path, reading.kept)
+    put_key(project, commit, readings[-1].matched.pseudonyms)
+    return "labels/imports"
+
+
+def _note(project: Project, commit: Commit, settings: LabelsImportSettings, readings: Sequence[Reading]) -> None:
+    """Note what was imported."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    faces_mark = sha256_of(project.table_path(Face))
+    entries = read_imports(project)
+    for reading in readings:
+        counts = len(reading.matched.votes), reading.matched.num_unmatched
+        how = reading.raw.format, reading.raw.reason, now, _mark(project, settings)
+        entries.append(ImportedFile(reading.path.name, reading.digest, reading.kept, *how, *counts, faces_mark))
+    put_imports(project, commit, entries)
+
+
+def _keep_gold(project: Project, commit: Commit, readings: Sequence[Reading]) -> list[str]:
+    gold = [vote for reading in readings for vote in reading.matched.gold]
+    if not gold:
+        return []
+    path = project.root / GOLD_PATH
+    known = read_table(path, Vote) if path.exists() else []
+    return [commit.table(merge_votes(known, gold)[0], Vote, path)]
+
+
+def _unchanged(project: Project, digests: Iterable[str]) -> LabelsImportResult:
+    """The labels as they stand, and what still has no face in files that were imported before."""
+    mark = fingerprint(LabelsImportSettings(), [project.table_path(Vote), project.table_path(Label)])
+    known = recall(project.root, STAGE, mark, LabelsImportResult)
+    if known:
+        counts = {column.name: getattr(known, column.name) for column in fields(LabelCounts)}
+    else:
+        labels = project.rows(Label)
+        counts = label_counts(project, labels, project.rows(Vote), vote_settings(project))
+        counts["next_command"] = next_command(project, labels)
+    last = {entry.sha256: entry for entry in read_imports(project)}
+    unmatched = {entry.name: entry.num_unmatched for digest in digests if (entry := last[digest]).num_unmatched}
+    notes = [f"{number:,} votes of '{name}' match no face of this project." for name, number in unmatched.items()]
+    new = {"is_unchanged": True, "failures": (), "warnings": (*notes, *counts["warnings"])}
+    return LabelsImportResult(**counts | new)
+
+
+def _lines(readings: Sequence[Reading]) -> list[str]:
+    return [
+        f"import {len(reading.matched.votes):,} votes from '{reading.path.name}' ({reading.raw.format}: "
+        f"{reading.raw.reason})"
+        for reading in readings
+    ]
