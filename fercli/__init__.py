@@ -23,7 +23,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "fercli.models.build": ("build_model",),
     "fercli.models.table.specs": ("MODELS",),
     "fercli.stages.add": ("AddSettings", "add"),
-    "fercli.stages.extract_frames.work": ("ExtractFramesSettings", "extract_frames"),
+    "fercli.stages.extract_frames": ("ExtractFramesSettings", "extract_frames"),
     "fercli.stages.align": ("AlignSettings", "align"),
     "fercli.stages.subjects": (
         "TrackSettings",
@@ -36,9 +36,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "fercli.stages.labels.vote": ("LabelsVoteSettings", "labels_vote"),
     "fercli.stages.split": ("SplitSettings", "split"),
     "fercli.stages.train": ("TrainSettings", "train"),
-    "fercli.stages.evaluate.work": ("EvalSettings", "evaluate"),
-    "fercli.stages.gradcam.work": ("GradcamSettings", "gradcam"),
-    "fercli.stages.predict.work": ("PredictSettings", "predict"),
+    "fercli.stages.evaluate": ("EvalSettings", "evaluate"),
+    "fercli.stages.gradcam": ("GradcamSettings", "gradcam"),
+    "fercli.stages.predict": ("PredictSettings", "predict"),
     "fercli.stages.report": ("ReportSettings", "report"),
     "fercli.stages.trace": ("trace",),
 }

@@ -1,5 +1,6 @@
 """`fer status` and `fer run`."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
@@ -7,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from fercli.cli.options import Call
-from fercli.stages.last_settings import last_settings
-from fercli.stages.pipeline import RunResult, StatusResult, StepReport, run_until
+from fercli.core.stage import Stage
+from fercli.stages.pipeline import RunResult, StatusResult, StepReport, last_settings, run_until
 from fercli.stages.pipeline import status as run_status
 
 _COLOURS = {"done": "green", "to do": "yellow", "waiting": "dim", "not needed": "dim", "failed": "red"}
@@ -16,7 +17,7 @@ _COLOURS = {"done": "green", "to do": "yellow", "waiting": "dim", "not needed": 
 
 def status(call: Call) -> StatusResult:
     """Stage -> show."""
-    result = run_status(call.project, lambda words, kind: _settings(call, words, kind))
+    result = run_status(call.project, functools.partial(_settings, call))
     if not call.json:
         _show_status(call.project.name, result)
         call.has_shown = True
@@ -28,7 +29,7 @@ def run(
     until: Annotated[str, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")] = "report",
 ) -> RunResult:
     """Option -> stage -> show."""
-    settings_of = lambda words, kind: _settings(call, words, kind)  # noqa: E731  one expression, used once
+    settings_of = functools.partial(_settings, call)
     result = run_until(call.project, until, settings_of, progress=call.progress)
     if not call.json:
         _show_steps(result.steps)
@@ -36,9 +37,10 @@ def run(
     return result
 
 
-def _settings(call: Call, words: str, kind: type[Any]) -> Any:  # an instance of `kind`
-    last = last_settings(call.project, words, kind)
-    return replace(call, command=words, last=last).settings(kind)
+def _settings(call: Call, stage: Stage[Any]) -> Any:  # an instance of its settings class
+    assert stage.settings is not None
+    last = last_settings(call.project, stage)
+    return replace(call, command=stage.section, last=last).settings(stage.settings)
 
 
 def _show_status(name: str, result: StatusResult) -> None:

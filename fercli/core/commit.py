@@ -149,7 +149,8 @@ class Commit:
         if not (self.exchanges or self.folders or self.deletions or self.line):
             return
         last = read_record(self.root)
-        record = CommitRecord(last.number + 1, self.exchanges, self.folders, self.deletions, self.line)
+        deletions = [place for place in self.deletions if place not in self.exchanges]
+        record = CommitRecord(last.number + 1, self.exchanges, self.folders, deletions, self.line)
         with _told(self.root / RECORD):
             sync_folder(self.root / ROOM)
             _write_record(self.root, record)

@@ -125,13 +125,15 @@ def read_state(project_root: Path, stage: str) -> StageState | None:
         return None
 
 
-def forget_overwritten(project_root: Path, family: str, outputs: Iterable[str]) -> None:
-    """Forget the runs of the stages named `family`-... that made one of these outputs: it is another's now."""
+def overwritten_records(project_root: Path, family: str, outputs: Iterable[str]) -> list[Path]:
+    """What is remembered of the stages named `family`-... that made one of these outputs: it is another's now."""
     written = set(outputs)
+    found = []
     for path in sorted((project_root / ".fer" / "stages").glob(f"{family}-*.json")):
         state = read_state(project_root, path.stem)
         if state is None or written & set(state.result.get("outputs", ())):
-            path.unlink(missing_ok=True)
+            found.append(path)
+    return found
 
 
 def changed_settings(state: StageState, settings: object) -> list[str]:

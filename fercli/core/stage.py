@@ -104,9 +104,11 @@ class Stage(Generic[R]):
         is_long: holds the lock only to read its inputs and to commit.
         batch: the mark of a long stage's items, which lets a killed run go on; see `core.batch`.
         writes: whether a call with these settings changes the project.
+        looks: whether a call with these settings only shows something: `look(project, settings, plan, *, progress)`.
         retries: whether a call that had failures tries those items again.
         is_repeated: whether all calls count for "how to reproduce", not only the last.
         known: looks for the result of an earlier call where that is not remembered but lies in the project itself.
+        last: the settings of the last finished call, where these are not remembered but lie in the project itself.
         is_whole: its work has a lock, commits and a resume of its own: `call(project, settings, *arguments, progress,
             force, dry_run) -> result`.
         recalled: adds to the result of an earlier call what only this one knows.
@@ -127,9 +129,11 @@ class Stage(Generic[R]):
     is_long: bool = False
     batch: Callable[..., str] | None = None
     writes: Callable[[Any], bool] = lambda _: True
+    looks: Callable[[Any], bool] = lambda _: False
     retries: bool = False
     is_repeated: bool = False
     known: Callable[..., Any] | None = None
+    last: Callable[[Project], Mapping[str, Any]] | None = None
     is_whole: bool = False
     recalled: Callable[[Any, Any], Any] = lambda _, known: known
     told: Callable[..., Sequence[str]] | None = None
@@ -162,6 +166,8 @@ class Stage(Generic[R]):
         _finish_pending(project)
         settings, arguments = self._bind(project, list(given), more)
         call = _Call(self, project, settings, arguments, progress, force, more)
+        if self.looks(settings):
+            return cast(R, call.work.look(project, settings, call.plan(), progress=progress))
         if not force and (known := call.recall()):
             return cast(R, self.recalled(settings, known))
         if self.is_whole:
@@ -178,6 +184,19 @@ class Stage(Generic[R]):
     def name_of(self, project: Project, settings: Any, *arguments: Any) -> str:
         """The name under which the result of such a call is remembered."""
         return self.name(project, settings, *arguments) if self.name else self.section
+
+    def mark_of(self, project: Project, settings: Any, *arguments: Any) -> str:
+        """One name for all that the result of such a call depends on."""
+        return _Call(self, project, settings, arguments, SILENT, force=False, more={}).mark()
+
+    def name_in(self, project: Project) -> str:
+        """The name under which the result of a plain call is remembered: the newest run, the built-in settings.
+
+        Raises:
+            FerError: the project has nothing that such a call could work on.
+        """
+        settings, arguments = self._bind(project, [], {})
+        return self.name_of(project, settings, *arguments)
 
     def _bind(self, project: Project, given: list[Any], more: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
         settings = None

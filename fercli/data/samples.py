@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from fercli.core.errors import InputError
+from fercli.core.errors import InputError, MissingStageError
+from fercli.core.project import Project
 from fercli.core.rows import Face, Label, Split, SplitRow
+from fercli.core.runs import Run
+from fercli.core.tables import read_table
 
 _LABELLED = ("ok", "adjudicated", "given")
 _OPEN = ("tie", "no_majority")
@@ -162,3 +165,26 @@ def _shares(label: Label, classes: Sequence[str]) -> Float32[np.ndarray, " class
     # Votes for "unknown" are no class: what is left is made to sum to 1.
     shares /= shares.sum()
     return shares
+
+
+def run_samples(project: Project, run: Run, split: str) -> Samples:
+    """The faces of one set as the run saw them: by its own copies of labels and split, where it has them.
+
+    Raises:
+        MissingStageError: the run has no such faces.
+    """
+    labels, rows = run.folder / "labels.csv", run.folder / "split.csv"
+    samples = load_samples(
+        project.root,
+        run.record.classes,
+        faces=project.required_rows(Face),
+        labels=read_table(labels, Label) if labels.exists() else project.required_rows(Label),
+        split_rows=read_table(rows, SplitRow) if rows.exists() else project.split_rows("default"),
+    )
+    part = samples.select([place for place, word in enumerate(samples.splits) if word == split])
+    if not len(part):
+        raise MissingStageError(
+            f"run '{run.run_id}' has no labelled face in its {split} set",
+            hint="Choose another set with --split, or split the faces again: fer split",
+        )
+    return part

@@ -1,34 +1,28 @@
 """`fer status` and `fer run`: the stages in their order to what is done, what is to do, and doing it."""
 
-import importlib
-import inspect
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from fercli.core.errors import FerError, MissingStageError, UsageError
+from fercli.core.memory import read_state
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import TABLES, Project
 from fercli.core.results import StageResult
-from fercli.core.rows import Label, Video, Vote
 from fercli.core.runs import list_runs
 from fercli.core.settings import suggestion
+from fercli.core.stage import Stage
 from fercli.stages.table import TABLE, Row
 
 StepState = Literal["done", "to do", "waiting", "not needed", "failed"]
-# Settings of a command, by its words and its settings class; the caller knows files and environment.
-SettingsOf = Callable[[str, Any], Any]
+# Settings of a stage; the caller knows files and environment.
+SettingsOf = Callable[[Stage[Any]], Any]
 
 
-# Stages that are functions, not yet a `Stage` of the table.
-_FUNCTIONS = {
-    "extract-frames": ("extract_frames.work", "extract_frames"),
-    "eval": ("evaluate.work", "evaluate"),
-    "gradcam": ("gradcam.work", "gradcam"),
-}
 STEPS = tuple(row for row in TABLE if row.is_step)
-# What video needs and cropped sets do not.
-_VIDEO_STEPS = ("extract-frames", "align", "subjects track")
+# Settings of one call alone: a try-out on the first items, or images from elsewhere, leave the rest to do.
+_ONCE = ("limit", "images")
 
 
 @dataclass(frozen=True)
@@ -65,8 +59,8 @@ def status(project: Project, settings_of: SettingsOf) -> StatusResult:
     hint = f"fer {next_step.words}" if next_step else waiting.detail if waiting else ""
     return StatusResult(
         rows={name.removesuffix(".csv"): _count_rows(project, row_type) for row_type, name in TABLES.items()},
-        splits=tuple(sorted(path.stem for path in project.split_path("x").parent.glob("*.csv"))),
-        runs={run.run_id: run.status for run in list_runs(project.root)},
+        splits=tuple(project.splits()),
+        runs={run.run_id: run.status + (", try-out" if run.is_tryout else "") for run in list_runs(project.root)},
         steps=steps,
         next_command=hint,
     )
@@ -76,7 +70,7 @@ def run_until(project: Project, until: str, settings_of: SettingsOf, *, progress
     """Run every stage up to `until` that is not done yet, with the project's settings.
 
     Args:
-        project: with videos, pictures or a data set added.
+        project: with videos, images or a dataset added.
         until: a stage's command, e.g. "eval"; its first word will do.
         settings_of: the settings of each command.
         progress: of each stage in turn.
@@ -89,12 +83,12 @@ def run_until(project: Project, until: str, settings_of: SettingsOf, *, progress
     reports: list[StepReport] = []
     parts: list[StageResult] = []
     for step in steps:
-        if reason := _not_needed(step, project):
+        if reason := step.stage().skip(project):
             reports.append(StepReport(step.words, "not needed", reason))
             continue
         progress.note(f"fer {step.words}")
         part = _call(step, project, settings_of, progress=progress)
-        reports.append(StepReport(step.words, "done", "as it was" if part.is_unchanged else ""))
+        reports.append(StepReport(step.words, "done", "up to date" if part.is_unchanged else ""))
         parts.append(part)
     return _joined(parts, tuple(reports))
 
@@ -116,11 +110,11 @@ def _place(until: str) -> int:
     for place, known in enumerate(words):
         if until in (known, known.split()[0]):
             return place
-    raise UsageError(f"no stage '{until}'", hint=suggestion(until, words))
+    raise UsageError(f"unknown stage '{until}'", hint=suggestion(until, words))
 
 
 def _look(step: Row, project: Project, settings_of: SettingsOf) -> StepReport:
-    if reason := _not_needed(step, project):
+    if reason := step.stage().skip(project):
         return StepReport(step.words, "not needed", reason)
     try:
         result = _call(step, project, settings_of, dry_run=True)
@@ -133,30 +127,28 @@ def _look(step: Row, project: Project, settings_of: SettingsOf) -> StepReport:
     return StepReport(step.words, "to do", "; ".join(result.plan))
 
 
-def _not_needed(step: Row, project: Project) -> str:
-    if step.home:
-        return step.stage().skip(project)
-    has_labels = project.table_path(Label).exists()
-    if step.words in _VIDEO_STEPS and not project.table_path(Video).exists() and has_labels:
-        return "the faces came as crops"
-    if step.words == "labels vote" and not project.table_path(Vote).exists() and has_labels:
-        return "the labels came with the data"
-    return ""
+def last_settings(project: Project, stage: Stage[Any]) -> dict[str, Any]:  # fields of its settings, as JSON
+    """The settings of the last finished run of a stage: `fer status` and `fer run` keep what an option asked for."""
+    values = stage.last(project) if stage.last else _remembered(project, stage)
+    assert stage.settings is not None  # every step of the pipeline has some
+    known = {column.name for column in dataclasses.fields(stage.settings)} - set(_ONCE)
+    return {name: value for name, value in values.items() if name in known}
+
+
+def _remembered(project: Project, stage: Stage[Any]) -> Mapping[str, Any]:  # JSON
+    try:
+        state = read_state(project.root, stage.name_in(project))
+    except FerError:
+        return {}  # no run, or no split, that the stage could work on
+    # Maps of images from elsewhere are not the grid of the run's own faces.
+    return {} if state is None or state.settings.get("images") else state.settings
 
 
 def _call(
     step: Row, project: Project, settings_of: SettingsOf, *, progress: Progress = SILENT, dry_run: bool = False
 ) -> StageResult:
-    if step.home:
-        stage = step.stage()
-        found: StageResult = stage(project, settings_of(step.words, stage.settings), progress=progress, dry_run=dry_run)
-        return found
-    module, name = _FUNCTIONS[step.words]
-    function = getattr(importlib.import_module(f"fercli.stages.{module}"), name)
-    parameters = inspect.signature(function).parameters
-    settings = settings_of(step.words, parameters["settings"].annotation)
-    extra = {"progress": progress} if "progress" in parameters else {}
-    result: StageResult = function(project, settings, dry_run=dry_run, **extra)
+    stage = step.stage()
+    result: StageResult = stage(project, settings_of(stage), progress=progress, dry_run=dry_run)
     return result
 
 

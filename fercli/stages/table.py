@@ -68,7 +68,7 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "extract-frames", "Data", "Extract keyframes from the videos.", "fer extract-frames --every 2s",
-        command="extract_frames:extract_frames", is_step=True,
+        home="extract_frames:extract_frames", is_step=True,
     ),
     Row(
         "align", "Data", "Detect, align and crop the faces in the frames.", "fer align --size 112",
@@ -145,20 +145,20 @@ TABLE: tuple[Row, ...] = (
     Row("runs", "Train", "List the training runs.", "fer runs", home="runs:runs", has_section=False),
     Row(
         "eval", "Inspect", "Evaluate a run on the test set, with confidence intervals.", "fer eval --confusion",
-        command="eval:eval", is_step=True,
+        home="evaluate:evaluate", is_step=True,
     ),
-    Row("val", "Inspect", "Evaluate a run on the test set.", command="eval:eval", alias_of="eval"),
+    Row("val", "Inspect", "Evaluate a run on the test set.", home="evaluate:evaluate", alias_of="eval"),
     Row(
         "gradcam", "Inspect", "Visualise which face regions drive predictions (Grad-CAM).", "fer gradcam --per-class 3",
-        command="gradcam:gradcam", is_step=True,
+        home="gradcam:gradcam", is_step=True,
     ),
     Row(
         "cam", "Inspect", "Visualise which face regions drive predictions.",
-        command="gradcam:gradcam", alias_of="gradcam",
+        home="gradcam:gradcam", alias_of="gradcam",
     ),
     Row(
         "predict", "Inspect", "Predict facial expressions in images or videos.", "fer predict lesson-2.mp4",
-        command="predict:predict",
+        home="predict:predict",
     ),
     Row(
         "report", "Share", "Generate an HTML report of the project and one run.", "fer report",

@@ -7,7 +7,7 @@ import pytest
 
 from fercli.cli.show.eval import show_scores
 from fercli.core.project import Project
-from fercli.stages.evaluate.work import EvalResult, EvalSettings
+from fercli.stages.evaluate import EvalResult, EvalSettings
 from tests.cli.run import run_fer
 from tests.stages.trained import RUN_ID, trained_project
 

@@ -13,11 +13,11 @@ import pytest
 
 from fercli.core.project import Project
 from fercli.stages.align import AlignSettings, align
+from fercli.stages.extract_frames import ExtractFramesSettings, extract_frames
 from fercli.stages.extract_frames import work as extraction
-from fercli.stages.extract_frames.work import ExtractFramesSettings, extract_frames
+from fercli.stages.predict import PredictSettings, predict
 from fercli.stages.predict import parts as predict_parts
 from fercli.stages.predict import predictor as predict_media
-from fercli.stages.predict.work import PredictSettings, predict
 from tests.engine.clusters import started_cluster
 from tests.stages.filmed import film, filmed_project
 from tests.stages.trained import RUN_ID, trained_project

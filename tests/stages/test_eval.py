@@ -13,8 +13,8 @@ from fercli.core.rows import Face, Label, Prediction, SplitRow, Vote
 from fercli.core.runs import RunRecord, find_run, write_record
 from fercli.core.tables import read_table, write_table
 from fercli.sources.packs import PackWriter
+from fercli.stages.evaluate import EvalSettings, evaluate
 from fercli.stages.evaluate.findings import find_out, identical_to_earlier, write_files
-from fercli.stages.evaluate.work import EvalSettings, evaluate
 from tests.stages.trained import CLASSES, RUN_ID, trained_project
 
 FILES = (
@@ -116,7 +116,7 @@ def test_a_second_call_does_nothing_whatever_is_shown(done: Project) -> None:
 def test_a_second_call_loads_nothing_heavy(done: Project) -> None:
     code = (
         "import sys; from pathlib import Path; from fercli.core.project import open_project;"
-        "from fercli.stages.evaluate.work import EvalSettings, evaluate;"
+        "from fercli.stages.evaluate import EvalSettings, evaluate;"
         f"assert evaluate(open_project(Path({str(done.root)!r})), EvalSettings()).is_unchanged;"
         "print([name for name in ('torch', 'numpy', 'cv2', 'pandas', 'sklearn', 'matplotlib') if name in sys.modules])"
     )

@@ -10,7 +10,7 @@ from fercli.core.errors import CheckError, InputError, MissingStageError, UsageE
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Frame, Vote
 from fercli.stages.add import AddSettings, add
-from fercli.stages.extract_frames.work import ExtractFramesSettings, extract_frames
+from fercli.stages.extract_frames import ExtractFramesSettings, extract_frames
 from tests.stages.test_add import write_pictures
 from tests.vision.test_video import damaged
 from tests.vision.videos import coded, pattern, read_code, write_video

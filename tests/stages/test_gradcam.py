@@ -15,7 +15,7 @@ from fercli.core.rows import Face
 from fercli.learn.checkpoints import load_checkpoint, save_checkpoint
 from fercli.stages.align import AlignSettings
 from fercli.stages.align.rules import make_detector
-from fercli.stages.gradcam.work import GradcamSettings, gradcam
+from fercli.stages.gradcam import GradcamSettings, gradcam
 from fercli.vision.cutting import CuttingRules
 from fercli.vision.images import read_image, write_png
 from fercli.vision.mtcnn.detector import FaceDetector
@@ -63,7 +63,7 @@ def test_second_call_imports_no_torch(project: Project) -> None:
     gradcam(project, GradcamSettings())
     code = (
         "import sys; from pathlib import Path; from fercli.core.project import open_project;"
-        "from fercli.stages.gradcam.work import GradcamSettings, gradcam;"
+        "from fercli.stages.gradcam import GradcamSettings, gradcam;"
         f"assert gradcam(open_project(Path({str(project.root)!r})), GradcamSettings()).is_unchanged;"
         "assert not {'torch', 'numpy', 'matplotlib', 'cv2'} & set(sys.modules)"
     )

@@ -10,7 +10,7 @@ import pytest
 from fercli.core.project import Project
 from fercli.core.rows import Face, Frame
 from fercli.stages.align import AlignSettings, align
-from fercli.stages.extract_frames.work import ExtractFramesSettings, extract_frames
+from fercli.stages.extract_frames import ExtractFramesSettings, extract_frames
 from fercli.stages.trace import trace
 from fercli.vision.images import read_image
 from fercli.vision.video.reader import VideoReader

@@ -13,9 +13,9 @@ from fercli.core.project import Project, create_project
 from fercli.core.results import StageResult
 from fercli.stages.add import AddSettings, add
 from fercli.stages.align import AlignSettings
+from fercli.stages.predict import PredictSettings, predict
 from fercli.stages.predict.files import faces_at
 from fercli.stages.predict.predictor import FacePrediction, Prediction, Predictor
-from fercli.stages.predict.work import PredictSettings, predict
 from fercli.vision.images import read_image, write_png
 from fercli.vision.media import MediaItem
 from fercli.vision.video.reader import VideoReader

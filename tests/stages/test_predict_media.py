@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from fercli.learn.device import torch_threads
+from fercli.stages.predict import PredictSettings, predict
 from fercli.stages.predict.predictor import shared_device
-from fercli.stages.predict.work import PredictSettings, predict
 from tests.stages.filmed import film
 from tests.stages.trained import RUN_ID, trained_project
 

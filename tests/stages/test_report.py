@@ -14,8 +14,8 @@ from fercli.core.results import StageResult
 from fercli.core.rows import Face, SplitRow, Video
 from fercli.core.tables import write_table
 from fercli.stages.add import AddSourceSettings
-from fercli.stages.evaluate.work import EvalSettings
-from fercli.stages.gradcam.work import GradcamSettings, gradcam
+from fercli.stages.evaluate import EvalSettings
+from fercli.stages.gradcam import GradcamSettings, gradcam
 from fercli.stages.report import ReportSettings, report
 from fercli.stages.train import TrainSettings
 from tests.reports.test_html import Reader

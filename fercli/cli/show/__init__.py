@@ -11,6 +11,8 @@ from fercli.core.results import StageResult
 _RENDERERS: dict[str, str] = {
     "CheckAllResult": "check:show_all",
     "CheckLeakageResult": "check:show_leakage",
+    "EvalResult": "eval:show_scores",
+    "GradcamResult": "gradcam:show_layers",
     "LabelsAgreementResult": "agreement:show_agreement",
     "LabelsImportResult": "labels:show_import",
     "LabelsShowResult": "labels:show_labels",

@@ -7,18 +7,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fercli.stages.evaluate.work import EvalResult, EvalSettings
+from fercli.stages.evaluate import EvalResult, EvalSettings
 
 _MEASURES = (("accuracy", "accuracy"), ("balanced_accuracy", "balanced accuracy"), ("macro_f1", "macro-F1"))
 _SHORT = 5
 
 
-def show_scores(result: EvalResult, settings: EvalSettings) -> None:
+def show_scores(result: EvalResult, settings: EvalSettings, _: Any) -> bool:
     """Print the tables; warnings and paths come after them, as for every command."""
+    if result.is_dry_run:
+        return False
     console = Console(highlight=False)
-    same = ": nothing to do, as at the last run" if result.is_unchanged else ""
+    same = " (up to date)" if result.is_unchanged else ""
     console.print(
-        f"[green]✓[/green] {result.run} ({result.checkpoint}) on {result.num_faces} {result.split} faces{same}",
+        f"[green]✓[/green] {result.run} ({result.checkpoint}) on {result.num_faces:,} {result.split} faces{same}",
         soft_wrap=True,
     )
     console.print(_score_table(result))
@@ -26,19 +28,20 @@ def show_scores(result: EvalResult, settings: EvalSettings) -> None:
         console.print(_confusion_table(result, settings.normalize, console.width))
     if settings.by == "subject":
         console.print(
-            _subject_table(result) if result.by_subject else "no subject of these faces is known: fer subjects"
+            _subject_table(result) if result.by_subject else "subjects of these faces are not assigned: fer subjects"
         )
     if settings.calibration and result.calibration_error is not None:
         console.print(f"expected calibration error {result.calibration_error:.3f} (reliability.png)")
+    return True
 
 
 def _score_table(result: EvalResult) -> Table:
     unit = str(result.accuracy.get("unit", ""))
-    table = Table("measure", "value", f"95 % interval over {unit}s", box=None, padding=(0, 2), header_style="dim")
+    table = Table("measure", "value", f"95% CI (bootstrap over {unit}s)", box=None, padding=(0, 2), header_style="dim")
     for name, words in _MEASURES:
         table.add_row(words, *_cells(getattr(result, name)))
     majority = result.majority_class
-    table.add_row(f"always '{majority['emotion']}'", f"{majority['value']:.2%}", "")
+    table.add_row(f"majority-class baseline ('{majority['emotion']}')", f"{majority['value']:.2%}", "")
     if result.human_ceiling:
         table.add_row("human ceiling", *_cells(result.human_ceiling))
     if result.without_duplicates:
@@ -83,7 +86,7 @@ def _subject_table(result: EvalResult) -> Table:
     table = Table("subject", "faces", "accuracy", "balanced accuracy", box=None, padding=(0, 2), header_style="dim")
     for row in result.by_subject:
         table.add_row(
-            row["name"] or "not known",
+            row["name"] or "unknown",
             str(row["num_faces"]),
             f"{row['accuracy']:.1%}",
             f"{row['balanced_accuracy']:.1%}",

@@ -1,15 +1,23 @@
 """`fer align`: frames to faces, found, kept or dropped for a reason, and cropped."""
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
-from fercli.core.memory import fingerprint
+from fercli.core.memory import fingerprint, read_state
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Frame, Label, Video
 from fercli.core.settings import setting
 from fercli.core.stage import Inputs, Stage
 
+# Settings of align, and the rules that they are. Its bounds on tilt and the like choose faces to learn from.
+_RULE_OF = {
+    "size": "size",
+    "margin": "margin",
+    "template": "template",
+    "min_confidence": "min_confidence",
+    "min_face": "min_face_px",
+}
 # Settings that change no face.
 _NOT_IDENTITY = ("device", "workers", "engine", "address")
 
@@ -77,6 +85,13 @@ def settings_mark(settings: AlignSettings) -> str:
     plain = AlignSettings()
     same = {name: getattr(plain, name) for name in (*_NOT_IDENTITY, "limit", "realign")}
     return fingerprint(replace(settings, **same))
+
+
+def told_rules(project: Project) -> dict[str, Any]:  # JSON
+    """What the rules follow from, without loading anything that cuts."""
+    state = read_state(project.root, "align")
+    known = state.settings if state else {}
+    return {rule: known[name] for name, rule in _RULE_OF.items() if name in known}
 
 
 def _inputs(project: Project, settings: AlignSettings) -> Inputs:

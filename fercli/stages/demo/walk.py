@@ -97,7 +97,7 @@ class Walk:
 
     def _find_faces(self, lessons: tuple[str, ...]) -> Found:
         from fercli.stages.align import AlignSettings, align
-        from fercli.stages.extract_frames.work import ExtractFramesSettings, extract_frames
+        from fercli.stages.extract_frames import ExtractFramesSettings, extract_frames
 
         every = self._settings("extract-frames", ExtractFramesSettings)
         self._stage("extract-frames", lambda: extract_frames(self.project, every, progress=self.progress))
@@ -127,7 +127,7 @@ class Walk:
         self._figure("vote_accuracy", accuracy, "majority labels that match the ground truth")
 
     def _learn(self, found: Found) -> None:
-        from fercli.stages.evaluate.work import EvalSettings, evaluate
+        from fercli.stages.evaluate import EvalSettings, evaluate
         from fercli.stages.split import SplitSettings, split
         from fercli.stages.train import TrainSettings, train
 
@@ -164,7 +164,7 @@ class Walk:
         self._figure("model_accuracy", judged.accuracy, f"{made}: {judged.majority_rate:.1%}")
 
     def _explain(self) -> None:
-        from fercli.stages.gradcam.work import GradcamSettings, gradcam
+        from fercli.stages.gradcam import GradcamSettings, gradcam
         from fercli.stages.report import ReportSettings, report
 
         run = str(self.figures["run"])

@@ -1,1 +1,95 @@
-"""`fer eval`: a trained run and held-out faces to scores with intervals."""
+"""`fer eval`: evaluate a trained run and write metrics, confidence intervals and figures."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from fercli.core.memory import fingerprint
+from fercli.core.project import Project
+from fercli.core.results import StageResult
+from fercli.core.rows import Face, Label, Vote
+from fercli.core.runs import Run, find_own_run
+from fercli.core.settings import setting
+from fercli.core.stage import Argument, Inputs, Stage
+
+
+@dataclass(frozen=True)
+class EvalSettings:
+    """What is evaluated, and what of it is shown."""
+
+    split: Literal["train", "val", "test"] = setting("test", "Evaluate on this set.")
+    confusion: bool = setting(False, "Show the confusion matrix.")
+    normalize: Literal["true", "pred", "none"] = setting(
+        "true", "Normalise the confusion matrix by true or predicted class."
+    )
+    by: Literal["subject"] | None = setting(None, "Show results per subject.")
+    calibration: bool = setting(False, "Show calibration (expected calibration error).")
+    checkpoint: str = setting("best", "Use the best or last checkpoint, or a .safetensors file.")
+    test_time: Literal["none", "flip", "ten-crop"] = setting("none", "Use test-time augmentation.", option="tta")
+    device: str = setting("auto", "Run on this device: auto, cpu, cuda or mps.")
+    batch_size: int = setting(128, "Set the batch size.", minimum=1)
+    seed: int = setting(0, "Set the random seed of the bootstrap.", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalResult(StageResult):
+    """How good the run is on one part of the faces.
+
+    Attributes:
+        accuracy: value, low, high and unit of its interval; so the two below.
+        majority_class: the most frequent true class and its share, which calling every face so would reach.
+        human_ceiling: how often one annotator is the majority of the others, where there are votes.
+        without_duplicates: the scores without faces that are byte-identical to one of an earlier part.
+        matrix: the confusion matrix, rows true.
+    """
+
+    run: str
+    split: str
+    checkpoint: str
+    classes: tuple[str, ...] = ()
+    num_faces: int = 0
+    accuracy: dict[str, Any] = field(default_factory=dict)
+    balanced_accuracy: dict[str, Any] = field(default_factory=dict)
+    macro_f1: dict[str, Any] = field(default_factory=dict)
+    majority_class: dict[str, Any] = field(default_factory=dict)
+    human_ceiling: dict[str, Any] | None = None
+    without_duplicates: dict[str, Any] | None = None
+    calibration_error: float | None = None
+    per_class: dict[str, dict[str, Any]] = field(default_factory=dict)
+    by_subject: tuple[dict[str, Any], ...] = ()
+    matrix: tuple[tuple[int, ...], ...] = ()
+
+
+def _settle(project: Project, settings: EvalSettings, run: str = "") -> tuple[EvalSettings, tuple[Run]]:
+    return settings, (find_own_run(project.root, run),)
+
+
+def _inputs(project: Project, settings: EvalSettings, run: Run) -> Inputs:
+    tables = [project.table_path(Label), project.table_path(Vote), project.split_path("official").with_suffix(".json")]
+    return Inputs(tables, predictions_mark(project, run, settings))
+
+
+def predictions_mark(project: Project, run: Run, settings: EvalSettings) -> str:
+    """What predictions.csv depends on; with another seed or normalisation it is taken as it is."""
+    named = settings.checkpoint in ("best", "last")
+    weights = run.folder / "checkpoints" / f"{settings.checkpoint}.json" if named else Path(settings.checkpoint)
+    own = [run.folder / name for name in ("split.csv", "labels.csv")]
+    choices = dataclasses.replace(EvalSettings(), split=settings.split, checkpoint=settings.checkpoint)
+    choices = dataclasses.replace(choices, test_time=settings.test_time, device=settings.device)
+    return fingerprint(choices, [weights, *own, project.table_path(Face)], run.run_id)
+
+
+evaluate = Stage(
+    words="eval",
+    settings=EvalSettings,
+    result=EvalResult,
+    work="fercli.stages.evaluate.work",
+    inputs=_inputs,
+    # What is only shown makes no difference to what is computed and written.
+    not_identity=("confusion", "by", "calibration"),
+    arguments=(Argument("run", str, "Evaluate this run (default: the latest).", "[RUN]", default=""),),
+    settle=_settle,
+    name=lambda project, settings, run: f"eval-{run.run_id}-{settings.split}",
+    is_long=True,
+)

@@ -5,18 +5,30 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fercli.core.files import replace_bytes, replace_text
+import numpy as np
+
+from fercli.core.commit import Commit
 from fercli.core.project import Project
 from fercli.core.rows import Face, Prediction, SplitRow, Vote
 from fercli.core.runs import Run
 from fercli.core.tables import read_table, table_text
-
-if TYPE_CHECKING:
-    from fercli.metrics.calibration import Calibration
-    from fercli.metrics.evaluation import Evaluation, GroupScores
-    from fercli.stages.evaluate.work import EvalSettings
+from fercli.labels.annotators import compare_annotators
+from fercli.metrics.calibration import Calibration
+from fercli.metrics.evaluation import (
+    Evaluation,
+    GroupScores,
+    calibration_of,
+    evaluate,
+    evaluation_record,
+    scores_by_subject,
+    without,
+)
+from fercli.metrics.intervals import resampling_units
+from fercli.reports.figures.scores import draw_confusion, draw_reliability
+from fercli.sources.census import picture_digest
+from fercli.stages.evaluate import EvalSettings
 
 _EARLIER: dict[str, tuple[str, ...]] = {"train": (), "val": ("train",), "test": ("train", "val")}
 _CLASS_COLUMNS = ("emotion", "precision", "recall", "f1", "support", "num_predicted")
@@ -28,16 +40,14 @@ class Findings:
     """What the predictions on one part say; `metrics` is metrics.json."""
 
     predictions: list[Prediction]
-    evaluation: "Evaluation"
-    calibration: "Calibration"
-    subjects: "list[GroupScores]"
+    evaluation: Evaluation
+    calibration: Calibration
+    subjects: list[GroupScores]
     metrics: dict[str, Any]  # JSON values
 
 
-def find_out(project: Project, run: Run, settings: "EvalSettings", predictions: list[Prediction]) -> Findings:
+def find_out(project: Project, run: Run, settings: EvalSettings, predictions: list[Prediction]) -> Findings:
     """Compute all scores of predictions on one part, one row a face."""
-    from fercli.metrics.evaluation import calibration_of, evaluate, evaluation_record, scores_by_subject
-
     classes = run.record.classes
     evaluation = evaluate(predictions, classes, seed=settings.seed)
     calibrated = calibration_of(predictions, classes)
@@ -59,17 +69,13 @@ def find_out(project: Project, run: Run, settings: "EvalSettings", predictions: 
     return Findings(predictions, evaluation, calibrated, subjects, metrics)
 
 
-def write_files(project: Project, run: Run, settings: "EvalSettings", findings: Findings) -> tuple[str, ...]:
-    """Write the run's eval/<split>/; the files' paths relative to the project come back, metrics.json first."""
-    from fercli.reports.figures.scores import draw_confusion, draw_reliability
-
+def put_files(
+    project: Project, run: Run, settings: EvalSettings, findings: Findings, commit: Commit
+) -> tuple[str, ...]:
+    """Commit the run's eval/<split>/; the files' paths relative to the project come back, metrics.json first."""
     folder = run.folder / "eval" / settings.split
     classes, evaluation, calibrated = run.record.classes, findings.evaluation, findings.calibration
     title = f"{run.record.model}, {settings.split}, accuracy {evaluation.scores.accuracy:.1%}"
-    pictures = {
-        "confusion.png": draw_confusion(evaluation.matrix, classes, normalize=settings.normalize, title=title),
-        "reliability.png": draw_reliability(calibrated.bins, ece=calibrated.ece),
-    }
     texts = {
         "metrics.json": json.dumps(findings.metrics, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
         "per_class.csv": _csv_text(_CLASS_COLUMNS, (asdict(row).values() for row in evaluation.scores.per_class)),
@@ -79,13 +85,16 @@ def write_files(project: Project, run: Run, settings: "EvalSettings", findings: 
     if findings.subjects:
         rows = (asdict(row).values() for row in findings.subjects)
         texts["by_subject.csv"] = _csv_text(_SUBJECT_COLUMNS, rows)
-    else:
-        (folder / "by_subject.csv").unlink(missing_ok=True)
-    for name, text in texts.items():
-        replace_text(folder / name, text)
-    for name, picture in pictures.items():
-        replace_bytes(folder / name, picture)
-    return tuple(project.relative(folder / name) for name in (*texts, *pictures))
+    elif (folder / "by_subject.csv").exists():
+        commit.delete(folder / "by_subject.csv")
+    pictures = {
+        "confusion.png": draw_confusion(evaluation.matrix, classes, normalize=settings.normalize, title=title),
+        "reliability.png": draw_reliability(calibrated.bins, ece=calibrated.ece),
+    }
+    return (
+        *(commit.text(folder / name, text) for name, text in texts.items()),
+        *(commit.data(folder / name, picture) for name, picture in pictures.items()),
+    )
 
 
 def identical_to_earlier(project: Project, run: Run, split: str) -> set[str]:
@@ -120,10 +129,6 @@ def _packed_copies(project: Project, rows: Sequence[SplitRow], split: str) -> se
 
 
 def _digests(project: Project, paths: Mapping[str, str]) -> dict[str, bytes]:
-    import numpy as np
-
-    from fercli.sources.census import picture_digest
-
     packs: dict[str, Any] = {}  # arrays by their file
     digests = {}
     for face_id, path in paths.items():
@@ -138,11 +143,6 @@ def _ceiling(
     project: Project, classes: Sequence[str], predictions: Sequence[Prediction], seed: int
 ) -> dict[str, Any] | None:  # JSON values
     """How often one annotator is the majority of the others on these very faces; None without such votes."""
-    import numpy as np
-
-    from fercli.labels.annotators import compare_annotators
-    from fercli.metrics.intervals import resampling_units
-
     faces = {row.face_id for row in predictions}
     votes = [vote for vote in project.rows(Vote) if vote.face_id in faces]
     known = {*classes, "unknown", "nf"}
@@ -166,8 +166,6 @@ def _ceiling(
 def _without(
     predictions: Sequence[Prediction], classes: Sequence[str], copies: set[str], seed: int
 ) -> dict[str, Any] | None:  # JSON values
-    from fercli.metrics.evaluation import evaluate, evaluation_record, without
-
     rest = without(predictions, copies)
     if len(rest) == len(predictions) or not rest:
         return None
@@ -176,7 +174,7 @@ def _without(
     return scores | {"num_left_out": len(predictions) - len(rest)}
 
 
-def _confusion_text(evaluation: "Evaluation", classes: Sequence[str]) -> str:
+def _confusion_text(evaluation: Evaluation, classes: Sequence[str]) -> str:
     rows = ([name, *counts] for name, counts in zip(classes, evaluation.matrix.tolist(), strict=True))
     return _csv_text(("true\\predicted", *classes), rows)
 

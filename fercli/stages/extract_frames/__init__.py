@@ -1,1 +1,120 @@
 """`fer extract-frames`: videos to keyframes, each with its index and time."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fercli.core.project import Project
+from fercli.core.results import StageResult
+from fercli.core.rows import Frame, Video
+from fercli.core.settings import plain_settings, setting
+from fercli.core.stage import Argument, Inputs, Stage
+from fercli.stages.align import came_as_crops
+
+
+@dataclass(frozen=True)
+class ExtractFramesSettings:
+    """Which frames of a video are kept."""
+
+    method: Literal["every", "uniform", "change", "kmeans", "scene"] = setting(
+        "every", "Select frames with this method."
+    )
+    every_s: float = setting(
+        2.0, "Keep one frame per interval of this length (every).", option="every", unit="s", minimum=0.001
+    )
+    sharpest: bool = setting(False, "Keep the sharpest frame of each interval (every).")
+    num: int = setting(
+        20, "Keep this many frames per video (uniform, kmeans).", option="num-frames", aliases=("num",), minimum=1
+    )
+    start_s: float = setting(0.0, "Start at this time in each video.", option="start", unit="s", minimum=0)
+    end_s: float | None = setting(None, "Stop at this time in each video.", option="end", unit="s", minimum=0)
+    change_threshold: float = setting(
+        8.0, "Keep frames that differ by this many grey levels (change).", minimum=0, maximum=255
+    )
+    scene_threshold: float = setting(
+        15.0, "Treat a jump of this many grey levels as a cut (scene).", minimum=0, maximum=255
+    )
+    min_gap_s: float = setting(
+        0.5, "Keep frames at least this far apart (change, scene).", option="min-gap", unit="s", minimum=0
+    )
+    min_sharpness: float | None = setting(None, "Drop frames below this sharpness (default: off).", minimum=0)
+    dedup: int | None = setting(
+        None,
+        "Drop near-duplicates within this many hash bits (default: off).",
+        option="hash-distance",
+        aliases=("dedup",),
+        minimum=0,
+        maximum=64,
+    )
+    keep: bool = setting(
+        True, "Save frames as files; otherwise align decodes the video again.", option="save-frames", aliases=("keep",)
+    )
+    seed: int = setting(0, "Set the random seed for clustering (kmeans).", minimum=0)
+    limit: int | None = setting(None, "Keep at most this many frames per video.", minimum=1)
+    workers: int = setting(1, "Process this many videos in parallel.", minimum=1)
+    engine: Literal["local", "ray"] = setting("local", "Run on this machine or on a Ray cluster.")
+    address: str = setting("", "Connect to the Ray cluster at HOST:PORT.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractFramesResult(StageResult):
+    """What was kept.
+
+    Attributes:
+        num_videos: videos that frames were taken from now.
+        num_frames: frames that were kept now.
+        num_removed: frames of an earlier run with other settings that were removed.
+        num_decoded: frames that were decoded to choose from.
+        dropped: chosen frames that a filter dropped, by its reason.
+        num_unchanged: videos whose frames were there already.
+        num_frames_in_project: all frames, those of images included.
+    """
+
+    num_videos: int = 0
+    num_frames: int = 0
+    num_removed: int = 0
+    num_decoded: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    num_unchanged: int = 0
+    num_frames_in_project: int = 0
+
+
+def rule_key(settings: ExtractFramesSettings) -> str:
+    """A name for what decides on the frames of a video; settings of other methods do not count."""
+    values = plain_settings(settings)
+    chosen = [values[name] for name in deciding(settings)]
+    return hashlib.sha256(json.dumps(chosen).encode()).hexdigest()[:16]
+
+
+def deciding(settings: ExtractFramesSettings) -> tuple[str, ...]:
+    """The settings that decide on the frames of a video."""
+    own = {
+        "every": ("every_s", "sharpest"),
+        "uniform": ("num",),
+        "change": ("change_threshold", "min_gap_s"),
+        "kmeans": ("num", "seed"),
+        "scene": ("scene_threshold", "min_gap_s"),
+    }[settings.method]
+    return ("method", *own, "start_s", "end_s", "min_sharpness", "dedup", "limit", "keep")
+
+
+def _inputs(project: Project, settings: ExtractFramesSettings, videos: Sequence[str]) -> Inputs:
+    return Inputs([project.table_path(Video), project.table_path(Frame)], sorted(videos), counted="frames")
+
+
+extract_frames = Stage(
+    words="extract-frames",
+    settings=ExtractFramesSettings,
+    result=ExtractFramesResult,
+    work="fercli.stages.extract_frames.work",
+    inputs=_inputs,
+    not_identity=("workers", "engine", "address"),
+    arguments=(Argument("videos", list[str], "Process only these videos.", "[VIDEO]...", default=()),),
+    is_long=True,
+    batch=lambda _, settings, videos: rule_key(settings),
+    retries=True,
+    told=lambda _, settings, videos: sorted(videos),
+    skip=came_as_crops,
+)

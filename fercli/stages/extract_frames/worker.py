@@ -7,14 +7,15 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fercli.core.errors import MediaError
 from fercli.core.rows import Frame
-
-if TYPE_CHECKING:
-    from fercli.stages.extract_frames.plan import ExtractFramesSettings
-    from fercli.vision.keyframes.selection import Selection, SelectionRule
+from fercli.stages.extract_frames import ExtractFramesSettings
+from fercli.vision.images import write_jpeg
+from fercli.vision.keyframes import selection as keyframes
+from fercli.vision.keyframes.selection import Selection, SelectionRule, select_frames
+from fercli.vision.video.reader import VideoReader
 
 JPEG_QUALITY = 95
 Tell = Callable[[int], None]
@@ -32,7 +33,7 @@ class ExtractPlan:
 
     root: Path
     room: Path
-    settings: "ExtractFramesSettings"
+    settings: ExtractFramesSettings
     is_shared: bool
 
 
@@ -94,8 +95,6 @@ def make_worker(plan: ExtractPlan, tell: Tell | None = None) -> Callable[[VideoT
         tell: called with the index of each frame that is reached; only within one process.
     """
     # Imported once in each process, before the first item.
-    from fercli.vision.keyframes import selection as keyframes
-
     rule = keyframes.SelectionRule(
         method=plan.settings.method,
         every_s=plan.settings.every_s,
@@ -118,7 +117,7 @@ def make_worker(plan: ExtractPlan, tell: Tell | None = None) -> Callable[[VideoT
     return work
 
 
-def _extract(task: VideoTask, plan: ExtractPlan, rule: "SelectionRule", tell: Tell | None) -> VideoFrames:
+def _extract(task: VideoTask, plan: ExtractPlan, rule: SelectionRule, tell: Tell | None) -> VideoFrames:
     made, num_damaged = _pass(task, plan, rule, tell, threads=1 if plan.is_shared else None)
     if num_damaged and not plan.is_shared:
         # What several threads make of damage depends on which is first; one thread gives the same in every run.
@@ -130,11 +129,8 @@ def _extract(task: VideoTask, plan: ExtractPlan, rule: "SelectionRule", tell: Te
 
 
 def _pass(
-    task: VideoTask, plan: ExtractPlan, rule: "SelectionRule", tell: Tell | None, *, threads: int | None
+    task: VideoTask, plan: ExtractPlan, rule: SelectionRule, tell: Tell | None, *, threads: int | None
 ) -> tuple[VideoFrames, int]:
-    from fercli.vision.keyframes.selection import select_frames
-    from fercli.vision.video.reader import VideoReader
-
     reader = VideoReader(
         plan.root / task.path,
         start_s=task.start_s,
@@ -154,9 +150,7 @@ def _pass(
     return made, max(selection.num_damaged, reader.num_damaged)
 
 
-def _write(selection: "Selection", video_id: str, plan: ExtractPlan) -> list[Frame]:
-    from fercli.vision.images import write_jpeg
-
+def _write(selection: Selection, video_id: str, plan: ExtractPlan) -> list[Frame]:
     frames = []
     with closing(iter(selection)) as chosen:
         for kept in islice(chosen, plan.settings.limit):

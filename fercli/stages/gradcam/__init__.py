@@ -1,1 +1,74 @@
-"""`fer gradcam`: a run to a grid of maps that show where its model looks."""
+"""`fer gradcam`: a trained run to a grid of where its model looks, correct and incorrect faces of each class."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from fercli.core.project import Project
+from fercli.core.results import StageResult
+from fercli.core.rows import Face
+from fercli.core.runs import Run, find_own_run
+from fercli.core.settings import setting
+from fercli.core.stage import Argument, Inputs, Stage
+from fercli.stages.align import told_rules
+from fercli.vision.media import list_files
+
+
+@dataclass(frozen=True)
+class GradcamSettings:
+    """Which faces are looked at, and how."""
+
+    method: Literal["gradcam", "gradcam++", "layercam", "eigencam", "hirescam"] = setting(
+        "gradcam", "Compute maps with this CAM method."
+    )
+    layer: str = setting("", "Use this layer (default: the model's own).")
+    list_layers: bool = setting(False, "List the layers that can be mapped and exit.")
+    target: str = setting("pred", "Explain the predicted class, the true class or a named class.")
+    per_class: int = setting(2, "Show this many correct and incorrect faces per class.", minimum=1, maximum=20)
+    images: Path | None = setting(None, "Explain this image or folder instead.")
+    split: Literal["train", "val", "test"] = setting("test", "Use faces of this set.")
+    checkpoint: str = setting("best", "Use the best or last checkpoint, or a .safetensors file.")
+    device: str = setting("auto", "Run on this device: auto, cpu, cuda or mps.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradcamResult(StageResult):
+    """What was drawn; `num_blank` are places of the grid for which there is no case."""
+
+    run: str
+    method: str
+    layer: str
+    target: str
+    num_faces: int = 0
+    num_right: int = 0
+    num_wrong: int = 0
+    num_blank: int = 0
+    layers: tuple[str, ...] = ()
+
+
+def _settle(project: Project, settings: GradcamSettings, run: str = "") -> tuple[GradcamSettings, tuple[Run]]:
+    return settings, (find_own_run(project.root, run),)
+
+
+def _inputs(project: Project, settings: GradcamSettings, run: Run) -> Inputs:
+    files = [run.folder / name for name in ("run.json", "split.csv", "labels.csv")]
+    files += [*sorted((run.folder / "checkpoints").glob("*.json")), project.table_path(Face)]
+    files += [Path(settings.checkpoint)] if settings.checkpoint not in ("best", "last") else []
+    if settings.images is None:
+        return Inputs(files, run.run_id)
+    facts = list_files([settings.images], project.root, skip_own=False).facts
+    return Inputs(files, [run.run_id, facts, told_rules(project)])
+
+
+gradcam = Stage(
+    words="gradcam",
+    settings=GradcamSettings,
+    result=GradcamResult,
+    work="fercli.stages.gradcam.work",
+    inputs=_inputs,
+    arguments=(Argument("run", str, "Explain this run (default: the latest).", "RUN", default=""),),
+    settle=_settle,
+    name=lambda project, settings, run: f"gradcam-{run.run_id}",
+    is_long=True,
+    looks=lambda settings: settings.list_layers,
+)

@@ -4,45 +4,43 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
+
+from fercli.cam.faces import overlay_faces
+from fercli.cam.gradcam import CamMethod
 from fercli.core.errors import FerError, InputError
-from fercli.core.files import replace_bytes, replace_text
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
+from fercli.learn.predict import LoadedModel, predict_probabilities
+from fercli.reports.figures.grids import SheetFace, draw_contact_sheet
 from fercli.stages.align.rules import cutting_rules, make_detector
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from fercli.cam.gradcam import CamMethod
-    from fercli.learn.predict import LoadedModel
-    from fercli.vision.cutting import CuttingRules
-    from fercli.vision.mtcnn.detector import FaceDetector
+from fercli.vision.cutting import CuttingRules, cut_faces
+from fercli.vision.images import list_images, read_image
+from fercli.vision.mtcnn.detector import FaceDetector
 
 _COLUMNS = ("picture", "face", "predicted", "probability", "map_of")
 
 
 @dataclass(frozen=True)
 class LookedAt:
-    """What was drawn from pictures."""
+    """What was drawn from images; files by their names."""
 
     num_faces: int
-    outputs: tuple[str, ...]
+    files: dict[str, bytes]
     warnings: tuple[str, ...]
     failures: tuple[Failure, ...]
 
 
 def look_at_images(
     project: Project,
-    folder: Path,
     pictures: Path,
-    loaded: "LoadedModel",
+    loaded: LoadedModel,
     *,
     map_of: str | None,
     layer: str,
-    method: "CamMethod",
+    method: CamMethod,
     legend: str,
     device: str,
     progress: Progress,
@@ -53,7 +51,6 @@ def look_at_images(
 
     Args:
         project: whose rules of alignment hold.
-        folder: where the sheet and its table go.
         pictures: a picture or a folder of them.
         loaded: the trained network.
         map_of: class whose map is drawn; None for the predicted one.
@@ -66,9 +63,6 @@ def look_at_images(
     Raises:
         InputError: there is no such picture, the folder has none, or none can be read.
     """
-    from fercli.cam.faces import overlay_faces
-    from fercli.learn.predict import predict_probabilities
-
     names, crops, failures, faceless = _faces_of(project, pictures, device, progress)
     probabilities = predict_probabilities(loaded, crops, progress=progress)
     predicted = [int(place) for place in probabilities.argmax(axis=1)]
@@ -76,10 +70,12 @@ def look_at_images(
     overlays = overlay_faces(loaded.model, loaded.spec, crops, mapped, form=loaded.form, layer=layer, method=method)
     sure = [float(row.max()) for row in probabilities]
     calls = [loaded.classes[place] for place in predicted]
-    replace_bytes(folder / "images.png", _sheet(names, crops, overlays, calls, sure=sure, legend=legend))
-    replace_text(folder / "images.csv", _table(names, calls, sure, [loaded.classes[place] for place in mapped]))
-    outputs = tuple(project.relative(folder / name) for name in ("images.png", "images.csv"))
-    return LookedAt(len(crops), outputs, _faceless_warning(faceless), failures)
+    table = _table(names, calls, sure, [loaded.classes[place] for place in mapped])
+    files = {
+        "images.png": _sheet(names, crops, overlays, calls, sure=sure, legend=legend),
+        "images.csv": table.encode("utf-8"),
+    }
+    return LookedAt(len(crops), files, _faceless_warning(faceless), failures)
 
 
 def _faceless_warning(names: list[str]) -> tuple[str, ...]:
@@ -91,9 +87,7 @@ def _faceless_warning(names: list[str]) -> tuple[str, ...]:
 
 def _faces_of(
     project: Project, path: Path, device: str, progress: Progress
-) -> "tuple[list[tuple[str, int]], list[np.ndarray], tuple[Failure, ...], list[str]]":
-    from fercli.vision.images import read_image
-
+) -> tuple[list[tuple[str, int]], list[np.ndarray], tuple[Failure, ...], list[str]]:
     rules = cutting_rules(project)
     detector = make_detector(rules, device)
     names: list[tuple[str, int]] = []
@@ -121,8 +115,6 @@ def _faces_of(
 
 
 def _pictures(path: Path) -> list[Path]:
-    from fercli.vision.images import list_images
-
     if path.is_file():
         return [path]
     if not path.is_dir():
@@ -133,23 +125,19 @@ def _pictures(path: Path) -> list[Path]:
     return pictures
 
 
-def _cut(detector: "FaceDetector", image: "np.ndarray", rules: "CuttingRules") -> "list[np.ndarray]":
-    from fercli.vision.cutting import cut_faces
-
+def _cut(detector: FaceDetector, image: np.ndarray, rules: CuttingRules) -> list[np.ndarray]:
     return [cut.image for reason, cut in cut_faces(image, detector.detect([image])[0], rules) if cut and not reason]
 
 
 def _sheet(
     names: list[tuple[str, int]],
-    crops: "list[np.ndarray]",
-    overlays: "list[np.ndarray]",
+    crops: list[np.ndarray],
+    overlays: list[np.ndarray],
     calls: list[str],
     *,
     sure: list[float],
     legend: str,
 ) -> bytes:
-    from fercli.reports.figures.grids import SheetFace, draw_contact_sheet
-
     faces = []
     for (name, number), crop, overlay, call, share in zip(names, crops, overlays, calls, sure, strict=True):
         faces.append(SheetFace(crop, (name[:18], f"face {number}")))

@@ -1,1 +1,125 @@
-"""`fer predict`: images and videos to the predicted emotion of each face."""
+"""`fer predict`: images and videos to the predicted emotion of each face, as tables and drawn on the images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from fercli.core.errors import InputError
+from fercli.core.project import Project
+from fercli.core.results import StageResult
+from fercli.core.rows import Video
+from fercli.core.runs import Run, digest, find_run
+from fercli.core.settings import setting, suggestion
+from fercli.core.stage import Argument, Inputs, Stage
+from fercli.stages.align import told_rules
+from fercli.vision.media import Listing, list_files, shown
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """What is looked at, and what is written."""
+
+    out: tuple[Literal["csv", "json", "video"], ...] = setting(
+        ("csv", "video"), "Save results as csv, json or annotated video."
+    )
+    every_s: float = setting(
+        0.2, "Detect faces at this interval; 0 means every frame.", option="every", unit="s", minimum=0
+    )
+    start_s: float = setting(0.0, "Start at this time in each video.", option="start", unit="s", minimum=0)
+    end_s: float | None = setting(None, "Stop at this time in each video.", option="end", unit="s", minimum=0)
+    limit: int | None = setting(None, "Process only the first N frames or images.", minimum=1)
+    cropped: bool = setting(False, "Take pictures as faces that are cut out already.")
+    checkpoint: str = setting("best", "Use the best or last checkpoint, or a .safetensors file.")
+    engine: Literal["local", "ray"] = setting("local", "Process videos on this machine or on a Ray cluster.")
+    address: str = setting("", "Connect to the Ray cluster at HOST:PORT.")
+    device: str = setting("auto", "Run on auto, cpu, cuda or mps; openvino detects faces only.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictResult(StageResult):
+    """What was seen.
+
+    Attributes:
+        num_looked_at: images, and frames of videos, in which faces were looked for.
+        num_without_faces: of these.
+        num_written_frames: frames of the annotated videos.
+        predicted: faces of each class.
+        num_foreign: files of other types in the folders, passed over.
+        device: where this run looked for faces.
+        network_device: where it judged them.
+    """
+
+    run: str
+    num_media: int = 0
+    num_looked_at: int = 0
+    num_without_faces: int = 0
+    num_faces: int = 0
+    num_written_frames: int = 0
+    predicted: dict[str, int] = field(default_factory=dict)
+    num_foreign: int = 0
+    device: str = ""
+    network_device: str = ""
+
+
+def listing_of(project: Project, media: Sequence[str]) -> Listing:
+    """The files that the words name: paths, or ids of the project's videos.
+
+    Raises:
+        InputError: a word is neither.
+    """
+    return list_files([_path_of(project, word) for word in media], project.root, skip_own=False)
+
+
+def family_of(run: Run) -> str:
+    """What the names of all predictions of a run begin with, in what is remembered."""
+    return f"predict-{run.run_id}"
+
+
+def _settle(
+    project: Project, settings: PredictSettings, media: Sequence[str], run: str = ""
+) -> tuple[PredictSettings, tuple[Sequence[str], Run]]:
+    return settings, (media, find_run(project.root, run))
+
+
+def _inputs(project: Project, settings: PredictSettings, media: Sequence[str], run: Run) -> Inputs:
+    named = settings.checkpoint in ("best", "last")
+    weights = run.folder / "checkpoints" / f"{settings.checkpoint}.json" if named else Path(settings.checkpoint)
+    listing = listing_of(project, media)
+    return Inputs([weights], [listing.facts, [shown(path) for path in listing.missing], told_rules(project)])
+
+
+def _path_of(project: Project, word: str) -> Path:
+    path = Path(word)
+    if path.exists():
+        return path
+    videos = {video.video_id: video for video in project.rows(Video)}
+    if word in videos:
+        return project.root / videos[word].path
+    hint = suggestion(word, list(videos)) if videos else "Check the path."
+    raise InputError(f"no file, folder or video '{word}'", hint=hint)
+
+
+def _mark(project: Project, settings: PredictSettings, media: Sequence[str], run: Run) -> str:
+    return predict.mark_of(project, settings, media, run)
+
+
+predict: Stage[PredictResult] = Stage(
+    words="predict",
+    settings=PredictSettings,
+    result=PredictResult,
+    work="fercli.stages.predict.work",
+    inputs=_inputs,
+    not_identity=("engine", "address"),
+    arguments=(
+        Argument("media", list[str], "Images, videos, folders, or ids of project videos.", "MEDIA"),
+        Argument("run", str, "Use this run (default: the latest).", "RUN", default="", option="--run"),
+    ),
+    settle=_settle,
+    # Each set of media has its own memory: predicting one video forgets nothing of another.
+    name=lambda project, settings, media, run: f"{family_of(run)}-{digest(sorted(media))[:12]}",
+    is_long=True,
+    batch=_mark,
+    retries=True,
+    told=lambda project, settings, media, run: [shown(Path(Path(word).name)) for word in media],
+)

@@ -6,17 +6,20 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import cv2
+import matplotlib
+import numpy as np
 
 from fercli.core.files import replace_text, slug, unused
 from fercli.core.progress import Progress
 from fercli.core.tables import write_table
+from fercli.stages.predict import PredictSettings
 from fercli.stages.predict.predictor import FacePrediction, Prediction, Predictor
+from fercli.vision.annotate import COLORS, Mark, draw_marks
+from fercli.vision.images import read_image, write_jpeg
 from fercli.vision.media import shown
-
-if TYPE_CHECKING:
-    from fercli.stages.predict.work import PredictSettings
-    from fercli.vision.annotate import Mark
+from fercli.vision.video.reader import VideoReader, VideoWriter, probe_video
 
 SCHEMA = "fer.predictions/1"
 # Smaller pictures are drawn larger, so that the words find room.
@@ -32,7 +35,7 @@ class Written:
 
 
 def write_files(
-    predictor: Predictor, prediction: Prediction, folder: Path, settings: "PredictSettings", *, progress: Progress
+    predictor: Predictor, prediction: Prediction, folder: Path, settings: PredictSettings, *, progress: Progress
 ) -> Written:
     """Write what `settings.out` names of one video or folder under its name into `folder`."""
     paths: list[Path] = []
@@ -59,15 +62,9 @@ def _json(predictor: Predictor, prediction: Prediction, run: str) -> str:
 
 
 def _draw_video(
-    predictor: Predictor, prediction: Prediction, path: Path, settings: "PredictSettings", *, progress: Progress
+    predictor: Predictor, prediction: Prediction, path: Path, settings: PredictSettings, *, progress: Progress
 ) -> int:
     """Write the whole video with its faces: every frame, at its time; the number of frames comes back."""
-    import cv2
-    import numpy as np
-
-    from fercli.vision.annotate import draw_marks
-    from fercli.vision.video.reader import VideoReader, VideoWriter, probe_video
-
     source = prediction.item.files[0]
     info = probe_video(source)
     frames = VideoReader(source, start_s=settings.start_s, end_s=settings.end_s, threads=1)
@@ -88,12 +85,6 @@ def _draw_video(
 
 
 def _draw_pictures(predictor: Predictor, prediction: Prediction, folder: Path, progress: Progress) -> None:
-    import cv2
-    import numpy as np
-
-    from fercli.vision.annotate import draw_marks
-    from fercli.vision.images import read_image, write_jpeg
-
     by_picture = {faces[0].picture: faces for faces in prediction.by_frame if faces}
     font, taken = _font(), set[str]()
     progress.start(f"draw {prediction.item.name}", total=len(by_picture))
@@ -135,15 +126,13 @@ def _between(
     return replace(face, **sides)
 
 
-def _mark(face: FacePrediction, classes: tuple[str, ...]) -> "Mark":
-    from fercli.vision.annotate import COLORS, Mark
-
+def _mark(face: FacePrediction, classes: tuple[str, ...]) -> Mark:
     text = f"{face.shown} {100 * face.shown_probability:.0f} %"
     color = COLORS[classes.index(face.shown) % len(COLORS)]
     return Mark(face.left, face.top, face.width, face.height, text, color)
 
 
-def _enlarged(mark: "Mark", factor: int) -> "Mark":
+def _enlarged(mark: Mark, factor: int) -> Mark:
     return replace(
         mark, left=mark.left * factor, top=mark.top * factor, width=mark.width * factor, height=mark.height * factor
     )
@@ -151,6 +140,4 @@ def _enlarged(mark: "Mark", factor: int) -> "Mark":
 
 def _font() -> Path:
     """DejaVu Sans, which comes with matplotlib and has the letters of most languages."""
-    import matplotlib
-
     return Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")

@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fercli.core.progress import Progress
-
-if TYPE_CHECKING:
-    from fercli.stages.predict.predictor import FacePrediction
-    from fercli.stages.predict.work import PredictSettings
+from fercli.engine.choose import choose_engine
+from fercli.engine.parts import part_length, split_time
+from fercli.stages.predict import PredictSettings
+from fercli.stages.predict.predictor import FacePrediction
+from fercli.vision.video.containers import open_video
+from fercli.vision.video.reader import probe_video
 
 # A length that is a number of steps may seem to be a little more.
 _ROUNDING = 1e-6
@@ -32,19 +33,17 @@ class VideoPart:
 class Looked:
     """The frames looked at, and the faces of each."""
 
-    times_s: "Sequence[float]"
-    by_frame: "Sequence[Sequence[FacePrediction]]"
+    times_s: Sequence[float]
+    by_frame: Sequence[Sequence[FacePrediction]]
     warnings: tuple[str, ...]
 
 
-def count_looks(whole: VideoPart, settings: "PredictSettings") -> int | None:
+def count_looks(whole: VideoPart, settings: PredictSettings) -> int | None:
     """In how many frames faces are looked for, by what the video declares; None when it does not say its length.
 
     Raises:
         MediaError: the video cannot be opened.
     """
-    from fercli.vision.video.containers import open_video
-
     with open_video(whole.path) as source:
         duration_s, frame_s = source.duration_s, 1 / source.fps
     if duration_s is None:
@@ -56,13 +55,11 @@ def count_looks(whole: VideoPart, settings: "PredictSettings") -> int | None:
 
 def look_on_cluster(
     make_looker: Callable[[], Callable[[VideoPart], Looked]],
-    settings: "PredictSettings",
+    settings: PredictSettings,
     whole: VideoPart,
     progress: Progress,
 ) -> Looked:
     """What is found in the whole video, each part by whichever machine is free; `make_looker` is called on each."""
-    from fercli.engine.choose import choose_engine
-
     engine = choose_engine(settings.engine, address=settings.address, device=settings.device)
     looked = []
     for one in engine.map_items(make_looker, _parts(whole, settings)):
@@ -75,11 +72,8 @@ def look_on_cluster(
     )
 
 
-def _parts(whole: VideoPart, settings: "PredictSettings") -> list[VideoPart]:
+def _parts(whole: VideoPart, settings: PredictSettings) -> list[VideoPart]:
     """The video in parts; whole under a limit, because only decoding tells how many frames a part has."""
-    from fercli.engine.parts import part_length, split_time
-    from fercli.vision.video.reader import probe_video
-
     if settings.limit is not None:
         return [whole]
     duration_s = probe_video(whole.path).duration_s or 0.0

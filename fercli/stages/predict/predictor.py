@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
 
 from fercli.core.errors import MediaError
 from fercli.core.progress import SILENT, Progress
@@ -14,16 +16,19 @@ from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.runs import Run
 from fercli.engine.parts import part_length, part_number
+from fercli.engine.pipeline import Step, run_pipeline
+from fercli.learn.device import torch_threads
+from fercli.learn.predict import load_run_model, predict_probabilities
 from fercli.stages.align.rules import cutting_rules, make_detector
+from fercli.stages.predict import PredictSettings
 from fercli.stages.predict.parts import PART_S, Looked, VideoPart, count_looks, look_on_cluster
 from fercli.stages.predict.tracks import steady, tracked
+from fercli.vision.cutting import cut_faces
+from fercli.vision.images import read_image
 from fercli.vision.media import MediaItem, shown
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from fercli.stages.predict.work import PredictSettings
-    from fercli.vision.mtcnn.detector import Detection, FaceDetector
+from fercli.vision.mtcnn.detector import Detection, FaceDetector
+from fercli.vision.mtcnn.runtime import OPENVINO, choose_device
+from fercli.vision.video.reader import VideoReader
 
 # Crops wait until so many can be judged, and the processor judges so many at once: as in `fer align`, each computation
 # is one thread's, so that no digit of a table tells how many threads a machine has.
@@ -77,7 +82,7 @@ class Prediction:
 class _Look:
     """A picture in which faces are looked for."""
 
-    image: "np.ndarray"
+    image: np.ndarray
     frame: int | None
     time_s: float | None
     picture: str
@@ -92,12 +97,7 @@ class Predictor:
         device: where faces are looked for.
     """
 
-    def __init__(self, project: Project, run: Run, settings: "PredictSettings", progress: Progress) -> None:
-        import torch
-
-        from fercli.learn.predict import load_run_model
-        from fercli.vision.mtcnn.runtime import OPENVINO, choose_device
-
+    def __init__(self, project: Project, run: Run, settings: PredictSettings, progress: Progress) -> None:
         self._settings = settings
         self._progress = progress
         # OpenVINO runs the detector alone; the network, which is torch's, then stays on the processor.
@@ -142,8 +142,6 @@ class Predictor:
         Raises:
             MediaError: the video cannot be read.
         """
-        from fercli.vision.video.reader import VideoReader
-
         settings = self._settings
         # One thread, so that a damaged video gives the same frames here and when they are drawn.
         reader = VideoReader(part.path, start_s=part.start_s, end_s=part.end_s, threads=1)
@@ -179,9 +177,6 @@ class Predictor:
 
     def _judge(self, looks: Iterable[_Look], name: str) -> tuple[list[float], list[list[FacePrediction]]]:
         """Faces of each picture with their probabilities; only one batch of crops is held."""
-        from fercli.engine.pipeline import Step, run_pipeline
-        from fercli.learn.device import torch_threads
-
         times_s: list[float] = []
         by_frame: list[list[FacePrediction]] = []
         waiting: list[tuple[int, FacePrediction, np.ndarray]] = []
@@ -214,11 +209,8 @@ class Predictor:
                 replace(face, predicted=word, shown=word, shown_probability=shares[word], probabilities=shares)
             )
 
-    def _probabilities(self, crops: "Sequence[np.ndarray]") -> "Iterator[np.ndarray]":
+    def _probabilities(self, crops: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         """A row of the network's probabilities for each crop."""
-        from fercli.engine.pipeline import Step, run_pipeline
-        from fercli.learn.predict import predict_probabilities
-
         num = _CHUNK if self._loaded.machine.device == "cpu" else _BATCH
         chunks = [crops[start : start + num] for start in range(0, len(crops), num)]
         judge = partial(predict_probabilities, self._loaded, progress=SILENT)
@@ -227,8 +219,6 @@ class Predictor:
 
     def _find(self, name: str, look: _Look) -> "tuple[_Look, list[tuple[FacePrediction, np.ndarray]]]":
         """The picture with its faces and their crops."""
-        from fercli.vision.cutting import cut_faces
-
         height, width = look.image.shape[:2]
         frame_id = f"{name}/f{look.number:06d}"
         if self._settings.cropped and look.picture:
@@ -242,7 +232,7 @@ class Predictor:
             faces.append((_face(f"{frame_id}-{number}", look, box, found.confidence), cut.image))
         return look, faces
 
-    def _detect(self, image: "np.ndarray") -> "Sequence[Detection]":
+    def _detect(self, image: np.ndarray) -> Sequence[Detection]:
         """By a detector that no other thread uses; there come to be as many as threads."""
         try:
             detector = self._idle.pop()
@@ -265,7 +255,7 @@ def shared_device(asked: str, *, network: str, detector: str) -> str:
     return detector if detector == network or (is_openvino and network == "cpu") else asked
 
 
-def _make_looker(project: Project, run: Run, settings: "PredictSettings") -> Callable[[VideoPart], Looked]:
+def _make_looker(project: Project, run: Run, settings: PredictSettings) -> Callable[[VideoPart], Looked]:
     return Predictor(project, run, settings, SILENT).look_at_part
 
 
@@ -279,8 +269,6 @@ def _face(
 
 
 def _pictures(files: Sequence[Path], failures: list[Failure]) -> Iterator[_Look]:
-    from fercli.vision.images import read_image
-
     for number, file in enumerate(files):
         try:
             yield _Look(read_image(file), None, None, shown(Path(file.name)), number)

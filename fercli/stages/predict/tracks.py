@@ -4,21 +4,18 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from fercli.stages.predict.predictor import FacePrediction
+import numpy as np
+
+from fercli.stages.predict.predictor import FacePrediction
+from fercli.vision.tracks import link_tracks
 
 # The word drawn on a face is that of its mean probabilities over this time, so that it does not flicker.
 _STEADY_S = 0.5
 
 
-def tracked(by_frame: "Sequence[Sequence[FacePrediction]]") -> "list[list[FacePrediction]]":
+def tracked(by_frame: Sequence[Sequence[FacePrediction]]) -> list[list[FacePrediction]]:
     """Each face with the name of its track; boxes of neighbouring frames that overlap are one face's."""
-    import numpy as np
-
-    from fercli.vision.tracks import link_tracks
-
     boxes = [
         np.array([(face.left, face.top, face.width, face.height) for face in faces], np.float64).reshape(-1, 4)
         for faces in by_frame
@@ -31,8 +28,8 @@ def tracked(by_frame: "Sequence[Sequence[FacePrediction]]") -> "list[list[FacePr
 
 
 def steady(
-    by_frame: "Sequence[Sequence[FacePrediction]]", times_s: Sequence[float], classes: Sequence[str]
-) -> "tuple[tuple[FacePrediction, ...], ...]":
+    by_frame: Sequence[Sequence[FacePrediction]], times_s: Sequence[float], classes: Sequence[str]
+) -> tuple[tuple[FacePrediction, ...], ...]:
     """Each face with the class of its track's mean probabilities about that time."""
     tracks: dict[str, list[tuple[float, FacePrediction]]] = defaultdict(list)
     for time_s, faces in zip(times_s, by_frame, strict=True):
@@ -50,5 +47,5 @@ def steady(
     return tuple(tuple(_showing(face, *shown[face.face_id]) for face in faces) for faces in by_frame)
 
 
-def _showing(face: "FacePrediction", word: str, probability: float) -> "FacePrediction":
+def _showing(face: FacePrediction, word: str, probability: float) -> FacePrediction:
     return replace(face, shown=word, shown_probability=probability)

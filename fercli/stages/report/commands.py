@@ -15,15 +15,15 @@ from fercli.stages.report.run import read_config, read_json
 _STAGES = (
     ("add", "add", "fer add VIDEO"),
     ("add-SET", "add", "fer add PATH"),
-    ("extract-frames", "extract_frames.plan", "fer extract-frames"),
+    ("extract-frames", "extract_frames", "fer extract-frames"),
     ("align", "align.plan", "fer align"),
     ("subjects-track", "subjects", "fer subjects track"),
     ("labels-import", "labels.importing", "fer labels import FILE"),
     ("labels-vote", "labels.vote", "fer labels vote"),
     ("split-SPLIT", "split", "fer split"),
     ("train", "train.settings", "fer train"),
-    ("eval-RUN-test", "evaluate.work", "fer eval"),
-    ("gradcam-RUN", "gradcam.work", "fer gradcam"),
+    ("eval-RUN-test", "evaluate", "fer eval"),
+    ("gradcam-RUN", "gradcam", "fer gradcam"),
 )
 
 

@@ -1,19 +1,22 @@
 """Whether a training has been done before: settings and project to the run of the same work, without loading torch."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fercli.core.errors import InputError, UsageError
 from fercli.core.files import sha256_of
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label
-from fercli.core.runs import Run, digest, find_run, same_work
+from fercli.core.runs import Run, digest, end_order, find_run, list_runs, same_work
+from fercli.core.settings import plain_settings
 from fercli.core.splits import choose_split
 from fercli.models.pretrained.tfjs_files import weight_files
 from fercli.models.table.specs import find_spec
 from fercli.stages.train.result import TrainResult, finished_result
 from fercli.stages.train.resume import check_unchanged, kept_pretrained, settings_of
-from fercli.stages.train.settings import TrainSettings, identity
+from fercli.stages.train.settings import TrainSettings, identity, read_settings
 
 
 def settle(project: Project, settings: TrainSettings, resume: str = "") -> tuple[TrainSettings, tuple[Run | None]]:
@@ -101,3 +104,14 @@ def _backbone_digest(weights: Path | None, run: Run | None) -> str:
     if not weights.is_file():
         raise InputError(f"'{weights}': no such weights file", hint="fer models --weights says where to get weights.")
     return "+".join(map(sha256_of, weight_files(weights)))
+
+
+def last_used(project: Project) -> Mapping[str, Any]:  # JSON
+    """The settings of the run that was finished last, try-outs aside; none where there is none."""
+    finished = [run for run in list_runs(project.root) if run.status == "finished" and not run.is_tryout]
+    newest = max(finished, key=end_order, default=None)
+    try:
+        text = (newest.folder / "config.toml").read_text(encoding="utf-8") if newest else ""
+        return plain_settings(read_settings(text)) if text else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}  # a run without its settings says nothing about the next one
