@@ -62,6 +62,31 @@ class PredictResult(StageResult):
     network_device: str = ""
 
 
+@dataclass(frozen=True)
+class FacePrediction:
+    """One row of a predictions table.
+
+    `frame` is its index in a video; `picture` the file of a picture. `predicted` is the class of this face alone,
+    `shown` that of its track over half a second either way, and `shown_probability` its mean there, which an annotated
+    video shows.
+    """
+
+    face_id: str
+    frame: int | None
+    time_s: float | None
+    picture: str
+    track: str
+    left: float
+    top: float
+    width: float
+    height: float
+    confidence: float | None
+    predicted: str
+    shown: str
+    shown_probability: float
+    probabilities: dict[str, float] = field(default_factory=dict)
+
+
 def listing_of(project: Project, media: Sequence[str]) -> Listing:
     """The files that the words name: paths, or ids of the project's videos.
 

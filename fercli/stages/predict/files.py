@@ -14,8 +14,8 @@ import numpy as np
 from fercli.core.files import replace_text, slug, unused
 from fercli.core.progress import Progress
 from fercli.core.tables import write_table
-from fercli.stages.predict import PredictSettings
-from fercli.stages.predict.predictor import FacePrediction, Prediction, Predictor
+from fercli.stages.predict import FacePrediction, PredictSettings
+from fercli.stages.predict.predictor import Prediction, Predictor
 from fercli.vision.annotate import COLORS, Mark, draw_marks
 from fercli.vision.images import read_image, write_jpeg
 from fercli.vision.media import shown

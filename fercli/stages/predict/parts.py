@@ -8,8 +8,7 @@ from pathlib import Path
 from fercli.core.progress import Progress
 from fercli.engine.choose import choose_engine
 from fercli.engine.parts import part_length, split_time
-from fercli.stages.predict import PredictSettings
-from fercli.stages.predict.predictor import FacePrediction
+from fercli.stages.predict import FacePrediction, PredictSettings
 from fercli.vision.video.containers import open_video
 from fercli.vision.video.reader import probe_video
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -20,7 +20,7 @@ from fercli.engine.pipeline import Step, run_pipeline
 from fercli.learn.device import torch_threads
 from fercli.learn.predict import load_run_model, predict_probabilities
 from fercli.stages.align.rules import cutting_rules, make_detector
-from fercli.stages.predict import PredictSettings
+from fercli.stages.predict import FacePrediction, PredictSettings
 from fercli.stages.predict.parts import PART_S, Looked, VideoPart, count_looks, look_on_cluster
 from fercli.stages.predict.tracks import steady, tracked
 from fercli.vision.cutting import cut_faces
@@ -34,31 +34,6 @@ from fercli.vision.video.reader import VideoReader
 # is one thread's, so that no digit of a table tells how many threads a machine has.
 _BATCH, _CHUNK = 128, 16
 _MAX_THREADS = 8
-
-
-@dataclass(frozen=True)
-class FacePrediction:
-    """One row of a predictions table.
-
-    `frame` is its index in a video; `picture` the file of a picture. `predicted` is the class of this face alone,
-    `shown` that of its track over half a second either way, and `shown_probability` its mean there, which an annotated
-    video shows.
-    """
-
-    face_id: str
-    frame: int | None
-    time_s: float | None
-    picture: str
-    track: str
-    left: float
-    top: float
-    width: float
-    height: float
-    confidence: float | None
-    predicted: str
-    shown: str
-    shown_probability: float
-    probabilities: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fercli.stages.predict.predictor import FacePrediction
+from fercli.stages.predict import FacePrediction
 from fercli.vision.tracks import link_tracks
 
 # The word drawn on a face is that of its mean probabilities over this time, so that it does not flicker.
