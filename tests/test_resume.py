@@ -46,9 +46,9 @@ if place.startswith("fercli.learn"):
 from fercli.cli.app import main
 main(words)
 """
-ITEM_DONE = "fercli.core.journal:ItemJournal.add"
+ITEM_DONE = "fercli.core.batch:Batch.add"
 # Between the temporary file and its new name.
-FILE_WRITTEN = "fercli.core.files:_sync"
+FILE_WRITTEN = "fercli.core.files:sync_file"
 STATE_SAVED = "fercli.learn.keeper:save_state"
 WEIGHTS_SAVED = "fercli.learn.keeper:save_checkpoint"
 # Between the note of a checkpoint and its tensors.

@@ -4,13 +4,12 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from fercli.core.commit import Commit, current_path
-from fercli.core.files import replace_text, sha256_of
-from fercli.core.journal import log_run
+from fercli.core.files import sha256_of
 from fercli.core.results import Failure, StageResult
 from fercli.core.settings import plain_settings
 
@@ -68,25 +67,6 @@ def recall(project_root: Path, stage: str, mark: str, result_class: type[Result]
 
 
 def remember(
-    project_root: Path,
-    stage: str,
-    mark: str,
-    settings: object,
-    *,
-    result: StageResult,
-    items: Mapping[str, str] | None = None,
-) -> None:
-    """Note a finished run of `stage`, and add its line to the project's log."""
-    values = dataclasses.asdict(result)
-    state = StageState(mark, dict(items or {}), values, plain_settings(settings))
-    text, path = json.dumps(dataclasses.asdict(state), default=str) + "\n", _state_path(project_root, stage)
-    # The same again leaves the file as it is: a command that found nothing new changes nothing.
-    if not path.exists() or path.read_bytes() != text.encode("utf-8"):
-        replace_text(path, text)
-    log_run(project_root, stage, settings, {name: value for name, value in values.items() if isinstance(value, int)})
-
-
-def remember_in(
     commit: Commit,
     stage: str,
     mark: str,
@@ -102,18 +82,6 @@ def remember_in(
     commit.text(_state_path(commit.root, stage), json.dumps(dataclasses.asdict(state), default=str) + "\n")
     counts = {name: value for name, value in values.items() if isinstance(value, int)}
     commit.log(stage, plain, counts, words)
-
-
-def reopen(project_root: Path, stage: str, items: Mapping[str, str]) -> None:
-    """Forget the last run of `stage` but for these `items`: call it before the first of the others' files changes.
-
-    Were the record left, a run that is killed while it puts its files in place would leave the old settings saying
-    that there is nothing to do.
-    """
-    state, path = read_state(project_root, stage), _state_path(project_root, stage)
-    if state is not None:
-        half = replace(state, fingerprint="unfinished", items=dict(items))
-        replace_text(path, json.dumps(dataclasses.asdict(half), default=str) + "\n")
 
 
 def read_state(project_root: Path, stage: str) -> StageState | None:

@@ -168,16 +168,6 @@ class Project:
                 commit.undo()
                 raise
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the project's only writing place.
-
-        Raises:
-            ProjectError: another process is writing.
-        """
-        with writing_lock(self.root):
-            yield
-
     def _read(self, path: Path, row_type: type[Row]) -> list[Row]:
         while True:
             place = current_path(self.root, path)

@@ -262,18 +262,6 @@ def holding(folder: Path) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def writing_part(folder: Path) -> Iterator[None]:
-    """Hold one part of a run, such as its eval/test/, while it is written.
-
-    Raises:
-        ProjectError: another process writes it.
-    """
-    hint = "Wait until it has ended, then run this again."
-    with folder_lock(folder, ProjectError(f"another fer command is writing to '{folder}'", hint=hint)):
-        yield
-
-
 def is_held(folder: Path) -> bool:
     """Whether a living process trains the run in `folder`."""
     path = folder / LOCK_NAME

@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeVar, cast
 from fercli.core.batch import Batch
 from fercli.core.commit import Commit, read_record, read_settled
 from fercli.core.errors import ProjectError
-from fercli.core.memory import fingerprint, recall, remember_in
+from fercli.core.memory import fingerprint, recall, remember
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.results import StageResult
@@ -178,7 +178,7 @@ class Stage(Generic[R]):
         if dry_run:
             return call.preview()
         if not self.writes(settings):
-            return read_settled(project.root, call.look)
+            return call.look()
         return call.work_long() if self.is_long else call.work_short()
 
     def name_of(self, project: Project, settings: Any, *arguments: Any) -> str:
@@ -271,8 +271,13 @@ class _Call(Generic[R]):
 
     def look(self) -> R:
         """The result of a call that changes nothing; it is remembered where the project can be written."""
-        commit = Commit(self.project.root)
-        result: R = self.work.run(self.project, self.settings, self.plan(), commit, progress=self.progress, **self.more)
+
+        def settled() -> R:
+            commit = Commit(self.project.root)
+            done = self.work.run(self.project, self.settings, self.plan(), commit, progress=self.progress, **self.more)
+            return cast(R, done)
+
+        result = read_settled(self.project.root, settled)
         if self.stage.inputs is not None:
             # A project on a read-only disk, or of somebody who is writing: the look is done again next time.
             with suppress(ProjectError), self.project.commit() as commit:
@@ -323,7 +328,7 @@ class _Call(Generic[R]):
         told = self.stage.told(self.project, self.settings, *self.arguments) if self.stage.told else ()
         items, kept = commit.items, dataclasses.replace(result, is_unchanged=False)
         settings = self._plain(self.stage.private)
-        remember_in(commit, self.name, self.mark(commit), settings, result=kept, items=items, words=told)
+        remember(commit, self.name, self.mark(commit), settings, result=kept, items=items, words=told)
 
     def _identity(self) -> Any:
         """The settings with those at their defaults that make no difference to the result."""

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from fercli.core.memory import changed_settings, fingerprint, forget_overwritten, read_state, recall, remember, reopen
+from fercli.core.commit import Commit
+from fercli.core.memory import changed_settings, fingerprint, overwritten_records, read_state, recall, remember
 from fercli.core.results import Failure, StageResult
 
 
@@ -26,8 +27,14 @@ RESULT = SampleResult(
 @pytest.fixture
 def remembered(tmp_path: Path) -> Path:
     (tmp_path / "faces.csv").write_text("face_id\n", encoding="utf-8")
-    remember(tmp_path, "align", "mark", Sample(), result=RESULT, items={"v/f1": "k"})
+    note(tmp_path, "align", RESULT, items={"v/f1": "k"})
     return tmp_path
+
+
+def note(root: Path, stage: str, result: SampleResult, items: dict[str, str] | None = None) -> None:
+    commit = Commit(root)
+    remember(commit, stage, "mark", Sample(), result=result, items=items)
+    commit.finish()
 
 
 def test_an_identical_call_gets_the_same_result_marked_as_unchanged(remembered: Path) -> None:
@@ -44,15 +51,6 @@ def test_other_inputs_are_not_recalled(remembered: Path) -> None:
 def test_a_lost_output_is_not_recalled(remembered: Path) -> None:
     (remembered / "faces.csv").unlink()
     assert recall(remembered, "align", "mark", SampleResult) is None
-
-
-def test_a_reopened_run_is_not_recalled_and_keeps_what_stays_done_and_its_settings(remembered: Path) -> None:
-    remember(remembered, "align", "mark", Sample(), result=RESULT, items={"v/f1": "k", "v/f2": "k"})
-    reopen(remembered, "align", {"v/f2": "k"})
-    assert recall(remembered, "align", "mark", SampleResult) is None
-    state = read_state(remembered, "align")
-    assert state is not None
-    assert (state.items, state.settings) == ({"v/f2": "k"}, {"size": 1})
 
 
 def test_a_damaged_record_is_forgotten(remembered: Path) -> None:
@@ -77,9 +75,19 @@ def test_a_fingerprint_follows_settings_and_contents(tmp_path: Path) -> None:
     assert fingerprint(Sample(), [table]) != first
 
 
-def test_run_whose_output_another_has_overwritten_is_forgotten(remembered: Path) -> None:
+def test_fingerprint_sees_a_table_as_a_commit_will_leave_it(tmp_path: Path) -> None:
+    table = tmp_path / "frames.csv"
+    table.write_text("a", encoding="utf-8")
+    commit = Commit(tmp_path)
+    commit.text(table, "b")
+    soon = fingerprint(Sample(), [table], commit=commit)
+    assert soon != fingerprint(Sample(), [table])
+    commit.finish()
+    assert soon == fingerprint(Sample(), [table])
+
+
+def test_call_whose_output_another_overwrites_is_named(remembered: Path) -> None:
     for stage, output in (("predict-a", "one.csv"), ("predict-b", "two.csv")):
-        remember(remembered, stage, "mark", Sample(), result=SampleResult(num_faces=1, dropped={}, outputs=(output,)))
-    forget_overwritten(remembered, "predict", ("two.csv",))
-    assert read_state(remembered, "predict-a") is not None
-    assert read_state(remembered, "predict-b") is None
+        note(remembered, stage, SampleResult(num_faces=1, dropped={}, outputs=(output,)))
+    found = overwritten_records(remembered, "predict", ("two.csv",))
+    assert [path.name for path in found] == ["predict-b.json"]

@@ -86,7 +86,7 @@ def test_spellings_of_one_emotion_are_known_unless_they_are_doubtful(tmp_path: P
 
 def test_only_one_process_writes(tmp_path: Path) -> None:
     project = create_project(tmp_path, name="mine", classes=("a", "b"))
-    with project.writing(), pytest.raises(ProjectError, match="another fer command"), project.writing():
+    with project.commit(), pytest.raises(ProjectError, match="another fer command"), project.commit():
         pass
 
 
@@ -94,9 +94,9 @@ def test_writer_after_a_killed_one_sweeps_up_and_one_after_an_ended_one_does_not
     project = create_project(tmp_path, name="mine", classes=("a", "b"))
     left = project.root / "frames" / ".f000001~0123abcd.jpg"
     left.write_bytes(b"half")
-    with project.writing():
+    with project.commit():
         assert left.exists()
     (project.root / ".fer" / "writing").touch()  # what a killed writer leaves
-    with project.writing():
+    with project.commit():
         assert not left.exists()
     assert not (project.root / ".fer" / "writing").exists()

@@ -147,7 +147,8 @@ def test_faces_of_pictures_are_found_by_the_rules_of_align(project: Project, tmp
     write_png(tmp_path / "room.png", room)
     settings = GradcamSettings(images=tmp_path / "room.png")
     assert gradcam(project, settings).warnings == ()
-    remember(project.root, "align", "mark", AlignSettings(min_face=150), result=StageResult())
+    with project.commit() as commit:
+        remember(commit, "align", "mark", AlignSettings(min_face=150), result=StageResult())
     assert "No face was found in room.png" in gradcam(project, settings).warnings[0]
 
 

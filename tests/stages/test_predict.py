@@ -121,7 +121,8 @@ def test_second_call_does_nothing_and_force_gives_the_same_bytes(project: Projec
 def test_other_rules_of_align_are_other_work(project: Project, video: Path) -> None:
     settings = PredictSettings(out=("csv",), limit=1)
     assert predict(project, settings, [str(video)]).num_faces == 2
-    remember(project.root, "align", "mark", AlignSettings(min_face=150), result=StageResult())
+    with project.commit() as commit:
+        remember(commit, "align", "mark", AlignSettings(min_face=150), result=StageResult())
     assert predict(project, settings, [str(video)]).num_faces == 0
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from fercli.core.errors import InputError
 from fercli.core.files import replace_text
-from fercli.core.journal import log_run
 from fercli.core.memory import remember
 from fercli.core.project import Project, create_project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, SplitRow, Video
+from fercli.core.settings import plain_settings
 from fercli.core.tables import write_table
 from fercli.stages.add import AddSourceSettings
 from fercli.stages.evaluate import EvalSettings
@@ -127,9 +127,11 @@ def test_run_without_a_mistake_says_so(project: Project) -> None:
 
 
 def test_commands_that_made_the_run_are_told_with_what_differs_from_the_built_in(project: Project) -> None:
-    log_run(project.root, "train", TrainSettings(epochs=3, model={"topn": 10}), {})
+    with project.commit() as commit:
+        commit.log("train", plain_settings(TrainSettings(epochs=3, model={"topn": 10})), {})
     settings = EvalSettings(confusion=True)
-    remember(project.root, f"eval-{RUN_ID}-test", "mark", settings, result=StageResult())
+    with project.commit() as commit:
+        remember(commit, f"eval-{RUN_ID}-test", "mark", settings, result=StageResult())
     config = '[train]\nmodel_name = "sfer-mdfae"\nepochs = 3\nlr = 0.001\n'
     replace_text(project.root / RUN / "config.toml", config)
     words = words_of(project, report(project, ReportSettings()).path)
@@ -172,5 +174,6 @@ def test_unknown_run_is_named(project: Project) -> None:
 
 
 def test_class_folders_are_to_be_added_again_as_such(project: Project) -> None:
-    log_run(project.root, "add-pictures", AddSourceSettings(name="pictures"), {})
+    with project.commit() as commit:
+        commit.log("add-pictures", plain_settings(AddSourceSettings(name="pictures")), {})
     assert "fer add PATH --source folder --name pictures" in words_of(project, report(project, ReportSettings()).path)

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from fercli.core.files import replace_text
 from fercli.core.progress import SILENT, Progress
+from fercli.demo.classroom import Classroom, Lesson
+from fercli.demo.seats import SEATS
+from fercli.demo.votes import cast_votes, draw_annotators, present_face, write_votes
 from fercli.engine.local import Engine
-
-if TYPE_CHECKING:
-    from fercli.demo.classroom import Classroom, Lesson
+from fercli.vision.video.reader import VideoWriter
 
 # Beside the project's own folders; nothing in fercli but the demo's last table reads the truth.
 MATERIAL = "demo"
@@ -80,8 +82,6 @@ def draw_lessons(
 
 def lesson_names(material: Material) -> tuple[str, ...]:
     """The lessons of a classroom, without drawing it."""
-    from fercli.demo.seats import SEATS
-
     return tuple(f"lesson-{index + 1}" for index in range(-(-material.num_subjects // SEATS)))
 
 
@@ -112,8 +112,6 @@ class _Drawer:
         self.classroom = _classroom(material)
 
     def __call__(self, index: int) -> int:
-        from fercli.vision.video.reader import VideoWriter
-
         lesson = self.classroom.lessons[index]
         replace_text(truth_path(self.root, lesson.name), _truth_text(lesson))
         with VideoWriter(video_path(self.root, lesson.name), lesson.size, lesson.fps) as video:
@@ -126,9 +124,7 @@ def _make_drawer(root: Path, material: Material) -> _Drawer:
     return _Drawer(root, material)
 
 
-def _classroom(material: Material) -> "Classroom":
-    from fercli.demo.classroom import Classroom
-
+def _classroom(material: Material) -> Classroom:
     return Classroom(
         seed=material.seed,
         num_subjects=material.num_subjects,
@@ -138,7 +134,7 @@ def _classroom(material: Material) -> "Classroom":
     )
 
 
-def _truth_text(lesson: "Lesson") -> str:
+def _truth_text(lesson: Lesson) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(column.name for column in fields(Truth))
@@ -160,10 +156,6 @@ class SeenFace:
 
 def write_annotations(root: Path, faces: Sequence[SeenFace], material: Material) -> tuple[Path, ...]:
     """Let drawn annotators judge the faces, and write their votes to demo/votes/ in up to three formats."""
-    import numpy as np
-
-    from fercli.demo.votes import cast_votes, draw_annotators, present_face, write_votes
-
     rng = np.random.default_rng((material.seed, 7))
     ordered = sorted(faces, key=lambda face: face.face_id)
     judged = [

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from fercli.core.project import Project
 from fercli.core.rows import Face, Frame, Label, Prediction
+from fercli.metrics.evaluation import evaluate
 from fercli.stages.demo.material import SeenFace, Truth, read_truth, truth_path
 
 _SAME_FACE = 0.5
@@ -108,8 +109,6 @@ def judge_model(
     predictions: Sequence[Prediction], seen: Sequence[SeenFace], classes: tuple[str, ...], *, seed: int
 ) -> ModelFigures:
     """Score predictions against the true emotions instead of the voted labels; subjects are resampled."""
-    from fercli.metrics.evaluation import evaluate
-
     emotions = {face.face_id: face.truth.emotion for face in seen}
     rows = [replace(row, label=emotions[row.face_id]) for row in predictions if row.face_id in emotions]
     judged = evaluate(rows, classes, seed=seed)

@@ -13,9 +13,19 @@ from fercli.core.rows import Face, Label, Prediction
 from fercli.core.settings import Layer, resolve_settings
 from fercli.core.tables import read_table
 from fercli.engine.local import LocalEngine
+from fercli.stages.add import AddSettings, add
+from fercli.stages.align import AlignSettings, align
 from fercli.stages.demo import DemoResult, DemoSettings
 from fercli.stages.demo.material import Material, draw_lessons, video_path, write_annotations
 from fercli.stages.demo.truth import Found, compare_faces, judge_model, subject_purity, vote_accuracy
+from fercli.stages.evaluate import EvalSettings, evaluate
+from fercli.stages.extract_frames import ExtractFramesSettings, extract_frames
+from fercli.stages.gradcam import GradcamSettings, gradcam
+from fercli.stages.labels.importing import LabelsImportSettings, labels_import
+from fercli.stages.report import ReportSettings, report
+from fercli.stages.split import SplitSettings, split
+from fercli.stages.subjects import TrackSettings, track_subjects
+from fercli.stages.train import TrainSettings, train
 
 # What a stage must reach; the drawing is easier than life, so less means that a stage is broken.
 BOUNDS = {
@@ -84,8 +94,6 @@ class Walk:
         )
 
     def _film(self) -> tuple[str, ...]:
-        from fercli.stages.add import AddSettings, add
-
         began = time.monotonic()
         engine = LocalEngine(self.settings.workers or count_processors())
         lessons, num_drawn = draw_lessons(self.project.root, self.material, engine=engine, progress=self.progress)
@@ -96,9 +104,6 @@ class Walk:
         return lessons
 
     def _find_faces(self, lessons: tuple[str, ...]) -> Found:
-        from fercli.stages.align import AlignSettings, align
-        from fercli.stages.extract_frames import ExtractFramesSettings, extract_frames
-
         every = self._settings("extract-frames", ExtractFramesSettings)
         self._stage("extract-frames", lambda: extract_frames(self.project, every, progress=self.progress))
         cutting = self._settings("align", AlignSettings)
@@ -109,15 +114,11 @@ class Walk:
         return found
 
     def _tell_apart(self, found: Found) -> None:
-        from fercli.stages.subjects import TrackSettings, track_subjects
-
         self._stage("subjects", lambda: track_subjects(self.project, TrackSettings(), progress=self.progress))
         purity = subject_purity(self.project.rows(Face), found.seen)
         self._figure("subject_purity", purity, "faces assigned to the right pupil (purity)")
 
     def _label(self, found: Found) -> None:
-        from fercli.stages.labels.importing import LabelsImportSettings, labels_import
-
         files = write_annotations(self.project.root, found.seen, self.material)
         self._stage(
             "labels import",
@@ -127,10 +128,6 @@ class Walk:
         self._figure("vote_accuracy", accuracy, "majority labels that match the ground truth")
 
     def _learn(self, found: Found) -> None:
-        from fercli.stages.evaluate import EvalSettings, evaluate
-        from fercli.stages.split import SplitSettings, split
-        from fercli.stages.train import TrainSettings, train
-
         parting = self._settings("split", SplitSettings)
         self._stage("split", lambda: split(self.project, parting, progress=self.progress))
         if self.settings.full:
@@ -164,9 +161,6 @@ class Walk:
         self._figure("model_accuracy", judged.accuracy, f"{made}: {judged.majority_rate:.1%}")
 
     def _explain(self) -> None:
-        from fercli.stages.gradcam import GradcamSettings, gradcam
-        from fercli.stages.report import ReportSettings, report
-
         run = str(self.figures["run"])
         self._stage("gradcam", lambda: gradcam(self.project, GradcamSettings(), run, progress=self.progress))
         told = self._stage("report", lambda: report(self.project, ReportSettings(), run, progress=self.progress))

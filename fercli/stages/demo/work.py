@@ -54,7 +54,8 @@ def demo(
     from fercli.stages.demo.walk import Walk
 
     result = Walk(project, settings, material, progress).walk()
-    remember(project.root, STAGE, _mark(project, settings), settings, result=result)
+    with project.commit() as commit:
+        remember(commit, STAGE, _mark(project, settings), settings, result=result)
     return result
 
 
