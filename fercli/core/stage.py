@@ -26,6 +26,7 @@ from fercli.core.memory import fingerprint, recall, remember
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.results import StageResult
+from fercli.core.settings import plain_settings
 
 R = TypeVar("R", bound=StageResult)
 REQUIRED: Any = object()
@@ -323,12 +324,16 @@ class _Call(Generic[R]):
             self.progress.note(f"fer {self.stage.words}: its inputs changed meanwhile; looking at them again")
 
     def _remember(self, commit: Commit, result: R) -> None:
-        if self.stage.inputs is None:
-            return
+        """Note the result, and the line of the log; of a stage without inputs the line alone."""
         told = self.stage.told(self.project, self.settings, *self.arguments) if self.stage.told else ()
-        items, kept = commit.items, dataclasses.replace(result, is_unchanged=False)
         settings = self._plain(self.stage.private)
-        remember(commit, self.name, self.mark(commit), settings, result=kept, items=items, words=told)
+        if self.stage.inputs is None:
+            counts = {name: value for name, value in vars(result).items() if isinstance(value, int)}
+            commit.log(self.name, plain_settings(settings), counts, told)
+            return
+        kept = dataclasses.replace(result, is_unchanged=False)
+        mark = self.mark(commit)
+        remember(commit, self.name, mark, settings, result=kept, items=commit.items, words=told)
 
     def _identity(self) -> Any:
         """The settings with those at their defaults that make no difference to the result."""

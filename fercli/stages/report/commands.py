@@ -1,60 +1,96 @@
 """What a project noted of itself to the commands, settings and versions that make its report again."""
 
-import importlib
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
+from fercli.core.commit import log_lines
 from fercli.core.project import Project
 from fercli.core.runs import Run
 from fercli.core.settings import option_name, plain_settings
+from fercli.core.stage import REQUIRED
+from fercli.stages.add import AddSettings, AddSourceSettings
 from fercli.stages.report.run import read_config, read_json
+from fercli.stages.table import TABLE, Row
 
-# In the order of the pipeline: how the log names the stage, the module of its settings, the words of its command.
-_STAGES = (
-    ("add", "add", "fer add VIDEO"),
-    ("add-SET", "add", "fer add PATH"),
-    ("extract-frames", "extract_frames", "fer extract-frames"),
-    ("align", "align.plan", "fer align"),
-    ("subjects-track", "subjects", "fer subjects track"),
-    ("labels-import", "labels.importing", "fer labels import FILE"),
-    ("labels-vote", "labels.vote", "fer labels vote"),
-    ("split-SPLIT", "split", "fer split"),
-    ("train", "train.settings", "fer train"),
-    ("eval-RUN-test", "evaluate", "fer eval"),
-    ("gradcam-RUN", "gradcam", "fer gradcam"),
-)
+Line = Mapping[str, Any]  # JSON
+# Commands of one of these groups stand in the order in which they were run.
+_BY_HAND = ("subjects",)
 
 
 def made_by(project: Project, run: Run | None) -> list[str]:
-    """The commands of the pipeline that have been run, the last of each, with the settings that are not the built-in.
+    """The commands that made the project and its run, with the settings that are not the built-in ones.
 
-    Words in capitals stand for files that the log does not name.
+    Of most stages the last call; of those that add up (add, labels import, and what was done to subjects by hand) all,
+    in their order. Files stand there by name, imports by their number; nobody's name does.
     """
-    last = _last_settings(project)
     config = read_config(run).get("train", {}) if run else {}
-    if run:
-        last["train"] = config
-    words = {"RUN": run.run_id if run else "-", "SPLIT": str(config.get("split", "default"))}
+    kept: dict[tuple[int, int, str], str] = {}
+    for number, line in enumerate(log_lines(project.root)):
+        row = _row_of(str(line.get("stage")), run, str(config.get("split", "default")))
+        if row is None or not isinstance(line.get("settings"), Mapping):
+            continue
+        settings = config if row.words == "train" and config else line["settings"]
+        place = _place(row)
+        is_last = not row.stage().is_repeated
+        if is_last:
+            kept = {key: text for key, text in kept.items() if key[0] != place or key[2] != row.words}
+        key = (place, number, row.words)
+        kept[key] = f"fer {row.words}{_arguments(row, line)}{''.join(_options(row, settings))}"
     commands = [f"fer init . --classes {_word(list(project.classes))}"]
-    for pattern, module, command in _STAGES:
-        for name, text in _matches(pattern, command, words, last):
-            commands.append(text + "".join(_options(module, last[name])))
-    return [*commands, "fer report"]
+    return [*commands, *dict.fromkeys(kept[key] for key in sorted(kept)), "fer report"]
 
 
-def _matches(
-    pattern: str, command: str, words: Mapping[str, str], last: Mapping[str, object]
-) -> Iterator[tuple[str, str]]:
-    """Names in the log that a stage goes by, each with its command; a set's name stands in both."""
-    for word, meaning in words.items():
-        pattern = pattern.replace(word, meaning)
-    if "SET" not in pattern:
-        yield from [(pattern, command)] if pattern in last else []
+def _row_of(name: str, run: Run | None, split: str) -> Row | None:
+    """The command that the log knows by this name; None for what made nothing of this run and its data."""
+    for row in TABLE:
+        is_named = row.home and not row.alias_of and (name == row.section or name.startswith(f"{row.section}-"))
+        if not is_named or not (row.is_step or row.stage().is_repeated) or row.words == "report":
+            continue
+        of_run = {"eval": f"eval-{run.run_id if run else '-'}-test", "gradcam": f"gradcam-{run.run_id if run else '-'}"}
+        wanted = {**of_run, "split": f"split-{split}"}.get(row.words)
+        return row if wanted in (None, name) else None
+    return None
+
+
+def _place(row: Row) -> int:
+    """Where in the pipeline a command stands; those by hand stand together."""
+    group = row.words.split()[0]
+    alike = [place for place, one in enumerate(TABLE) if one.words.split()[0] == group]
+    return alike[0] if group in _BY_HAND else TABLE.index(row)
+
+
+def _arguments(row: Row, line: Line) -> str:
+    """The words that the log holds; where it is of an older version, capitals stand for files that it does not name."""
+    words: Sequence[str] = line.get("arguments") or ()
+    missing = [one.metavar.rstrip(".") for one in row.stage().arguments if one.default is REQUIRED and not words]
+    return "".join(f" {_word(word)}" for word in [*words, *missing])
+
+
+def _options(row: Row, given: Line) -> Iterator[str]:
+    """--name value for each setting that differs from its default; mappings and hidden ones as --set."""
+    settings_class = row.stage().settings
+    if settings_class is AddSettings and "source" in given:
+        settings_class = AddSourceSettings
+    if settings_class is None:
         return
-    prefix = pattern.removesuffix("SET")
-    yield from ((name, command.replace("SET", name.removeprefix(prefix))) for name in last if name.startswith(prefix))
+    defaults = settings_class()
+    plain = plain_settings(defaults)
+    for column in fields(defaults):
+        value = given.get(column.name, plain[column.name])
+        # Without it, `fer add` takes what it finds for loose images.
+        is_needed = settings_class is AddSourceSettings and column.name == "source"
+        if value is None or (value == plain[column.name] and not is_needed):
+            continue
+        name = option_name(column)
+        if isinstance(value, Mapping):
+            yield from (f" --set {column.name}.{key}={_word(inner)}" for key, inner in value.items())
+        elif column.metadata.get("is_hidden"):
+            yield f" --set {column.name}={_word(value)}"
+        elif isinstance(value, bool):
+            yield f" --{name}" if value else f" --no-{name}"
+        else:
+            yield f" --{name} {_word(value)}"
 
 
 def run_settings(run: Run | None) -> list[tuple[str, str]]:
@@ -69,52 +105,6 @@ def versions_of(run: Run | None) -> dict[str, str]:
     known = {name: str(value) for name, value in run.record.versions.items()}
     added = {name.removeprefix("versions."): value for name, value in _flat(read_json(run.folder / "env.json"), "")}
     return known | {name: value.strip('"') for name, value in added.items() if name not in known}
-
-
-def _last_settings(project: Project) -> dict[str, Mapping[str, Any]]:  # JSON
-    path = project.root / ".fer" / "journal.jsonl"
-    last: dict[str, Mapping[str, Any]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            entry = json.loads(line)
-            last[entry["stage"]] = entry["settings"]
-        except (ValueError, KeyError, TypeError):
-            continue  # a line cut short by a kill says nothing
-    return last
-
-
-def _options(module: str, given: Mapping[str, Any]) -> Iterator[str]:
-    """--name value for each setting that differs from its default; mappings as --set."""
-    defaults = _defaults(module, set(given))
-    if defaults is None:
-        return
-    plain = plain_settings(defaults)
-    for column in fields(defaults):
-        value = given.get(column.name, plain[column.name])
-        # Without it, `fer add` takes what it finds for loose pictures.
-        is_needed = module == "add" and column.name in given and column.name == "source"
-        if value is None or (value == plain[column.name] and not is_needed):
-            continue
-        name = option_name(column)
-        if isinstance(value, Mapping):
-            yield from (f" --set {column.name}.{key}={_word(inner)}" for key, inner in value.items())
-        elif column.metadata.get("is_hidden"):
-            yield f" --set {column.name}={_word(value)}"
-        elif isinstance(value, bool):
-            yield f" --{name}" if value else f" --no-{name}"
-        else:
-            yield f" --{name} {_word(value)}"
-
-
-def _defaults(module: str, names: set[str]) -> Any:  # an instance of some settings class
-    """The built-in settings of a stage, found by their fields; None when the log is of another version."""
-    try:
-        found = importlib.import_module(f"fercli.stages.{module}")
-    except ModuleNotFoundError:
-        return None
-    classes = [value for value in vars(found).values() if isinstance(value, type) and is_dataclass(value)]
-    fitting = [one for one in classes if one.__name__.endswith("Settings") and names <= {f.name for f in fields(one)}]
-    return fitting[0]() if fitting else None
 
 
 def _word(value: object) -> str:
