@@ -3,7 +3,7 @@
 import dataclasses
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from fercli.core.tables import read_table, write_table
 from fercli.core.toml import toml_text
 
 Row = TypeVar("Row")
+Contents = TypeVar("Contents")
 # Where `fer add --link` may have made links that lead out.
 _LINKED = ("videos", "images")
 CONFIG_NAME = "fer.toml"
@@ -64,25 +65,31 @@ class Project:
         """Where the split of that name lies; its .json beside it says how it was made."""
         return self.root / "manifests" / "splits" / f"{name}.csv"
 
-    def rows(self, row_type: type[Row]) -> list[Row]:
+    def rows(self, row_type: type[Row], *, read: Callable[[Path, type[Row]], list[Row]] = read_table) -> list[Row]:
         """All rows of a table; none when it has not been made yet.
+
+        Args:
+            row_type: says which table.
+            read: `read_rows` of data/frames.py gives the same rows, large tables faster, once pandas is loaded.
 
         Raises:
             TableError: it is damaged, or holds one id twice.
         """
         path = self.table_path(row_type)
-        rows = self._read(path, row_type) if self.has(path) else []
+        rows = self.read(path, lambda place: read(place, row_type)) if self.has(path) else []
         if row_type is not Vote:
             _check_ids(path, rows)
         return rows
 
-    def required_rows(self, row_type: type[Row]) -> list[Row]:
-        """All rows of a table that an earlier stage must have made.
+    def required_rows(
+        self, row_type: type[Row], *, read: Callable[[Path, type[Row]], list[Row]] = read_table
+    ) -> list[Row]:
+        """All rows of a table that an earlier stage must have made; `read` as for `rows`.
 
         Raises:
             MissingStageError: the table does not exist, or is empty.
         """
-        rows = self.rows(row_type)
+        rows = self.rows(row_type, read=read)
         if not rows:
             self.require(row_type, is_empty=self.has(self.table_path(row_type)))
         return rows
@@ -113,7 +120,7 @@ class Project:
             known = self.splits()
             hint = f"Splits here: {', '.join(known)}." if known else "Run: fer split"
             raise MissingStageError(f"no split '{name}' in '{self.name}'", hint=hint)
-        return self._read(path, SplitRow)
+        return self.read(path, lambda place: read_table(place, SplitRow))
 
     def splits(self) -> list[str]:
         """The names of the splits that there are."""
@@ -178,11 +185,12 @@ class Project:
         with writing_lock(self.root):
             yield
 
-    def _read(self, path: Path, row_type: type[Row]) -> list[Row]:
+    def read(self, path: Path, read: Callable[[Path], Contents]) -> Contents:
+        """What `read` makes of a table, which may be committed and wait for its place."""
         while True:
             place = current_path(self.root, path)
             try:
-                return read_table(place, row_type)
+                return read(place)
             except TableError as error:
                 # It has taken its place meanwhile.
                 if place == path or not isinstance(error.__cause__, FileNotFoundError):
