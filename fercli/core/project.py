@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import tomli_w
+
 from fercli.core.commit import Commit, current_path, read_record
 from fercli.core.emotions import NO_CLASS, built_in_aliases
 from fercli.core.errors import FerError, MissingStageError, ProjectError, SettingsError, TableError
@@ -17,7 +19,6 @@ from fercli.core.locks import writing_lock
 from fercli.core.rows import Face, Frame, Label, SplitRow, Subject, Video, Vote
 from fercli.core.settings import suggestion
 from fercli.core.tables import read_table, write_table
-from fercli.core.toml import toml_text
 
 Row = TypeVar("Row")
 Contents = TypeVar("Contents")
@@ -252,7 +253,7 @@ def create_project(
         (root / folder).mkdir(parents=True, exist_ok=True)
     header = "# A fer project. Settings written here differ from the built-in ones: `fer config show --origin`.\n"
     table = {"project": {"name": name, "classes": list(classes)}, **(sections or {})}
-    replace_text(root / CONFIG_NAME, header + toml_text(table))
+    replace_text(root / CONFIG_NAME, header + tomli_w.dumps(table))
     return open_project(root)
 
 

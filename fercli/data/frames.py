@@ -183,9 +183,10 @@ def _column(values: Sequence[Any], kind: Any) -> pd.Series:
 
 def _values(column: pd.Series) -> list[Any]:
     """The inverse of `_column`."""
-    values = column.to_numpy(dtype=object, copy=True)
-    values[column.isna()] = None
-    return values.tolist()
+    filled = column.to_numpy(dtype=object, copy=True)
+    filled[column.isna()] = None
+    values: list[Any] = filled.tolist()
+    return values
 
 
 def _mappings(shares: pd.DataFrame) -> list[dict[str, float]]:
