@@ -78,10 +78,8 @@ def read_rows(path: Path, row_type: type[Row]) -> list[Row]:
         TableError: as `read_table`.
     """
     try:
-        data = _plain_lines(path)
-        if re.search(rb"nan\s*[,\n]", data.lower()):
-            raise ValueError("nan in a cell and an empty one would be the same float")
-        table = _parse(data, path, row_type)
+        # In a column of floats, nan and an empty cell are the same.
+        table = _parse(_plain_lines(path, b"nan"), path, row_type)
     except (ValueError, OverflowError, OSError):
         return read_table(path, row_type)
     # The constructor of a frozen dataclass takes longer than all before; it sets the slots, too, one by one.
@@ -101,8 +99,12 @@ def count_pairs(groups: pd.Series, words: pd.Series) -> dict[str, dict[str, int]
     return counts
 
 
-def _plain_lines(path: Path) -> bytes:
+def _plain_lines(path: Path, *foreign: bytes) -> bytes:
     """The text of a table whose cells are what stands between commas, the same number in each line; lines end in LF.
+
+    Args:
+        path: the table.
+        foreign: words that no cell may end in, whatever their case.
 
     Raises:
         ValueError: it is not so plain.
@@ -119,6 +121,10 @@ def _plain_lines(path: Path) -> bytes:
         raise ValueError("quoted cells, or lines of different length")
     if max(map(len, io.BytesIO(data))) > csv.field_size_limit():
         raise ValueError("csv might refuse a cell of this length")
+    lower = data.lower()
+    # Among floats, pandas reads True as 1.0 where all cells of its block are truths or empty.
+    if any(re.search(word + rb"\s*[,\n]", lower) for word in (b"true", b"false", *foreign)):
+        raise ValueError("a word that pandas reads as a number")
     return data
 
 
