@@ -5,9 +5,10 @@ import dataclasses
 import functools
 import io
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from fercli.core.annotations import bare_type
 from fercli.core.errors import TableError
@@ -31,12 +32,22 @@ def read_table(path: Path, row_type: type[Row]) -> list[Row]:
     Raises:
         TableError: the file cannot be read, a column is missing or unknown, or a cell has the wrong type.
     """
+    with opened_table(path) as file:
+        reader = csv.reader(file)
+        parse = _row_parser(row_type, next(reader, []), path)
+        return [parse(cells, reader.line_num) for cells in reader if cells]
+
+
+@contextmanager
+def opened_table(path: Path) -> Iterator[TextIO]:
+    """The text of a table, for `csv.reader`.
+
+    Raises:
+        TableError: within, too, where the file cannot be read or is not CSV.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            header = next(reader, [])
-            parse = _row_parser(row_type, header, path)
-            return [parse(cells, reader.line_num) for cells in reader if cells]
+            yield file
     except UnicodeDecodeError as error:
         raise TableError(f"{path}: not UTF-8 text ({error.reason})", hint="Save the table as UTF-8 CSV.") from error
     except csv.Error as error:

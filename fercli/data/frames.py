@@ -18,7 +18,7 @@ from fercli.core.errors import TableError, UsageError
 from fercli.core.project import TABLES, Project
 from fercli.core.rows import SplitRow, Vote
 from fercli.core.settings import suggestion
-from fercli.core.tables import PROBABILITY_PREFIX, check_header, is_mapping, read_table, reader_of
+from fercli.core.tables import PROBABILITY_PREFIX, check_header, is_mapping, opened_table, read_table, reader_of
 
 Row = TypeVar("Row")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -152,7 +152,7 @@ def _parse(data: bytes, path: Path, row_type: type[Any]) -> pd.DataFrame:
 
 
 def _frame_of(rows: Sequence[Any], path: Path, row_type: type[Any]) -> pd.DataFrame:
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with opened_table(path) as file:
         types = _types(path, next(csv.reader(file)), row_type)
     names = [column.name for column in dataclasses.fields(row_type)]
     columns = {}

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -187,6 +188,16 @@ def test_table_is_had_by_its_name(project: Project, name: str, column: str) -> N
     frame = fercli.frame(project, name)
     assert frame["face_id"].tolist() == ["v/f1-0", "v/f2-0"]
     assert column in frame
+
+
+def test_frame_and_rows_are_read_through_a_commit_that_waits(project: Project) -> None:
+    faces = [Face("v/f9-0", "v/f9", "v")]
+    waiting = project.root / ".fer" / "faces.csv"
+    waiting.write_text(table_text(faces, Face), encoding="utf-8")
+    record = {"number": 1, "exchanges": {"manifests/faces.csv": ".fer/faces.csv"}}
+    (project.root / ".fer" / "commit.json").write_text(json.dumps(record), encoding="utf-8")
+    assert fercli.frame(project, "faces")["face_id"].tolist() == ["v/f9-0"]
+    assert project.required_rows(Face, read=read_rows) == faces
 
 
 def test_unknown_table_is_named_with_the_known_ones(project: Project) -> None:
