@@ -20,6 +20,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "fercli.core.project": ("Project", "create_project", "find_project"),
     "fercli.stages.table": ("open_project",),
     "fercli.core.errors": ("FerError",),
+    "fercli.data.frames": ("frame",),
     "fercli.models.build": ("build_model",),
     "fercli.models.table.specs": ("MODELS",),
     "fercli.stages.add": ("AddSettings", "add"),

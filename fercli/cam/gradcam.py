@@ -5,7 +5,7 @@ Axes: B images, C channels, H and W pixels of the input.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,7 +20,6 @@ from fercli.core.errors import UsageError
 
 # Score-CAM is left out: it runs the network once per channel, 512 times a face for the paper's networks.
 CamMethod = Literal["gradcam", "gradcam++", "layercam", "eigencam", "hirescam"]
-CAM_METHODS: tuple[CamMethod, ...] = get_args(CamMethod)
 
 
 def compute_cams(
@@ -44,7 +43,7 @@ def compute_cams(
         layer: dotted name of a module, as `list_layers` prints it.
         images_BCHW: as the network takes them, normalised.
         targets: class index per image; `eigencam` has no class and ignores it.
-        method: one of CAM_METHODS.
+        method: one of `CamMethod`.
         token_grid: rows and columns of a layer that gives tokens (B T D); None takes a square.
         batch_size: images per backward pass.
 

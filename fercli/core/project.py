@@ -3,11 +3,13 @@
 import dataclasses
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+
+import tomli_w
 
 from fercli.core.commit import Commit, current_path, read_record
 from fercli.core.emotions import NO_CLASS, built_in_aliases
@@ -17,9 +19,9 @@ from fercli.core.locks import writing_lock
 from fercli.core.rows import Face, Frame, Label, SplitRow, Subject, Video, Vote
 from fercli.core.settings import suggestion
 from fercli.core.tables import read_table, write_table
-from fercli.core.toml import toml_text
 
 Row = TypeVar("Row")
+Contents = TypeVar("Contents")
 # Where `fer add --link` may have made links that lead out.
 _LINKED = ("videos", "images")
 CONFIG_NAME = "fer.toml"
@@ -64,25 +66,31 @@ class Project:
         """Where the split of that name lies; its .json beside it says how it was made."""
         return self.root / "manifests" / "splits" / f"{name}.csv"
 
-    def rows(self, row_type: type[Row]) -> list[Row]:
+    def rows(self, row_type: type[Row], *, read: Callable[[Path, type[Row]], list[Row]] = read_table) -> list[Row]:
         """All rows of a table; none when it has not been made yet.
+
+        Args:
+            row_type: says which table.
+            read: `read_rows` of data/frames.py gives the same rows, large tables faster, once pandas is loaded.
 
         Raises:
             TableError: it is damaged, or holds one id twice.
         """
         path = self.table_path(row_type)
-        rows = self._read(path, row_type) if self.has(path) else []
+        rows = self.read(path, lambda place: read(place, row_type)) if self.has(path) else []
         if row_type is not Vote:
             _check_ids(path, rows)
         return rows
 
-    def required_rows(self, row_type: type[Row]) -> list[Row]:
-        """All rows of a table that an earlier stage must have made.
+    def required_rows(
+        self, row_type: type[Row], *, read: Callable[[Path, type[Row]], list[Row]] = read_table
+    ) -> list[Row]:
+        """All rows of a table that an earlier stage must have made; `read` as for `rows`.
 
         Raises:
             MissingStageError: the table does not exist, or is empty.
         """
-        rows = self.rows(row_type)
+        rows = self.rows(row_type, read=read)
         if not rows:
             self.require(row_type, is_empty=self.has(self.table_path(row_type)))
         return rows
@@ -113,7 +121,7 @@ class Project:
             known = self.splits()
             hint = f"Splits here: {', '.join(known)}." if known else "Run: fer split"
             raise MissingStageError(f"no split '{name}' in '{self.name}'", hint=hint)
-        return self._read(path, SplitRow)
+        return self.read(path, lambda place: read_table(place, SplitRow))
 
     def splits(self) -> list[str]:
         """The names of the splits that there are."""
@@ -168,11 +176,12 @@ class Project:
                 commit.undo()
                 raise
 
-    def _read(self, path: Path, row_type: type[Row]) -> list[Row]:
+    def read(self, path: Path, read: Callable[[Path], Contents]) -> Contents:
+        """What `read` makes of a table, which may be committed and wait for its place."""
         while True:
             place = current_path(self.root, path)
             try:
-                return read_table(place, row_type)
+                return read(place)
             except TableError as error:
                 # It has taken its place meanwhile.
                 if place == path or not isinstance(error.__cause__, FileNotFoundError):
@@ -234,7 +243,7 @@ def create_project(
         (root / folder).mkdir(parents=True, exist_ok=True)
     header = "# A fer project. Settings written here differ from the built-in ones: `fer config show --origin`.\n"
     table = {"project": {"name": name, "classes": list(classes)}, **(sections or {})}
-    replace_text(root / CONFIG_NAME, header + toml_text(table))
+    replace_text(root / CONFIG_NAME, header + tomli_w.dumps(table))
     return open_project(root)
 
 

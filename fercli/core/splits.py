@@ -8,7 +8,7 @@ from typing import Any
 
 from fercli.core.files import replace_text
 from fercli.core.project import Project
-from fercli.core.rows import Label
+from fercli.core.rows import Label, SplitRow
 from fercli.core.tables import read_table
 
 Record = dict[str, Any]  # any JSON value
@@ -59,8 +59,6 @@ def is_usable(label: Label) -> bool:
 
 def stale_splits(project: Project, labels: Sequence[Label]) -> tuple[str, ...]:
     """A sentence for each split of ours that was made from other labels than these."""
-    from fercli.core.rows import SplitRow
-
     usable = {label.face_id for label in labels if is_usable(label)}
     mark = labels_mark(labels)
     sentences = []

@@ -5,9 +5,10 @@ import dataclasses
 import functools
 import io
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from fercli.core.annotations import bare_type
 from fercli.core.errors import TableError
@@ -21,7 +22,7 @@ def column_names(row_type: type[Any], classes: Sequence[str] = ()) -> list[str]:
     """The columns of a table in order; a field of probabilities becomes one column `p_<class>` for each class."""
     names: list[str] = []
     for column in dataclasses.fields(row_type):
-        names += [PROBABILITY_PREFIX + name for name in classes] if _is_mapping(column.type) else [column.name]
+        names += [PROBABILITY_PREFIX + name for name in classes] if is_mapping(column.type) else [column.name]
     return names
 
 
@@ -31,12 +32,22 @@ def read_table(path: Path, row_type: type[Row]) -> list[Row]:
     Raises:
         TableError: the file cannot be read, a column is missing or unknown, or a cell has the wrong type.
     """
+    with opened_table(path) as file:
+        reader = csv.reader(file)
+        parse = _row_parser(row_type, next(reader, []), path)
+        return [parse(cells, reader.line_num) for cells in reader if cells]
+
+
+@contextmanager
+def opened_table(path: Path) -> Iterator[TextIO]:
+    """The text of a table, for `csv.reader`.
+
+    Raises:
+        TableError: within, too, where the file cannot be read or is not CSV.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            header = next(reader, [])
-            parse = _row_parser(row_type, header, path)
-            return [parse(cells, reader.line_num) for cells in reader if cells]
+            yield file
     except UnicodeDecodeError as error:
         raise TableError(f"{path}: not UTF-8 text ({error.reason})", hint="Save the table as UTF-8 CSV.") from error
     except csv.Error as error:
@@ -53,16 +64,16 @@ def write_table(path: Path, rows: Iterable[Any], row_type: type[Any], classes: S
 def table_text(rows: Iterable[Any], row_type: type[Any], classes: Sequence[str] = ()) -> str:
     """The text that `write_table` writes: a header line, then sorted rows; floats as the shortest exact decimal."""
     # Looked up once: a table of votes has millions of cells.
-    fields = [(column.name, _is_mapping(column.type)) for column in dataclasses.fields(row_type)]
+    fields = [(column.name, is_mapping(column.type)) for column in dataclasses.fields(row_type)]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(column_names(row_type, classes))
     lines = []
     for row in rows:
         cells: list[str] = []
-        for column, is_mapping in fields:
+        for column, has_shares in fields:
             value = getattr(row, column)
-            if is_mapping:
+            if has_shares:
                 cells += [_cell(value.get(name)) for name in classes]
             else:
                 cells.append(_cell(value))
@@ -79,11 +90,15 @@ def _cell(value: object) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _row_parser(row_type: type[Row], header: list[str], path: Path) -> Callable[[list[str], int], Row]:
-    fields = dataclasses.fields(typing.cast(Any, row_type))
-    places = {name: place for place, name in enumerate(header)}
-    wanted = [column.name for column in fields if not _is_mapping(column.type)]
-    missing = [name for name in wanted if name not in places]
+def check_header(path: Path, header: Sequence[str], row_type: type[Any]) -> list[str]:
+    """The columns `p_<class>` of a table, if it may have any; `path` is for the error.
+
+    Raises:
+        TableError: a column is missing or unknown.
+    """
+    fields = dataclasses.fields(row_type)
+    wanted = [column.name for column in fields if not is_mapping(column.type)]
+    missing = [name for name in wanted if name not in header]
     if missing:
         raise TableError(f"{path}: no column {', '.join(missing)}", hint=f"The columns are: {', '.join(wanted)}.")
     extra = [name for name in header if name not in wanted]
@@ -91,9 +106,16 @@ def _row_parser(row_type: type[Row], header: list[str], path: Path) -> Callable[
     foreign = [name for name in extra if not (has_mapping and name.startswith(PROBABILITY_PREFIX))]
     if foreign:
         raise TableError(f"{path}: unknown column {', '.join(foreign)}", hint="Take it out; the project would lose it.")
+    return extra
+
+
+def _row_parser(row_type: type[Row], header: list[str], path: Path) -> Callable[[list[str], int], Row]:
+    extra = check_header(path, header, row_type)
+    fields = dataclasses.fields(typing.cast(Any, row_type))
+    places = {name: place for place, name in enumerate(header)}
     shares = [(name.removeprefix(PROBABILITY_PREFIX), places[name]) for name in extra]
     readers = [
-        (column.name, _reader_of(typing.cast(Any, column.type)), places.get(column.name, -1)) for column in fields
+        (column.name, reader_of(typing.cast(Any, column.type)), places.get(column.name, -1)) for column in fields
     ]
 
     def parse(cells: list[str], line: int) -> Row:
@@ -122,16 +144,17 @@ def _culprit(readers: list[tuple[str, Callable[[str], Any], int]], cells: list[s
     return "probability is not a number"
 
 
-def _is_mapping(kind: object) -> bool:
+def is_mapping(kind: object) -> bool:
+    """Whether a field of this type is the columns `p_<class>` of the table."""
     return typing.get_origin(kind) is dict
 
 
 @functools.cache
-def _reader_of(kind: Any) -> Callable[[str], Any]:
+def reader_of(kind: Any) -> Callable[[str], Any]:
     """How to read a cell of a field of type `kind`: str, int, float, bool, a Literal, or one of these or None."""
     inner, is_optional = bare_type(kind)
     if is_optional:
-        read = _reader_of(inner)
+        read = reader_of(inner)
         return lambda cell: None if cell == "" else read(cell)
     if typing.get_origin(kind) is typing.Literal:
         return _one_of(typing.get_args(kind))

@@ -1,12 +1,11 @@
 """The crop of a face as pixels, from its own file or from a packed one."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from fercli.core.errors import MediaError
-
-if TYPE_CHECKING:
-    import numpy as np
+from fercli.vision.images import read_image
 
 
 class CropFiles:
@@ -14,9 +13,9 @@ class CropFiles:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._packs: dict[str, Any] = {}  # arrays by file name; numpy is imported late
+        self._packs: dict[str, np.ndarray] = {}
 
-    def read(self, path: str) -> "tuple[np.ndarray | None, str]":
+    def read(self, path: str) -> tuple[np.ndarray | None, str]:
         """The pixels of the crop at `path` and an empty reason, or None and why it cannot be read."""
         name, _, row = path.partition("#")
         if not name or not (self._root / name).is_file():
@@ -26,15 +25,11 @@ class CropFiles:
         except (MediaError, ValueError, IndexError, OSError) as error:
             return None, f"row {row} is not in the packed file" if row else f"the crop cannot be read: {error}"
 
-    def _pixels(self, path: str) -> "np.ndarray":
+    def _pixels(self, path: str) -> np.ndarray:
         name, _, row = path.partition("#")
         if not row:
-            from fercli.vision.images import read_image
-
             return read_image(self._root / name)
         if name not in self._packs:
-            import numpy as np
-
             self._packs[name] = np.load(self._root / name, mmap_mode="r", allow_pickle=False)
         pixels: np.ndarray = self._packs[name][int(row)]
         return pixels

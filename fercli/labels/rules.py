@@ -68,19 +68,3 @@ def ferplus_verdicts(counts: Float[np.ndarray, "faces categories"], *, min_votes
     status = np.select([counts.sum(axis=1) < max(min_votes, 1), ~is_known], [TOO_FEW, NO_CLASS_WON], OK)
     in_classes = left[:, :num_classes]
     return Verdicts(winner, status, in_classes / np.maximum(in_classes.sum(axis=1), 1.0)[:, None])
-
-
-def multi_target(
-    counts: Float[np.ndarray, "faces categories"], *, num_classes: int, threshold: float = 0.3
-) -> Float[np.ndarray, "faces classes"]:
-    """FERPlus' multi-target labels: 1 for each class with at least `threshold` of the votes left, else 0.
-
-    A row is all zeros where the classes taken hold no more than half of the votes, or the largest is no class.
-
-    Source: Barsoum et al., ICMI 2016, section 3.3.
-    """
-    left = np.where(counts > 1, counts, 0.0)
-    total = left.sum(axis=1, keepdims=True)
-    taken = (left >= threshold * total) & (left > 0)
-    is_known = ((left * taken).sum(axis=1) > total[:, 0] / 2) & (left.argmax(axis=1) < num_classes)
-    return np.where(is_known[:, None], taken[:, :num_classes], False).astype(np.float64)

@@ -11,7 +11,6 @@ from fercli.core.results import Failure
 from fercli.core.rows import LabelStatus, Split
 
 FerplusMode = Literal["majority", "probability", "multi-target"]
-FERPLUS_MODES: tuple[FerplusMode, ...] = ("majority", "probability", "multi-target")
 
 
 @runtime_checkable

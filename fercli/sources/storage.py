@@ -30,11 +30,6 @@ class PictureStore:
         self._items: list[SourceItem] = []
         self._names: list[str] = []
 
-    @property
-    def is_packed(self) -> bool:
-        """Whether all pictures so far lie in one pack."""
-        return self._pack is not None
-
     def add(self, item: SourceItem, image: UInt8[np.ndarray, "..."]) -> None:
         """Take the picture of one item.
 

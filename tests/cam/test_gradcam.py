@@ -1,9 +1,11 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from fercli.cam.gradcam import CAM_METHODS, CamMethod, compute_cams
+from fercli.cam.gradcam import CamMethod, compute_cams
 from fercli.core.errors import UsageError
 from fercli.models.table.specs import MODELS
 from tests.cam.networks import Tokens, TwoCorners, corner_images
@@ -29,7 +31,7 @@ def test_eigencam_shows_the_strongest_part_in_the_positive_direction() -> None:
     np.testing.assert_allclose(cam_BHW[0], QUARTER, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", CAM_METHODS)
+@pytest.mark.parametrize("method", get_args(CamMethod))
 def test_maps_have_the_size_of_the_input_and_lie_in_zero_to_one(method: CamMethod) -> None:
     images_BCHW = torch.rand(3, 3, 10, 14, generator=torch.Generator().manual_seed(1))
     cam_BHW = compute_cams(TwoCorners(), "colours", images_BCHW, torch.tensor([0, 1, 0]), method=method)

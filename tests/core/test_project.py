@@ -34,6 +34,15 @@ def test_making_a_project_again_with_other_classes_is_refused(tmp_path: Path) ->
         create_project(tmp_path, name="mine", classes=("a", "c"))
 
 
+@pytest.mark.parametrize("word", ['"7" \\ #', "Größe\n[x]", "\x7f\t\x00", "=", "𝄞"], ids=ascii)
+def test_odd_words_read_back_from_the_settings_file(tmp_path: Path, word: str) -> None:
+    sections = {"train": {"name": word, "epochs": 3, "lr": 1e-05, "tensorboard": True}, word: {word: [word]}}
+    create_project(tmp_path, name=word, classes=(word, "b"), sections=sections)
+    project = open_project(tmp_path)
+    assert (project.name, project.classes) == (word, (word, "b"))
+    assert {name: dict(project.section(name)) for name in sections} == sections
+
+
 def test_classes_that_will_not_do_leave_no_folder_behind(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="at least two different words"):
         create_project(tmp_path / "mine", name="mine", classes=("a",))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fercli.labels.rules import STATUS_NAMES, ferplus_verdicts, majority_verdicts, multi_target
+from fercli.labels.rules import STATUS_NAMES, ferplus_verdicts, majority_verdicts
 
 
 def verdict(*counts: float, **options: float) -> tuple[str, int]:
@@ -75,18 +75,3 @@ def test_ferplus_soft_labels_are_shares_of_what_is_left_of_the_classes() -> None
     verdicts = ferplus_verdicts(np.array([ROW_0, ROW_1], dtype=np.float64), min_votes=2, num_classes=8)
     np.testing.assert_allclose(verdicts.probabilities[0], np.array([4, 0, 0, 0, 3, 2, 0, 0]) / 9)
     np.testing.assert_allclose(verdicts.probabilities[1], np.eye(8)[0])
-
-
-@pytest.mark.parametrize(
-    ("counts", "targets"),
-    [
-        ((4, 0, 0, 1, 3, 2, 0, 0, 0, 0), (0, 4)),
-        ((5, 5, 0, 0, 0, 0, 0, 0, 0, 0), (0, 1)),
-        ((2, 2, 2, 2, 2, 0, 0, 0, 0, 0), ()),
-        ((3, 0, 0, 0, 0, 0, 0, 0, 7, 0), ()),
-    ],
-    ids=["two above 30 %", "halves", "nobody above 30 %", "unknown"],
-)
-def test_multi_target_takes_all_classes_above_the_threshold(counts: tuple[int, ...], targets: tuple[int, ...]) -> None:
-    row = multi_target(np.array([counts], dtype=np.float64), num_classes=8)[0]
-    assert tuple(np.flatnonzero(row)) == targets

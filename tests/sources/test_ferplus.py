@@ -1,11 +1,12 @@
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from fercli.core.errors import InputError
 from fercli.sources.ferplus import CATEGORIES, EMOTIONS, FerplusLabels, ferplus_labels, read_ferplus, read_ferplus_votes
-from fercli.sources.items import FERPLUS_MODES, FerplusMode
+from fercli.sources.items import FerplusMode
 from tests.sources.trees import grey, options, read_all, write_fer2013, write_votes
 
 # Order: neutral happiness surprise sadness anger disgust fear contempt unknown NF.
@@ -95,7 +96,7 @@ def test_multi_target_gives_equal_weight_from_thirty_percent(votes: tuple[int, .
     assert shares_of(votes, "multi-target") == pytest.approx(shares)
 
 
-@pytest.mark.parametrize("mode", FERPLUS_MODES)
+@pytest.mark.parametrize("mode", get_args(FerplusMode))
 def test_soft_labels_sum_to_one_or_are_not_there(mode: FerplusMode) -> None:
     votes = np.random.default_rng(0).multinomial(10, [0.3, 0.2, 0.1, 0.1, 0.08, 0.02, 0.02, 0.02, 0.1, 0.06], 300)
     labels = ferplus_labels(votes, mode)

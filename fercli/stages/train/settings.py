@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import tomli_w
+
 from fercli.core.settings import plain_settings, setting
-from fercli.core.toml import toml_text
 
 # What only says how or how long to work, or is known by its contents; equal trainings may differ in it.
 _OUTSIDE = ("time_limit_s", "workers", "ram_limit_mb", "backbone_weights", "gpus", "tensorboard")
@@ -125,14 +126,16 @@ def settings_text(settings: TrainSettings, plan: Any, form: Any) -> str:  # a Pl
     """The run's config.toml: `fer train --config` reads it; [plan] and [input] say what the recipe made of it."""
     header = "# How this run was made. Repeat it: fer train --config config.toml\n# [plan] and [input] only inform.\n"
     made = {"plan": dataclasses.asdict(plan), "input": dataclasses.asdict(form)}
-    return header + given_text(settings) + "\n" + toml_text(made)
+    return header + given_text(settings) + "\n" + tomli_w.dumps(made)
 
 
 def given_text(settings: TrainSettings) -> str:
     """The settings that are not left to the recipe, as TOML."""
     given = {name: value for name, value in dataclasses.asdict(settings).items() if value is not None}
+    if settings.backbone_weights:
+        given["backbone_weights"] = settings.backbone_weights.as_posix()
     tables = {name: parse_values(given.pop(name)) for name in ("model", "augment")}
-    return toml_text({"train": given, **tables})
+    return tomli_w.dumps({"train": given, **tables})
 
 
 def read_settings(text: str) -> TrainSettings:
