@@ -1,1 +1,1 @@
-"""Where a network looks."""
+"""Class activation maps."""

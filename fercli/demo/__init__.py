@@ -1,1 +1,1 @@
-"""The drawn classroom: frames, truth and votes of pupils who do not exist."""
+"""Synthetic classroom: videos, ground truth and simulated votes."""

@@ -38,7 +38,7 @@ class Agreement:
         fleiss: Fleiss' kappa; with unequal numbers of votes each face's agreement is taken over its own pairs.
         krippendorff: nominal alpha; votes may be missing.
         percent: share of pairs of votes on one face that are alike.
-        fleiss_by_class: the class against all others.
+        fleiss_by_class: the class (one vs. rest).
         krippendorff_by_class: the same for alpha.
         has_equal_votes: whether all faces have the same number of votes, as Fleiss' kappa is defined.
     """

@@ -35,7 +35,7 @@ class AnnotatorAgreement:
     Args:
         annotator: pseudonym.
         num_votes: on faces that have other votes or not.
-        mean_kappa: mean of their pairs' kappa, weighted by common faces.
+        mean_kappa: mean of their pairs' kappa, weighted by faces in common.
         against_others: share of their votes that are the majority of the others; None where the others have none.
         num_against_others: faces where the others have one.
     """
@@ -54,7 +54,7 @@ class AnnotatorReport:
     Args:
         pairs: empty for anonymous counts.
         annotators: empty for anonymous counts.
-        mean_kappa: over pairs, weighted by common faces.
+        mean_kappa: over pairs, weighted by faces in common.
         ceiling: share of votes that are the majority of the others: how often one person would be "right".
         ceiling_by_class: the same where the others' majority is that class.
         is_anonymous: the votes are counts, so that there are no persons to compare.

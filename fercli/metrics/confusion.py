@@ -1,4 +1,4 @@
-"""True and predicted classes to confusion matrices: rows true, columns predicted, always."""
+"""True and predicted classes to confusion matrices: rows: true class, columns: predicted class, always."""
 
 from typing import Literal
 

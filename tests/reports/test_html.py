@@ -17,7 +17,7 @@ SECTION = Section(
     marks=(Mark("always 'happy'", 0.25, "baseline"),),
     tables=(
         Table("Each class", ("class", "recall"), (("happy", "80.0 %"),), note="A note."),
-        Table("Each subject", ("subject", "faces"), (("s001", "1,204"),), is_folded=True),
+        Table("Per-subject results", ("subject", "faces"), (("s001", "1,204"),), is_folded=True),
     ),
     pictures=(Picture(png_of(plain_face((9, 9, 9))), "A grey square.", "What it shows."),),
     commands=("fer eval", "fer report"),

@@ -110,7 +110,7 @@ def _rows(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[tuple[in
         except StopIteration:
             return
         except csv.Error as error:
-            hint = "Look for a quotation mark without its partner."
+            hint = "Look for an unclosed quotation mark."
             raise InputError(f"{path}:{reader.line_num}: not CSV: {error}", hint=hint) from error
         if any(cells):
             cells = [cell.strip() for cell in cells]

@@ -11,11 +11,11 @@ def draw_class_agreement(kappas: Mapping[str, float | None], ceilings: Mapping[s
     """Draw Fleiss' kappa and the human ceiling of each class, a pair of bars each; what is not defined is left out.
 
     Args:
-        kappas: of each class against all others, at most 1, in the order to draw.
+        kappas: of each class (one vs. rest), at most 1, in the order to draw.
         ceilings: share of votes that are the others' majority where that is this class, 0 to 1.
     """
     classes = list(kappas)
-    series = (("Fleiss' kappa, this class against all others", kappas, BLUE), ("human ceiling", ceilings, ORANGE))
+    series = (("Fleiss' kappa, this class (one vs. rest)", kappas, BLUE), ("human ceiling", ceilings, ORANGE))
     with house_style():
         figure = new_figure(6.6, 0.9 + 0.45 * len(classes))
         axes = figure.add_subplot()

@@ -40,7 +40,7 @@ def draw_confusion(
     normalize: Normalization = "true",
     title: str = "",
 ) -> bytes:
-    """Draw a confusion matrix, rows true, columns predicted; each cell says its share and its count.
+    """Draw a confusion matrix, rows: true class, columns: predicted class; each cell says its share and its count.
 
     Args:
         matrix: numbers of faces.
@@ -110,7 +110,7 @@ def draw_reliability(bins: Sequence[Bin], *, ece: float | None = None) -> bytes:
     with house_style():
         figure = new_figure(4.4, 4.6)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-        upper.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (3, 3)), label="as sure as right")
+        upper.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (3, 3)), label="perfect calibration")
         for part in filled:
             width = part.high - part.low
             centre = (part.low + part.high) / 2

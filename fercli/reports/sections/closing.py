@@ -9,19 +9,19 @@ from fercli.reports.page import Missing, Picture, Section, Table, percent
 
 def cam_section(grid: bytes | None, facts: Sequence[tuple[str, str]]) -> Section:
     """Show the Grad-CAM grid, and say what a map is not."""
-    title = "Where the model looks"
+    title = "Visual explanations (Grad-CAM)"
     if grid is None:
-        return Section("looks", title, missing=(Missing("no map has been drawn.", "fer gradcam"),))
+        return Section("looks", title, missing=(Missing("no maps have been drawn.", "fer gradcam"),))
     picture = Picture(
         grid,
-        "Grid of faces: one row for each class, recognised faces on the left, mistaken ones on the right, each beside "
-        "the same face with its map laid over it.",
-        "Each face beside its map: bright places spoke most for the class. The most confident cases of each kind are "
-        "shown, so the grid is no sample of all faces.",
+        "Grid of faces: one row for each class, correctly classified faces on the left, misclassified ones on the "
+        "right, each beside the same face with its map overlaid.",
+        "Faces with their class activation maps: bright regions contributed most to the class. Shown are the most "
+        "confident cases, not a random sample.",
     )
     closing = (
-        "Look for maps on the wall, the desk or a neighbour: then the model learned the room. A map tells what this "
-        "network used for this face; it is no proof of a cause, and it is coarse: its layer has few places.",
+        "Maps that highlight the wall, a desk or a neighbour suggest the model relies on background. Maps show what "
+        "this model used for this face; they are coarse and do not prove a cause.",
     )
     return Section("looks", title, facts=tuple(facts), pictures=(picture,), closing=closing)
 
@@ -35,31 +35,36 @@ def wrong_section(sheet: bytes | None, shown: Sequence[Prediction], num_wrong: i
         num_wrong: all mistaken faces.
         num_faces: of the whole part; None when it has not been evaluated.
     """
-    title = "Where it errs"
+    title = "Error analysis"
     if num_faces is None:
         return Section("errors", title, missing=(Missing("the model has not been evaluated.", "fer eval"),))
     if not shown:
-        return Section("errors", title, text=("Every face of this part was recognised.",))
+        return Section("errors", title, text=("Every face in this set was classified correctly.",))
     rows = tuple(
         (row.face_id, row.label, row.predicted, percent(row.probabilities.get(row.predicted)), row.subject_id or "-")
         for row in shown
     )
     picture = Picture(
         sheet or b"",
-        f"Contact sheet of {counted(len(shown), 'mistaken face')}.",
-        "The mistakes that the model was surest of, the surest first, at most two of a subject. Ask of each whether "
-        "the model or the label is wrong: faces on which annotators disagreed stand here often.",
+        f"Contact sheet of {counted(len(shown), 'misclassified face')}.",
+        "The most confident misclassifications, at most two per subject. For each, ask whether the model or the label "
+        "is wrong; faces with annotator disagreement are frequent here.",
     )
     return Section(
         "errors",
         title,
-        text=(f"Mistaken: {num_wrong:,} of {counted(num_faces, 'face')}.",),
+        text=(f"Misclassified: {num_wrong:,} of {counted(num_faces, 'face')}.",),
         pictures=(picture,) if sheet else (),
         tables=(
-            Table("The same faces", ("face", "true", "predicted", "probability", "subject"), rows, is_folded=True),
+            Table(
+                "List of misclassified faces",
+                ("face", "true", "predicted", "probability", "subject"),
+                rows,
+                is_folded=True,
+            ),
         ),
         commands=(f"fer trace {shown[0].face_id}",),
-        closing=("fer trace walks a face back to its second of the video, its votes and its split.",),
+        closing=("Use `fer trace FACE_ID` to see a face's video frame, votes and set.",),
     )
 
 
@@ -72,19 +77,19 @@ def reproduce_section(
         tables.append(Table("Settings", ("setting", "value"), tuple(settings), is_folded=True))
     if versions:
         tables.append(Table("Versions and machine", ("what", "version"), tuple(versions.items()), is_folded=True))
-    text = ("In the project folder, in this order. A stage whose inputs and settings have not changed does nothing.",)
-    return Section("reproduce", "How to make it again", text=text, tables=tuple(tables), commands=tuple(commands))
+    text = ("Run these commands in the project folder, in this order. Stages that are up to date are skipped.",)
+    return Section("reproduce", "Reproducibility", text=text, tables=tuple(tables), commands=tuple(commands))
 
 
 def responsible_section() -> Section:
     """Say what such a model must not be used for, in the European Union and anywhere."""
     return Section(
         "responsible-use",
-        "Before you use it",
+        "Limitations and responsible use",
         text=(
-            "The model sorts pictures of faces by what annotators called them. It does not read feelings: people show "
-            "the same expression for different reasons, and different people and cultures show the same feeling "
-            "differently. The figures above hold for the people, room and camera of this data, and for no others.",
+            "The model assigns images of faces to the classes that annotators named. It does not read feelings: people "
+            "show the same expression for different reasons, and different people and cultures show the same feeling "
+            "differently. The results above hold for the people, room and camera of this data, and for no others.",
             "In the European Union, Article 5(1)(f) of the AI Act (Regulation (EU) 2024/1689) prohibits, since "
             "2 February 2025, placing on the market, putting into service for this specific purpose, or using AI "
             "systems to infer emotions of a natural person in the areas of workplace and education institutions, "

@@ -31,22 +31,25 @@ def data_section(
         contact: sheet with one face of each of the first subjects; None when there is none.
         num_shown: how many subjects it shows.
     """
-    title = "The data"
+    title = "Data"
     if not videos and not faces:
-        return Section("data", title, missing=(Missing("no video or picture has been added.", "fer add VIDEO"),))
+        return Section("data", title, missing=(Missing("no videos or images have been added.", "fer add VIDEO"),))
     usable = [face for face in faces if face.is_usable]
     duration_s = sum(video.duration_s or 0.0 for video in videos)
-    facts = [("recordings", count(len(videos)))]
-    facts += [("length", _minutes(duration_s))] if duration_s else []
-    facts += [("frames kept", count(len(frames)))] if frames else []
-    facts += [("faces found", count(sum(face.status != "gone" for face in faces))), ("faces used", count(len(usable)))]
+    facts = [("videos", count(len(videos)))]
+    facts += [("duration", _minutes(duration_s))] if duration_s else []
+    facts += [("frames extracted", count(len(frames)))] if frames else []
+    facts += [
+        ("faces detected", count(sum(face.status != "gone" for face in faces))),
+        ("faces used", count(len(usable))),
+    ]
     known = {face.subject_id for face in usable if face.subject_id}
     facts += [("subjects", count(len(known)) if known else "not assigned")]
     missing = []
     if not frames and not faces:
-        missing.append(Missing("no frame has been taken from the recordings.", "fer extract-frames"))
+        missing.append(Missing("no frames have been extracted.", "fer extract-frames"))
     elif not faces:
-        missing.append(Missing("no face has been cut out.", "fer align"))
+        missing.append(Missing("no faces have been detected.", "fer align"))
     return Section(
         "data",
         title,
@@ -82,9 +85,9 @@ def split_section(
         num_identical: faces of val and test that are byte-identical to one of an earlier part; None when they were
             not looked for.
     """
-    title = "The split"
+    title = "Data split"
     if not rows:
-        gap = Missing("the faces have not been divided into training, validation and test.", "fer split")
+        gap = Missing("the faces have not been split into training, validation and test sets.", "fer split")
         return Section("split", title, missing=(gap,))
     face_of = {face.face_id: face for face in faces}
     label_of = {label.face_id: label.label for label in labels}
@@ -97,8 +100,8 @@ def split_section(
         "split",
         title,
         text=(
-            "The model learns from the training part, the best epoch is chosen on the validation part, and the "
-            "results below come from the test part, which nothing was chosen on.",
+            "The model is trained on the training set and the best epoch is selected on the validation set. Results "
+            "are for the test set, which was not used for any choice.",
         ),
         facts=(("name", name), *[(key.replace("_", " "), str(value)) for key, value in how.items()]),
         warnings=_leak_warnings(leaks, num_identical),
@@ -114,20 +117,20 @@ def _count_picture(counts: Mapping[str, Counter[str]], classes: Sequence[str]) -
     return Picture(
         draw_class_counts(shown, classes),
         f"Bar chart of the faces of each class: {totals}.",
-        "Faces of each class in each part. A class with few faces has uncertain figures.",
+        "Faces per class and set. Scores of rare classes are uncertain.",
     )
 
 
 def _contact_pictures(contact: bytes | None, num_shown: int, num_subjects: int) -> tuple[Picture, ...]:
     if contact is None:
         return ()
-    which = "Each subject" if num_shown == num_subjects else f"The first {num_shown} of {num_subjects} subjects"
+    which = "" if num_shown == num_subjects else f" (first {num_shown} of {num_subjects})"
     return (
         Picture(
             contact,
             f"Contact sheet of {counted(num_shown, 'face')}, one for each subject.",
-            f"{which} by one face, under a pseudonym. Two who look like one person, or one who is two people, would "
-            "make the split leak: mend them with fer subjects.",
+            f"One face per subject{which}. If one person appears as two subjects, or two people as one, correct it "
+            "with `fer subjects`: otherwise the split may leak.",
         ),
     )
 
@@ -139,12 +142,12 @@ def _minutes(duration_s: float) -> str:
 
 def _data_text(usable: Sequence[Face], subjects: Sequence[Subject]) -> str:
     if usable and all(face.status == "given" for face in usable):
-        return "The faces came as crops from a published data set or class folders; no detector ran here."
+        return "The faces were added as crops from a public dataset or class folders; no detector was used."
     sources = sorted({subject.source for subject in subjects})
-    by = f" Who is who was told by: {', '.join(sources)}." if sources else ""
+    by = f" Subjects were assigned by: {', '.join(sources)}." if sources else ""
     return (
-        "Faces were found in the kept frames by MTCNN, turned upright by five landmarks and cut out."
-        f" A face that was found but not used is counted below with its reason.{by}"
+        "Faces were detected in the extracted frames with MTCNN, aligned by five landmarks and cropped. Excluded faces "
+        f"are listed below by reason.{by}"
     )
 
 
@@ -164,8 +167,8 @@ def _video_table(videos: Sequence[Video], frames: Sequence[Frame], usable: Seque
         )
         for video in videos
     ]
-    columns = ("recording", "size, px", "frames/s", "length", "session", "frames kept", "faces used")
-    return Table("Recordings", columns, tuple(rows), is_folded=len(rows) > _MANY_VIDEOS)
+    columns = ("video", "size, px", "frames/s", "duration", "session", "frames extracted", "faces used")
+    return Table("Videos", columns, tuple(rows), is_folded=len(rows) > _MANY_VIDEOS)
 
 
 def _drop_table(faces: Sequence[Face]) -> Table | None:
@@ -175,7 +178,7 @@ def _drop_table(faces: Sequence[Face]) -> Table | None:
     total = sum(reasons.values())
     found = sum(face.status != "gone" for face in faces)
     rows = tuple((reason, count(number), percent(number / found)) for reason, number in reasons.most_common())
-    return Table(f"Faces found but not used: {counted(total, 'face')}", ("reason", "faces", "of all found"), rows)
+    return Table(f"Excluded faces (n = {count(total)})", ("reason", "faces", "of all detected"), rows)
 
 
 def _split_table(
@@ -199,25 +202,25 @@ def _split_table(
                 ", ".join(absent) or "none",
             )
         )
-    return Table("Parts", ("part", "faces", "subjects", "recordings", "classes without a face"), tuple(lines))
+    return Table("Sets", ("set", "faces", "subjects", "videos", "missing classes"), tuple(lines))
 
 
 def _leak_warnings(leaks: Leaks | None, num_identical: int | None) -> tuple[str, ...]:
     found = []
     if leaks is not None and leaks.subjects:
-        found.append(f"{counted(len(leaks.subjects), 'subject')} in more than one part: the scores are too good.")
+        found.append(f"{counted(len(leaks.subjects), 'subject')} in more than one set, so scores are overestimated.")
     if num_identical:
         number = counted(num_identical, "face")
-        found.append(f"{number} of validation or test: byte-identical to a face of an earlier part.")
+        found.append(f"{number} of the validation or test set: byte-identical to a face in another set.")
     return tuple(found)
 
 
 def _leak_closing(leaks: Leaks | None, num_identical: int | None, *, has_subjects: bool) -> tuple[str, ...]:
     if leaks is None or _leak_warnings(leaks, num_identical):
         return ()
-    clean = ["subject"] * has_subjects + ["identical picture"] * (num_identical is not None)
-    text = f"Leak check: no {' and no '.join(clean)} is in more than one part." if clean else ""
-    unsure = "" if has_subjects else " No subjects are known, so nobody can say whether one person is in several parts."
+    clean = ["subject"] * has_subjects + ["identical image"] * (num_identical is not None)
+    text = f"Leakage check: no {' or '.join(clean)} appears in more than one set." if clean else ""
+    unsure = "" if has_subjects else " Subjects are not assigned, so leakage between subjects cannot be checked."
     whose = "with subjects" if has_subjects else "with faces"
-    videos = f" {counted(len(leaks.videos), 'recording')} {whose} of more than one part." if leaks.videos else ""
+    videos = f" {counted(len(leaks.videos), 'video')} {whose} in more than one set." if leaks.videos else ""
     return (f"{text}{unsure}{videos}".strip(),)

@@ -12,9 +12,9 @@ from fercli.reports.figures.scores import draw_agreement
 from fercli.reports.page import Missing, Picture, Section, Table, count, percent, percent_range
 
 _STATUS_WORDS = {
-    "ok": "the votes agree",
-    "adjudicated": "decided by a further vote",
-    "given": "came with the data set",
+    "ok": "majority label",
+    "adjudicated": "adjudicated",
+    "given": "provided with the dataset",
     "tie": "tie: several classes share the most votes",
     "no_majority": "no class has more than half of the votes",
     "too_few": "too few votes",
@@ -26,18 +26,23 @@ def label_section(
     summary: LabelSummary | None, agreement: Agreement | None, annotators: AnnotatorReport | None, rules: Sequence[str]
 ) -> Section:
     """Say who voted, what the votes agree on, how well people agree, and what got no label."""
-    title = "The labels"
+    title = "Annotation"
     if summary is None:
-        gap = Missing("no label has been made, so nothing can be trained.", "fer labels import FILE")
+        gap = Missing("no labels yet, so no model can be trained.", "fer labels import FILE")
         return Section("labels", title, missing=(gap,))
     has_votes = agreement is not None and agreement.num_votes > 0
     facts = [("faces with a label", f"{count(summary.num_labelled)} of {count(summary.num_faces)}")]
     facts += [("rule", ", ".join(rules))] if has_votes and rules else []
     pictures: tuple[Picture, ...] = ()
     tables = [_status_table(summary), _class_table(summary, agreement)]
-    text = ["A label is what annotators agree on, not what a person felt. The figures below say how far they agree."]
+    text = [
+        "Labels record what annotators agreed on, not what a person felt. The table below reports inter-annotator "
+        "agreement."
+    ]
     if not has_votes:
-        text = ["The labels came with the data set; the votes behind them are not known, nor how far people agree."]
+        text = [
+            "The labels were provided with the dataset; its votes, and the agreement of its annotators, are unknown."
+        ]
     elif annotators is not None and agreement is not None:
         facts += _annotator_facts(summary, agreement, annotators)
         tables.append(_agreement_table(agreement, annotators))
@@ -58,7 +63,7 @@ def _status_table(summary: LabelSummary) -> Table:
         (_STATUS_WORDS.get(status, status), count(number), percent(number / summary.num_faces))
         for status, number in sorted(summary.by_status.items(), key=lambda entry: -entry[1])
     )
-    return Table("What became of the votes", ("outcome", "faces", "share"), rows)
+    return Table("Vote outcomes", ("outcome", "faces", "share"), rows)
 
 
 def _class_table(summary: LabelSummary, agreement: Agreement | None) -> Table:
@@ -81,27 +86,32 @@ def _class_table(summary: LabelSummary, agreement: Agreement | None) -> Table:
 def _annotator_facts(summary: LabelSummary, agreement: Agreement, annotators: AnnotatorReport) -> list[tuple[str, str]]:
     who = "anonymous" if annotators.is_anonymous else count(len(annotators.annotators))
     dissent = f"{count(summary.num_dissenting)} of {count(summary.num_labelled)} labelled faces"
-    return [("annotators", who), ("votes", count(agreement.num_votes)), ("somebody disagreed on", dissent)]
+    return [("annotators", who), ("votes", count(agreement.num_votes)), ("faces with disagreement", dissent)]
 
 
 def _agreement_table(agreement: Agreement, annotators: AnnotatorReport) -> Table:
     rows = (
-        _estimate_row("share of pairs of votes that are alike", agreement.percent, percent),
+        _estimate_row("pairwise agreement", agreement.percent, percent),
         _estimate_row("Fleiss' kappa", agreement.fleiss, _kappa),
         _estimate_row("Krippendorff's alpha", agreement.krippendorff, _kappa),
         _estimate_row("human ceiling", annotators.ceiling, percent),
     )
     reason = agreement.fleiss.why_no_interval or annotators.ceiling.why_no_interval
-    note = "Human ceiling: how often one annotator's vote is the majority of the others; a model that agreed with the "
-    note += "labels more often would agree with people better than they do with each other."
+    note = (
+        "Human ceiling: how often one annotator's vote matches the majority of the others. A model above it fits the "
+    )
+    note += "labels better than annotators agree with each other."
     if reason:
-        note += f" No interval: {reason}."
+        note += f" No confidence interval: {reason}."
     elif not agreement.has_equal_votes:
-        note += " Faces have different numbers of votes; Fleiss' kappa takes each face's own pairs."
+        note += " Faces have unequal numbers of votes; Fleiss' kappa is computed from each face's own pairs."
     unit = agreement.fleiss.unit or "face"
-    columns = ("measure", "value", f"95 % interval over {unit}s", f"{unit}s")
+    columns = ("metric", "value", f"95% CI over {unit}s", f"{unit}s")
     return Table(
-        f"Agreement of people, on {counted(agreement.num_faces, 'face')} with two votes or more", columns, rows, note
+        f"Inter-annotator agreement ({counted(agreement.num_faces, 'face')} with at least two votes)",
+        columns,
+        rows,
+        note,
     )
 
 
@@ -129,8 +139,8 @@ def _agreement_pictures(annotators: AnnotatorReport) -> tuple[Picture, ...]:
     return (
         Picture(
             draw_agreement(matrix, names),
-            f"Heat map of Cohen's kappa of each two annotators: {'; '.join(known)}.",
-            "Cohen's kappa of each two annotators, on the faces that both judged: 1 is full agreement, 0 is chance. "
+            f"Heat map of pairwise Cohen's kappa: {'; '.join(known)}.",
+            "Pairwise Cohen's kappa on faces annotated by both (1 = perfect agreement, 0 = chance). "
             "Names are pseudonyms.",
         ),
     )

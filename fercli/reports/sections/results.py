@@ -18,13 +18,13 @@ from fercli.reports.page import Mark, Missing, Picture, Score, Section, Table, c
 
 # Measures of metrics.json, how readers call them, and what they mean.
 MEASURES = (
-    ("accuracy", "accuracy", "share of faces that get their label"),
+    ("accuracy", "accuracy", "proportion of faces classified correctly"),
     (
         "balanced_accuracy",
         "balanced accuracy",
-        "mean over classes of the share recognised: a rare class counts as much",
+        "mean recall over classes (all classes weigh the same)",
     ),
-    ("macro_f1", "macro-F1", "mean over classes of F1, which also punishes false alarms"),
+    ("macro_f1", "macro-F1", "mean F1 over classes (also penalises false positives)"),
 )
 _MANY_SUBJECTS = 12
 
@@ -86,14 +86,14 @@ def outcome_of(
 
 def model_section(spec: ModelSpec | None, name: str, num_classes: int, options: Mapping[str, object]) -> Section:
     """Say which network it is, whose paper, how large, what it is fed."""
-    title = "The model"
+    title = "Model"
     if not name:
         return Section("model", title, missing=(Missing("no model has been trained.", "fer train"),))
     if spec is None:
-        return Section("model", title, facts=(("network", name),), text=("This version of fercli does not know it.",))
+        return Section("model", title, facts=(("model", name),), text=("Unknown to this version of fercli.",))
     paper = spec.paper
     facts = [
-        ("network", spec.name),
+        ("model", spec.name),
         ("source", ", ".join(part for part in (paper.authors, paper.venue, str(paper.year or "")) if part)),
         ("parameters", count(spec.parameters_at(num_classes))),
         ("input", f"{spec.input_size} x {spec.input_size} {'grey' if spec.channels == 1 else 'RGB'}"),
@@ -102,7 +102,7 @@ def model_section(spec: ModelSpec | None, name: str, num_classes: int, options: 
     facts += [("DOI", paper.doi)] if paper.doi else []
     facts += [(f"option {key}", str(value)) for key, value in options.items()]
     if spec.table4 and spec.table4.printed:
-        facts.append(("as its paper counts", spec.table4.printed))
+        facts.append(("MACs and parameters as in the paper", spec.table4.printed))
     return Section("model", title, text=(f"{spec.title}.",), facts=tuple(facts), closing=tuple(spec.notes))
 
 
@@ -121,10 +121,10 @@ def training_section(
         best_epoch: whose weights were kept.
         warnings: what a reader should know of this training.
     """
-    title = "The training"
+    title = "Training"
     epochs = [int(epoch) for epoch in columns.get("epoch", ()) if epoch is not None]
     if not epochs:
-        gap = Missing("this run has no finished epoch.", "fer train")
+        gap = Missing("this run has no completed epoch.", "fer train")
         return Section("training", title, facts=tuple(facts), warnings=tuple(warnings), missing=(gap,))
     loss = {part: columns[f"{part}_loss"] for part in ("train", "val")}
     accuracy = {part: columns[f"{part}_accuracy"] for part in ("train", "val")}
@@ -132,19 +132,19 @@ def training_section(
     picture = Picture(
         draw_curves(epochs, loss, accuracy, best_epoch=best_epoch),
         f"Two line charts over {counted(len(epochs), 'epoch')}: loss and accuracy; at the end {', '.join(words)}.",
-        "Loss and accuracy of training and validation faces after each epoch. Training figures are measured while the "
-        "weights still move and with augmented faces. A training curve that goes on rising while validation stands "
-        "still means that the model learns these people by heart.",
+        "Loss and accuracy on the training and validation set after each epoch. Training metrics are running averages "
+        "over augmented faces. Training accuracy that keeps rising while validation accuracy is flat indicates "
+        "overfitting.",
     )
     return Section("training", title, facts=tuple(facts), warnings=tuple(warnings), pictures=(picture,))
 
 
 def result_section(outcome: Outcome | None, *, command: str = "fer eval --confusion") -> Section:
     """Give the scores with their intervals, the baseline and the human ceiling beside them, and each class."""
-    title = "The results"
+    title = "Results"
     if outcome is None:
         return Section("results", title, missing=(Missing("the model has not been evaluated.", command),))
-    marks = [Mark(f"always '{outcome.baseline[0]}'", outcome.baseline[1], "baseline")]
+    marks = [Mark(f"majority-class baseline ('{outcome.baseline[0]}')", outcome.baseline[1], "baseline")]
     if outcome.ceiling is not None:
         marks.append(Mark("human ceiling", outcome.ceiling, "ceiling"))
     return Section(
@@ -178,23 +178,26 @@ def bounds_of(entry: Mapping[str, object]) -> tuple[float, float] | tuple[None, 
 def _result_text(outcome: Outcome) -> tuple[str, ...]:
     entry = interval_of(outcome.metrics, "accuracy")
     unit = str(entry.get("unit") or "")
-    how = {"train": "the model learned from them, so the scores are too good", "val": "they chose the epoch"}
-    what = how.get(outcome.split, "the model learned from none of them")
-    text = f"{counted(outcome.scores.num_faces, 'face')} of the {outcome.split} part; {what}."
+    how = {"train": "used for training, so scores are overestimated", "val": "used to select the epoch"}
+    what = how.get(outcome.split, "none used for training")
+    text = f"{counted(outcome.scores.num_faces, f'{outcome.split} face')}, {what}."
     if entry.get("low") is not None and unit:
-        text += f" An interval holds 95 % of the bootstrap resamples of {unit}s: it says how much another choice of "
-        text += f"{unit}s would move the figure."
-        text += " Faces of one subject resemble each other, so resampling faces would make it too narrow." * (
-            unit == "subject"
+        text += (
+            f" Intervals are 95% bootstrap confidence intervals over {unit}s: they show how much the result depends "
+        )
+        text += f"on which {unit}s were sampled."
+        text += (
+            " Faces of the same subject are not independent, so resampling single faces would give intervals that are "
+            "too narrow." * (unit == "subject")
         )
     reason = str(entry.get("reason") or "")
-    return (text, f"There is no interval: {reason}.") if reason else (text,)
+    return (text, f"No confidence interval: {reason}.") if reason else (text,)
 
 
 def _absent_classes(scores: Scores) -> tuple[str, ...]:
     if not scores.absent:
         return ()
-    return (f"No face of this part is {' or '.join(scores.absent)}; the means leave that out.",)
+    return (f"No face in this set is labelled {' or '.join(scores.absent)}; the means exclude it.",)
 
 
 def _score_table(outcome: Outcome) -> Table:
@@ -203,19 +206,19 @@ def _score_table(outcome: Outcome) -> Table:
         value, low, high = _numbers(outcome, key)
         rows.append((word, percent(value), percent_range(low, high), meaning))
     emotion, share = outcome.baseline
-    rows.append(("majority class", percent(share), "-", f"what always saying '{emotion}' would reach on these faces"))
+    rows.append(("majority-class baseline", percent(share), "-", f"always predicting '{emotion}'"))
     if outcome.ceiling is not None:
         own = interval_of(outcome.metrics, "human_ceiling")
         faces = "these faces" if isinstance(own.get("value"), int | float) else "all voted faces"
-        meaning = f"how often one annotator's vote is the majority of the others, on {faces}"
+        meaning = f"how often one annotator's vote matches the majority of the others, on {faces}"
         rows.append(("human ceiling", percent(outcome.ceiling), percent_range(*bounds_of(own)), meaning))
     without = interval_of(interval_of(outcome.metrics, "without_duplicates"), "accuracy")
     if isinstance(without.get("value"), int | float):
         value = float(str(without["value"]))
-        meaning = "faces with a copy in training left out"
+        meaning = "excludes faces with a copy in the training set"
         rows.append(("accuracy without duplicates", percent(value), percent_range(*bounds_of(without)), meaning))
     unit = str(interval_of(outcome.metrics, "accuracy").get("unit") or "unit")
-    return Table("Scores", ("measure", "value", f"95 % interval over {unit}s", "what it is"), tuple(rows))
+    return Table("Test metrics", ("metric", "value", f"95% CI over {unit}s", "description"), tuple(rows))
 
 
 def _per_class_table(scores: Scores) -> Table:
@@ -223,9 +226,7 @@ def _per_class_table(scores: Scores) -> Table:
         (entry.emotion, percent(entry.recall), percent(entry.precision), percent(entry.f1), count(entry.support))
         for entry in scores.per_class
     )
-    note = "Recognised: share of the faces of this class that got it (recall). Precise: share of the faces called so "
-    note += "that are (precision)."
-    return Table("Each class", ("class", "recognised", "precise", "F1", "faces"), rows, note)
+    return Table("Per-class results", ("class", "recall", "precision", "F1", "n"), rows)
 
 
 def _subject_tables(predictions: Sequence[Prediction]) -> tuple[Table, ...]:
@@ -234,7 +235,7 @@ def _subject_tables(predictions: Sequence[Prediction]) -> tuple[Table, ...]:
         return ()
     right = Counter(row.subject_id for row in predictions if row.label == row.predicted)
     rows = tuple((name, percent(right[name] / faces[name]), count(faces[name])) for name in sorted(faces))
-    return (Table("Each subject", ("subject", "accuracy", "faces"), rows, is_folded=len(rows) > _MANY_SUBJECTS),)
+    return (Table("Per-subject results", ("subject", "accuracy", "faces"), rows, is_folded=len(rows) > _MANY_SUBJECTS),)
 
 
 def _result_pictures(outcome: Outcome) -> tuple[Picture, ...]:
@@ -244,21 +245,18 @@ def _result_pictures(outcome: Outcome) -> tuple[Picture, ...]:
         for row, column in np.ndindex(*outcome.matrix.shape)
         if row != column and outcome.matrix[row, column]
     ]
-    worst = [
-        f"{number} x {true} taken for {taken}"
-        for number, true, taken in sorted(wrong, key=lambda w: (-w[0], w[1:]))[:3]
-    ]
-    said = f" Most frequent mistakes: {'; '.join(worst)}." if worst else " No mistake."
+    worst = [f"{true} as {taken} ({number})" for number, true, taken in sorted(wrong, key=lambda w: (-w[0], w[1:]))[:3]]
+    said = f" Most frequent confusions: {'; '.join(worst)}." if worst else " No misclassifications."
     confusion = Picture(
         draw_confusion(outcome.matrix, classes),
         f"Confusion matrix of {outcome.scores.num_faces} faces.{said}",
-        f"Rows are the true classes, columns the predicted ones; a cell has its share of the row and its count.{said}",
+        f"Confusion matrix (rows: true class, columns: predicted class; row percentage and count).{said}",
     )
     calibrated = outcome.calibration
     reliability = Picture(
         draw_reliability(calibrated.bins, ece=calibrated.ece),
         f"Reliability diagram; expected calibration error {calibrated.ece:.3f}.",
-        "How often the model is right (bars) against how sure it is. Bars below the diagonal: it is surer than it "
-        "should be, so don't read its probabilities as certainties.",
+        "Reliability diagram: accuracy (bars) by predicted probability. Bars below the diagonal mean the model is "
+        "overconfident.",
     )
     return confusion, reliability

@@ -129,8 +129,8 @@ def _best_epoch(run: Run) -> int | None:
 def _training_facts(run: Run) -> list[tuple[str, str]]:
     config, record = read_config(run), run.record
     decided, result = record.decided, record.result
-    facts: list[tuple[str, object]] = [("status", run.status), ("why it stopped", record.reason)]
-    facts += [("epochs", result.get("epochs")), ("epoch kept", _best_epoch(run))]
+    facts: list[tuple[str, object]] = [("status", run.status), ("stop reason", record.reason)]
+    facts += [("epochs", result.get("epochs")), ("best epoch", _best_epoch(run))]
     facts += [(name, config.get("train", {}).get(name)) for name in ("recipe", "seed")]
     plan = ("batch_size", "lr", "optimizer", "schedule", "weight_decay", "label_smoothing", "class_weights")
     facts += [(name.replace("_", " "), config.get("plan", {}).get(name)) for name in plan]
@@ -157,7 +157,7 @@ def _mistake_sheet(project: Project, shown: Sequence[Prediction]) -> bytes | Non
     pictures = read_pictures(project, [path_of.get(row.face_id, "") for row in shown])
     faces = [
         SheetFace(
-            picture, (f"true {row.label}", f"said {row.predicted}", f"{100 * max(row.probabilities.values()):.0f} %")
+            picture, (f"true {row.label}", f"predicted {row.predicted}", f"{max(row.probabilities.values()):.0%}")
         )
         for row, picture in zip(shown, pictures, strict=True)
         if picture is not None

@@ -91,12 +91,14 @@ def _highlights(facts: ProjectFacts, outcome: Outcome | None) -> list[Highlight]
         low, high = bounds_of(entry)
         note = "no CI, see below"
         if low is not None:
-            note = f"95 % interval {percent_range(low, high)}, over {entry.get('unit', 'face')}s"
-        shown.append(Highlight(percent(outcome.scores.accuracy), f"accuracy on the {outcome.split} part", note))
+            note = f"95% CI {percent_range(low, high)}, over {entry.get('unit', 'face')}s"
+        shown.append(Highlight(percent(outcome.scores.accuracy), f"{outcome.split} accuracy", note))
         emotion, share = outcome.baseline
-        shown.append(Highlight(percent(share), "majority class", f"always saying '{emotion}'"))
+        shown.append(Highlight(percent(share), "majority-class baseline", f"always predicting '{emotion}'"))
         if outcome.ceiling is not None:
-            shown.append(Highlight(percent(outcome.ceiling), "human ceiling", "one annotator against the others"))
+            shown.append(
+                Highlight(percent(outcome.ceiling), "human ceiling", "one annotator vs. the majority of the others")
+            )
     usable = [face for face in facts.faces if face.is_usable]
     subjects = {face.subject_id for face in usable if face.subject_id}
     if usable:
@@ -104,7 +106,7 @@ def _highlights(facts: ProjectFacts, outcome: Outcome | None) -> list[Highlight]
         shown.append(Highlight(count(len(usable)), "faces", note))
     if facts.agreement and facts.agreement.fleiss.value is not None and not outcome:
         kappa = f"{facts.agreement.fleiss.value:.2f}"
-        shown.append(Highlight(kappa, "Fleiss' kappa", "agreement of the annotators"))
+        shown.append(Highlight(kappa, "Fleiss' kappa", "inter-annotator agreement"))
     return shown
 
 
@@ -115,20 +117,26 @@ def _warnings(run: Run | None, outcome: Outcome | None, facts: ProjectFacts) -> 
     if outcome:
         low, _ = bounds_of(interval_of(outcome.metrics, "accuracy"))
         if outcome.split != "test":
-            found.append(f"These are scores of the {outcome.split} part, which the model has seen: they are too good.")
+            found.append(
+                f"These are {outcome.split} scores. The model was trained or selected on this set, so they are "
+                "overestimated."
+            )
         if low is not None and low <= outcome.baseline[1]:
             emotion, share = outcome.baseline
             found.append(
-                f"The lower end of the accuracy's interval, {percent(low)}, is not above the {percent(share)} "
-                f"that always saying '{emotion}' would reach."
+                f"The lower bound of the accuracy CI ({percent(low)}) does not exceed the majority-class baseline "
+                f"({percent(share)}, '{emotion}')."
             )
         few = [row.emotion for row in outcome.scores.per_class if 0 < row.support < _WORTH_SAYING]
         if few:
-            found.append(f"Fewer than {_WORTH_SAYING} faces are {' or '.join(few)}: their figures say next to nothing.")
+            found.append(
+                f"Fewer than {_WORTH_SAYING} {outcome.split} faces are labelled {' or '.join(few)}; "
+                "scores for these classes are unreliable."
+            )
     usable = [face for face in facts.faces if face.is_usable]
     if usable and not any(face.subject_id for face in usable):
         found.append("Subjects have not been assigned, so the same person may be in both training and test sets.")
     dropped = sum(face.status == "dropped" for face in facts.faces)
     if dropped > len(usable):
-        found.append(f"{counted(dropped, 'face')} of {len(usable) + dropped:,} found were dropped, more than half.")
+        found.append(f"{dropped:,} of {counted(len(usable) + dropped, 'detected face')} (more than half) were dropped.")
     return found
