@@ -177,7 +177,8 @@ def test_counts_of_pairs() -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     project = create_project(tmp_path / "p", name="p", classes=CLASSES)
-    project.write_rows([Face("v/f1-0", "v/f1", "v"), Face("v/f2-0", "v/f2", "v")], Face)
+    with project.commit() as commit:
+        commit.table([Face("v/f1-0", "v/f1", "v"), Face("v/f2-0", "v/f2", "v")], Face)
     path = project.split_path("default")
     path.write_text(table_text([SplitRow("v/f1-0", "train"), SplitRow("v/f2-0", "val")], SplitRow), encoding="utf-8")
     return project
@@ -194,7 +195,7 @@ def test_frame_and_rows_are_read_through_a_commit_that_waits(project: Project) -
     faces = [Face("v/f9-0", "v/f9", "v")]
     waiting = project.root / ".fer" / "faces.csv"
     waiting.write_text(table_text(faces, Face), encoding="utf-8")
-    record = {"number": 1, "exchanges": {"manifests/faces.csv": ".fer/faces.csv"}}
+    record = {"number": 2, "exchanges": {"manifests/faces.csv": ".fer/faces.csv"}}
     (project.root / ".fer" / "commit.json").write_text(json.dumps(record), encoding="utf-8")
     assert fercli.frame(project, "faces")["face_id"].tolist() == ["v/f9-0"]
     assert project.required_rows(Face, read=read_rows) == faces
