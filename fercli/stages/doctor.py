@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from fercli.core.batch import interrupted
 from fercli.core.errors import FerError
 from fercli.core.files import sha256_of
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Frame, Video
+from fercli.stages.table import words_of
 
 State = Literal["ok", "note", "problem"]
 _PACKAGES = ("torch", "torchvision", "opencv-python-headless", "av", "mtcnn", "grad-cam", "pandas", "scikit-learn")
@@ -80,7 +82,7 @@ def _opencv() -> list[Finding]:
     variants = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
     others = [name for name in variants if _is_installed(name)]
     if not others:
-        return [Finding("opencv variants", "ok", "the headless build alone")]
+        return [Finding("opencv variants", "ok", "headless only")]
     hint = f"Run: pip uninstall -y {' '.join(others)} opencv-python-headless && pip install opencv-python-headless"
     return [Finding("opencv variants", "problem", f"{', '.join(others)} beside the headless build", hint)]
 
@@ -115,7 +117,7 @@ def _mtcnn() -> list[Finding]:
     from fercli.vision.mtcnn.detector import FaceDetector
 
     FaceDetector()
-    return [Finding("mtcnn weights", "ok", "present and unaltered")]
+    return [Finding("mtcnn weights", "ok", "OK")]
 
 
 def _h264() -> list[Finding]:
@@ -145,25 +147,24 @@ def _project_files(project: Project) -> list[Finding]:
         return [Finding("tables", "problem", error.message, error.hint)]
     for name, found in paths_of.items():
         paths = sorted(found - {""})
-        lost = [path for path in paths if not (project.root / path).exists()]
+        lost = [path for path in paths if not project.inside(path, f"{name}.csv").exists()]
         if lost:
             detail = f"{len(lost)} of {len(paths)} files are gone, the first is '{lost[0]}'"
             findings.append(Finding(f"{name} files", "problem", detail, "Restore them, or run the stage with --force."))
         else:
-            findings.append(Finding(f"{name} files", "ok", f"{len(paths)}, all there"))
+            findings.append(Finding(f"{name} files", "ok", f"{len(paths):,}, none missing"))
     findings += _changed_videos(project, videos)
-    running = sorted(path.stem for path in (project.root / ".fer" / "running").glob("*.jsonl"))
-    if running:
-        detail = f"{', '.join(running)} was interrupted"
-        findings.append(Finding("stages", "note", detail, "Run the same command again; it goes on from there."))
+    for name in interrupted(project.root):
+        hint = "Run the same command to resume."
+        findings.append(Finding("stages", "note", f"'fer {words_of(name)}' was interrupted", hint))
     return findings
 
 
 def _changed_videos(project: Project, videos: list[Video]) -> list[Finding]:
     findings = []
     for video in videos:
-        path = project.root / video.path
+        path = project.inside(video.path, "videos.csv")
         if path.is_file() and video.sha256 and sha256_of(path) != video.sha256:
-            hint = "Add the changed file under another name."
-            findings.append(Finding(f"video {video.video_id}", "problem", "its bytes changed since it was added", hint))
+            hint = "Add the new version under another name."
+            findings.append(Finding(f"video {video.video_id}", "problem", "file changed since it was added", hint))
     return findings

@@ -207,9 +207,10 @@ GROUPS: dict[str, Group] = {
 _SHARED_SECTIONS = ("project", "labels", "model", "augment")
 
 
-def row_of(words: str) -> Row:
-    """The row of a command."""
-    return next(row for row in TABLE if row.words == words)
+def words_of(name: str) -> str:
+    """The words of the command that works under this name, such as "add-fer2013"."""
+    alike = (row.words for row in TABLE if name == row.section or name.startswith(f"{row.section}-"))
+    return max(alike, key=len, default=name)
 
 
 def sections() -> tuple[str, ...]:
