@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,10 +175,11 @@ def test_ctrl_c_before_the_training_has_begun_is_no_failure(
     assert "Traceback" not in capfd.readouterr().err
 
 
-# A test run in the background of a shell hands down an ignored Ctrl-C.
+# Tests run in the background of a shell hand down an ignored Ctrl-C, those under nohup an ignored SIGHUP.
 FER = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from fercli.cli.app import main
 main()
 """
@@ -225,6 +227,16 @@ def test_processes_save_and_end_when_the_one_that_started_them_is_killed(project
     assert (code, run.record.status, run.record.reason) == (-signal.SIGKILL, "interrupted", "interrupted")
 
 
+@contextlib.contextmanager
+def hangup_handled_by(handler: signal.Handlers) -> Iterator[None]:
+    """Whatever the tests were started by."""
+    before = signal.signal(signal.SIGHUP, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 class HungUp(subprocess.Popen[bytes]):
     """Is waited for by a process that gets a SIGHUP."""
 
@@ -243,12 +255,9 @@ def test_closed_terminal_stops_what_nohup_does_not_shield(
 ) -> None:
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
     monkeypatch.setattr(subprocess, "Popen", HungUp)
-    before = signal.signal(signal.SIGHUP, handler)
-    try:
+    with hangup_handled_by(handler):
         assert run_fer(*TOGETHER, "-p", project.root)[0] == code
         assert signal.getsignal(signal.SIGHUP) is handler
-    finally:
-        signal.signal(signal.SIGHUP, before)
 
 
 class ClosedTerminal(io.StringIO):
@@ -262,5 +271,5 @@ def test_closed_terminal_that_takes_no_words_is_an_interruption_too(
 ) -> None:
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
     monkeypatch.setattr(subprocess, "Popen", HungUp)
-    with contextlib.redirect_stderr(ClosedTerminal()):
+    with contextlib.redirect_stderr(ClosedTerminal()), hangup_handled_by(signal.SIG_DFL):
         assert app.run([*TOGETHER, "-p", str(project.root)]) == 130
