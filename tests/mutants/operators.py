@@ -4,6 +4,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any
 
 SWAPS: dict[type[ast.AST], Any] = {
@@ -80,7 +81,9 @@ def mutants(path: str, tree: ast.Module) -> list[Mutant]:
 
 
 def _shown(node: ast.AST | None) -> str:
-    return "nothing" if node is None or isinstance(node, ast.Pass) else " ".join(ast.unparse(node).split())
+    if node is None or isinstance(node, ast.Pass):
+        return "nothing"
+    return shorten(ast.unparse(node), width=90, placeholder="...")
 
 
 Place = tuple[str, ast.AST, str, int | None, ast.AST, ast.AST | None]
