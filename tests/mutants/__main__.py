@@ -106,6 +106,8 @@ def _reason(mutant: Mutant) -> str | None:
 
 
 def _try_all(todo: list[Mutant], verdicts: dict[str, str], options: argparse.Namespace) -> None:
+    # Leave like a Ctrl-C does: the children have groups of their own.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for name in WARM:
         importlib.import_module(name)
     stop = time.monotonic() + options.minutes * 60
