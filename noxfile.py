@@ -11,7 +11,8 @@ nox.options.stop_on_first_error = False
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 # Each loads torch, a gigabyte and a half; side by side with several threads each they would wait for one another.
-PARALLEL = ["-n", str(min(4, os.cpu_count() or 1))]
+# Neighbours stay together, so that what a module's tests share is made once.
+PARALLEL = ["-n", str(min(4, os.cpu_count() or 1)), "--dist", "worksteal"]
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
