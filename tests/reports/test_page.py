@@ -1,6 +1,6 @@
 import pytest
 
-from fercli.reports.page import count, counted, percent, percent_range
+from fercli.reports.page import count, percent, percent_range
 
 SPACE = "\N{NO-BREAK SPACE}"
 
@@ -27,12 +27,3 @@ def test_an_end_at_zero_is_an_end() -> None:
 
 def test_thousands_are_set_apart() -> None:
     assert (count(28709), count(999), count(1_000_000)) == ("28,709", "999", "1,000,000")
-
-
-@pytest.mark.parametrize(("number", "text"), [(0, "0 faces"), (1, "1 face"), (2, "2 faces"), (1500, "1,500 faces")])
-def test_counted_things_stand_in_their_number(number: int, text: str) -> None:
-    assert counted(number, "face") == text
-
-
-def test_odd_plurals_are_given() -> None:
-    assert (counted(1, "class", "classes"), counted(3, "class", "classes")) == ("1 class", "3 classes")
