@@ -75,7 +75,8 @@ def test_split_without_a_record_is_not_stale(project: Project) -> None:
 def test_sentence_says_what_changed_since_the_split(labels: list[Label], change: str, project: Project) -> None:
     (sentence,) = stale_splits(project, labels)
     assert change in sentence
-    assert sentence.endswith("fer split.")
+    assert "fer split" in sentence
+    assert "--name" not in sentence
 
 
 def test_split_of_another_name_is_made_again_by_its_name(project: Project) -> None:
@@ -83,4 +84,4 @@ def test_split_of_another_name_is_made_again_by_its_name(project: Project) -> No
     project.split_path("default").with_suffix(".json").rename(project.split_path("mine").with_suffix(".json"))
     (sentence,) = stale_splits(project, LABELS[:1])
     assert "'mine'" in sentence
-    assert sentence.endswith("fer split --name mine.")
+    assert "fer split --name mine" in sentence

@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from tests.mutants.draw import PARTS, digest, draw, part_of, tests_of
+from tests.mutants.draw import PARTS, digest, draw, files_for, part_of
 from tests.mutants.operators import Mutant
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +93,7 @@ def _read_verdicts(file: Path, drawn: list[Mutant]) -> dict[str, str]:
         row = known.get(str(mutant))
         if not row or row["module"] != digest(ROOT, [mutant.path]):
             continue
-        if row["verdict"] != "survived" or row["tests"] == digest(ROOT, tests_of(ROOT, mutant.path)):
+        if row["verdict"] != "survived" or row["tests"] == digest(ROOT, files_for(ROOT, mutant.path)):
             found[str(mutant)] = row["verdict"]
     return found
 
@@ -161,13 +161,13 @@ def _row(lane: Lane, mutant: Mutant, verdict: str) -> dict[str, Any]:
         "seconds": round(time.monotonic() - lane.began, 1),
         "failed": failed[0] if failed else "",
         "module": digest(lane.folder, [mutant.path]),
-        "tests": digest(lane.folder, tests_of(lane.folder, mutant.path)),
+        "tests": digest(lane.folder, files_for(lane.folder, mutant.path)),
     }
 
 
 def _try_unspoilt(todo: list[Mutant], lane: Lane) -> None:
     """Run the tests as they are: one that fails without a fault would catch every mutant."""
-    files = sorted({file for mutant in todo for file in tests_of(ROOT, mutant.path)})
+    files = sorted({file for mutant in todo for file in files_for(ROOT, mutant.path)})
     print(f"{len(files)} test files without a mutant first", flush=True)
     lane.pid, lane.began = _fork(lane, files, limit=3600), time.monotonic()
     while not (verdict := _ended(lane)):
@@ -184,7 +184,7 @@ def _start(lane: Lane, mutant: Mutant, limit: int) -> None:
     later = time.time() + lane.runs
     os.utime(file, (later, later))
     lane.mutant, lane.runs = mutant, lane.runs + 1
-    lane.pid, lane.began = _fork(lane, tests_of(ROOT, mutant.path), limit), time.monotonic()
+    lane.pid, lane.began = _fork(lane, files_for(ROOT, mutant.path), limit), time.monotonic()
 
 
 def _fork(lane: Lane, tests: list[str], limit: int) -> int:

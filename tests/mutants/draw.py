@@ -41,7 +41,7 @@ def _chance(*parts: object) -> str:
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 
-def tests_of(root: Path, path: str) -> list[str]:
+def files_for(root: Path, path: str) -> list[str]:
     """The test files of a module's package, those of its own name and those that name it first.
 
     A stage's are those of its name and those that import it: `tests/stages` as a whole takes minutes.
