@@ -11,7 +11,8 @@ nox.options.stop_on_first_error = False
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 # Each loads torch, a gigabyte and a half; side by side with several threads each they would wait for one another.
-PARALLEL = ["-n", str(min(4, os.cpu_count() or 1))]
+# Neighbours stay together, so that what a module's tests share is made once.
+PARALLEL = ["-n", str(min(4, os.cpu_count() or 1)), "--dist", "worksteal"]
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
@@ -71,3 +72,10 @@ def cluster(session: nox.Session) -> None:
     """Run stages on a Ray cluster of two machines that it starts on this one's loopback addresses."""
     session.install("-e", ".[ray]", *group("test"))
     session.run("python", "-m", "pytest", "-q", "-m", "cluster", *session.posargs)
+
+
+@nox.session(default=False)
+def mutants(session: nox.Session) -> None:
+    """Count which of 400 drawn faults the tests notice: at most 90 minutes, and run again to go on."""
+    session.install("-e", ".", *group("test"))
+    session.run("python", "-m", "tests.mutants", *session.posargs, env=ONE_THREAD)

@@ -1,5 +1,6 @@
 """What all tests share: the folder of real data, where one is named, and a drawn lesson."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -23,6 +24,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "real_data" in item.keywords:
             item.add_marker(skip)
+
+
+def pytest_collection_finish() -> None:
+    """Take what is loaded by now for lasting: the collector need not look through torch again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

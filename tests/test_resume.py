@@ -1,51 +1,18 @@
 """A command interrupted or killed in the middle, run again, ends with the same files as one that nobody disturbed."""
 
-import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.disturbed import disturb
 from tests.drawn import DrawnLesson, contents, must, read_csv
 from tests.stages.train_project import drawn_project
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 
-# Runs `fer` and sends its process group a signal at the n-th call of one function, before or after that call.
-DRIVER = """
-import importlib, os, signal, sys
-
-# A test run in the background of a shell hands down an ignored Ctrl-C.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-place, number, moment, name, *words = sys.argv[1:]
-module, _, path = place.partition(":")
-*owners, last = path.split(".")
-owner = importlib.import_module(module)
-for part in owners:
-    owner = getattr(owner, part)
-true_call, calls = getattr(owner, last), []
-
-def counted(*args, **kwargs):
-    calls.append(1)
-    is_time = len(calls) == int(number)
-    if is_time and moment == "before":
-        os.killpg(0, getattr(signal, name))
-    result = true_call(*args, **kwargs)
-    if is_time and moment == "after":
-        os.killpg(0, getattr(signal, name))
-    return result
-
-setattr(owner, last, counted)
-if place.startswith("fercli.learn"):
-    # A training as short as a test's saves only at its end.
-    from fercli.learn import trainer
-    trainer._SAVE_EVERY_S = trainer._SAVE_SHORT_EPOCHS_EVERY_S = 0.0
-from fercli.cli.app import main
-main(words)
-"""
 ITEM_DONE = "fercli.core.batch:Batch.add"
 # Between the temporary file and its new name.
 FILE_WRITTEN = "fercli.core.files:sync_file"
@@ -55,20 +22,6 @@ WEIGHTS_SAVED = "fercli.learn.keeper:save_checkpoint"
 TENSORS_WRITTEN = "fercli.learn.checkpoints:replace_bytes"
 TRAIN = ("train", "--epochs", "3", "--batch-size", "8", "--precision", "fp32", "--set", "threads=1")
 TRAIN += ("--set", "image_size=24", "--set", "model.width=16", "--set", "model.hidden=32")
-
-
-def disturb(place: str, number: int, sign: str, *words: object, moment: str = "after") -> tuple[int, str]:
-    """Exit code and stderr of a command that gets the signal at the `number`-th call of `place`."""
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, place, str(number), moment, sign, *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        start_new_session=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    return done.returncode, done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fercli.cli import app
-from fercli.core.project import Project
+from fercli.core.project import Project, open_project
 from fercli.core.rows import Face
 from fercli.core.runs import Run, list_runs, read_run, write_record
 from fercli.data.dataset import load_crops, make_reader
@@ -55,31 +56,48 @@ def test_two_processes_make_one_run_whose_figures_one_process_finds_again(projec
     assert json.loads(out)["result"]["is_unchanged"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="gloo")
-def test_two_processes_go_on_with_what_two_processes_began(project: Project, tmp_path: Path) -> None:
-    whole = drawn_project(tmp_path / "whole")
+@pytest.fixture(scope="module")
+def stopped_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
+    """A project, one of its crops gone, whose run two processes began and stopped at once; copy it."""
+    project = drawn_project(tmp_path_factory.mktemp("stopped") / "mine")
+    lose_first_crop(project)
+    code, out, _ = run_fer(*TOGETHER, "--time-limit", "0.001s", "-p", project.root)
+    told = json.loads(out)["result"]
+    assert (code, told["status"], told["epochs"]) == (6, "interrupted", 0), out
+    return project, told["run"]
+
+
+@pytest.fixture
+def stopped(tmp_path: Path, stopped_template: tuple[Project, str]) -> tuple[Project, str]:
+    """A copy of that project, and the run."""
+    project, run = stopped_template
+    return open_project(shutil.copytree(project.root, tmp_path / "stopped")), run
+
+
+def lose_first_crop(project: Project) -> str:
     faces = project.rows(Face)
     project.write_rows([replace(faces[0], path="faces/gone.png"), *faces[1:]], Face)
-    whole.write_rows(project.rows(Face), Face)
-    code, out, _ = run_fer(*TOGETHER, "--time-limit", "0.001s", "-p", project.root)
-    stopped = json.loads(out)["result"]
-    assert (code, stopped["status"], stopped["epochs"]) == (6, "interrupted", 0), out
-    code, out, _ = run_fer(*TOGETHER, "-p", project.root)
+    return faces[0].face_id
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gloo")
+def test_two_processes_go_on_with_what_two_processes_began(stopped: tuple[Project, str], project: Project) -> None:
+    begun, run = stopped
+    gone = lose_first_crop(project)
+    code, out, _ = run_fer(*TOGETHER, "-p", begun.root)
     told = json.loads(out)["result"]
-    assert (told["run"], told["status"], told["was_resumed"]) == (stopped["run"], "finished", True), out
+    assert (told["run"], told["status"], told["was_resumed"]) == (run, "finished", True), out
     # The face whose crop is gone is told as one process tells it.
-    assert (code, [failure["item"] for failure in told["failures"]]) == (6, [faces[0].face_id])
-    code, out, _ = run_fer(*TOGETHER, "-p", whole.root)
-    found = [sorted((root / "runs").glob("*/checkpoints/last.safetensors")) for root in (project.root, whole.root)]
+    assert (code, [failure["item"] for failure in told["failures"]]) == (6, [gone])
+    run_fer(*TOGETHER, "-p", project.root)
+    found = [sorted((root / "runs").glob("*/checkpoints/last.safetensors")) for root in (begun.root, project.root)]
     assert found[0][0].read_bytes() == found[1][0].read_bytes()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo")
-def test_one_process_does_not_go_on_with_what_two_began(project: Project) -> None:
-    code, out, _ = run_fer(*TOGETHER, "--time-limit", "0.001s", "-p", project.root)
-    assert code == 6
-    run = json.loads(out)["result"]["run"]
-    code, out, _ = run_fer("train", "--resume", run, "--json", "-p", project.root)
+def test_one_process_does_not_go_on_with_what_two_began(stopped: tuple[Project, str]) -> None:
+    begun, run = stopped
+    code, out, _ = run_fer("train", "--resume", run, "--json", "-p", begun.root)
     assert (code, "was begun in 2 processes, and goes on in as many, not in 1" in out) == (2, True), out
 
 
@@ -160,10 +178,9 @@ class InterruptedAtOnce(subprocess.Popen[bytes]):
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo")
 @pytest.mark.parametrize("resumes", [False, True], ids=["new", "resumed"])
 def test_ctrl_c_before_the_training_has_begun_is_no_failure(
-    project: Project, resumes: bool, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    resumes: bool, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
-    if resumes:
-        assert run_fer(*TOGETHER, "--time-limit", "0.001s", "-p", project.root)[0] == 6
+    project = request.getfixturevalue("stopped")[0] if resumes else request.getfixturevalue("project")
     capfd.readouterr()
     monkeypatch.setattr(subprocess, "Popen", InterruptedAtOnce)
     code, _, err = run_fer(*TOGETHER, "-p", project.root)
@@ -174,10 +191,11 @@ def test_ctrl_c_before_the_training_has_begun_is_no_failure(
     assert "Traceback" not in capfd.readouterr().err
 
 
-# A test run in the background of a shell hands down an ignored Ctrl-C.
+# Tests run in the background of a shell hand down an ignored Ctrl-C, those under nohup an ignored SIGHUP.
 FER = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from fercli.cli.app import main
 main()
 """
@@ -225,6 +243,16 @@ def test_processes_save_and_end_when_the_one_that_started_them_is_killed(project
     assert (code, run.record.status, run.record.reason) == (-signal.SIGKILL, "interrupted", "interrupted")
 
 
+@contextlib.contextmanager
+def hangup_handled_by(handler: signal.Handlers) -> Iterator[None]:
+    """Whatever the tests were started by."""
+    before = signal.signal(signal.SIGHUP, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 class HungUp(subprocess.Popen[bytes]):
     """Is waited for by a process that gets a SIGHUP."""
 
@@ -243,12 +271,9 @@ def test_closed_terminal_stops_what_nohup_does_not_shield(
 ) -> None:
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
     monkeypatch.setattr(subprocess, "Popen", HungUp)
-    before = signal.signal(signal.SIGHUP, handler)
-    try:
+    with hangup_handled_by(handler):
         assert run_fer(*TOGETHER, "-p", project.root)[0] == code
         assert signal.getsignal(signal.SIGHUP) is handler
-    finally:
-        signal.signal(signal.SIGHUP, before)
 
 
 class ClosedTerminal(io.StringIO):
@@ -262,5 +287,5 @@ def test_closed_terminal_that_takes_no_words_is_an_interruption_too(
 ) -> None:
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
     monkeypatch.setattr(subprocess, "Popen", HungUp)
-    with contextlib.redirect_stderr(ClosedTerminal()):
+    with contextlib.redirect_stderr(ClosedTerminal()), hangup_handled_by(signal.SIG_DFL):
         assert app.run([*TOGETHER, "-p", str(project.root)]) == 130

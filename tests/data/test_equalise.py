@@ -23,8 +23,9 @@ def test_equalised_histogram_is_even() -> None:
 
 
 def test_flatness_is_a_variance_below_ten() -> None:
-    half = np.zeros((2, 2), dtype=np.uint8)
-    half[0] = 6  # variance 9
-    assert is_flat(half)
-    half[0] = 7  # variance 12.25
-    assert not is_flat(half)
+    grey = np.zeros((2, 5), dtype=np.uint8)
+    # One of ten pixels differs by d: variance 0.09 d^2.
+    grey[0, 0] = 10
+    assert is_flat(grey)
+    grey[0, 0] = 11  # 10.89
+    assert not is_flat(grey)

@@ -79,3 +79,8 @@ def test_worker_ended_from_outside_is_a_clear_error() -> None:
     with pytest.raises(InputError, match="a worker process was ended from outside") as caught:
         list(LocalEngine(2).map_items(make_odd, ["well", "die", "well"]))
     assert "--workers" in caught.value.hint
+
+
+def test_without_a_number_all_runs_in_this_process() -> None:
+    results = LocalEngine().map_items(functools.partial(make_squarer, 0), [1, 2, 3])
+    assert {pid for _, pid in results} == {os.getpid()}

@@ -143,3 +143,26 @@ def test_ferplus_kappa_is_what_two_other_packages_give(real_data: Path) -> None:
     assert fleiss_kappa(counts[counts.sum(axis=1) == 10]) == pytest.approx(0.5148855634601207, abs=1e-12)
     # krippendorff 0.9.0, alpha(value_counts=..., level_of_measurement="nominal") of all 32,298 rows.
     assert krippendorff_alpha(counts) == pytest.approx(0.5148762261187102, abs=1e-12)
+
+
+def test_interval_holds_the_middle_95_of_100_resamples() -> None:
+    # Of 200 faces with one pair of votes each, 60% are alike: the share of 200 draws has a spread of
+    # sqrt(0.6 * 0.4 / 200), and 95% of a normal curve lie within 1.96 of it.
+    votes = [
+        Vote(f"f{face:03d}", who, WORDS[0 if who == "a" or face < 120 else 1], "")
+        for face in range(200)
+        for who in "ab"
+    ]
+    percent = measure_agreement(votes, WORDS, rng=np.random.default_rng(0)).percent
+    spread = (0.6 * 0.4 / 200) ** 0.5
+    assert percent.low is not None
+    assert percent.high is not None
+    assert (0.6 - percent.low) / spread == pytest.approx(1.96, abs=0.1)
+    assert (percent.high - 0.6) / spread == pytest.approx(1.96, abs=0.1)
+
+
+@pytest.mark.parametrize(("more", "is_equal"), [((), True), (("c",), False)], ids=["equal", "one more"])
+def test_whether_all_faces_have_equally_many_votes_is_told(more: tuple[str, ...], is_equal: bool) -> None:
+    votes = [Vote(face, who, WORDS[0], "") for face in "fg" for who in "ab"]
+    votes += [Vote("f", who, WORDS[1], "") for who in more]
+    assert measure_agreement(votes, WORDS).has_equal_votes is is_equal

@@ -74,3 +74,12 @@ def test_without_copies_keeps_the_latest_part_of_each_image() -> None:
     kept = without_copies(ROWS, find_leaks(ROWS, hashes=hashes), hashes)
     assert [row.face_id for row in kept] == ["b", "d", "e"]
     assert find_leaks(kept, hashes=hashes).identical == []
+
+
+def test_near_images_are_the_same_without_numpys_own_count_of_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    phashes = {"a": "00000000000000ff", "b": "ff00000000000000", "d": "80000000000000fe", "e": "00000000000fffff"}
+    found = find_leaks(ROWS, phashes=phashes, max_bits=2).near
+    assert found == [CopiedImage("d", "test", "a", "train")]
+    # numpy 1 has none.
+    monkeypatch.delattr(np, "bitwise_count", raising=False)
+    assert find_leaks(ROWS, phashes=phashes, max_bits=2).near == found

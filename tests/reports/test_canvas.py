@@ -58,14 +58,16 @@ def test_picture_lands_on_the_pixels_it_was_given() -> None:
     np.testing.assert_array_equal((sheet == (255, 0, 0)).all(axis=2), expected)
 
 
-def test_picture_that_is_not_square_is_centred_and_not_stretched() -> None:
+@pytest.mark.parametrize("is_tall", [True, False], ids=["tall", "wide"])
+def test_picture_that_is_not_square_is_centred_and_not_stretched(is_tall: bool) -> None:
     with house_style():
         figure, axes = new_sheet(40, 40)
-        place_picture(axes, np.full((20, 10, 3), (0, 0, 255), np.uint8), 10, 10, size=20)
+        picture = np.full((20, 10, 3) if is_tall else (10, 20, 3), (0, 0, 255), np.uint8)
+        place_picture(axes, picture, 10, 10, size=20)
         sheet = read_png(png_bytes(figure, dpi=100))
     blue = (sheet == (0, 0, 255)).all(axis=2)
-    assert blue.any(axis=1).nonzero()[0].tolist() == list(range(10, 30))
-    assert blue.any(axis=0).nonzero()[0].tolist() == list(range(15, 25))
+    assert blue.any(axis=1 if is_tall else 0).nonzero()[0].tolist() == list(range(10, 30))
+    assert blue.any(axis=0 if is_tall else 1).nonzero()[0].tolist() == list(range(15, 25))
 
 
 @pytest.mark.parametrize(("colour", "ink"), [((1.0, 1.0, 1.0, 1.0), "#1d2430"), ((0.03, 0.19, 0.42, 1.0), "white")])

@@ -236,3 +236,11 @@ def test_sections_draw_the_same_bytes_twice() -> None:
     first, second = (result_section(outcome_of(FOUR, {}, CLASSES, split="test")) for _ in range(2))
     assert [picture.data for picture in first.pictures] == [picture.data for picture in second.pictures]
     assert np.frombuffer(first.pictures[0].data[:8], np.uint8).tolist() == list(b"\x89PNG\r\n\x1a\n")
+
+
+def test_results_of_a_model_that_was_not_evaluated_name_the_command() -> None:
+    section = result_section(None, command="fer eval --run mine")
+    assert (section.key, section.scores, section.tables) == ("results", (), ())
+    assert [(part.what, part.command) for part in section.missing] == [
+        ("the model has not been evaluated.", "fer eval --run mine")
+    ]

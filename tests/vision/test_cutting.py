@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fercli.vision.align import TEMPLATE, apply
-from fercli.vision.cutting import CuttingRules, cut_face, cut_faces
+from fercli.vision.cutting import CuttingRules, cut_face, cut_faces, enlarge_small, shrunk_back
 from fercli.vision.mtcnn.detector import Detection
 
 FRAME = np.zeros((300, 400, 3), np.uint8)
@@ -88,3 +88,22 @@ def test_roll_is_that_of_the_frame_not_of_the_crop() -> None:
 def test_cut_without_template_is_the_box() -> None:
     cut = cut_face(NOISE, face(), CuttingRules(template="none"))
     np.testing.assert_array_equal(cut.image, NOISE[80:192, 100:212])
+
+
+def test_small_picture_is_enlarged_by_its_shorter_side() -> None:
+    image, factor = enlarge_small(NOISE[:20, :50], 40)
+    assert (image.shape, factor) == ((40, 100, 3), 2.0)
+
+
+def test_picture_large_enough_stays_as_it_is() -> None:
+    image, factor = enlarge_small(NOISE[:40, :50], 40)
+    assert factor == 1.0
+    assert np.array_equal(image, NOISE[:40, :50])
+
+
+def test_detection_in_an_enlarged_picture_is_told_in_pixels_of_the_picture_before() -> None:
+    # The middle of four pixels made of the first one lies at 0.5, that of the first at 0.
+    found = Detection(10.0, 20.0, 30.0, 40.0, 0.9, np.full((5, 2), 0.5))
+    back = shrunk_back(found, 2.0)
+    assert (back.left, back.top, back.width, back.height, back.confidence) == (5.0, 10.0, 15.0, 20.0, 0.9)
+    assert np.array_equal(back.landmarks, np.zeros((5, 2)))

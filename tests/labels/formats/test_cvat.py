@@ -152,3 +152,9 @@ def test_zip_with_damaged_contents_is_refused(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(InputError, match="cannot be read"):
         read_cvat(path)
+
+
+def test_tag_without_a_label_is_no_vote(tmp_path: Path) -> None:
+    raw = read_cvat(written(tmp_path, xml(image("a.png", tag("")), image("b.png", tag(""), tag("sad")))))
+    assert raw.votes == [RawVote("b.png", "anna", "sad")]
+    assert raw.conflicts == []

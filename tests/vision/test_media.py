@@ -1,0 +1,92 @@
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from fercli.vision.media import MediaItem, find_media, list_files, shown
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"x" * len(name))
+
+
+def told(items: list[MediaItem]) -> list[tuple[str, list[str], bool]]:
+    return [(item.name, [file.name for file in item.files], item.is_pictures) for item in items]
+
+
+def found(root: Path, *paths: Path) -> list[tuple[str, list[str], bool]]:
+    return told(find_media(list_files(paths, root / "project")).items)
+
+
+def test_videos_are_one_item_each_and_a_folder_of_pictures_is_one(tmp_path: Path) -> None:
+    touch(tmp_path, "in/b.mp4", "in/a.MKV", "in/2.jpg", "in/1.PNG", "in/deep/3.jpg")
+    assert found(tmp_path, tmp_path / "in") == [
+        ("a.MKV", ["a.MKV"], False),
+        ("b.mp4", ["b.mp4"], False),
+        ("in", ["1.PNG", "2.jpg"], True),
+        ("deep", ["3.jpg"], True),
+    ]
+
+
+def test_file_named_itself_is_a_video_unless_it_is_a_picture(tmp_path: Path) -> None:
+    touch(tmp_path, "odd.video", "face.jpg")
+    assert found(tmp_path, tmp_path / "odd.video", tmp_path / "face.jpg") == [
+        ("odd.video", ["odd.video"], False),
+        ("face", ["face.jpg"], True),
+    ]
+
+
+def test_other_files_of_a_folder_are_counted(tmp_path: Path) -> None:
+    touch(tmp_path, "in/a.mp4", "in/1.jpg", "in/notes.txt", "in/more/data.csv")
+    assert find_media(list_files([tmp_path / "in"], tmp_path / "project")).num_foreign == 2
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
+    touch(tmp_path, "in/a.mp4", "in/.b.mp4", "in/.git/c.mp4")
+    assert [name for name, _, _ in found(tmp_path, tmp_path / "in")] == ["a.mp4"]
+
+
+def test_a_projects_own_folders_are_passed_over_unless_asked_for(tmp_path: Path) -> None:
+    touch(tmp_path, "project/new.mp4", "project/frames/1.jpg", "project/faces/2.jpg", "project/mine/frames/3.jpg")
+    assert [name for name, _, _ in found(tmp_path, tmp_path / "project")] == ["new.mp4", "frames"]
+    every = list_files([tmp_path / "project"], tmp_path / "project", skip_own=False)
+    assert sorted(item.name for item in find_media(every).items) == ["faces", "frames", "frames", "new.mp4"]
+
+
+def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mp4")
+    listing = list_files([tmp_path / "a.mp4", tmp_path / "gone.mp4"], tmp_path / "project")
+    assert (listing.named, listing.missing) == ((tmp_path / "a.mp4",), (tmp_path / "gone.mp4",))
+
+
+def test_facts_change_with_a_file_and_not_with_the_place_of_the_project(tmp_path: Path) -> None:
+    touch(tmp_path, "one/videos/a.mp4")
+    before = list_files([tmp_path / "one/videos"], tmp_path / "one").facts
+    assert [(name, size) for name, size, _ in before] == [("videos/a.mp4", len("one/videos/a.mp4"))]
+    shutil.move(tmp_path / "one", tmp_path / "two")
+    assert list_files([tmp_path / "two/videos"], tmp_path / "two").facts == before
+    os.utime(tmp_path / "two/videos/a.mp4", (1, 1))
+    assert list_files([tmp_path / "two/videos"], tmp_path / "two").facts != before
+
+
+def test_key_of_an_item_changes_with_any_of_its_files(tmp_path: Path) -> None:
+    touch(tmp_path, "in/1.jpg", "in/2.jpg")
+
+    def key() -> str:
+        (item,) = find_media(list_files([tmp_path / "in"], tmp_path / "project")).items
+        return item.key
+
+    before = key()
+    assert key() == before
+    os.utime(tmp_path / "in/2.jpg", (1, 1))
+    assert key() != before
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are text there")
+def test_name_that_is_no_text_is_shown_in_hexadecimal() -> None:
+    assert shown(Path(os.fsdecode(b"caf\xe9.mp4"))) == "caf\\xe9.mp4"
+    assert shown(Path("café.mp4")) == "café.mp4"
