@@ -93,12 +93,12 @@ class Page:
 
 
 def percent(value: float | None) -> str:
-    """0.7123 as "71.2 %"; "-" for nothing."""
+    """0.7123 as "71.2%"; "-" for nothing."""
     return "-" if value is None else f"{100 * value:.1f}%"
 
 
 def percent_range(low: float | None, high: float | None) -> str:
-    """0.65 and 0.771 as "65.0 to 77.1 %"; "-" when there is no interval."""
+    """0.65 and 0.771 as "65.0 to 77.1%"; "-" when there is no interval."""
     return "-" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}%"
 
 

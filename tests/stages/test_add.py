@@ -174,7 +174,7 @@ def test_several_broken_files_alone_are_an_error_that_names_the_first(project: P
 
 
 def test_no_path_is_nothing_to_add(project: Project) -> None:
-    with pytest.raises(UsageError, match="nothing to add"):
+    with pytest.raises(UsageError, match="no files given"):
         add(project, COPY, [])
 
 
@@ -186,7 +186,7 @@ def test_missing_file_is_an_error(project: Project, tmp_path: Path) -> None:
 def test_folder_without_media_is_an_error_that_counts(project: Project, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.txt").touch()
-    with pytest.raises(InputError, match=r"no videos or pictures in .*\(1 other files\)"):
+    with pytest.raises(InputError, match=r"no videos or images found in .*\(1 other files skipped\)"):
         add(project, COPY, [tmp_path / "docs"])
 
 
@@ -222,10 +222,10 @@ def test_interrupted_run_goes_on_where_it_stopped(
     with pytest.raises(KeyboardInterrupt):
         add(project, COPY, [video, tmp_path / "b.mp4"], progress=Interrupting())
     assert project.rows(Video) == []
-    copied = project.root / "videos" / "lesson-1.mp4"
-    before = copied.stat().st_mtime_ns
+    waiting = project.root / ".fer" / "running" / "add" / "videos" / "lesson-1.mp4"
+    before = waiting.stat().st_mtime_ns
     result = add(project, COPY, [video, tmp_path / "b.mp4"])
-    assert copied.stat().st_mtime_ns == before
+    assert (project.root / "videos" / "lesson-1.mp4").stat().st_mtime_ns == before
     assert (result.num_videos, result.ids) == (2, ("lesson-1", "b"))
 
 
@@ -240,7 +240,7 @@ def test_cut_off_video_is_added_with_a_warning(project: Project, tmp_path: Path)
 
 @pytest.mark.parametrize("text", ["yesterday", "17.05.2024"])
 def test_date_must_be_iso(project: Project, video: Path, text: str) -> None:
-    with pytest.raises(UsageError, match="is no date"):
+    with pytest.raises(UsageError, match="invalid date"):
         add(project, AddSettings(recorded_at=text), [video])
 
 

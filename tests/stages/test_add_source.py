@@ -178,7 +178,7 @@ def test_faces_with_votes_do_not_vanish_unasked(project: Project, csv: Path) -> 
     add_source(project, FER2013, csv)
     project.write_rows([Vote("fer2013/000045", "a1", "happy", "happy")], Vote)
     write_fer2013(csv, [(3, grey(n), "Training") for n in range(20)])
-    with pytest.raises(ProjectError, match="1 faces with votes would vanish: fer2013/000045"):
+    with pytest.raises(ProjectError, match="this would remove 1 faces that have votes: fer2013/000045"):
         add_source(project, FER2013, csv)
     assert len(project.rows(Face)) == 46
     assert add_source(project, FER2013, csv, force=True).num_faces == 20

@@ -57,7 +57,7 @@ def test_picture_on_two_sides_is_a_failed_check_with_both_faces(project: Project
     assert result.identical_by_parts == {"test and train": 1}
     assert result.examples[0]["face_id"] == parts["test"][0]
     assert result.failed_checks == (
-        "1 faces of val or test are byte-identical to one of an earlier part of split 'default'.",
+        "1 val or test faces are byte-identical to faces in another set of split 'default'.",
     )
 
 
@@ -75,7 +75,7 @@ def test_split_of_the_users_own_is_not_overwritten_by_one_without_copies(project
     copy_crop(project, parts["train"][0], parts["test"][0])
     split(project, SplitSettings(name="default-deduplicated"))
     before = project.split_path("default-deduplicated").read_bytes()
-    with pytest.raises(UsageError, match="there is another split 'default-deduplicated'"):
+    with pytest.raises(UsageError, match="split 'default-deduplicated' already exists"):
         check_leakage(project, CheckLeakageSettings(split="default", drop_duplicates=True))
     assert project.split_path("default-deduplicated").read_bytes() == before
 
@@ -88,7 +88,7 @@ def test_nearly_identical_picture_is_a_warning(project: Project) -> None:
     result = check_leakage(project, CheckLeakageSettings())
     assert (result.identical_across_splits, result.near_across_splits) == (0, 1)
     assert result.failed_checks == ()
-    assert any("1 faces of val or test look nearly like" in warning for warning in result.warnings)
+    assert any("1 val or test faces are near-duplicates" in warning for warning in result.warnings)
     assert check_leakage(project, CheckLeakageSettings(near=0)).near_across_splits == 0
 
 
@@ -100,7 +100,7 @@ def test_subject_on_two_sides_is_a_failed_check_even_where_somebody_edited_the_f
     )
     result = check_leakage(project, CheckLeakageSettings())
     assert result.subjects_across_splits == 1
-    assert "1 subjects are on two sides of split 'default', e.g. s00" in result.failed_checks[0]
+    assert "1 subjects appear in more than one set of split 'default', e.g. s00" in result.failed_checks[0]
 
 
 def test_published_split_is_named_as_such(project: Project) -> None:
@@ -110,7 +110,7 @@ def test_published_split_is_named_as_such(project: Project) -> None:
     path.write_text(json.dumps({"official": True}), encoding="utf-8")
     result = check_leakage(project, CheckLeakageSettings())
     assert result.is_published
-    assert result.failed_checks[0].endswith("The split is published, and kept as it is.")
+    assert result.failed_checks[0].endswith("The split is official and is kept as it is.")
 
 
 def test_second_check_recalls_the_first(project: Project) -> None:
@@ -131,7 +131,7 @@ def test_missing_broken_and_blank_crops_are_told_apart_and_fixed(project: Projec
     write_png(project.root / f"faces/{blank}.png", np.full((8, 8, 3), 7, dtype=np.uint8))
     result = check_images(project, CheckImagesSettings())
     assert (result.num_missing, result.num_unreadable, result.num_blank, result.blank) == (1, 1, 1, (blank,))
-    assert result.failed_checks[0].startswith("2 crops cannot be used: ")
+    assert result.failed_checks[0].startswith("2 crops are missing or unreadable: ")
     fixed = check_images(project, CheckImagesSettings(fix=True))
     assert (fixed.num_fixed, fixed.failed_checks) == (2, ())
     status = {row.face_id: (row.status, row.reason) for row in project.rows(Face)}
@@ -153,7 +153,7 @@ def test_label_that_votes_do_not_give_is_found_and_fixed(project: Project) -> No
     project.write_rows([Label(rows[0].face_id, other, "ok", "majority", 3), *rows[1:]], Label)
     result = check_labels(project, CheckLabelsSettings())
     assert result.num_outdated == 1
-    assert result.failed_checks[0].startswith("1 labels are not what the votes say")
+    assert result.failed_checks[0].startswith("1 labels are out of date with the votes")
     assert check_labels(project, CheckLabelsSettings(fix=True)).num_fixed == 1
     assert check_labels(project, CheckLabelsSettings()).failed_checks == ()
 
@@ -183,12 +183,12 @@ def test_label_of_a_face_that_is_gone_and_of_no_class_are_failed_checks(project:
     assert result.num_foreign_labels > 0
     assert result.num_foreign_votes > 0
     text = " ".join(result.failed_checks)
-    assert "labels are no class of this project: bored; mend fer.toml." in text
+    assert "labels are not a class of this project: bored. Fix fer.toml." in text
     assert "1 labels are of faces that are gone or dropped" in text
 
 
 def test_agreement_below_the_bound_is_a_failed_check(project: Project) -> None:
-    assert "at least 0.999 is asked for" in check_labels(project, CheckLabelsSettings(minimum=0.999)).failed_checks[0]
+    assert "below the required 0.999" in check_labels(project, CheckLabelsSettings(minimum=0.999)).failed_checks[0]
     assert check_labels(project, CheckLabelsSettings(minimum=0.0)).failed_checks == ()
 
 

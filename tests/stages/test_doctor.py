@@ -58,5 +58,6 @@ def test_damaged_table_is_a_finding(project: Project) -> None:
 def test_interrupted_stage_is_told(project: Project) -> None:
     running = project.root / ".fer" / "running" / "align.jsonl"
     running.parent.mkdir(parents=True)
-    running.write_text("", encoding="utf-8")
-    assert "align was interrupted" in finding("stages", project).detail
+    lines = ('{"fingerprint": "mark"}', '{"item": "v/f000000", "record": {}}')
+    running.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert "'fer align' was interrupted" in finding("stages", project).detail

@@ -14,7 +14,7 @@ from fercli.core.runs import RunRecord, find_run, write_record
 from fercli.core.tables import read_table, write_table
 from fercli.sources.packs import PackWriter
 from fercli.stages.evaluate import EvalSettings, evaluate
-from fercli.stages.evaluate.findings import find_out, identical_to_earlier, write_files
+from fercli.stages.evaluate.findings import find_out, identical_to_earlier, put_files
 from tests.stages.trained import CLASSES, RUN_ID, trained_project
 
 FILES = (
@@ -268,7 +268,8 @@ def test_copies_of_the_published_split_do_not_count_where_the_run_keeps_them_tog
 def test_faces_without_subjects_have_no_table_of_subjects(leaking: Project) -> None:
     run = find_run(leaking.root)
     findings = find_out(leaking, run, EvalSettings(), predictions_of(leaking))
-    outputs = write_files(leaking, run, EvalSettings(), findings)
+    with leaking.commit() as commit:
+        outputs = put_files(leaking, run, EvalSettings(), findings, commit)
     assert not any(path.endswith("by_subject.csv") for path in outputs)
     assert findings.metrics["accuracy"]["unit"] == "picture"
     assert findings.metrics["human_ceiling"] is None

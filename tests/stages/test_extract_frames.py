@@ -92,7 +92,7 @@ def test_other_settings_replace_the_frames_and_say_so(project: Project) -> None:
     assert frame_ids(project) == ["a/f000000", "a/f000015", "a/f000030", "b/f000000", "b/f000015"]
     assert files(project) == [frame.path for frame in project.rows(Frame)]
     assert (result.num_frames, result.num_removed) == (5, 3)
-    assert result.warnings == ("frames of a, b give way to new ones: every_s: 1.0 -> 1.5",)
+    assert result.warnings == ("frames of a, b will be replaced (changed: every_s: 1.0 -> 1.5)",)
 
 
 def test_setting_of_another_method_redoes_nothing(project: Project) -> None:
@@ -105,14 +105,14 @@ def test_choosing_the_sharpest_does_all_videos_again_and_says_so(project: Projec
     extract_frames(project, EVERY)
     result = extract_frames(project, ExtractFramesSettings(every_s=1.0, sharpest=True))
     assert (result.num_videos, result.num_unchanged) == (2, 0)
-    assert result.warnings == ("frames of a, b give way to new ones: sharpest: False -> True",)
+    assert result.warnings == ("frames of a, b will be replaced (changed: sharpest: False -> True)",)
 
 
 def test_frames_whose_faces_have_votes_do_not_vanish_without_force(project: Project) -> None:
     extract_frames(project, EVERY)
     vote_on(project, ["a/f000010", "a/f000000"])
     before = frame_ids(project), files(project)
-    with pytest.raises(CheckError, match=r"frames of 1 faces that have votes would vanish .*: a/f000010-0"):
+    with pytest.raises(CheckError, match=r"would remove frames of 1 faces that have votes: a/f000010-0"):
         extract_frames(project, ExtractFramesSettings(every_s=1.5))
     assert (frame_ids(project), files(project)) == before
     result = extract_frames(project, ExtractFramesSettings(every_s=1.5), force=True)

@@ -104,7 +104,7 @@ def test_unknown_layer_is_refused_with_the_right_one(project: Project) -> None:
 
 
 def test_unknown_target_is_refused_with_a_suggestion(project: Project) -> None:
-    with pytest.raises(UsageError, match="'happpy' is no class of this run") as caught:
+    with pytest.raises(UsageError, match="'happpy' is not a class of this run") as caught:
         gradcam(project, GradcamSettings(target="happpy"))
     assert "happy" in caught.value.hint
 
@@ -117,14 +117,14 @@ def test_project_without_a_run_names_the_command_that_makes_one(tmp_path: Path) 
 def test_part_without_faces_is_named(project: Project) -> None:
     faces = [face for face in project.rows(Face) if face.subject_id not in ("s004", "s005")]
     project.write_rows(faces, Face)
-    with pytest.raises(MissingStageError, match="no labelled face in its test part"):
+    with pytest.raises(MissingStageError, match="no labelled face in its test set"):
         gradcam(project, GradcamSettings())
 
 
 def test_class_without_a_face_is_a_warning_and_a_blank_row(project: Project) -> None:
     project.write_rows([face for face in project.rows(Face) if not face.face_id.endswith("-2")], Face)
     result = gradcam(project, GradcamSettings())
-    assert result.warnings == ("No face of the test part is bored; the rows are blank.",)
+    assert result.warnings == ("No test face is labelled bored; those rows are blank.",)
     assert result.num_blank == 8
 
 
@@ -168,7 +168,7 @@ def test_faces_of_pictures_are_looked_for_on_the_device_that_was_asked_for(
 
 
 def test_true_class_of_foreign_pictures_is_not_known(project: Project, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="the true class of --images is not known"):
+    with pytest.raises(UsageError, match="the true class of --images is unknown"):
         gradcam(project, GradcamSettings(images=tmp_path, target="true"))
 
 

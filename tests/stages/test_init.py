@@ -35,7 +35,7 @@ def test_other_classes_in_a_project_are_refused_and_leave_it_alone(tmp_path: Pat
     ids=["neither", "both"],
 )
 def test_classes_come_from_one_place(settings: InitSettings, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="either '--classes' or '--preset'"):
+    with pytest.raises(UsageError, match="either --classes or --preset"):
         init(tmp_path / "p", settings)
     assert not (tmp_path / "p").exists()
 

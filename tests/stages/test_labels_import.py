@@ -34,7 +34,7 @@ def test_votes_become_rows_under_pseudonyms_and_labels_at_once(project: Project,
     assert label_of(project, face(0, 1)) == ("", "tie")
     assert label_of(project, face(0, 3)) == ("", "too_few")
     assert result.by_status == {"ok": 2, "tie": 1, "too_few": 1}
-    assert any("1 of 4 faces have no majority (1 ties)" in warning for warning in result.warnings)
+    assert any("1 of 4 faces have no majority label (1 ties)" in warning for warning in result.warnings)
 
 
 def test_file_is_kept_byte_for_byte_with_its_digest_and_names_only_there(project: Project, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_unmatched_items_are_tried_again_when_there_are_new_faces(project: Proje
     labels_import(project, AUTO, [path])
     again = labels_import(project, AUTO, [path])
     assert again.is_unchanged
-    assert "2 votes of 'v.csv' are on items that are no face of this project." in again.warnings
+    assert "2 votes of 'v.csv' match no face of this project." in again.warnings
     project.write_rows([*project.rows(Face), Face("lesson-1/f000099-0", "", "lesson-1")], Face)
     assert labels_import(project, AUTO, [path]).num_new == 2
 
@@ -117,7 +117,7 @@ def test_damaged_archive_is_named_and_no_vote_changes(project: Project, tmp_path
     labels_import(project, AUTO, [write_votes(tmp_path / "one.csv", {face(0, 0): "hh"})])
     votes = project.rows(Vote)
     (project.root / "labels" / "imports" / name).write_text('[["', encoding="utf-8")
-    with pytest.raises(ProjectError, match=rf"{name}' is damaged") as caught:
+    with pytest.raises(ProjectError, match=rf"{name}' is corrupt") as caught:
         labels_import(project, AUTO, [write_votes(tmp_path / "two.csv", {face(0, 1): "nn"})])
     assert hint in caught.value.hint
     assert project.rows(Vote) == votes
@@ -206,7 +206,7 @@ def test_import_before_faces_names_the_stage_that_is_missing(tmp_path: Path) -> 
 
 
 def test_import_of_nothing_is_a_usage_error(project: Project) -> None:
-    with pytest.raises(UsageError, match="no votes to import"):
+    with pytest.raises(UsageError, match="no files given"):
         labels_import(project, AUTO, [])
 
 

@@ -2,9 +2,9 @@ import json
 from pathlib import Path
 
 from fercli.core.project import open_project
-from fercli.stages.align import AlignSettings
-from fercli.stages.last_settings import last_settings
-from fercli.stages.train import TrainSettings, train
+from fercli.stages.align import align
+from fercli.stages.pipeline import last_settings
+from fercli.stages.train import train
 from tests.cli.run import run_fer
 from tests.drawn import must, read_csv
 from tests.stages.train_project import drawn_project, quick
@@ -36,7 +36,7 @@ def test_what_stands_in_the_config_counts_above_the_last_run(aligned: Path) -> N
 
 def test_trial_on_the_first_frames_leaves_the_rest_to_do(aligned: Path) -> None:
     must("align", "--limit", "1", "--size", "224", "-p", aligned)
-    settings = last_settings(open_project(aligned), "align", AlignSettings)
+    settings = last_settings(open_project(aligned), align)
     assert settings["size"] == 224
     assert "limit" not in settings
     assert states(aligned)["align"] == "to do"
@@ -44,8 +44,8 @@ def test_trial_on_the_first_frames_leaves_the_rest_to_do(aligned: Path) -> None:
 
 def test_training_remembers_its_network_and_its_options(tmp_path: Path) -> None:
     project = drawn_project(tmp_path / "mine")
-    assert last_settings(project, "train", TrainSettings) == {}
+    assert last_settings(project, train) == {}
     train(project, quick(epochs=1))
-    settings = last_settings(project, "train", TrainSettings)
+    settings = last_settings(project, train)
     assert (settings["epochs"], settings["model"]) == (1, {"width": 16, "hidden": 32})
     assert states(project.root)["train"] == "done"

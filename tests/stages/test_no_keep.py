@@ -61,7 +61,7 @@ def test_frames_that_were_kept_are_taken_away_and_come_back(project: Project) ->
     extract_frames(project, KEPT)
     files = sorted(project.root.glob("frames/*/*.jpg"))
     assert len(files) == 5
-    assert extract_frames(project, UNKEPT).warnings[0].endswith("keep: True -> False")
+    assert extract_frames(project, UNKEPT).warnings[0].endswith("(changed: keep: True -> False)")
     assert not list(project.root.glob("frames/*/*.jpg"))
     extract_frames(project, KEPT)
     assert sorted(project.root.glob("frames/*/*.jpg")) == files
@@ -130,7 +130,7 @@ def test_trace_and_doctor_know_that_there_is_no_file(aligned: Project) -> None:
     assert trace(aligned, face_id).frame == aligned.rows(Frame)[0]
     code, out, _ = run_fer("trace", face_id, "-p", aligned.root)
     assert code == 0
-    assert "not kept as a file, it is in the video" in out
+    assert "not saved, decoded from the video" in out
     code, out, _ = run_fer("doctor", "-p", aligned.root, "--json")
     findings = {finding["name"]: finding for finding in json.loads(out)["result"]["findings"]}
     assert findings["frames files"]["state"] == "ok"

@@ -6,11 +6,13 @@ import pytest
 from fercli.core.errors import MissingStageError, UsageError
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Frame, Label, Vote
+from fercli.core.stage import Stage
 from fercli.stages.pipeline import run_until, status
 
 
-def built_in(_words: str, kind: type[Any]) -> Any:
-    return kind()
+def built_in(stage: Stage[Any]) -> Any:
+    assert stage.settings is not None
+    return stage.settings()
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def test_a_run_stops_where_only_a_person_can_go_on(project: Project) -> None:
 
 
 def test_an_unknown_stage_gets_a_suggestion(project: Project) -> None:
-    with pytest.raises(UsageError, match="no stage 'trian'") as caught:
+    with pytest.raises(UsageError, match="unknown stage 'trian'") as caught:
         run_until(project, "trian", built_in)
     assert "train" in caught.value.hint
 

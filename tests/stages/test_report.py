@@ -50,7 +50,7 @@ def test_report_of_a_whole_run_misses_nothing(project: Project) -> None:
         *("results", "looks", "errors", "reproduce", "responsible-use"),
     ]
     words = words_of(project, result.path)
-    assert "83.3 %" in words  # five of six test faces
+    assert "83.3%" in words  # five of six test faces
     assert "95 % interval 60.0 to 95.0 %, over subjects" in words
     assert "always saying 'happy'" in words
     assert "Fleiss' kappa" in words
@@ -89,7 +89,7 @@ def test_second_call_imports_nothing_heavy(project: Project) -> None:
 
 def test_missing_parts_are_said_with_their_commands(project: Project) -> None:
     result = report(project, ReportSettings())
-    assert set(result.missing) == {"The training", "The results", "Where the model looks", "Where it errs"}
+    assert set(result.missing) == {"Training", "Results", "Visual explanations (Grad-CAM)", "Error analysis"}
     words = words_of(project, result.path)
     assert "Run fer eval --confusion, then fer report again." in words
     assert "Run fer gradcam, then fer report again." in words
@@ -109,8 +109,8 @@ def test_few_faces_of_a_class_and_unknown_subjects_are_warned_of(project: Projec
     rows = project.rows(Face)
     project.write_rows([Face(row.face_id, row.frame_id, row.video_id, path=row.path) for row in rows], Face)
     words = words_of(project, report(project, ReportSettings()).path)
-    assert "Fewer than 5 faces are happy or neutral or bored" in words
-    assert "Who is who has not been told" in words
+    assert "Fewer than 5 test faces are labelled happy or neutral or bored" in words
+    assert "Subjects have not been assigned" in words
 
 
 def test_score_not_above_the_majority_class_is_warned_of(project: Project) -> None:
@@ -118,12 +118,12 @@ def test_score_not_above_the_majority_class_is_warned_of(project: Project) -> No
     metrics = {"accuracy": {"value": 1 / 6, "low": 0.1, "high": 0.3, "unit": "subject"}}
     replace_text(project.root / RUN / "eval" / "test" / "metrics.json", json.dumps(metrics))
     words = words_of(project, report(project, ReportSettings()).path)
-    assert "The lower end of the accuracy's interval, 10.0 %, is not above the 33.3 %" in words
+    assert "The lower bound of the accuracy CI (10.0%) does not exceed the majority-class baseline (33.3%" in words
 
 
 def test_run_without_a_mistake_says_so(project: Project) -> None:
     evaluated(project, num_wrong=0)
-    assert "Every face of this part was recognised." in words_of(project, report(project, ReportSettings()).path)
+    assert "Every face in this set was classified correctly." in words_of(project, report(project, ReportSettings()).path)
 
 
 def test_commands_that_made_the_run_are_told_with_what_differs_from_the_built_in(project: Project) -> None:
@@ -144,7 +144,7 @@ def test_split_that_shares_a_subject_is_warned_of(project: Project) -> None:
     ]
     project.write_rows(faces, Face)
     words = words_of(project, report(project, ReportSettings()).path)
-    assert "1 subject in more than one part: the scores are too good." in words
+    assert "1 subject in more than one set, so scores are overestimated." in words
 
 
 def test_of_a_split_with_folds_one_is_described(project: Project) -> None:
@@ -159,7 +159,7 @@ def test_page_does_without_pictures_that_are_gone(project: Project) -> None:
     evaluated(project)
     for path in (project.root / "faces").rglob("*.png"):
         path.unlink()
-    assert "Mistaken: 1 of 6 faces." in words_of(project, report(project, ReportSettings()).path)
+    assert "Misclassified: 1 of 6 faces." in words_of(project, report(project, ReportSettings()).path)
 
 
 def test_dry_run_writes_nothing(project: Project) -> None:

@@ -67,7 +67,7 @@ def test_dropped_faces_are_told_with_their_reason_and_not_counted(project: Proje
 
 
 def test_a_class_without_a_face_is_a_warning(project: Project) -> None:
-    assert stats(project, StatsSettings()).warnings == ("No face has the label bored.",)
+    assert stats(project, StatsSettings()).warnings == ("No face is labelled bored.",)
 
 
 def test_plots_are_pictures_in_reports(project: Project) -> None:

@@ -245,7 +245,7 @@ def test_without_val_faces_it_warns(project: Project) -> None:
     write_table(project.split_path("default"), rows, SplitRow)
     result = train(project, quick())
     assert result.val_accuracy is None
-    assert any("no val faces" in warning for warning in result.warnings)
+    assert any("validation set is empty" in warning for warning in result.warnings)
 
 
 def test_class_without_faces_is_a_warning(project: Project) -> None:

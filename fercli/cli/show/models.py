@@ -111,7 +111,7 @@ def _facts(spec: ModelSpec) -> Iterator[tuple[str, str]]:
     for place, (data_set, recipe) in enumerate(spec.recipes.items()):
         yield "" if place else "recipe", f"{data_set}: {_recipe(recipe)}"
     if spec.reported:
-        yield "reported", ", ".join(f"{name} {value:.2f} %" for name, value in spec.reported.items())
+        yield "reported", ", ".join(f"{name} {value:.2f}%" for name, value in spec.reported.items())
     for place, note in enumerate(spec.notes):
         yield "" if place else "notes", note
 

@@ -131,7 +131,7 @@ def _draw_case(axes: Axes, case: CamCase | None, left: float, top: float, *, rea
     place_picture(axes, case.image, left, top, size=_FACE)
     place_picture(axes, case.overlay, left + _FACE + _GAP, top, size=_FACE)
     axes.text(left, top + _FACE + 9, f"true: {case.true}", fontsize=6.5, va="center")
-    answer = f"predicted: {case.predicted}, {100 * case.probability:.0f} %"
+    answer = f"predicted: {case.predicted}, {100 * case.probability:.0f}%"
     colour = INK if case.true == case.predicted else VERMILION
     axes.text(left, top + _FACE + 21, answer, fontsize=6.5, va="center", color=colour)
 

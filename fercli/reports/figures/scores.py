@@ -95,7 +95,7 @@ def draw_curves(
                 axes.legend(loc="best")
         left.set_ylim(bottom=0)
         right.set_ylim(0, 1)
-        right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+        right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol="%"))
         return png_bytes(figure)
 
 
@@ -200,7 +200,7 @@ def _write_cell(axes: Axes, row: int, column: int, count: int, *, share: float |
         axes.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=10)
         return
     weight = "bold" if row == column else "normal"
-    text = f"{100 * share:.0f} %"
+    text = f"{100 * share:.0f}%"
     axes.text(column, row - 0.1, text, ha="center", va="center", color=colour, fontsize=10, fontweight=weight)
     axes.text(column, row + 0.24, f"{count}", ha="center", va="center", color=colour, fontsize=7.5)
 

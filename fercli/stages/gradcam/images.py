@@ -141,7 +141,7 @@ def _sheet(
     faces = []
     for (name, number), crop, overlay, call, share in zip(names, crops, overlays, calls, sure, strict=True):
         faces.append(SheetFace(crop, (name[:18], f"face {number}")))
-        faces.append(SheetFace(overlay, (call, f"{100 * share:.0f} %")))
+        faces.append(SheetFace(overlay, (call, f"{100 * share:.0f}%")))
     return draw_contact_sheet(faces, legend=legend)
 
 

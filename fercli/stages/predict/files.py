@@ -127,7 +127,7 @@ def _between(
 
 
 def _mark(face: FacePrediction, classes: tuple[str, ...]) -> Mark:
-    text = f"{face.shown} {100 * face.shown_probability:.0f} %"
+    text = f"{face.shown} {100 * face.shown_probability:.0f}%"
     color = COLORS[classes.index(face.shown) % len(COLORS)]
     return Mark(face.left, face.top, face.width, face.height, text, color)
 
