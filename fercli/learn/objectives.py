@@ -116,7 +116,7 @@ def each_branch(
     return target_loss(logits_BNK.flatten(0, 1), own, options), features.logits_BK
 
 
-# Names as in models/table/specs.py; a new objective is one function and one row.
+# Names as in the rows of models/table; a new objective is one function and one row.
 OBJECTIVES: dict[str, Objective] = {
     "cross-entropy": cross_entropy,
     "eac": flip_consistency,

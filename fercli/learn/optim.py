@@ -17,6 +17,8 @@ from fercli.learn.recipe import Plan
 _CYCLE_START = 1 / 25
 _CYCLE_RISE = 0.3
 _CYCLE_END = _CYCLE_START * 1e-4
+# Adam's own; no paper of the table names another.
+_BETA2 = 0.999
 
 
 def make_optimizer(model: nn.Module, plan: Plan) -> Optimizer:
@@ -29,9 +31,8 @@ def make_optimizer(model: nn.Module, plan: Plan) -> Optimizer:
         sgd = torch.optim.SGD(groups, plan.lr, momentum=plan.momentum, nesterov=nesterov, fused=is_fused)
         _start_momentum(sgd, plan)
         return sgd
-    if plan.optimizer == "adamw":
-        return torch.optim.AdamW(groups, plan.lr, fused=is_fused)
-    return torch.optim.Adam(groups, plan.lr, fused=is_fused)
+    kind = torch.optim.AdamW if plan.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, plan.lr, betas=(plan.momentum, _BETA2), fused=is_fused)
 
 
 def parameter_groups(model: nn.Module, plan: Plan) -> list[dict[str, object]]:

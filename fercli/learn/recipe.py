@@ -1,12 +1,9 @@
 """A network, its paper and the size of the data to everything a training is set to; standard library only."""
 
 import dataclasses
-import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fercli.core.errors import SettingsError
-from fercli.models.table.papers import FER_CNN
 from fercli.models.table.specs import ModelSpec, Recipe
 
 RecipeName = Literal["fast", "paper"]
@@ -40,10 +37,6 @@ _STRONG_CHANGES: dict[str, float | tuple[float, float]] = {
     "erase": 0.25,
     "erase_area": (0.02, 0.15),
 }
-# Networks whose backbone sees 112 pixels whatever they are fed (`input_notes` of their specs).
-_SHRINKS_TO_112 = frozenset({"sfer-mdfae", "poster", "poster-pp"})
-# The one word among the papers' augmentations that chooses pictures instead of changing them.
-_BALANCED = "imbalance sampler"
 
 
 @dataclass(frozen=True)
@@ -52,6 +45,7 @@ class Plan:
 
     Args:
         lr: the largest learning rate that the schedule reaches.
+        momentum: of "sgd"; beta1 of "adam" and "adamw".
         nesterov: whether "sgd" looks ahead of its momentum.
         adds_norms: whether a network without normalisation learns with it; see learn/norms.py.
         decays_norms: whether weight decay also acts on biases and normalisation, as plain optimisers do.
@@ -128,7 +122,7 @@ def paper_plan(spec: ModelSpec, data_set: str = "") -> Plan:
         nesterov=recipe.nesterov,
         decays_norms=recipe.decays_norms,
         schedule=_schedule(recipe),
-        warmup_epochs=5.0 if recipe.scheduler == "warmup-cosine" else 0.0,
+        warmup_epochs=recipe.warmup_epochs,
         gamma=recipe.scheduler_gamma,
         step_epochs=recipe.step_epochs or 10,
         sam_rho=(recipe.sam_rho or 0.05) if recipe.optimizer == "sam-adam" else 0.0,
@@ -139,9 +133,9 @@ def paper_plan(spec: ModelSpec, data_set: str = "") -> Plan:
         mixup=recipe.mixup,
         cutmix=recipe.cutmix,
         plain_epochs=recipe.plain_epochs,
-        sampler="balanced" if _BALANCED in recipe.augmentation else "shuffle",
-        is_equalised=spec.paper == FER_CNN,
-        augmentation=parse_augmentation(recipe.augmentation),
+        sampler=recipe.sampler,
+        is_equalised=recipe.is_equalised,
+        augmentation=dict(recipe.augmentation),
     )
 
 
@@ -176,24 +170,8 @@ def fast_plan(spec: ModelSpec, num_train: int = 0) -> Plan:
 
 
 def fast_size(spec: ModelSpec) -> int:
-    """The side of the pictures that "fast" feeds: 112 to networks that shrink 224 to 112 themselves."""
-    return 112 if spec.name in _SHRINKS_TO_112 else spec.input_size
-
-
-def parse_augmentation(words: tuple[str, ...]) -> dict[str, float | tuple[float, float]]:
-    """The papers' words, e.g. "horizontal-flip" or "random-erasing .02-.25", as fields of `Augmentation`.
-
-    Raises:
-        SettingsError: a word that no change of a picture is known for.
-    """
-    amounts: dict[str, float | tuple[float, float]] = {}
-    for word in words:
-        if word == _BALANCED:
-            continue
-        name, _, detail = word.partition(" ")
-        numbers = [float(number) for number in re.findall(r"\d*\.?\d+", detail)]
-        amounts |= _amounts_of(name, numbers, word)
-    return amounts
+    """The side of the images that "fast" feeds: 112 to networks that shrink 224 to 112 themselves."""
+    return spec.fast_size or spec.input_size
 
 
 def with_changes(plan: Plan, changes: dict[str, object]) -> Plan:
@@ -214,32 +192,3 @@ def _schedule(recipe: Recipe) -> Schedule:
         "one-cycle": "one-cycle",
     }
     return names.get(recipe.scheduler, "step")
-
-
-def _amounts_of(name: str, numbers: list[float], word: str) -> dict[str, float | tuple[float, float]]:
-    def chance(place: int) -> dict[str, float]:
-        """The probability of turns and shifts, where the paper names one."""
-        return {"move": numbers[place]} if len(numbers) > place else {}
-
-    if name in ("horizontal-flip", "flip", "flips"):
-        return {"flip": 0.5}
-    if name == "random-erasing":
-        low, high = numbers[:2] if len(numbers) >= 2 else (0.02, 0.33)
-        return {"erase": numbers[2] if len(numbers) == 3 else 0.5, "erase_area": (low, high)}
-    if name in ("gaussian-noise", "noise"):
-        return {"noise": numbers[0] if numbers else 0.5}
-    if name in ("rotation", "rotate", "random-rotation"):
-        return {"rotate_deg": numbers[0] if numbers else 10.0, **chance(1)}
-    if name in ("shift", "zoom", "brightness", "contrast") and numbers:
-        return {name: numbers[0]}
-    if name in ("grey", "random-grey", "grayscale", "random-grayscale", "random-greyscale"):
-        return {"grey": numbers[0] if numbers else 0.1}
-    if name in ("random-crop", "crop"):
-        # A crop of `small` out of `large` pixels moves the centre by at most (large - small) / 2.
-        small, large = sorted(numbers[:2]) if len(numbers) >= 2 else (224.0, 236.0)
-        return {"shift": (large - small) / 2 / small, **chance(2)}
-    known = (
-        "horizontal-flip, random-erasing, gaussian-noise, rotation, random-grey, random-crop, shift, zoom, "
-        "brightness, contrast"
-    )
-    raise SettingsError(f"no augmentation is called '{word}'", hint=f"Known: {known}.")

@@ -53,6 +53,12 @@ def test_optimizer_is_the_named_one(name: str, kind: type) -> None:
     assert type(make_optimizer(nn.Linear(2, 2), plan(optimizer=name))) is kind
 
 
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_momentum_is_the_first_beta_of_adam(name: str) -> None:
+    (group,) = make_optimizer(nn.Linear(2, 2), plan(optimizer=name, momentum=0.8)).param_groups
+    assert group["betas"] == (0.8, 0.999)
+
+
 @pytest.mark.parametrize("nesterov", [False, True], ids=["plain", "nesterov"])
 def test_momentum_starts_as_that_of_torch_does(nesterov: bool) -> None:
     ours, theirs = nn.Linear(3, 2), nn.Linear(3, 2)

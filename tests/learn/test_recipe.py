@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from fercli.core.errors import SettingsError
 from fercli.data.transforms import Augmentation
 from fercli.learn.objectives import OBJECTIVES
-from fercli.learn.recipe import fast_plan, make_plan, paper_plan, parse_augmentation, with_changes
+from fercli.learn.recipe import fast_plan, make_plan, paper_plan, with_changes
 from fercli.models.table.specs import MODELS
 
 
@@ -40,33 +39,9 @@ def test_small_data_gets_more_epochs() -> None:
     assert fast_plan(spec, 700).epochs > fast_plan(spec, 28709).epochs
 
 
-@pytest.mark.parametrize(
-    ("word", "amounts"),
-    [
-        ("horizontal-flip", {"flip": 0.5}),
-        ("random-erasing .02-.25 p .4", {"erase": 0.4, "erase_area": (0.02, 0.25)}),
-        ("rotation 20", {"rotate_deg": 20.0}),
-        ("random-crop 224 of 236", {"shift": 6 / 224}),
-        ("rotate 5 p .2", {"rotate_deg": 5.0, "move": 0.2}),
-        ("random-crop 112 of 128 p .2", {"shift": 8 / 112, "move": 0.2}),
-        ("gaussian-noise", {"noise": 0.5}),
-        ("grey", {"grey": 0.1}),
-        ("zoom .12", {"zoom": 0.12}),
-        ("brightness .1", {"brightness": 0.1}),
-    ],
-)
-def test_words_of_the_papers_become_amounts(word: str, amounts: dict[str, float]) -> None:
-    assert parse_augmentation((word,)) == amounts
-
-
 def test_only_our_own_recipes_look_ahead_of_the_momentum() -> None:
     assert not paper_plan(MODELS["ddamfn"]).nesterov
     assert paper_plan(MODELS["fercli-compact"]).nesterov
-
-
-def test_unknown_augmentation_is_refused() -> None:
-    with pytest.raises(SettingsError, match="no augmentation is called 'fog'"):
-        parse_augmentation(("fog",))
 
 
 def test_changes_replace_single_fields_of_the_augmentation() -> None:
