@@ -79,3 +79,11 @@ def test_no_heavy_module_is_loaded(words: list[str], tmp_path: Path) -> None:
         "sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'cv2', 'pandas')))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=False).returncode == 0
+
+
+def test_a_network_of_torchvision_can_be_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    code, out, _ = run_fer("models", "torchvision:resnet18", cwd=tmp_path)
+    assert code == 0
+    for words in ("layer4", "resnet18-f37072fd.pth", "fer train --model torchvision:resnet18"):
+        assert words in out

@@ -295,7 +295,7 @@ def test_a_checkpoint_of_our_own_fills_all_but_a_head_of_other_classes(tmp_path:
     torch.manual_seed(9)
     model = build_model(name, num_classes=5, **SMALL[name].options)
     report = load_backbone_weights(model, tmp_path / "best.safetensors")
-    assert report.layout == "a checkpoint of fercli"
+    assert report.layout == "the network's own names"
     assert len(report.missing) == 2
     assert all(key.startswith(("classify", "head")) for key in report.missing)
     state = source.state_dict()

@@ -1,6 +1,7 @@
 """A file of pretrained weights to a network whose backbones have them, with a report of what went where."""
 
 import pickle
+import re
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +24,10 @@ _DAMAGED = "Fetch the file again; fer models --weights says where from."
 # Wrappers within wrappers; a damaged file may hold itself.
 _MOST_WRAPPERS = 8
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights")
-# A checkpoint with our own names, and where it belongs: no module is called so.
-_OWN = Layout("a checkpoint of fercli", nn.Module, lambda _, key: key)
+# torchvision's DenseNet files are of a time when module names could have dots: norm.1 is norm1 today.
+_OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])(?=\.)")
+# A checkpoint with the network's own names, and where it belongs: no module is called so.
+_OWN = Layout("the network's own names", nn.Module, lambda _, key: key)
 _WHOLE = "*"
 _FRESH_LANDMARKS = (
     "The landmark network is not in the file: it starts fresh and is frozen, which says little. "
@@ -159,7 +162,7 @@ def _unwrap(content: object) -> dict[str, Tensor]:
     if not isinstance(content, Mapping):
         return {}
     tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
-    return {key.removeprefix("module."): value for key, value in tensors.items()}
+    return {_OLD_DENSENET.sub(r"\1\2", key.removeprefix("module.")): value for key, value in tensors.items()}
 
 
 def _best_matches(model: nn.Module, tensors: Mapping[str, Tensor]) -> list[_Match]:

@@ -17,6 +17,8 @@ __all__ = ["ALIASES", "MODELS", "ModelSpec", "Paper", "Recipe", "ThopCounts", "f
 # The modules beside the rows.
 _OTHERS = ("schema", "specs", "fer_cnn")
 ALIASES = {"emonext": "emonext-base"}
+# "torchvision:resnet18": the library before the colon makes the row of what stands behind it, and only then is loaded.
+_LIBRARIES = {"torchvision": "torchvision_spec", "timm": "timm_spec"}
 
 
 def _rows() -> Iterator[ModelSpec]:
@@ -30,14 +32,20 @@ MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in sorted(_rows(), key=
 
 
 def find_spec(name: str) -> ModelSpec:
-    """The row of `name`, which may be an alias.
+    """The row of `name`, which may be an alias, or one made for "torchvision:NAME" or "timm:NAME".
 
     Raises:
         UsageError: no network has this name.
     """
+    library, colon, network = name.partition(":")
+    if colon and library in _LIBRARIES:
+        spec: ModelSpec = getattr(import_module("fercli.models.library"), _LIBRARIES[library])(network)
+        return spec
     known = ALIASES.get(name, name)
     if known in MODELS:
         return MODELS[known]
     close = get_close_matches(name, [*MODELS, *ALIASES], n=1)
     meant = f"Did you mean '{close[0]}'? " if close else ""
-    raise UsageError(f"no model is called '{name}'", hint=f"{meant}Known: {', '.join(MODELS)}")
+    raise UsageError(
+        f"no model is called '{name}'", hint=f"{meant}Known: {', '.join(MODELS)}; torchvision:NAME, timm:NAME"
+    )
