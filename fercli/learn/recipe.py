@@ -4,13 +4,14 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Literal
 
+from fercli.models.table.schema import NormName
 from fercli.models.table.specs import ModelSpec, Recipe
 
 RecipeName = Literal["fast", "paper"]
 ClassWeights = Literal["none", "sqrt", "inverse", "effective"]
 Metric = Literal["accuracy", "macro-f1", "loss"]
 Optimizer = Literal["adam", "adamw", "sgd"]
-Schedule = Literal["constant", "cosine", "one-cycle", "exponential", "step"]
+Schedule = Literal["constant", "cosine", "one-cycle", "exponential", "step", "cosine-restarts"]
 Sampler = Literal["shuffle", "balanced"]
 Thaw = Literal["at-once", "gradual"]
 
@@ -50,9 +51,12 @@ class Plan:
         adds_norms: whether a network without normalisation learns with it; see learn/norms.py.
         decays_norms: whether weight decay also acts on biases and normalisation, as plain optimisers do.
         warmup_epochs: of linear warm-up before "cosine"; a share of an epoch is allowed.
+        warmup_steps: of linear warm-up at the beginning of each round of "cosine-restarts".
+        restart_steps: steps of a round of "cosine-restarts".
         gamma: factor per epoch of "exponential", per `step_epochs` of "step".
         sam_rho: radius of sharpness-aware minimisation; 0 is off.
         ema_decay: of the running mean of the weights that is validated and kept; 0 is off.
+        ema_every: steps between two weights that the running mean takes in.
         patience: epochs without a better `metric` on val before stopping; 0 never stops.
         clip_norm: largest norm of the gradient; 0 is off.
         mixup: alpha of the Beta distribution that blends pairs of pictures; 0 is off.
@@ -64,6 +68,8 @@ class Plan:
         augmentation: fields of data.transforms.Augmentation.
         window: share of the side that is learnt from and judged; see data.transforms.InputFormat.
         is_equalised: the notebook's stretch and equalisation; flat pictures then leave train and val.
+        norm: what images are normalised by, see models.table.schema.NORMS; "own" is what the network's row names.
+        sources: who states each value of a paper's recipe: paper, code or ours, or "given" by the user.
     """
 
     epochs: int
@@ -78,11 +84,14 @@ class Plan:
     decays_norms: bool = True
     schedule: Schedule = "constant"
     warmup_epochs: float = 0.0
+    warmup_steps: int = 0
+    restart_steps: int = 0
     gamma: float = 1.0
     step_epochs: int = 10
     sam_rho: float = 0.0
     label_smoothing: float = 0.0
     ema_decay: float = 0.0
+    ema_every: int = 1
     metric: Metric = "accuracy"
     patience: int = 0
     clip_norm: float = 0.0
@@ -96,7 +105,9 @@ class Plan:
     sampler: Sampler = "shuffle"
     window: float = 1.0
     is_equalised: bool = False
+    norm: NormName = "own"
     augmentation: dict[str, float | tuple[float, float]] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
 
 
 def make_plan(spec: ModelSpec, recipe: RecipeName, *, data_set: str = "", num_train: int = 0) -> Plan:
@@ -111,7 +122,7 @@ def make_plan(spec: ModelSpec, recipe: RecipeName, *, data_set: str = "", num_tr
 def paper_plan(spec: ModelSpec, data_set: str = "") -> Plan:
     """What the network's paper did on `data_set`, its default where the paper doesn't name that set."""
     recipe = spec.recipe_for(data_set)
-    return Plan(
+    plan = Plan(
         epochs=recipe.epochs or _ENDLESS_EPOCHS,
         batch_size=recipe.batch_size,
         lr=recipe.lr,
@@ -123,20 +134,26 @@ def paper_plan(spec: ModelSpec, data_set: str = "") -> Plan:
         decays_norms=recipe.decays_norms,
         schedule=_schedule(recipe),
         warmup_epochs=recipe.warmup_epochs,
+        warmup_steps=recipe.warmup_steps,
+        restart_steps=recipe.restart_steps,
         gamma=recipe.scheduler_gamma,
         step_epochs=recipe.step_epochs or 10,
         sam_rho=(recipe.sam_rho or 0.05) if recipe.optimizer == "sam-adam" else 0.0,
         label_smoothing=recipe.label_smoothing,
         ema_decay=recipe.ema_decay or 0.0,
+        ema_every=recipe.ema_every,
         patience=recipe.patience or 0,
         clip_norm=recipe.grad_clip or 0.0,
         mixup=recipe.mixup,
         cutmix=recipe.cutmix,
         plain_epochs=recipe.plain_epochs,
         sampler=recipe.sampler,
+        window=recipe.window,
         is_equalised=recipe.is_equalised,
+        norm=recipe.norm,
         augmentation=dict(recipe.augmentation),
     )
+    return dataclasses.replace(plan, sources=_sources(plan, spec, recipe))
 
 
 def fast_plan(spec: ModelSpec, num_train: int = 0) -> Plan:
@@ -169,6 +186,11 @@ def fast_plan(spec: ModelSpec, num_train: int = 0) -> Plan:
     )
 
 
+def paper_size(spec: ModelSpec) -> int:
+    """The side of the images that the paper's recipe has, of which a window may be cut."""
+    return spec.paper_size or spec.input_size
+
+
 def fast_size(spec: ModelSpec) -> int:
     """The side of the images that "fast" feeds: 112 to networks that shrink 224 to 112 themselves."""
     return spec.fast_size or spec.input_size
@@ -177,7 +199,24 @@ def fast_size(spec: ModelSpec) -> int:
 def with_changes(plan: Plan, changes: dict[str, object]) -> Plan:
     """The plan with some fields replaced; the augmentation's fields are replaced one by one."""
     augmentation = {**plan.augmentation, **dict(changes.get("augmentation", {}))}  # type: ignore[call-overload]  # a dict
-    return dataclasses.replace(plan, **{**changes, "augmentation": augmentation})  # type: ignore[arg-type]  # checked by the settings class
+    named = {name for name in changes if name != "augmentation"}
+    named |= {f"augmentation.{name}" for name in dict(changes.get("augmentation", {}))}  # type: ignore[call-overload]  # a dict
+    sources = plan.sources | dict.fromkeys(sorted(named), "given") if plan.sources else {}
+    every = {**changes, "augmentation": augmentation, "sources": sources}
+    return dataclasses.replace(plan, **every)  # type: ignore[arg-type]  # checked by the settings class
+
+
+# What a recipe calls otherwise than a plan.
+_OWN_NAMES = {"schedule": "scheduler", "gamma": "scheduler_gamma", "clip_norm": "grad_clip"}
+
+
+def _sources(plan: Plan, spec: ModelSpec, recipe: Recipe) -> dict[str, str]:
+    """Who states each value of the plan; what nobody states has a neutral value and is ours."""
+    fields = [column.name for column in dataclasses.fields(plan) if column.name not in ("augmentation", "sources")]
+    sources: dict[str, str] = {name: recipe.sources.get(_OWN_NAMES.get(name, name), "ours") for name in fields}
+    if spec.objective != "cross-entropy" and not spec.is_ours:
+        sources["objective"] = "paper"
+    return sources | {name: source for name, source in recipe.sources.items() if name.startswith("augmentation.")}
 
 
 def _optimizer(recipe: Recipe) -> Optimizer:
@@ -190,5 +229,6 @@ def _schedule(recipe: Recipe) -> Schedule:
         "warmup-cosine": "cosine",
         "exponential": "exponential",
         "one-cycle": "one-cycle",
+        "cosine-restarts": "cosine-restarts",
     }
     return names.get(recipe.scheduler, "step")

@@ -198,8 +198,8 @@ def _backbones(model: nn.Module, layout: Layout) -> Iterator[tuple[str, nn.Modul
 
 
 def _entries(module: nn.Module) -> list[str]:
-    # Old files have no batch counter, and nothing but momentum=None reads it.
-    return [key for key in module.state_dict() if not key.endswith("num_batches_tracked")]
+    # Whole numbers are counters and indices, which old files may lack and no network learns.
+    return [key for key, value in module.state_dict().items() if value.is_floating_point()]
 
 
 def _present(names: Mapping[str, str], tensors: Mapping[str, Tensor]) -> dict[str, str]:
@@ -246,7 +246,7 @@ def _report(
 ) -> LoadReport:
     missing = tuple(key for match in matches for key in match.names if key not in match.found or key in resized)
     used = {name for match in matches for name in match.found.values()}
-    left = [key for key in tensors if key not in used and not key.endswith("num_batches_tracked")]
+    left = [key for key, value in tensors.items() if key not in used and value.is_floating_point()]
     heads = [key for key in left if key.startswith(HEADS)]
     notes = [f"The file's {len(heads)} entries of a head for other classes are not used."] if heads else []
     notes += [f"{note}." for note in dict.fromkeys(match.layout.note for match in matches) if note]

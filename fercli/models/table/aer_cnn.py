@@ -1,6 +1,6 @@
 """aer-cnn."""
 
-from fercli.models.table.fer_cnn import FER_CNN, INPUT
+from fercli.models.table.fer_cnn import FER_CNN, INPUT, LOGGED_ON_BYTES
 from fercli.models.table.schema import ModelSpec, Values, recipe
 
 ROWS = (
@@ -16,13 +16,15 @@ ROWS = (
         channels=1,
         mean=(0.0,),
         std=(1.0,),
-        input_notes=INPUT,
+        input_notes=INPUT + LOGGED_ON_BYTES,
         cam_layer="gate2",
         parameters=24_487,
         parameters_per_class=65,
         macs=12_500_000,
         recipes={
-            "default": recipe(code=Values(optimizer="adam", lr=1e-3, batch_size=32, epochs=25, is_equalised=True))
+            "default": recipe(
+                code=Values(optimizer="adam", lr=1e-3, batch_size=32, epochs=25, is_equalised=True, norm="bytes")
+            )
         },
         notes=("The log in its notebook shows .457 validation accuracy on FER2013.",),
         small_options={"width": 8},

@@ -3,7 +3,7 @@
 from fercli.models.table.schema import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Paper, Recipe, ThopCounts, Values, recipe
 
 
-def _sgd(epochs: int) -> Recipe:
+def _sgd(epochs: int, *, rotate_deg: float, padding: int) -> Recipe:
     return recipe(
         code=Values(
             lr=0.01,
@@ -17,8 +17,8 @@ def _sgd(epochs: int) -> Recipe:
             step_epochs=10,
             augmentation={
                 "flip": 0.5,
-                "rotate_deg": 5.0,
-                "shift": 8 / 112,
+                "rotate_deg": rotate_deg,
+                "shift": padding / 112,
                 "move": 0.2,
                 "erase": 0.5,
                 "erase_area": (0.02, 0.25),
@@ -55,19 +55,28 @@ ROWS = (
         ),
         reported={"fer2013": 72.03, "ferplus": 90.45, "raf-db": 90.97, "affectnet7": 66.72, "scfed": 93.00},
         recipes={
-            "default": _sgd(40),
-            "raf-db": _sgd(40),
-            "ferplus": _sgd(80),
+            "default": _sgd(40, rotate_deg=5.0, padding=8),
+            "raf-db": _sgd(40, rotate_deg=5.0, padding=8),
+            "ferplus": _sgd(80, rotate_deg=10.0, padding=16),
             "affectnet7": recipe(
                 code=Values(
                     optimizer="adam",
                     lr=1e-4,
                     batch_size=256,
                     epochs=40,
-                    weight_decay=1e-4,
+                    weight_decay=0.0,
                     scheduler="exponential",
                     scheduler_gamma=0.6,
                     sampler="balanced",
+                    augmentation={
+                        "flip": 0.5,
+                        "rotate_deg": 20.0,
+                        "scale": (0.8, 1.0),
+                        "shift": 0.2,
+                        "move": 0.7,
+                        "erase": 0.5,
+                        "erase_area": (0.02, 0.33),
+                    },
                 )
             ),
         },

@@ -8,8 +8,8 @@ ROWS = (
         name="drf-msam",
         title="Different receptive fields and multi-scale attention, a small CNN",
         architecture=(
-            "Sum of 3x3, 5x5 and 7x7 convolutions to 32; twice pool and multi-scale attention (sum of 1x1, 3x3, "
-            "5x5, channels weighed by a gate); pool; mean; dense 512; linear."
+            "Sum of 3x3, 5x5 and 7x7 convolutions to 32; twice pool and multi-scale attention (a gate made of the sum "
+            "of 1x1, 3x3, 5x5 weighs the channels); pool; mean; dense 512; linear."
         ),
         builder="fercli.models.networks.drf_msam:DrfMsam",
         paper=FER_CNN,

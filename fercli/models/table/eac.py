@@ -2,6 +2,9 @@
 
 from fercli.models.table.schema import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Paper, ThopCounts, Values, recipe
 
+# Variance 30 of values from 0 to 255.
+NOISE_STD = 30**0.5 / 255
+
 ROWS = (
     ModelSpec(
         name="eac",
@@ -44,7 +47,7 @@ ROWS = (
                     weight_decay=1e-4,
                     scheduler="exponential",
                     scheduler_gamma=0.9,
-                    augmentation={"erase": 0.5, "erase_area": (0.02, 0.25), "noise": 0.5},
+                    augmentation={"erase": 0.5, "erase_area": (0.02, 0.25), "noise": 0.5, "noise_std": NOISE_STD},
                 )
             )
         },

@@ -8,4 +8,9 @@ FER_CNN = Paper(
     venue="GitHub repository with a notebook; no publication",
     url="https://github.com/Mersen130/Facial-Expression-Recognition-CNN",
 )
-INPUT = "Pixels divided by 255, after min-max stretch and histogram equalisation; images of variance below 10 dropped."
+INPUT = (
+    "Pixels divided by 255, after min-max stretch and histogram equalisation; images whose variance is then below 10 "
+    "are dropped."
+)
+# The notebook splits its data again after it has divided them, and then trains on the undivided ones.
+LOGGED_ON_BYTES = " The log was made on values of 0 to 255, which the paper's recipe feeds."

@@ -1,6 +1,6 @@
 """msff-cnn."""
 
-from fercli.models.table.fer_cnn import FER_CNN, INPUT
+from fercli.models.table.fer_cnn import FER_CNN, INPUT, LOGGED_ON_BYTES
 from fercli.models.table.schema import ModelSpec, Values, recipe
 
 ROWS = (
@@ -17,14 +17,14 @@ ROWS = (
         channels=1,
         mean=(0.0,),
         std=(1.0,),
-        input_notes=INPUT,
+        input_notes=INPUT + LOGGED_ON_BYTES,
         cam_layer="fusion",
         parameters=33_368_135,
         parameters_per_class=257,
         macs=167_700_000,
         recipes={
             "default": recipe(
-                code=Values(optimizer="adam", lr=1e-3, epochs=5, is_equalised=True),
+                code=Values(optimizer="adam", lr=1e-3, epochs=5, is_equalised=True, norm="bytes"),
                 # Keras' default, which the notebook does not change.
                 ours=Values(batch_size=32),
             )

@@ -4,13 +4,19 @@ from fercli.models.table.poster import INPUT, NOTES
 from fercli.models.table.schema import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Paper, Recipe, ThopCounts, Values, recipe
 
 
-def _recipe(lr: float) -> Recipe:
+def _recipe(lr: float, code: Values) -> Recipe:
     return recipe(
         paper=Values(
             optimizer="sam-adam", lr=lr, sam_rho=0.05, batch_size=144, scheduler="exponential", scheduler_gamma=0.98
         ),
-        code=Values(epochs=200, augmentation={"flip": 0.5, "erase": 0.5, "erase_area": (0.02, 0.1)}),
+        code=code,
     )
+
+
+_RAF = Values(epochs=200, augmentation={"flip": 0.5, "erase": 0.5, "erase_area": (0.02, 0.1)})
+_AFFECTNET = Values(
+    epochs=200, sampler="balanced", augmentation={"flip": 0.5, "erase": 1.0, "erase_area": (0.05, 0.05)}
+)
 
 
 ROWS = (
@@ -47,7 +53,11 @@ ROWS = (
             is_exact=True,
         ),
         reported={"fer2013": 74.73, "ferplus": 91.92, "raf-db": 92.17, "affectnet7": 67.34, "scfed": 93.11},
-        recipes={"default": _recipe(3.5e-5), "raf-db": _recipe(3.5e-5), "affectnet7": _recipe(1e-6)},
+        recipes={
+            "default": _recipe(3.5e-5, _RAF),
+            "raf-db": _recipe(3.5e-5, _RAF),
+            "affectnet7": _recipe(1e-6, _AFFECTNET),
+        },
         backbone="ir50+mobilefacenet",
         notes=NOTES,
         small_options={

@@ -6,16 +6,24 @@ from typing import Literal, TypedDict
 
 ObjectiveName = Literal["cross-entropy", "eac", "emonext", "ddamfn", "poster", "branches"]
 OptimizerName = Literal["adam", "adamw", "sgd", "sam-adam"]
-SchedulerName = Literal["none", "exponential", "step", "warmup-cosine", "one-cycle"]
+SchedulerName = Literal["none", "exponential", "step", "warmup-cosine", "one-cycle", "cosine-restarts"]
 BackboneLayout = Literal["", "ir50", "ir50+mobilefacenet", "resnet50", "convnext", "mixed-mobilefacenet", "mobilenet"]
 SamplerName = Literal["shuffle", "balanced"]
 Source = Literal["paper", "code", "ours"]
+NormName = Literal["own", "half", "imagenet", "bytes"]
 # How far an image is changed: fields of data.transforms.Augmentation.
 Amounts = Mapping[str, float | tuple[float, float]]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5)
+# Mean and standard deviation of values in [0, 1] that images are normalised by, other than a row's own; one number
+# serves all channels. "bytes" feeds 0 to 255.
+NORMS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "half": ((0.5,), (0.5,)),
+    "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
+    "bytes": ((0.0,), (1 / 255,)),
+}
 
 
 @dataclass(frozen=True)
@@ -38,8 +46,10 @@ class Recipe:
     the optimiser is Adam. `scheduler_gamma` is the factor per epoch of "exponential" and per `step_epochs` of "step";
     of "warmup-cosine" and "one-cycle", `lr` is the highest rate. `sam_rho` is the radius of sharpness-aware
     minimisation, used by "sam-adam"; `mixup` and `cutmix` are the alphas of their Beta distributions, and neither is
-    used in the last `plain_epochs`; without `decays_norms`, biases and norms are not shrunk. `is_equalised` asks for
-    the stretch and equalisation of the 48x48 networks' notebook.
+    used in the last `plain_epochs`; without `decays_norms`, biases and norms are not shrunk. "cosine-restarts" begins
+    anew every `restart_steps` steps, the first `warmup_steps` of which rise evenly to `lr`. The mean of the weights
+    takes in every `ema_every`-th step. `norm` is what images are normalised by; `window` the share of the side that is
+    cut out at random. `is_equalised` asks for the stretch and equalisation of the 48x48 networks' notebook.
 
     Attributes:
         sources: who states each value: the paper, the authors' code, or nobody, so that it is ours; an amount of the
@@ -57,9 +67,12 @@ class Recipe:
     scheduler_gamma: float = 1.0
     step_epochs: int | None = None
     warmup_epochs: float = 0.0
+    warmup_steps: int = 0
+    restart_steps: int = 0
     sam_rho: float | None = None
     label_smoothing: float = 0.0
     ema_decay: float | None = None
+    ema_every: int = 1
     grad_clip: float | None = None
     mixup: float = 0.0
     cutmix: float = 0.0
@@ -68,6 +81,8 @@ class Recipe:
     patience: int | None = None
     sampler: SamplerName = "shuffle"
     is_equalised: bool = False
+    norm: NormName = "own"
+    window: float = 1.0
     augmentation: Amounts = field(default_factory=dict)
     sources: Mapping[str, Source] = field(default_factory=dict)
 
@@ -86,9 +101,12 @@ class Values(TypedDict, total=False):
     scheduler_gamma: float
     step_epochs: int
     warmup_epochs: float
+    warmup_steps: int
+    restart_steps: int
     sam_rho: float
     label_smoothing: float
     ema_decay: float
+    ema_every: int
     grad_clip: float
     mixup: float
     cutmix: float
@@ -97,6 +115,8 @@ class Values(TypedDict, total=False):
     patience: int
     sampler: SamplerName
     is_equalised: bool
+    norm: NormName
+    window: float
     augmentation: Amounts
 
 
@@ -164,6 +184,7 @@ class ModelSpec:
         reported: data set -> accuracy in percent, as the SFER-MDFAE paper's Table 3 has it.
         input_notes: what the paper does to images before the network, and which other sizes it takes.
         fast_size: side that the recipe "fast" feeds; 0 is `input_size`.
+        paper_size: side that the paper's recipe has before a window is cut; 0 is `input_size`.
         backbone: which pretrained layout `--backbone-weights` fills; "" when none.
         notes: what a reader of results must know.
         is_ours: not a network of the papers: it stands beside theirs, and our recipe is its only one.
@@ -193,6 +214,7 @@ class ModelSpec:
     reported: dict[str, float] = field(default_factory=dict)
     input_notes: str = ""
     fast_size: int = 0
+    paper_size: int = 0
     backbone: BackboneLayout = ""
     notes: tuple[str, ...] = ()
     is_ours: bool = False

@@ -17,7 +17,9 @@ def _recipe(lr: float, *, batch_size: int = 64, weight_decay: float = 1e-4, pati
             augmentation={"flip": 0.5, "erase": 0.5},
         ),
         # As in POSTER++, whose practice the paper follows elsewhere.
-        ours=Values(scheduler="exponential", scheduler_gamma=0.98, augmentation={"erase_area": (0.02, 0.1)}),
+        ours=Values(
+            scheduler="exponential", scheduler_gamma=0.98, norm="half", augmentation={"erase_area": (0.02, 0.1)}
+        ),
     )
 
 
@@ -69,7 +71,9 @@ ROWS = (
         notes=(
             "The paper starts IR-50 from MS-Celeb-1M weights, which are not part of this package.",
             "On FERPlus, RAF-DB and AffectNet the paper stops early on the set it reports; ours draws val from train.",
-            "No code was published; ablations are variants: model.variant=nm|np|na|rw, model.topn=1..49.",
+            "The paper does not say what images are normalised by: 0.5 is ours; POSTER++, whose practice it cites, "
+            "takes ImageNet's (norm=imagenet).",
+            "No code was published; ablations are variants: model.variant=nm|np|np-l4|na|rw, model.topn=1..49.",
         ),
         small_options={"widths": (8, 16, 24, 32), "blocks": (1, 1, 1, 1)},
         small_size=112,

@@ -17,7 +17,7 @@ from fercli.core.settings import suggestion
 from fercli.data.dataset import CropReader, load_crops, make_reader
 from fercli.data.samples import Samples, load_samples
 from fercli.data.transforms import InputFormat
-from fercli.learn.recipe import Plan, fast_size, make_plan, with_changes
+from fercli.learn.recipe import Plan, fast_size, make_plan, paper_size, with_changes
 from fercli.learn.trainer import Faces
 from fercli.models.build import check_options
 from fercli.models.profile import profile_model
@@ -38,7 +38,11 @@ _CHANGES = {
     "noise_std": 1.0,
     "erase": 1.0,
     "erase_area": 1.0,
+    "flip_vertical": 1.0,
+    "scale": 2.0,
 }
+# An image shrunk to less than this share of its frame shows nothing.
+_LEAST_SCALE = 0.1
 # Face ids of public data sets begin with the name under which `fer add` took them.
 _PUBLIC = {"fer2013": "fer2013", "ferplus": "ferplus", "rafdb": "raf-db", "raf-db": "raf-db", "affectnet": "affectnet7"}
 
@@ -216,8 +220,16 @@ def make_settings_plan(settings: TrainSettings, spec: ModelSpec, *, data_set: st
 
 def make_form(settings: TrainSettings, spec: ModelSpec, plan: Plan) -> InputFormat:
     """What the network is fed; "fast" feeds the smaller of the sizes that a network takes."""
-    size = settings.image_size or (fast_size(spec) if settings.recipe == "fast" else spec.input_size)
-    return InputFormat.of_spec(spec, size=size, is_equalised=plan.is_equalised, window=plan.window)
+    size = settings.image_size or (fast_size(spec) if settings.recipe == "fast" else paper_size(spec))
+    return InputFormat.of_spec(
+        spec,
+        size=size,
+        is_equalised=plan.is_equalised,
+        window=plan.window,
+        norm=plan.norm,
+        # What was always grey in training is grey afterwards, too.
+        is_grey=plan.augmentation.get("grey", 0.0) == 1.0,
+    )
 
 
 def _augmentation(values: Mapping[str, Any]) -> dict[str, Any]:  # TOML
@@ -227,13 +239,16 @@ def _augmentation(values: Mapping[str, Any]) -> dict[str, Any]:  # TOML
             raise SettingsError(
                 f"no change of pictures is called 'augment.{name}'", hint=suggestion(name, list(_CHANGES))
             )
-        highest, is_pair = _CHANGES[name], name == "erase_area"
+        lowest = _LEAST_SCALE if name == "scale" else 0.0
+        highest, is_pair = _CHANGES[name], name in ("erase_area", "scale")
         numbers = value if is_pair and isinstance(value, list | tuple) else (value,)
         fits = len(numbers) == 1 + is_pair and all(type(number) in (int, float) for number in numbers)
         # Written so that nan, which compares with nothing, does not pass.
-        if not fits or not all(0 <= number <= highest for number in numbers) or list(numbers) != sorted(numbers):
+        if not fits or not all(lowest <= number <= highest for number in numbers) or list(numbers) != sorted(numbers):
             form = "two numbers, the smaller one first," if is_pair else "a number"
-            raise SettingsError(f"'augment.{name}' cannot be '{value}'", hint=f"It takes {form} from 0 to {highest:g}.")
+            raise SettingsError(
+                f"'augment.{name}' cannot be '{value}'", hint=f"It takes {form} from {lowest:g} to {highest:g}."
+            )
     return {name: tuple(value) if isinstance(value, list | tuple) else float(value) for name, value in amounts.items()}
 
 
