@@ -79,7 +79,8 @@ WEIGHTS = (
         files="resnet50_ft_weight.pkl: conv1.*, layer1.0.conv1.*, ...",
         source="https://github.com/cydonia999/VGGFace2-pytorch",
         licence="MIT for the code; none stated for the weights",
-        origin="First trained on MS-Celeb-1M, then on VGGFace2; its site no longer offers the data. " + MS_CELEB,
+        origin="First trained on MS-Celeb-1M, then on VGGFace2; its site no longer offers the data. "
+        "Its stride is on the 1x1, as EAC's. " + MS_CELEB,
         loads="after saving its arrays as safetensors: the file is a pickle, which may run code",
     ),
     PretrainedWeights(

@@ -249,7 +249,7 @@ def _report(
     left = [key for key, value in tensors.items() if key not in used and value.is_floating_point()]
     heads = [key for key in left if key.startswith(HEADS)]
     notes = [f"The file's {len(heads)} entries of a head for other classes are not used."] if heads else []
-    notes += [f"{note}." for note in dict.fromkeys(match.layout.note for match in matches) if note]
+    notes += [f"{note}." for note in dict.fromkeys(_note(match.layout, heads, tensors) for match in matches) if note]
     stage4 = [key for key in missing if ".stages.3." in key]
     if stage4 and len(stage4) == len(missing):
         notes.append("Stage 4 is not in the file and starts fresh.")
@@ -265,6 +265,12 @@ def _report(
         notes=tuple(notes),
         folds_norms=any(match.layout.folds_norms for match in matches),
     )
+
+
+def _note(layout: Layout, heads: Sequence[str], tensors: Mapping[str, Tensor]) -> str:
+    """What is said of a layout: of the training that the file's head points to, where several share the names."""
+    sizes = [len(tensors[name]) for name in heads if name.endswith("weight")]
+    return next((layout.notes_by_classes[size] for size in sizes if size in layout.notes_by_classes), layout.note)
 
 
 def _fills_landmarks(matches: Sequence[_Match]) -> bool:
