@@ -8,9 +8,9 @@ from torchvision import models
 
 from fercli.core.project import Project
 from fercli.core.runs import read_run
-from fercli.stages.evaluate.work import EvalSettings, evaluate
-from fercli.stages.gradcam.work import GradcamSettings, gradcam
-from fercli.stages.report.work import ReportSettings, report
+from fercli.stages.evaluate import EvalSettings, evaluate
+from fercli.stages.gradcam import GradcamSettings, gradcam
+from fercli.stages.report import ReportSettings, report
 from fercli.stages.train import train
 from tests.stages.train_project import drawn_project, quick
 

@@ -31,9 +31,8 @@ def show_models(specs: Sequence[ModelSpec]) -> None:
         table.add_row(spec.name, size, _millions(spec.parameters), _counts(spec), Text(_citation(spec.paper)))
     console = Console(highlight=False)
     console.print(table)
-    console.print(
-        "[dim]parameters: all of them, at 7 classes. Paper's counts: by thop, see docs/models.md.[/dim]", end="\n\n"
-    )
+    console.print("[dim]parameters: all of them, at 7 classes. Paper's counts: by thop, see docs/models.md.[/dim]")
+    console.print("[dim]Also: torchvision:NAME, such as torchvision:resnet18, and timm:NAME.[/dim]", end="\n\n")
     accuracies = _table(("reported, %",), tuple(title for _, title in _SETS))
     for spec in specs:
         if spec.reported:

@@ -34,7 +34,7 @@ HEADS = (
 class Layout:
     """One way of naming the layers of backbone `kind`; `note` is said when it was used.
 
-    Where several trainings share the names, `notes_by_classes` says more of one that its head's number of classes tells.
+    Where several trainings share the names, `notes_by_classes` has the notes that the head's number of classes tells.
     With `folds_norms`, the file's normalisation has no statistics: only a factor, where it is not part of the
     convolution before it, and a shift.
     """
