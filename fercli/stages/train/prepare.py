@@ -82,7 +82,8 @@ def prepare(project: Project, settings: TrainSettings) -> Prepared:
     data_set = _data_set(project, train)
     plan = make_settings_plan(settings, spec, data_set=data_set, num_train=len(train))
     form = make_form(settings, spec, plan)
-    return Prepared(samples, train, val, spec, plan, form, data_set, tuple(_warnings(train, val, project)))
+    warnings = (*_warnings(train, val, project), *_changed_recipe(plan))
+    return Prepared(samples, train, val, spec, plan, form, data_set, warnings)
 
 
 def count_macs(settings: TrainSettings, prepared: Prepared) -> int:
@@ -178,6 +179,14 @@ def _check_enough(train: Samples, settings: TrainSettings) -> None:
         )
     if len(set(train.targets.tolist())) < 2:
         raise InputError("all faces to train on have the same label", hint="Label faces of at least two classes.")
+
+
+def _changed_recipe(plan: Plan) -> list[str]:
+    """A sentence where the paper's recipe was asked for and then changed, by an option or by fer.toml."""
+    given = [name.replace("augmentation.", "augment.") for name, source in plan.sources.items() if source == "given"]
+    if not {"paper", "code"} & {*plan.sources.values()}:
+        return []  # all of it is ours
+    return [f"The paper's recipe was changed: {', '.join(given)} (see --print-config)."] if given else []
 
 
 def _warnings(train: Samples, val: Samples, project: Project) -> list[str]:
