@@ -19,7 +19,7 @@ HOMES = {
 OURS = {"fercli", "tests"}
 IMPORT = re.compile(r"^ *(?:from (\w+)[\w.]* import |import (\w+))", re.MULTILINE)
 # Declared, but imported by others or not at all; pyproject.toml says why.
-NOT_IMPORTED = {"lz4", "mtcnn", "torchvision"}
+NOT_IMPORTED = {"lz4", "mtcnn"}
 
 
 def imported(folder: str) -> set[str]:

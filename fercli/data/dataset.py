@@ -77,8 +77,8 @@ class CropReader:
         return np.array(pack[int(row)])
 
     def is_flat(self, place: int) -> bool:
-        """Whether the crop shows next to nothing (`equalise.MIN_VARIANCE`)."""
-        return is_flat(_to_grey(self.read_raw(place)))
+        """Whether the crop shows next to nothing even when it is equalised (`equalise.MIN_VARIANCE`)."""
+        return is_flat(equalise(_to_grey(self.read_raw(place))))
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the open packs, which each process opens for itself."""

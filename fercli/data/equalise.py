@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-# The notebook drops pictures whose grey values have a variance below this: constant or nearly so.
+# The notebook drops images whose equalised grey values have a variance below this: they are constant.
 MIN_VARIANCE = 10.0
 
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from fercli.models.table.schema import NORMS, NormName
 from fercli.models.table.specs import ModelSpec
 
 
@@ -18,7 +19,8 @@ from fercli.models.table.specs import ModelSpec
 class InputFormat:
     """What a network is fed: a square of `size` pixels, normalised by `mean` and `std` of values in [0, 1].
 
-    `is_equalised` asks for the min-max stretch and histogram equalisation of the 48x48 networks' notebook. With a
+    `is_equalised` asks for the min-max stretch and histogram equalisation of the 48x48 networks' notebook, `is_grey`
+    for colours that are lost before a network of three channels sees them. With a
     `window` below 1 the network learns from windows of that share of the side, cut out at random, and judges the one
     in the middle.
     """
@@ -29,13 +31,30 @@ class InputFormat:
     std: tuple[float, ...]
     is_equalised: bool = False
     window: float = 1.0
+    is_grey: bool = False
 
     @classmethod
     def of_spec(
-        cls, spec: ModelSpec, *, size: int | None = None, is_equalised: bool = False, window: float = 1.0
+        cls,
+        spec: ModelSpec,
+        *,
+        size: int | None = None,
+        is_equalised: bool = False,
+        window: float = 1.0,
+        norm: NormName = "own",
+        is_grey: bool = False,
     ) -> "InputFormat":
-        """The format that a network's row names; another `size` where the network takes it."""
-        return cls(size or spec.input_size, spec.channels, spec.mean, spec.std, is_equalised, window)
+        """The format that a network's row names; another `size` or `norm` where that is asked for."""
+        mean, std = NORMS.get(norm, (spec.mean, spec.std))
+        return cls(
+            size or spec.input_size,
+            spec.channels,
+            _of_channels(mean, spec.channels),
+            _of_channels(std, spec.channels),
+            is_equalised,
+            window,
+            is_grey,
+        )
 
     @property
     def side(self) -> int:
@@ -62,7 +81,7 @@ class Augmentation:
         rotate_deg: largest turn either way.
         shift: largest shift either way, as a share of the side.
         zoom: largest change of size either way, as a share.
-        move: probability of turn, shift and zoom.
+        move: probability of turn, shift, zoom and scale.
         brightness: largest change of the mean either way, as a share of white.
         contrast: largest change of the spread around the picture's own mean, as a share.
         grey: probability of losing the colours.
@@ -70,6 +89,8 @@ class Augmentation:
         noise_std: as a share of white.
         erase: probability of a rectangle filled with the input's mean.
         erase_area: smallest and largest rectangle, as a share of the picture; sides 0.3 to 3.3 of each other.
+        flip_vertical: probability of an image that stands on its head.
+        scale: smallest and largest size of the image within its frame, where that is not the same either way.
     """
 
     flip: float = 0.0
@@ -84,11 +105,14 @@ class Augmentation:
     noise_std: float = 0.05
     erase: float = 0.0
     erase_area: tuple[float, float] = (0.02, 0.2)
+    flip_vertical: float = 0.0
+    scale: tuple[float, float] = (1.0, 1.0)
 
     @property
     def moves_pixels(self) -> bool:
         """Whether any change is geometric."""
-        return any((self.flip, self.rotate_deg, self.shift, self.zoom))
+        amounts = (self.flip, self.flip_vertical, self.rotate_deg, self.shift, self.zoom)
+        return any(amounts) or self.scale != (1.0, 1.0)
 
 
 def to_input(
@@ -104,7 +128,7 @@ def to_whole_input(
     image_BCHW: UInt8[Tensor, "batch _ height width"], form: InputFormat
 ) -> Float[Tensor, "batch {form.channels} {form.size} {form.size}"]:
     """Stored crops before a window is cut: channels, size (bilinear, antialiased when shrinking), mean and std."""
-    image = _resize(_to_channels(image_BCHW.float() / 255, form.channels), form.size)
+    image = _resize(_to_channels(image_BCHW.float() / 255, form), form.size)
     return _normalise(image, form)
 
 
@@ -119,7 +143,7 @@ def augment(
     All amounts are drawn on the CPU from `generator`, so they are the same on every device. Flip, turn, shift, zoom,
     window and the resize to the network's size are one bilinear sampling; what lies beyond the edge repeats the edge.
     """
-    image = _to_channels(image_BCHW.float() / 255, form.channels)
+    image = _to_channels(image_BCHW.float() / 255, form)
     image = _shrink(image, form.size)
     moves = augmentation.moves_pixels or form.window < 1
     image = _move(image, form, augmentation, generator) if moves else _resize(image, form.size)
@@ -129,12 +153,15 @@ def augment(
     return _erase(image, augmentation, generator) if augmentation.erase else image
 
 
-def _to_channels(image: Tensor, channels: int) -> Tensor:
-    if image.shape[1] == channels:
-        return image
-    if image.shape[1] == 1:
-        return image.expand(-1, channels, -1, -1)
-    return _luma(image)
+def _of_channels(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """A number for each channel; of three colours, grey takes the mean."""
+    return values if len(values) == channels else (sum(values) / len(values),) * channels
+
+
+def _to_channels(image: Tensor, form: InputFormat) -> Tensor:
+    if image.shape[1] == 3 and (form.channels == 1 or form.is_grey):
+        image = _luma(image)
+    return image if image.shape[1] == form.channels else image.expand(-1, form.channels, -1, -1)
 
 
 def _luma(image: Tensor) -> Tensor:
@@ -169,20 +196,26 @@ def _move(image: Tensor, form: InputFormat, augmentation: Augmentation, generato
     num = len(image)
     amounts = _uniform(num, 4, generator, image.device)
     is_flipped = torch.rand(num, generator=generator).to(image.device) < augmentation.flip
+    is_upended = _drawn(num, augmentation.flip_vertical, generator, image.device)
     if augmentation.move < 1:
         is_moved = torch.rand(num, generator=generator).to(image.device) < augmentation.move
         amounts = amounts * is_moved[:, None]
     angle = torch.deg2rad(amounts[:, 0] * augmentation.rotate_deg)
     scale = 1 / (1 + amounts[:, 1] * augmentation.zoom)
+    if augmentation.scale != (1.0, 1.0):
+        low, high = augmentation.scale
+        sizes = low + (high - low) * torch.rand(num, generator=generator).to(image.device)
+        scale = scale / (torch.where(is_moved, sizes, 1.0) if augmentation.move < 1 else sizes)
     shift = amounts[:, 2:] * augmentation.shift * 2  # the grid's side is 2
     if form.side < form.size:
         share = form.side / form.size
         scale = scale * share
         shift = shift + _uniform(num, 2, generator, image.device) * (1 - share)
     mirror = torch.where(is_flipped, -1.0, 1.0)
+    upend = torch.where(is_upended, -1.0, 1.0)
     cosine, sine = torch.cos(angle) * scale, torch.sin(angle) * scale
-    across = torch.stack((cosine * mirror, -sine, shift[:, 0]), dim=1)
-    down = torch.stack((sine * mirror, cosine, shift[:, 1]), dim=1)
+    across = torch.stack((cosine * mirror, -sine * upend, shift[:, 0]), dim=1)
+    down = torch.stack((sine * mirror, cosine * upend, shift[:, 1]), dim=1)
     grid = F.affine_grid(torch.stack((across, down), dim=1), [num, 1, form.side, form.side], align_corners=False)
     # Apple's kernel of older torch has no border padding.
     return sample(image.contiguous(), grid, has_border=image.device.type != "mps")
@@ -221,6 +254,13 @@ def _change_colour_and_noise(image: Tensor, augmentation: Augmentation, generato
         noise = torch.randn(image.shape, generator=generator).to(image.device)
         image = torch.where(chosen, (image + noise * augmentation.noise_std).clamp(0, 1), image)
     return image
+
+
+def _drawn(num: int, probability: float, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Which of `num` images are chosen; nothing is drawn where none can be, so that older trainings repeat."""
+    if not probability:
+        return torch.zeros(num, dtype=torch.bool, device=device)
+    return (torch.rand(num, generator=generator) < probability).to(device)
 
 
 def _chosen(num: int, probability: float, generator: torch.Generator, device: torch.device) -> Tensor:

@@ -51,13 +51,13 @@ def flip_consistency(
 ) -> tuple[Float[Tensor, ""], Float[Tensor, "batch classes"]]:
     """Cross-entropy + 5 x mean squared difference of the class maps and the mirrored maps of the mirror image.
 
-    Source: Zhang et al., Learn From All, ECCV 2022, eq. 4 and 5, lambda 5. Both views go through in one batch, so
-    batch normalisation sees them together.
+    Source: Zhang et al., Learn From All, ECCV 2022, eq. 4 and 5, lambda 5. As in their code the views go through one
+    after the other: each is normalised by its own batch, and the running statistics move twice.
     """
-    features = _features(model, torch.cat((image_BCHW, image_BCHW.flip(-1))))
-    logits_BK, _ = features.logits_BK.float().chunk(2)
-    maps, mirrored = features.class_maps_BKHW.float().chunk(2)
-    return target_loss(logits_BK, targets, options) + 5 * F.mse_loss(maps, mirrored.flip(-1)), logits_BK
+    features, mirrored = _features(model, image_BCHW), _features(model, image_BCHW.flip(-1))
+    logits_BK = features.logits_BK.float()
+    difference = F.mse_loss(features.class_maps_BKHW.float(), mirrored.class_maps_BKHW.float().flip(-1))
+    return target_loss(logits_BK, targets, options) + 5 * difference, logits_BK
 
 
 def attention_regularised(
@@ -116,7 +116,7 @@ def each_branch(
     return target_loss(logits_BNK.flatten(0, 1), own, options), features.logits_BK
 
 
-# Names as in models/table/specs.py; a new objective is one function and one row.
+# Names as in the rows of models/table; a new objective is one function and one row.
 OBJECTIVES: dict[str, Objective] = {
     "cross-entropy": cross_entropy,
     "eac": flip_consistency,

@@ -1,15 +1,12 @@
 """Plans to optimisers and learning rates; a schedule is a function of the step, so resuming needs no state."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from fercli.learn.norms import NORMALISING
 from fercli.learn.recipe import Plan
 
 # One cycle: start at 1/25 of the peak, rise for 30 % of the steps, end at 1/25 * 1e-4 of it; Smith and Topin 2018,
@@ -17,6 +14,8 @@ from fercli.learn.recipe import Plan
 _CYCLE_START = 1 / 25
 _CYCLE_RISE = 0.3
 _CYCLE_END = _CYCLE_START * 1e-4
+# Adam's own; no paper of the table names another.
+_BETA2 = 0.999
 
 
 def make_optimizer(model: nn.Module, plan: Plan) -> Optimizer:
@@ -29,9 +28,8 @@ def make_optimizer(model: nn.Module, plan: Plan) -> Optimizer:
         sgd = torch.optim.SGD(groups, plan.lr, momentum=plan.momentum, nesterov=nesterov, fused=is_fused)
         _start_momentum(sgd, plan)
         return sgd
-    if plan.optimizer == "adamw":
-        return torch.optim.AdamW(groups, plan.lr, fused=is_fused)
-    return torch.optim.Adam(groups, plan.lr, fused=is_fused)
+    kind = torch.optim.AdamW if plan.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, plan.lr, betas=(plan.momentum, _BETA2), fused=is_fused)
 
 
 def parameter_groups(model: nn.Module, plan: Plan) -> list[dict[str, object]]:
@@ -56,6 +54,8 @@ def lr_at(plan: Plan, step: int, steps_per_epoch: int) -> float:
         return plan.lr * _one_cycle(step / max(1, total - 1))
     if plan.schedule == "cosine":
         return plan.lr * _cosine(step, total, round(plan.warmup_epochs * steps_per_epoch))
+    if plan.schedule == "cosine-restarts":
+        return plan.lr * _restarting(step % max(1, plan.restart_steps), plan.restart_steps, plan.warmup_steps)
     epoch = step // steps_per_epoch
     if plan.schedule == "exponential":
         return plan.lr * plan.gamma**epoch
@@ -81,6 +81,13 @@ def _cosine(step: int, total: int, warmup: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
 
 
+def _restarting(step: int, length: int, warmup: int) -> float:
+    """Within one round: an even rise from nothing, then half a cosine."""
+    if step < warmup:
+        return step / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, length - warmup)))
+
+
 def _one_cycle(share: float) -> float:
     if share < _CYCLE_RISE:
         return _between(_CYCLE_START, 1.0, share / _CYCLE_RISE)
@@ -95,6 +102,8 @@ def _between(first: float, last: float, share: float) -> float:
 @dataclass
 class SharpnessAware:
     """SAM: climb to the worst weights within `rho`, take the gradient there, come back and step.
+
+    Running statistics of batch normalisation see both passes, as in the code of POSTER and POSTER++.
 
     Source: Foret et al., Sharpness-Aware Minimization, ICLR 2021, algorithm 1.
     """
@@ -121,17 +130,3 @@ class SharpnessAware:
         for parameter, before in self._climbed:
             parameter.copy_(before)
         self._climbed = []
-
-
-@contextmanager
-def still_statistics(model: nn.Module) -> Iterator[None]:
-    """Keep batch normalisation from counting the second pass of a SAM step into its running statistics."""
-    norms = [module for module in model.modules() if isinstance(module, NORMALISING)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    try:
-        yield
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum

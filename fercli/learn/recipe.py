@@ -1,19 +1,17 @@
 """A network, its paper and the size of the data to everything a training is set to; standard library only."""
 
 import dataclasses
-import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fercli.core.errors import SettingsError
-from fercli.models.table.papers import FER_CNN
+from fercli.models.table.schema import NormName
 from fercli.models.table.specs import ModelSpec, Recipe
 
 RecipeName = Literal["fast", "paper"]
 ClassWeights = Literal["none", "sqrt", "inverse", "effective"]
 Metric = Literal["accuracy", "macro-f1", "loss"]
 Optimizer = Literal["adam", "adamw", "sgd"]
-Schedule = Literal["constant", "cosine", "one-cycle", "exponential", "step"]
+Schedule = Literal["constant", "cosine", "one-cycle", "exponential", "step", "cosine-restarts"]
 Sampler = Literal["shuffle", "balanced"]
 Thaw = Literal["at-once", "gradual"]
 
@@ -40,10 +38,6 @@ _STRONG_CHANGES: dict[str, float | tuple[float, float]] = {
     "erase": 0.25,
     "erase_area": (0.02, 0.15),
 }
-# Networks whose backbone sees 112 pixels whatever they are fed (`input_notes` of their specs).
-_SHRINKS_TO_112 = frozenset({"sfer-mdfae", "poster", "poster-pp"})
-# The one word among the papers' augmentations that chooses pictures instead of changing them.
-_BALANCED = "imbalance sampler"
 
 
 @dataclass(frozen=True)
@@ -52,13 +46,17 @@ class Plan:
 
     Args:
         lr: the largest learning rate that the schedule reaches.
+        momentum: of "sgd"; beta1 of "adam" and "adamw".
         nesterov: whether "sgd" looks ahead of its momentum.
         adds_norms: whether a network without normalisation learns with it; see learn/norms.py.
         decays_norms: whether weight decay also acts on biases and normalisation, as plain optimisers do.
         warmup_epochs: of linear warm-up before "cosine"; a share of an epoch is allowed.
+        warmup_steps: of linear warm-up at the beginning of each round of "cosine-restarts".
+        restart_steps: steps of a round of "cosine-restarts".
         gamma: factor per epoch of "exponential", per `step_epochs` of "step".
         sam_rho: radius of sharpness-aware minimisation; 0 is off.
         ema_decay: of the running mean of the weights that is validated and kept; 0 is off.
+        ema_every: steps between two weights that the running mean takes in.
         patience: epochs without a better `metric` on val before stopping; 0 never stops.
         clip_norm: largest norm of the gradient; 0 is off.
         mixup: alpha of the Beta distribution that blends pairs of pictures; 0 is off.
@@ -70,6 +68,8 @@ class Plan:
         augmentation: fields of data.transforms.Augmentation.
         window: share of the side that is learnt from and judged; see data.transforms.InputFormat.
         is_equalised: the notebook's stretch and equalisation; flat pictures then leave train and val.
+        norm: what images are normalised by, see models.table.schema.NORMS; "own" is what the network's row names.
+        sources: who states each value of a paper's recipe: paper, code or ours, or "given" by the user.
     """
 
     epochs: int
@@ -84,11 +84,14 @@ class Plan:
     decays_norms: bool = True
     schedule: Schedule = "constant"
     warmup_epochs: float = 0.0
+    warmup_steps: int = 0
+    restart_steps: int = 0
     gamma: float = 1.0
     step_epochs: int = 10
     sam_rho: float = 0.0
     label_smoothing: float = 0.0
     ema_decay: float = 0.0
+    ema_every: int = 1
     metric: Metric = "accuracy"
     patience: int = 0
     clip_norm: float = 0.0
@@ -102,7 +105,9 @@ class Plan:
     sampler: Sampler = "shuffle"
     window: float = 1.0
     is_equalised: bool = False
+    norm: NormName = "own"
     augmentation: dict[str, float | tuple[float, float]] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
 
 
 def make_plan(spec: ModelSpec, recipe: RecipeName, *, data_set: str = "", num_train: int = 0) -> Plan:
@@ -117,7 +122,7 @@ def make_plan(spec: ModelSpec, recipe: RecipeName, *, data_set: str = "", num_tr
 def paper_plan(spec: ModelSpec, data_set: str = "") -> Plan:
     """What the network's paper did on `data_set`, its default where the paper doesn't name that set."""
     recipe = spec.recipe_for(data_set)
-    return Plan(
+    plan = Plan(
         epochs=recipe.epochs or _ENDLESS_EPOCHS,
         batch_size=recipe.batch_size,
         lr=recipe.lr,
@@ -128,21 +133,27 @@ def paper_plan(spec: ModelSpec, data_set: str = "") -> Plan:
         nesterov=recipe.nesterov,
         decays_norms=recipe.decays_norms,
         schedule=_schedule(recipe),
-        warmup_epochs=5.0 if recipe.scheduler == "warmup-cosine" else 0.0,
+        warmup_epochs=recipe.warmup_epochs,
+        warmup_steps=recipe.warmup_steps,
+        restart_steps=recipe.restart_steps,
         gamma=recipe.scheduler_gamma,
         step_epochs=recipe.step_epochs or 10,
         sam_rho=(recipe.sam_rho or 0.05) if recipe.optimizer == "sam-adam" else 0.0,
         label_smoothing=recipe.label_smoothing,
         ema_decay=recipe.ema_decay or 0.0,
+        ema_every=recipe.ema_every,
         patience=recipe.patience or 0,
         clip_norm=recipe.grad_clip or 0.0,
         mixup=recipe.mixup,
         cutmix=recipe.cutmix,
         plain_epochs=recipe.plain_epochs,
-        sampler="balanced" if _BALANCED in recipe.augmentation else "shuffle",
-        is_equalised=spec.paper == FER_CNN,
-        augmentation=parse_augmentation(recipe.augmentation),
+        sampler=recipe.sampler,
+        window=recipe.window,
+        is_equalised=recipe.is_equalised,
+        norm=recipe.norm,
+        augmentation=dict(recipe.augmentation),
     )
+    return dataclasses.replace(plan, sources=_sources(plan, spec, recipe))
 
 
 def fast_plan(spec: ModelSpec, num_train: int = 0) -> Plan:
@@ -175,31 +186,37 @@ def fast_plan(spec: ModelSpec, num_train: int = 0) -> Plan:
     )
 
 
+def paper_size(spec: ModelSpec) -> int:
+    """The side of the images that the paper's recipe has, of which a window may be cut."""
+    return spec.paper_size or spec.input_size
+
+
 def fast_size(spec: ModelSpec) -> int:
-    """The side of the pictures that "fast" feeds: 112 to networks that shrink 224 to 112 themselves."""
-    return 112 if spec.name in _SHRINKS_TO_112 else spec.input_size
-
-
-def parse_augmentation(words: tuple[str, ...]) -> dict[str, float | tuple[float, float]]:
-    """The papers' words, e.g. "horizontal-flip" or "random-erasing .02-.25", as fields of `Augmentation`.
-
-    Raises:
-        SettingsError: a word that no change of a picture is known for.
-    """
-    amounts: dict[str, float | tuple[float, float]] = {}
-    for word in words:
-        if word == _BALANCED:
-            continue
-        name, _, detail = word.partition(" ")
-        numbers = [float(number) for number in re.findall(r"\d*\.?\d+", detail)]
-        amounts |= _amounts_of(name, numbers, word)
-    return amounts
+    """The side of the images that "fast" feeds: 112 to networks that shrink 224 to 112 themselves."""
+    return spec.fast_size or spec.input_size
 
 
 def with_changes(plan: Plan, changes: dict[str, object]) -> Plan:
     """The plan with some fields replaced; the augmentation's fields are replaced one by one."""
     augmentation = {**plan.augmentation, **dict(changes.get("augmentation", {}))}  # type: ignore[call-overload]  # a dict
-    return dataclasses.replace(plan, **{**changes, "augmentation": augmentation})  # type: ignore[arg-type]  # checked by the settings class
+    named = {name for name in changes if name != "augmentation"}
+    named |= {f"augmentation.{name}" for name in dict(changes.get("augmentation", {}))}  # type: ignore[call-overload]  # a dict
+    sources = plan.sources | dict.fromkeys(sorted(named), "given") if plan.sources else {}
+    every = {**changes, "augmentation": augmentation, "sources": sources}
+    return dataclasses.replace(plan, **every)  # type: ignore[arg-type]  # checked by the settings class
+
+
+# What a recipe calls otherwise than a plan.
+_OWN_NAMES = {"schedule": "scheduler", "gamma": "scheduler_gamma", "clip_norm": "grad_clip"}
+
+
+def _sources(plan: Plan, spec: ModelSpec, recipe: Recipe) -> dict[str, str]:
+    """Who states each value of the plan; what nobody states has a neutral value and is ours."""
+    fields = [column.name for column in dataclasses.fields(plan) if column.name not in ("augmentation", "sources")]
+    sources: dict[str, str] = {name: recipe.sources.get(_OWN_NAMES.get(name, name), "ours") for name in fields}
+    if spec.objective != "cross-entropy" and not spec.is_ours:
+        sources["objective"] = "paper"
+    return sources | {name: source for name, source in recipe.sources.items() if name.startswith("augmentation.")}
 
 
 def _optimizer(recipe: Recipe) -> Optimizer:
@@ -212,34 +229,6 @@ def _schedule(recipe: Recipe) -> Schedule:
         "warmup-cosine": "cosine",
         "exponential": "exponential",
         "one-cycle": "one-cycle",
+        "cosine-restarts": "cosine-restarts",
     }
     return names.get(recipe.scheduler, "step")
-
-
-def _amounts_of(name: str, numbers: list[float], word: str) -> dict[str, float | tuple[float, float]]:
-    def chance(place: int) -> dict[str, float]:
-        """The probability of turns and shifts, where the paper names one."""
-        return {"move": numbers[place]} if len(numbers) > place else {}
-
-    if name in ("horizontal-flip", "flip", "flips"):
-        return {"flip": 0.5}
-    if name == "random-erasing":
-        low, high = numbers[:2] if len(numbers) >= 2 else (0.02, 0.33)
-        return {"erase": numbers[2] if len(numbers) == 3 else 0.5, "erase_area": (low, high)}
-    if name in ("gaussian-noise", "noise"):
-        return {"noise": numbers[0] if numbers else 0.5}
-    if name in ("rotation", "rotate", "random-rotation"):
-        return {"rotate_deg": numbers[0] if numbers else 10.0, **chance(1)}
-    if name in ("shift", "zoom", "brightness", "contrast") and numbers:
-        return {name: numbers[0]}
-    if name in ("grey", "random-grey", "grayscale", "random-grayscale", "random-greyscale"):
-        return {"grey": numbers[0] if numbers else 0.1}
-    if name in ("random-crop", "crop"):
-        # A crop of `small` out of `large` pixels moves the centre by at most (large - small) / 2.
-        small, large = sorted(numbers[:2]) if len(numbers) >= 2 else (224.0, 236.0)
-        return {"shift": (large - small) / 2 / small, **chance(2)}
-    known = (
-        "horizontal-flip, random-erasing, gaussian-noise, rotation, random-grey, random-crop, shift, zoom, "
-        "brightness, contrast"
-    )
-    raise SettingsError(f"no augmentation is called '{word}'", hint=f"Known: {known}.")

@@ -22,7 +22,7 @@ from fercli.learn.compiling import allow_forms
 from fercli.learn.device import Machine
 from fercli.learn.freezing import freeze, learnable, resting
 from fercli.learn.objectives import OBJECTIVES, LossOptions, Objective, class_weights
-from fercli.learn.optim import SharpnessAware, lr_at, make_optimizer, set_lr, still_statistics
+from fercli.learn.optim import SharpnessAware, lr_at, make_optimizer, set_lr
 from fercli.learn.recipe import Plan
 from fercli.learn.world import ALONE, World
 
@@ -115,8 +115,7 @@ class StepMaker:
         loss, logits_BK = self._gradients(image_BCHW, learnt, epoch, step, share=share)
         if self.sharpness:
             self.sharpness.climb()
-            with still_statistics(self.model):
-                self._gradients(image_BCHW, learnt, epoch, step, share=share)
+            self._gradients(image_BCHW, learnt, epoch, step, share=share)
             self.sharpness.come_back()
         if self.plan.clip_norm:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip_norm)

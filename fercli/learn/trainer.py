@@ -127,6 +127,10 @@ class _Fit:
             return self._result("interrupted", stop, state is not None)
         return self._result("finished", self._ended(), state is not None)
 
+    def _is_taken_in(self, epoch: int, step: int) -> bool:
+        """Whether the running mean takes in the weights after this step."""
+        return (epoch * self.steps_per_epoch + step + 1) % self.plan.ema_every == 0
+
     def _train_epoch(self, is_stopping: Callable[[], bool]) -> str:
         """Go through the rest of the epoch; why the training is to stop after the last step, or nothing."""
         standing = self.standing
@@ -142,7 +146,7 @@ class _Fit:
             own_loss, own_right = self.step_maker.step(
                 images, self._targets(share), *place, all_targets=self._targets(order)
             )
-            if self.average:
+            if self.average and self._is_taken_in(*place):
                 self.average.update()
             asked_at = time.monotonic()
             is_late = self.world.is_main and asked_at > self.deadline

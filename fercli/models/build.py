@@ -1,7 +1,7 @@
 """From a network's name and options to the network."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from math import isfinite
@@ -23,7 +23,7 @@ def build_model(name: str, *, num_classes: int, **options: Any) -> nn.Module:  #
     """Build the network `name` with fresh weights drawn from torch's global generator.
 
     Args:
-        name: a key of `MODELS` or an alias.
+        name: a key of `MODELS`, an alias, "torchvision:NAME" or "timm:NAME".
         num_classes: size of the last layer, at least 2.
         options: keyword arguments of the network's class, as `--set model.KEY=VALUE` gives them; lists pass for
             tuples and whole numbers for floats.
@@ -60,13 +60,15 @@ def check_options(name: str, options: Mapping[str, object]) -> dict[str, object]
         SettingsError: unknown option, or a value it cannot take.
     """
     builder = _load_builder(find_spec(name))
-    known, hints = _parameters(builder), get_type_hints(builder.__init__)
+    known, hints = _parameters(builder), _hints(builder)
     checked: dict[str, object] = {}
     for key, value in options.items():
         if key not in known:
             close = get_close_matches(key, known, n=1)
             meant = f"Did you mean '{close[0]}'? " if close else ""
-            raise SettingsError(f"model '{name}' has no option '{key}'", hint=f"{meant}Known: {', '.join(known)}")
+            raise SettingsError(
+                f"model '{name}' has no option '{key}'", hint=f"{meant}Known: {', '.join(known) or 'none'}"
+            )
         try:
             checked[key] = _fit(value, hints[key])
             _check_size(checked[key], lowest=0 if key in _MAY_BE_ZERO else 1)
@@ -79,18 +81,23 @@ def model_options(name: str) -> dict[str, object]:
     """The options of network `name` with the values they have when nothing is given."""
     spec = find_spec(name)
     defaults = {key: parameter.default for key, parameter in _parameters(_load_builder(spec)).items()}
-    return {**defaults, **spec.options}
+    return {**defaults, **{key: value for key, value in spec.options.items() if key in defaults}}
 
 
-def _load_builder(spec: ModelSpec) -> type[nn.Module]:
+def _load_builder(spec: ModelSpec) -> Callable[..., nn.Module]:
     module, _, attribute = spec.builder.partition(":")
-    builder: type[nn.Module] = getattr(import_module(module), attribute)
+    builder: Callable[..., nn.Module] = getattr(import_module(module), attribute)
     return builder
 
 
-def _parameters(builder: type[nn.Module]) -> dict[str, inspect.Parameter]:
-    parameters = inspect.signature(builder.__init__).parameters
-    return {key: parameter for key, parameter in parameters.items() if key not in ("self", "num_classes")}
+def _parameters(builder: Callable[..., nn.Module]) -> dict[str, inspect.Parameter]:
+    """The options that a user may set; which network of a library it is, its name says."""
+    parameters = inspect.signature(builder).parameters
+    return {key: parameter for key, parameter in parameters.items() if key not in ("num_classes", "network")}
+
+
+def _hints(builder: Callable[..., nn.Module]) -> dict[str, Any]:  # type annotations, for which there is no type
+    return get_type_hints(builder.__init__ if inspect.isclass(builder) else builder)
 
 
 def _fit(value: object, hint: Any) -> object:  # Any: a type annotation, for which the language has no type

@@ -12,7 +12,11 @@ from tests.cam.networks import Tokens, TwoCorners, corner_images
 from tests.models.small import SMALL, pictures, small_model
 
 # Networks whose map is tokens: how many of them lie side by side on the picture of the narrow instance.
-GRIDS = {name: (SMALL[name].size // 32,) * 2 for name, spec in MODELS.items() if spec.cam_grid}
+GRIDS = {
+    name: tuple(side * SMALL[name].size // spec.input_size for side in spec.cam_grid)
+    for name, spec in MODELS.items()
+    if spec.cam_grid
+}
 GRADIENT_METHODS: tuple[CamMethod, ...] = ("gradcam", "gradcam++", "layercam", "hirescam")
 QUARTER = np.kron(np.array([[1.0, 0.0], [0.0, 0.0]]), np.ones((4, 4)))
 

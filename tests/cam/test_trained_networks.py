@@ -36,10 +36,13 @@ class Course:
     options: dict[str, Any] = field(default_factory=dict)
     grid: tuple[int, int] | None = None
     layers: tuple[str, ...] = ()
+    # Maps that follow nothing lie at 1.
+    least: float = 1.5
 
 
 COURSES = {
-    "drf-msam": Course(48, 200, 12, 4e-3),
+    # Its last map is one layer of convolutions, weighed channel by channel: a place sees 7 pixels and no more.
+    "drf-msam": Course(48, 200, 12, 4e-3, least=1.25),
     # Figure 8 of its paper shows two maps: of KROA (column IV) and of the last stage before it (column II).
     "sfer-mdfae": Course(
         112,
@@ -78,7 +81,7 @@ def test_a_trained_network_looks_at_brows_eyes_and_mouth(name: str) -> None:
     assert MODELS[name].cam_layer in layers
     for layer in layers:
         cams = compute_cams(model, layer, images, classes, token_grid=course.grid)
-        assert inside_to_outside(cams) > 1.5, layer
+        assert inside_to_outside(cams) > course.least, layer
 
 
 def test_what_moves_are_brows_eyes_and_mouth() -> None:

@@ -6,6 +6,8 @@ from torchvision.transforms.v2 import functional as tv
 
 from fercli.data.seeding import generator_for
 from fercli.data.transforms import Augmentation, InputFormat, augment, sample, to_input
+from fercli.models.table.schema import NormName
+from fercli.models.table.specs import MODELS
 
 GREY = InputFormat(8, 1, (0.0,), (1.0,))
 RGB = InputFormat(8, 3, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -53,6 +55,32 @@ def test_no_augmentation_is_plain_input() -> None:
 def test_certain_flip_is_the_mirror_image(side: int) -> None:
     images = pictures(3, 1, side)
     torch.testing.assert_close(changed(images, GREY, Augmentation(flip=1.0)), to_input(images, GREY).flip(-1))
+
+
+@pytest.mark.parametrize("side", [8, 16])
+def test_certain_vertical_flip_stands_on_its_head(side: int) -> None:
+    images = pictures(2, 1, side)
+    expected = to_input(images.flip(2), GREY)
+    torch.testing.assert_close(changed(images, GREY, Augmentation(flip_vertical=1.0)), expected, atol=1e-5, rtol=0)
+
+
+def test_scale_shrinks_the_image_within_its_frame() -> None:
+    # A white square of 4 pixels in the middle of 8, at half its size: the middle 2 stay white, the rest is black.
+    images = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
+    images[:, :, 2:6, 2:6] = 255
+    found = changed(images, GREY, Augmentation(scale=(0.5, 0.5)))
+    expected = torch.zeros(1, 1, 8, 8)
+    expected[:, :, 3:5, 3:5] = 1
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_scales_lie_between_their_bounds() -> None:
+    images = torch.zeros(200, 1, 64, 64, dtype=torch.uint8)
+    images[:, :, 16:48, 16:48] = 255
+    form = InputFormat(64, 1, (0.0,), (1.0,))
+    sides = changed(images, form, Augmentation(scale=(0.5, 0.75))).mean((1, 2, 3)).sqrt() * 64
+    assert 15.9 <= sides.min() < 17
+    assert 23 < sides.max() <= 24.1
 
 
 def test_about_half_of_the_pictures_flip() -> None:
@@ -140,6 +168,32 @@ def test_contrast_keeps_the_mean() -> None:
 def test_certain_grey_makes_the_channels_equal() -> None:
     moved = changed(pictures(2, 3, 8), RGB, Augmentation(grey=1.0))
     torch.testing.assert_close(moved[:, 0], moved[:, 1])
+
+
+def test_a_grey_format_loses_colours_before_three_channels_see_them() -> None:
+    form = InputFormat(8, 3, (0.0,) * 3, (1.0,) * 3, is_grey=True)
+    images = torch.tensor([255, 0, 0], dtype=torch.uint8).view(1, 3, 1, 1).expand(1, 3, 8, 8)
+    for found in (to_input(images, form), changed(images, form, Augmentation(flip=0.5))):
+        torch.testing.assert_close(found, torch.full((1, 3, 8, 8), 0.299))
+
+
+@pytest.mark.parametrize(
+    ("name", "norm", "mean", "std"),
+    [
+        ("sfer-mdfae", "own", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+        ("sfer-mdfae", "imagenet", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ("poster", "half", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+        ("aer-cnn", "bytes", (0.0,), (1 / 255,)),
+        ("aer-cnn", "imagenet", (0.449,), (0.226,)),
+    ],
+    ids=str,
+)
+def test_images_are_normalised_as_asked(
+    name: str, norm: NormName, mean: tuple[float, ...], std: tuple[float, ...]
+) -> None:
+    form = InputFormat.of_spec(MODELS[name], norm=norm)
+    assert form.mean == pytest.approx(mean)
+    assert form.std == pytest.approx(std)
 
 
 def test_noise_has_the_stated_spread() -> None:

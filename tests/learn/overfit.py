@@ -27,7 +27,7 @@ NUM_FACES = 256
 WHOLE = ("aer-cnn", "msff-cnn", "drf-msam", "fercli-compact", "fercli-mobilenet")
 EPOCHS = {
     "eac": 80,
-    "emonext-base": 100,
+    "emonext-tiny": 100,
     "aer-cnn": 70,
     "drf-msam": 40,
     "msff-cnn": 8,
@@ -46,7 +46,7 @@ WIDER = {
     "poster-pp": {"landmark_width": 0.25, "freeze_landmarks": False},
     "eac": {"width": 16},
     # A block that is skipped at random keeps a network from learning by heart, which is its purpose.
-    "emonext-base": {"drop_path": 0.0},
+    "emonext-tiny": {"drop_path": 0.0},
 }
 
 

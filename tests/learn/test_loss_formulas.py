@@ -116,7 +116,6 @@ def test_eac() -> None:
     check("eac", narrow_eac(), pictures("eac", 96), eac_loss)
 
 
-@pytest.mark.xfail(strict=True, reason="branch models")
 def test_eac_normalises_each_view_by_itself() -> None:
     with mock.patch.object(eac, "batch_norm", of_this_batch):
         check("eac", narrow_eac().train(), pictures("eac", 96), eac_loss)

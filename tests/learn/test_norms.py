@@ -32,7 +32,8 @@ def test_names_and_number_of_parameters_stay_those_of_the_paper() -> None:
     before = {name: tensor.shape for name, tensor in plain.state_dict().items()}
     add_norms(plain)
     assert {name: tensor.shape for name, tensor in plain_state(plain).items()} == before
-    assert sum(tensor.numel() for tensor in plain_state(plain).values()) == 97_223
+    numbers = [tensor for tensor in plain_state(plain).values() if tensor.is_floating_point()]
+    assert sum(tensor.numel() for tensor in numbers) == 97_223
 
 
 def test_normed_batch_has_zero_mean_and_unit_variance() -> None:

@@ -67,18 +67,45 @@ def test_class_weights_make_a_weighted_mean() -> None:
     assert float(loss) == pytest.approx((-math.log(0.8) - 3 * math.log(0.2)) / 4)
 
 
+class Views(nn.Module):
+    """A network that gives one answer after the other, and counts what it was shown."""
+
+    def __init__(self, *answers: Features) -> None:
+        super().__init__()
+        self.answers, self.shown = list(answers), list[Tensor]()
+
+    def forward_features(self, image_BCHW: Tensor) -> Features:
+        self.shown.append(image_BCHW)
+        return self.answers[len(self.shown) - 1]
+
+
 def test_eac_adds_five_times_the_difference_of_mirrored_maps() -> None:
     # The map of the mirror image, mirrored back, is (2, 1): differences (1 - 2, 3 - 1), mean square 2.5; the second
     # class agrees: mean over both classes 1.25.
-    maps = torch.tensor([[[[1.0, 3.0]], [[0.0, 5.0]]], [[[1.0, 2.0]], [[5.0, 0.0]]]])
-    loss = loss_of("eac", Features(LOGITS.repeat(2, 1), class_maps_BKHW=maps))
-    assert loss == pytest.approx(CROSS_ENTROPY + 5 * 1.25)
+    maps = torch.tensor([[[[1.0, 3.0]], [[0.0, 5.0]]]])
+    mirrored = torch.tensor([[[[1.0, 2.0]], [[5.0, 0.0]]]])
+    model = Views(Features(LOGITS, class_maps_BKHW=maps), Features(-LOGITS, class_maps_BKHW=mirrored))
+    image = torch.rand(1, 1, 2, 2)
+    loss, logits = OBJECTIVES["eac"](model, image, TARGET, PLAIN)
+    assert float(loss) == pytest.approx(CROSS_ENTROPY + 5 * 1.25)
+    assert torch.equal(logits, LOGITS)
+    assert torch.equal(model.shown[1], image.flip(-1))
 
 
-def test_eac_counts_the_logits_of_the_original_only() -> None:
-    logits = torch.cat([LOGITS, torch.tensor([[0.0, 9.0]])])
-    maps = torch.zeros(2, 2, 1, 2)
-    assert loss_of("eac", Features(logits, class_maps_BKHW=maps)) == pytest.approx(CROSS_ENTROPY)
+def test_eac_moves_the_running_statistics_twice() -> None:
+    class Normed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm2d(1)
+
+        def forward_features(self, image_BCHW: Tensor) -> Features:
+            return Features(LOGITS.repeat(len(image_BCHW), 1), class_maps_BKHW=self.norm(image_BCHW))
+
+    model = Normed().train()
+    OBJECTIVES["eac"](model, torch.full((2, 1, 2, 2), 10.0), torch.tensor([0, 0]), PLAIN)
+    assert model.norm.running_mean is not None
+    # A tenth of the way, and a tenth of what is left.
+    torch.testing.assert_close(model.norm.running_mean, torch.tensor([1.9]))
 
 
 def test_emonext_adds_the_variance_of_the_attention() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from fercli.learn.optim import SharpnessAware, lr_at, make_optimizer, parameter_groups, still_statistics
+from fercli.learn.optim import SharpnessAware, lr_at, make_optimizer, parameter_groups
 from tests.learn.drawn import plan
 
 
@@ -53,6 +53,12 @@ def test_optimizer_is_the_named_one(name: str, kind: type) -> None:
     assert type(make_optimizer(nn.Linear(2, 2), plan(optimizer=name))) is kind
 
 
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_momentum_is_the_first_beta_of_adam(name: str) -> None:
+    (group,) = make_optimizer(nn.Linear(2, 2), plan(optimizer=name, momentum=0.8)).param_groups
+    assert group["betas"] == (0.8, 0.999)
+
+
 @pytest.mark.parametrize("nesterov", [False, True], ids=["plain", "nesterov"])
 def test_momentum_starts_as_that_of_torch_does(nesterov: bool) -> None:
     ours, theirs = nn.Linear(3, 2), nn.Linear(3, 2)
@@ -98,10 +104,10 @@ def test_sam_takes_the_gradient_at_the_top_of_the_slope() -> None:
     torch.testing.assert_close(model.weight.grad, torch.tensor([[6.6, 8.8]]))
 
 
-def test_second_pass_of_sam_leaves_running_statistics_alone() -> None:
-    norm = nn.BatchNorm1d(2)
-    with still_statistics(norm):
-        norm(torch.rand(8, 2) + 5)
-    assert norm.running_mean is not None
-    assert norm.running_mean.tolist() == [0, 0]
-    assert norm.momentum == 0.1
+def test_restarts_rise_evenly_and_fall_along_half_a_cosine_again_and_again() -> None:
+    settings = plan(lr=1.0, schedule="cosine-restarts", warmup_steps=4, restart_steps=12)
+    rates = [lr_at(settings, step, 5) for step in range(24)]
+    assert rates[:5] == pytest.approx([0, 0.25, 0.5, 0.75, 1.0])
+    assert rates[8] == pytest.approx(0.5)  # half of the 8 steps after the rise
+    assert rates[11] == pytest.approx(0.5 * (1 + math.cos(math.pi * 7 / 8)))
+    assert rates[12:] == rates[:12]

@@ -46,6 +46,15 @@ def test_every_objective_learns_with_its_network(name: str, side: int, changes: 
     assert len(moved) > len(before) / 2
 
 
+@pytest.mark.parametrize(("sam_rho", "num_passes"), [(0.0, 1), (0.05, 2)])
+def test_running_statistics_see_both_passes_of_a_sharp_step(sam_rho: float, num_passes: int) -> None:
+    step = make_step("ddamfn", 112, sam_rho=sam_rho)
+    images = torch.randint(0, 256, (6, 3, 112, 112), dtype=torch.uint8)
+    step.step(images, torch.tensor([0, 1, 2, 0, 1, 2]), 0, 0)
+    counts = {int(value) for name, value in step.model.state_dict().items() if name.endswith("num_batches_tracked")}
+    assert counts == {num_passes}
+
+
 class Brightness(torch.nn.Module):
     """Tells dark pictures (class 0) from bright ones (class 1), without fail."""
 

@@ -21,6 +21,7 @@ from fercli.data.dataset import RamCrops, StreamedCrops, make_reader
 from fercli.data.transforms import InputFormat
 from fercli.learn import stopping, trainer
 from fercli.learn.checkpoints import load_checkpoint
+from fercli.learn.ema import WeightAverage
 from fercli.learn.recipe import Plan
 from fercli.learn.step import StepMaker
 from fercli.learn.trainer import Faces, FitResult, Training, fit
@@ -331,6 +332,17 @@ def test_without_val_faces_the_last_epoch_is_kept(tmp_path: Path) -> None:
     assert result.best == result.history[-1]
     assert len(result.history) == 3
     assert (tmp_path / "metrics.csv").read_text(encoding="utf-8").splitlines()[1].split(",")[3:6] == ["", "", ""]
+
+
+@pytest.mark.parametrize(("every", "num_taken_in"), [(1, 8), (3, 2), (100, 0)])
+def test_the_mean_takes_in_every_so_many_steps(
+    every: int, num_taken_in: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(WeightAverage, "update", lambda self: calls.append(1))
+    # Two epochs of 32 faces in batches of 8: steps are counted over both.
+    train(tmp_path, plan(epochs=2, batch_size=8, ema_decay=0.9, ema_every=every))
+    assert len(calls) == num_taken_in
 
 
 def test_training_never_sees_the_val_faces(tmp_path: Path) -> None:

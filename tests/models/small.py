@@ -12,30 +12,15 @@ from fercli.models.table.specs import MODELS
 
 @dataclass(frozen=True)
 class Small:
-    """Options that make a network narrow, and the picture it is fed."""
+    """Options that make a network narrow, and the image it is fed."""
 
     options: dict[str, Any] = field(default_factory=dict)
     size: int = 0
 
 
-_CONVNEXT = {"depths": (1, 1, 2, 1), "widths": (16, 24, 32, 48), "image_size": 64}
-_LANDMARKS = {"landmark_width": 0.125, "landmark_blocks": (1, 0, 0)}
-SMALL = {
-    "sfer-mdfae": Small({"widths": (8, 16, 24, 32), "blocks": (1, 1, 1, 1)}, 112),
-    "sfernet": Small({"width": 12, "depths": (1, 1, 1, 1), "sizes": (8, 1, 1, 1), "stem": 8, "experts": 2}, 64),
-    "aer-cnn": Small({"width": 8}),
-    "msff-cnn": Small({"width": 4, "hidden": 16}),
-    "drf-msam": Small({"width": 8, "hidden": 16}),
-    "fercli-compact": Small({"stem": 8, "widths": (8, 8, 16), "depths": (1, 1, 2)}, 32),
-    "fercli-mobilenet": Small({"widths": (8,) * 12 + (16, 16)}, 64),
-    "eac": Small({"width": 8, "blocks": (1, 1, 1, 1)}, 64),
-    **{f"emonext-{size}": Small(_CONVNEXT, 64) for size in ("tiny", "small", "base", "large")},
-    "ddamfn": Small({"width": 0.125, "repeats": (1, 0, 0)}, 112),
-    "poster": Small({**_LANDMARKS, "ir_blocks": (1, 1, 1), "ir_widths": (8, 8, 16), "depth": 1}, 112),
-    "poster-pp": Small({**_LANDMARKS, "ir_blocks": (1, 1, 1), "embed": 32, "depth": 1}, 112),
-}
+SMALL = {name: Small(spec.small_options, spec.small_size) for name, spec in MODELS.items()}
 # One of each architecture: the four sizes of EmoNeXt are one class.
-ARCHITECTURES = [name for name in MODELS if name not in ("emonext-tiny", "emonext-small", "emonext-large")]
+ARCHITECTURES = sorted({spec.builder: name for name, spec in reversed(MODELS.items())}.values(), key=list(MODELS).index)
 
 
 def small_model(name: str, num_classes: int = 7, **options: Any) -> nn.Module:

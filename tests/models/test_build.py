@@ -29,7 +29,7 @@ def test_an_unknown_option_names_the_options() -> None:
 def test_a_choice_outside_the_list_names_the_list() -> None:
     with pytest.raises(SettingsError, match="'variant' of model 'sfer-mdfae' is 'xx'") as caught:
         build_model("sfer-mdfae", num_classes=7, variant="xx")
-    assert "full | nm | np | na | rw" in caught.value.hint
+    assert "full | nm | np | np-l4 | na | rw" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from fercli.models.build import build_model
-from fercli.models.networks.emonext import BatchAttention, ChannelNorm, ConvNextBlock, EmoNext, SpatialTransformer
+from fercli.models.networks.emonext import BatchAttention, ConvNextBlock, EmoNext, SpatialTransformer
 from tests.models.shapes import output_shapes
 from tests.models.small import pictures, small_model
 
@@ -101,7 +101,8 @@ def test_the_affine_map_is_read_off_the_picture() -> None:
 
 def test_channel_norm_is_a_layer_norm_per_pixel() -> None:
     torch.manual_seed(0)
-    norm, x = ChannelNorm(5, eps=1e-6), torch.randn(2, 5, 3, 4)
+    norm, x = small_model("emonext-base").get_submodule("downsample.1.0"), torch.randn(2, 16, 3, 4)
+    assert isinstance(norm, torch.nn.LayerNorm)
     torch.nn.init.uniform_(norm.weight)
     centred = x - x.mean(1, keepdim=True)
     expected = centred / (centred.square().mean(1, keepdim=True) + 1e-6).sqrt() * norm.weight[:, None, None]
@@ -115,7 +116,7 @@ def test_a_block_without_scale_is_the_identity() -> None:
 
 def test_drop_path_rises_to_its_rate() -> None:
     model = EmoNext(7, depths=(1, 1, 2, 1), widths=(8, 8, 8, 8), drop_path=0.1, image_size=64)
-    rates = [block.drop_path.rate for stage in model.stages for block in stage]  # type: ignore[attr-defined]  # Sequentials of blocks
+    rates = [block.drop_path.p for stage in model.stages for block in stage]  # type: ignore[attr-defined]  # Sequentials of blocks
     assert rates == pytest.approx([0, 0.025, 0.05, 0.075, 0.1])
 
 

@@ -5,7 +5,6 @@ from torch import Tensor, nn
 
 from fercli.models.networks.layers import (
     ChannelAttention,
-    DropPath,
     SqueezeExcitation,
     WindowCrossAttention,
     relative_positions,
@@ -37,18 +36,6 @@ def test_no_resizing_is_an_option() -> None:
 
 def test_bfloat16_pictures_stay_bfloat16() -> None:
     assert resize_image(torch.rand(1, 3, 16, 16).bfloat16(), 8, "antialias").dtype is torch.bfloat16
-
-
-def test_drop_path_is_the_identity_in_evaluation() -> None:
-    x = torch.rand(4, 3)
-    assert DropPath(0.5).eval()(x) is x
-
-
-def test_drop_path_drops_whole_pictures_and_keeps_the_mean() -> None:
-    torch.manual_seed(0)
-    out = DropPath(0.25).train()(torch.ones(4000, 3))
-    assert {tuple(row) for row in out.tolist()} == {(0.0,) * 3, (float(torch.tensor(1 / 0.75)),) * 3}
-    assert float(out.mean()) == pytest.approx(1.0, abs=0.03)
 
 
 def test_channel_attention_is_the_sum_of_both_pools_through_one_mlp() -> None:

@@ -35,7 +35,7 @@ def test_heads_and_drop_path_are_those_of_the_paper() -> None:
     with torch.device("meta"):
         model = PosterPp(7)
     assert [fusion.attention.num_heads for fusion in model.fusions] == [2, 4, 8]  # type: ignore[union-attr]  # fusions
-    assert [fusion.drop_path.rate for fusion in model.fusions] == [0.0, 0.125, 0.25]  # type: ignore[union-attr]  # fusions
+    assert [fusion.drop_path.p for fusion in model.fusions] == [0.0, 0.125, 0.25]  # type: ignore[union-attr]  # fusions
     assert [block.num_heads for block in model.blocks] == [8, 8]
 
 

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from fercli.models.profile import profile_model, profile_network
+from fercli.models.table.specs import MODELS
 
 
 def test_a_network_counted_by_hand() -> None:
@@ -32,18 +33,13 @@ def test_the_mode_is_put_back() -> None:
     assert model.training
 
 
-@pytest.mark.parametrize(("name", "macs"), [("aer-cnn", 0.0125e9), ("msff-cnn", 0.1677e9), ("drf-msam", 0.0327e9)])
-def test_small_networks_cost_what_is_said(name: str, macs: float) -> None:
-    assert profile_model(name, num_classes=7).macs == pytest.approx(macs, abs=5e4)
-
-
 def test_without_shrinking_sfer_mdfae_costs_four_times_as_much() -> None:
     found = profile_model("sfer-mdfae", num_classes=6, resize="none")
     assert found.macs == pytest.approx(25.4e9, rel=5e-3)
 
 
 def test_options_change_the_counts() -> None:
-    assert profile_model("drf-msam", num_classes=7, width=8).parameters < 97_223
+    assert profile_model("drf-msam", num_classes=7, width=8).parameters < MODELS["drf-msam"].parameters
 
 
 def test_frozen_parameters_are_not_trainable() -> None:

@@ -178,7 +178,14 @@ def test_impossible_options_are_refused(options: dict[str, int]) -> None:
 
 @pytest.mark.parametrize(
     ("variant", "parameters"),
-    [("full", 31_975_414), ("nm", 31_929_158), ("np", 31_800_134), ("na", 30_911_478), ("rw", 31_963_454)],
+    [
+        ("full", 31_975_414),
+        ("nm", 31_929_158),
+        ("np", 31_800_134),
+        ("np-l4", 31_797_446),
+        ("na", 30_911_478),
+        ("rw", 31_963_454),
+    ],
 )
 def test_variants_have_the_sizes_their_docstring_states(variant: str, parameters: int) -> None:
     with torch.device("meta"):
@@ -290,6 +297,16 @@ def test_variant_np_is_the_means_of_all_scales() -> None:
         torch.testing.assert_close(model.forward_features(image).multi_BC, expected)
 
 
+def test_variant_np_l4_is_the_mean_of_the_last_map_twice_over() -> None:
+    model, image = small_model("sfer-mdfae", variant="np-l4"), torch.rand(1, 3, 112, 112)
+    assert isinstance(model, SferMdfae)
+    with torch.inference_mode():
+        found = model.forward_features(image)
+        last = model.backbone(image)[-1]
+        torch.testing.assert_close(found.multi_BC, last.mean((2, 3)))
+        torch.testing.assert_close(found.deep_BC, model.kroa(last).mean((2, 3)))
+
+
 def test_variant_rw_asks_the_last_map_by_a_projection_of_itself() -> None:
     model = small_model("sfer-mdfae", variant="rw")
     assert isinstance(model, SferMdfae)
@@ -309,7 +326,7 @@ def test_variant_na_is_the_mean_of_the_last_map() -> None:
     torch.testing.assert_close(model.forward_features(image).deep_BC, model.backbone(image)[-1].mean((2, 3)))
 
 
-@pytest.mark.parametrize("variant", ["full", "nm", "np", "na", "rw"])
+@pytest.mark.parametrize("variant", ["full", "nm", "np", "np-l4", "na", "rw"])
 def test_variants_run_in_training(variant: str) -> None:
     model = small_model("sfer-mdfae", variant=variant).train()
     model(torch.rand(2, 3, 112, 112)).sum().backward()

@@ -213,6 +213,17 @@ def test_torchvision_resnet50_fills_eac(tmp_path: Path) -> None:
         torch.testing.assert_close(backbone.get_submodule("conv1")(image), reference.conv1(image))
 
 
+@pytest.mark.parametrize(("num_classes", "is_vggface2"), [(8631, True), (1000, False)])
+def test_the_head_of_a_resnet50_tells_what_it_was_trained_on(
+    num_classes: int, is_vggface2: bool, tmp_path: Path
+) -> None:
+    torch.save(torchvision.models.resnet50(num_classes=num_classes).state_dict(), tmp_path / "weights.pth")
+    notes = load_backbone_weights(build_model("eac", num_classes=7), tmp_path / "weights.pth").notes
+    assert any("VGGFace2, which its makers no longer offer" in note for note in notes) == is_vggface2
+    # Theirs has its stride where EAC has it.
+    assert any("stride" in note for note in notes) != is_vggface2
+
+
 def test_torchvision_convnext_fills_emonext(tmp_path: Path) -> None:
     torch.manual_seed(0)
     reference = shake(torchvision.models.convnext_tiny())
@@ -295,7 +306,7 @@ def test_a_checkpoint_of_our_own_fills_all_but_a_head_of_other_classes(tmp_path:
     torch.manual_seed(9)
     model = build_model(name, num_classes=5, **SMALL[name].options)
     report = load_backbone_weights(model, tmp_path / "best.safetensors")
-    assert report.layout == "a checkpoint of fercli"
+    assert report.layout == "the network's own names"
     assert len(report.missing) == 2
     assert all(key.startswith(("classify", "head")) for key in report.missing)
     state = source.state_dict()

@@ -240,6 +240,20 @@ def test_soft_targets_train(project: Project) -> None:
     assert train(project, quick(targets="soft")).status == "finished"
 
 
+@pytest.mark.parametrize(
+    ("name", "recipe"), [("drf-msam", "paper"), ("drf-msam", "fast"), ("fercli-compact", "paper")], ids=str
+)
+def test_a_changed_paper_recipe_is_told(name: str, recipe: str, project: Project) -> None:
+    changes = {"model": {}, "epochs": 1, "augment": {"flip": 0.1}}
+    result = train(project, quick(model_name=name, recipe=recipe, **changes))
+    told = [sentence for sentence in result.warnings if "recipe was changed" in sentence]
+    assert told == (
+        ["The paper's recipe was changed: epochs, batch_size, augment.flip (see --print-config)."]
+        if (name, recipe) == ("drf-msam", "paper")
+        else []
+    )
+
+
 def test_without_val_faces_it_warns(project: Project) -> None:
     rows = [row for row in project.split_rows("default") if row.split != "val"]
     write_table(project.split_path("default"), rows, SplitRow)

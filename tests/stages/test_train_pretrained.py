@@ -84,7 +84,7 @@ def test_weights_of_another_run_still_do_what_they_did_when_norms_are_added(proj
     before, after = weights(project, first.run), weights(project, second.run)
     scale = {name: tensor.abs().max() for name, tensor in before.items()}
     # What is left is what one epoch of other batches moved the statistics by.
-    assert all((after[name] - before[name]).abs().max() < 0.3 * scale[name] + 0.05 for name in before)
+    assert all((after[name] - before[name]).abs().max() < 0.5 * scale[name] + 0.05 for name in before)
 
 
 def test_everything_at_rest_is_refused_before_a_run_is_made(project: Project) -> None:

@@ -31,13 +31,14 @@ def show_models(specs: Sequence[ModelSpec]) -> None:
         table.add_row(spec.name, size, _millions(spec.parameters), _counts(spec), Text(_citation(spec.paper)))
     console = Console(highlight=False)
     console.print(table)
-    console.print(
-        "[dim]parameters: all of them, at 7 classes. Paper's counts: by thop, see docs/models.md.[/dim]", end="\n\n"
-    )
+    console.print("[dim]parameters: all of them, at 7 classes. Paper's counts: by thop, see docs/models.md.[/dim]")
+    console.print("[dim]Also: torchvision:NAME, such as torchvision:resnet18, and timm:NAME.[/dim]", end="\n\n")
     accuracies = _table(("reported, %",), tuple(title for _, title in _SETS))
     for spec in specs:
         if spec.reported:
-            accuracies.add_row(spec.name, *(f"{spec.reported[key]:.2f}" for key, _ in _SETS))
+            accuracies.add_row(
+                spec.name, *(f"{spec.reported[key]:.2f}" if key in spec.reported else "" for key, _ in _SETS)
+            )
     console.print(accuracies)
     console.print(
         "[dim]Table 3 of the SFER-MDFAE paper, with its pretrained weights; none is known of the others.[/dim]"
@@ -117,17 +118,23 @@ def _facts(spec: ModelSpec) -> Iterator[tuple[str, str]]:
 
 
 def _recipe(recipe: Recipe) -> str:
-    """What differs from the record's defaults, and what the paper does not state."""
+    """What the recipe sets, and which of it the code says or we filled in; the rest is the paper's."""
     parts = [f"{recipe.optimizer}, lr {recipe.lr:g}, batch {recipe.batch_size}"]
-    skipped = ("optimizer", "lr", "batch_size", "not_stated", "augmentation")
-    for column in dataclasses.fields(recipe):
-        value = getattr(recipe, column.name)
-        if column.name not in skipped and value != column.default:
-            parts.append(f"{column.name.replace('_', ' ')} {value:g}" if not isinstance(value, str) else value)
-    parts.extend(recipe.augmentation)
-    if recipe.not_stated:
-        parts.append(f"ours: {', '.join(recipe.not_stated)}")
-    return ", ".join(parts)
+    told = ("optimizer", "lr", "batch_size", "augmentation")
+    for name in (column.name for column in dataclasses.fields(recipe) if column.name not in told):
+        value = getattr(recipe, name)
+        if name in recipe.sources and value is not None:
+            parts.append(f"{name.replace('_', ' ')} {value:g}" if isinstance(value, int | float) else value)
+    for name, amount in recipe.augmentation.items():
+        numbers = amount if isinstance(amount, tuple) else (amount,)
+        parts.append(f"{name.replace('_', ' ')} {' to '.join(f'{number:g}' for number in numbers)}")
+    words = ", ".join(parts)
+    for source in ("code", "ours"):
+        names = [name.removeprefix("augmentation.") for name, said_by in recipe.sources.items() if said_by == source]
+        if names:
+            everything = len(names) == len(recipe.sources)
+            words += f"; {source}: {'all of it' if everything else ', '.join(names)}"
+    return words
 
 
 def _input(spec: ModelSpec) -> str:

@@ -6,6 +6,8 @@ B pictures, C channels, H W pixels, K classes.
 # A module's call has no return type in torch, and Tensor.unflatten no types at all.
 # mypy: disable-error-code="no-any-return,no-untyped-call"
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -30,18 +32,32 @@ class MultiBranch(nn.Module):
 
 
 class MultiScaleAttention(nn.Module):
-    """MSAM: sum of 1x1, 3x3 and 5x5 convolutions; sigmoid of a 1x1; its global mean, sigmoid again, weighs the sum."""
+    """MSAM: sum of 1x1, 3x3 and 5x5 convolutions; sigmoid of a 1x1; its global mean, sigmoid again, weighs the input.
+
+    Versions 0.1.0 and before weighed the sum in place of the input. Weights that were learnt so are
+    known by lacking `weighs_input`, and go on to be used as they were learnt.
+    """
+
+    weighs_input: Tensor
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.scales = MultiBranch(channels, channels, (1, 3, 5))
         self.gate = nn.Conv2d(channels, channels, 1)
+        self.register_buffer("weighs_input", torch.ones((), dtype=torch.uint8))
+        # The same as a plain value, which a compiled network may branch on.
+        self._weighs_input = True
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """A map of the same shape."""
         features = self.scales(x_BCHW)
         weight_BC = torch.sigmoid(torch.sigmoid(self.gate(features)).mean((2, 3)))
-        return features * weight_BC[:, :, None, None]
+        return (x_BCHW if self._weighs_input else features) * weight_BC[:, :, None, None]
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:  # as torch has it
+        kept = state_dict.setdefault(f"{prefix}weighs_input", torch.zeros((), dtype=torch.uint8))
+        self._weighs_input = bool(kept)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 class DrfMsam(nn.Module):

@@ -12,8 +12,10 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torchvision.models.convnext import LayerNorm2d
+from torchvision.ops import StochasticDepth
 
-from fercli.models.networks.layers import DropPath, Mlp, SqueezeExcitation, full_precision
+from fercli.models.networks.layers import Mlp, SqueezeExcitation, full_precision
 
 
 class EmoNextFeatures(NamedTuple):
@@ -67,14 +69,6 @@ class SpatialTransformer(nn.Module):
         return warped.to(image_BCHW.dtype)
 
 
-class ChannelNorm(nn.LayerNorm):
-    """LayerNorm over the channels of a "batch channels height width" map."""
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """A map of the same shape."""
-        return super().forward(x_BCHW.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-
-
 class ConvNextBlock(nn.Module):
     """Depthwise 7x7, LayerNorm, pointwise MLP of ratio 4, layer scale; added to the input.
 
@@ -87,7 +81,7 @@ class ConvNextBlock(nn.Module):
         self.norm = nn.LayerNorm(channels, eps=1e-6)
         self.mlp = Mlp(channels, 4 * channels)
         self.scale = nn.Parameter(torch.full((channels,), layer_scale))
-        self.drop_path = DropPath(drop_path)
+        self.drop_path = StochasticDepth(drop_path, "row")
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """A map of the same shape."""
@@ -182,8 +176,8 @@ def _downsample(index: int, widths: tuple[int, int, int, int]) -> nn.Sequential:
     """The stem for index 0; else LayerNorm, 2x2 convolution of stride 2, squeeze and excitation."""
     width = widths[index]
     if index == 0:
-        return nn.Sequential(nn.Conv2d(3, width, 4, 4), ChannelNorm(width, eps=1e-6))
+        return nn.Sequential(nn.Conv2d(3, width, 4, 4), LayerNorm2d(width, eps=1e-6))
     before = widths[index - 1]
     return nn.Sequential(
-        ChannelNorm(before, eps=1e-6), nn.Conv2d(before, width, 2, 2), SqueezeExcitation(width, 16, bias=False)
+        LayerNorm2d(before, eps=1e-6), nn.Conv2d(before, width, 2, 2), SqueezeExcitation(width, 16, bias=False)
     )

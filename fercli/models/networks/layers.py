@@ -1,4 +1,4 @@
-"""Parts that more than one network is made of: input resizing, drop path, channel attention, window attention.
+"""Parts that more than one network is made of: input resizing, channel attention, window attention.
 
 B pictures, C channels, H W pixels, N tokens, D channels of one head.
 """
@@ -37,25 +37,6 @@ def resize_image(
 def full_precision(x: Tensor) -> AbstractContextManager[object]:
     """A context in which autocast leaves float32 alone, on the device of `x`."""
     return nullcontext() if x.device.type == "meta" else torch.autocast(x.device.type, enabled=False)
-
-
-class DropPath(nn.Module):
-    """Drop the whole branch of a picture with probability `rate` while training, scaled to keep its mean.
-
-    Source: Huang et al., Deep Networks with Stochastic Depth, ECCV 2016.
-    """
-
-    def __init__(self, rate: float = 0.0) -> None:
-        super().__init__()
-        self.rate = rate
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Identity in evaluation mode."""
-        if self.rate == 0.0 or not self.training:
-            return x
-        keep = 1.0 - self.rate
-        mask = x.new_empty((x.shape[0],) + (1,) * (x.ndim - 1)).bernoulli_(keep)
-        return x * (mask / keep)
 
 
 class Mlp(nn.Module):

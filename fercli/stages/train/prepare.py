@@ -17,7 +17,7 @@ from fercli.core.settings import suggestion
 from fercli.data.dataset import CropReader, load_crops, make_reader
 from fercli.data.samples import Samples, load_samples
 from fercli.data.transforms import InputFormat
-from fercli.learn.recipe import Plan, fast_size, make_plan, with_changes
+from fercli.learn.recipe import Plan, fast_size, make_plan, paper_size, with_changes
 from fercli.learn.trainer import Faces
 from fercli.models.build import check_options
 from fercli.models.profile import profile_model
@@ -38,7 +38,11 @@ _CHANGES = {
     "noise_std": 1.0,
     "erase": 1.0,
     "erase_area": 1.0,
+    "flip_vertical": 1.0,
+    "scale": 2.0,
 }
+# An image shrunk to less than this share of its frame shows nothing.
+_LEAST_SCALE = 0.1
 # Face ids of public data sets begin with the name under which `fer add` took them.
 _PUBLIC = {"fer2013": "fer2013", "ferplus": "ferplus", "rafdb": "raf-db", "raf-db": "raf-db", "affectnet": "affectnet7"}
 
@@ -78,7 +82,8 @@ def prepare(project: Project, settings: TrainSettings) -> Prepared:
     data_set = _data_set(project, train)
     plan = make_settings_plan(settings, spec, data_set=data_set, num_train=len(train))
     form = make_form(settings, spec, plan)
-    return Prepared(samples, train, val, spec, plan, form, data_set, tuple(_warnings(train, val, project)))
+    warnings = (*_warnings(train, val, project), *_changed_recipe(plan))
+    return Prepared(samples, train, val, spec, plan, form, data_set, warnings)
 
 
 def count_macs(settings: TrainSettings, prepared: Prepared) -> int:
@@ -176,6 +181,14 @@ def _check_enough(train: Samples, settings: TrainSettings) -> None:
         raise InputError("all faces to train on have the same label", hint="Label faces of at least two classes.")
 
 
+def _changed_recipe(plan: Plan) -> list[str]:
+    """A sentence where the paper's recipe was asked for and then changed, by an option or by fer.toml."""
+    given = [name.replace("augmentation.", "augment.") for name, source in plan.sources.items() if source == "given"]
+    if not {"paper", "code"} & {*plan.sources.values()}:
+        return []  # all of it is ours
+    return [f"The paper's recipe was changed: {', '.join(given)} (see --print-config)."] if given else []
+
+
 def _warnings(train: Samples, val: Samples, project: Project) -> list[str]:
     warnings = []
     missing = [name for name, number in train.counts().items() if not number]
@@ -216,8 +229,16 @@ def make_settings_plan(settings: TrainSettings, spec: ModelSpec, *, data_set: st
 
 def make_form(settings: TrainSettings, spec: ModelSpec, plan: Plan) -> InputFormat:
     """What the network is fed; "fast" feeds the smaller of the sizes that a network takes."""
-    size = settings.image_size or (fast_size(spec) if settings.recipe == "fast" else spec.input_size)
-    return InputFormat.of_spec(spec, size=size, is_equalised=plan.is_equalised, window=plan.window)
+    size = settings.image_size or (fast_size(spec) if settings.recipe == "fast" else paper_size(spec))
+    return InputFormat.of_spec(
+        spec,
+        size=size,
+        is_equalised=plan.is_equalised,
+        window=plan.window,
+        norm=plan.norm,
+        # What was always grey in training is grey afterwards, too.
+        is_grey=plan.augmentation.get("grey", 0.0) == 1.0,
+    )
 
 
 def _augmentation(values: Mapping[str, Any]) -> dict[str, Any]:  # TOML
@@ -227,13 +248,16 @@ def _augmentation(values: Mapping[str, Any]) -> dict[str, Any]:  # TOML
             raise SettingsError(
                 f"no change of pictures is called 'augment.{name}'", hint=suggestion(name, list(_CHANGES))
             )
-        highest, is_pair = _CHANGES[name], name == "erase_area"
+        lowest = _LEAST_SCALE if name == "scale" else 0.0
+        highest, is_pair = _CHANGES[name], name in ("erase_area", "scale")
         numbers = value if is_pair and isinstance(value, list | tuple) else (value,)
         fits = len(numbers) == 1 + is_pair and all(type(number) in (int, float) for number in numbers)
         # Written so that nan, which compares with nothing, does not pass.
-        if not fits or not all(0 <= number <= highest for number in numbers) or list(numbers) != sorted(numbers):
+        if not fits or not all(lowest <= number <= highest for number in numbers) or list(numbers) != sorted(numbers):
             form = "two numbers, the smaller one first," if is_pair else "a number"
-            raise SettingsError(f"'augment.{name}' cannot be '{value}'", hint=f"It takes {form} from 0 to {highest:g}.")
+            raise SettingsError(
+                f"'augment.{name}' cannot be '{value}'", hint=f"It takes {form} from {lowest:g} to {highest:g}."
+            )
     return {name: tuple(value) if isinstance(value, list | tuple) else float(value) for name, value in amounts.items()}
 
 

@@ -1,6 +1,5 @@
 """DRF-MSAM: facts from the notebook of Mersen130/Facial-Expression-Recognition-CNN."""
 
-import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -29,6 +28,5 @@ def _attention(weights: Weights, x: Tensor) -> Tensor:
     return x * torch.sigmoid(gate)
 
 
-@pytest.mark.xfail(strict=True, reason="branch models")
 def test_logits_equal_the_reference() -> None:
     compare(shaken("drf-msam", width=8, hidden=16), pictures("drf-msam", 48), reference)
