@@ -14,8 +14,8 @@ from fercli.core.results import StageResult
 from fercli.stages.add import AddSettings, add
 from fercli.stages.align import AlignSettings
 from fercli.stages.predict import FacePrediction, PredictSettings, predict
-from fercli.stages.predict.predictor import Prediction, Predictor
 from fercli.stages.predict.files import faces_at
+from fercli.stages.predict.predictor import Prediction, Predictor
 from fercli.vision.images import read_image, write_png
 from fercli.vision.media import MediaItem
 from fercli.vision.video.reader import VideoReader

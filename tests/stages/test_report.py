@@ -123,7 +123,9 @@ def test_score_not_above_the_majority_class_is_warned_of(project: Project) -> No
 
 def test_run_without_a_mistake_says_so(project: Project) -> None:
     evaluated(project, num_wrong=0)
-    assert "Every face in this set was classified correctly." in words_of(project, report(project, ReportSettings()).path)
+    assert "Every face in this set was classified correctly." in words_of(
+        project, report(project, ReportSettings()).path
+    )
 
 
 def test_commands_that_made_the_run_are_told_with_what_differs_from_the_built_in(project: Project) -> None:
