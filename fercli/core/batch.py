@@ -4,9 +4,10 @@ import json
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 
@@ -36,6 +37,7 @@ class Batch:
         self._mark = mark
         self._journal = root / RUNNING / f"{name}.jsonl"
         self._lock = FileLock(root / RUNNING / f"{name}.lock")
+        self._file: TextIO | None = None
 
     def __enter__(self) -> "Batch":
         self._journal.parent.mkdir(parents=True, exist_ok=True)
@@ -43,12 +45,11 @@ class Batch:
         lines = _whole_lines(self._journal)
         if lines and lines[0] == {"fingerprint": self._mark}:
             self.finished = {line["item"]: line["record"] for line in lines[1:]}
-        if not self.finished:
-            shutil.rmtree(self.room, ignore_errors=True)
-        sweep_temporaries(self.room)
-        kept = [{"item": item, "record": record} for item, record in self.finished.items()]
-        replace_text(self._journal, "".join(_line(entry) for entry in [{"fingerprint": self._mark}, *kept]))
-        self._file = self._journal.open("a", encoding="utf-8")
+        if self.finished:
+            sweep_temporaries(self.room)
+            self._begin()
+        else:
+            self.clear()
         return self
 
     def is_finished(self, item: str, key: str, paths: Iterable[str] = ()) -> bool:
@@ -61,6 +62,9 @@ class Batch:
     def add(self, item: str, record: object) -> None:
         """Record that `item` is finished and its files wait; `record` is anything that JSON can hold."""
         self.finished[item] = record
+        if self._file is None:
+            self._begin()
+            return
         try:
             self._file.write(_line({"item": item, "record": record}))
             self._file.flush()
@@ -70,6 +74,8 @@ class Batch:
     def clear(self) -> None:
         """Forget what an interrupted run has left: everything is done again."""
         self.finished.clear()
+        self._close()
+        self._journal.unlink(missing_ok=True)
         shutil.rmtree(self.room, ignore_errors=True)
 
     def commit_to(self, commit: Commit) -> None:
@@ -87,9 +93,26 @@ class Batch:
             if error is None:
                 raise storage_error(failure, self._journal) from failure
         finally:
-            if not self._journal.exists():
-                shutil.rmtree(self.room, ignore_errors=True)
-            self._lock.release()
+            self._leave()
+
+    def _begin(self) -> None:
+        """Write the journal of all that is finished, and go on at its end."""
+        kept = [{"item": item, "record": record} for item, record in self.finished.items()]
+        replace_text(self._journal, "".join(_line(entry) for entry in [{"fingerprint": self._mark}, *kept]))
+        self._file = self._journal.open("a", encoding="utf-8")
+
+    def _leave(self) -> None:
+        """Give the hold back; of a run that ended, or that had nothing to go on from, no file stays."""
+        is_over = not self._journal.exists()
+        if is_over:
+            shutil.rmtree(self.room, ignore_errors=True)
+            with suppress(OSError):  # Windows deletes no file that is open
+                Path(self._lock.lock_file).unlink(missing_ok=True)
+        self._lock.release()
+        if is_over:
+            with suppress(OSError):
+                Path(self._lock.lock_file).unlink(missing_ok=True)
+                self._journal.parent.rmdir()
 
     def _hold(self) -> None:
         try:
@@ -101,11 +124,14 @@ class Batch:
             ) from error
 
     def _close(self) -> None:
+        if self._file is None:
+            return
         try:
             self._file.flush()
             os.fsync(self._file.fileno())
         finally:
             self._file.close()
+            self._file = None
 
 
 def interrupted(root: Path) -> list[str]:

@@ -110,7 +110,7 @@ def test_wrong_words_with_json_are_one_object_with_the_same_code(empty: Path, na
 
 CONFIGS = {
     "no TOML": ("[align\nsize = 112\n", "not valid TOML", 3),
-    "unknown section": ("[alin]\nsize = 112\n", "no section [alin]", 3),
+    "unknown section": ("[alin]\nsize = 112\n", "unknown section [alin]", 3),
     "unknown key": ("[align]\nsizes = 112\n", "no setting 'sizes'", 3),
     "impossible value": ("[align]\nsize = 100\n", "'size' cannot be '100'", 3),
     "wrong type": ("[align]\nmin-face = 'large'\n", "'min-face' cannot be 'large'", 3),

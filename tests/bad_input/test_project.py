@@ -53,7 +53,7 @@ def test_align_with_other_settings_keeps_the_ids_that_votes_hang_on(voted: Path)
 def test_align_that_would_lose_voted_faces_is_refused_and_changes_nothing(voted: Path) -> None:
     before = contents(voted, "manifests", "faces")
     refusal = refused(5, "align", "--min-face", "150", "-p", voted)
-    assert "faces that have votes would vanish" in refusal.message
+    assert "faces with votes would be lost" in refusal.message
     assert "--force" in refusal.hint
     assert contents(voted, "manifests", "faces") == before
     assert must("align", "-p", voted)["result"]["is_unchanged"]
@@ -72,7 +72,7 @@ def test_align_forced_to_lose_voted_faces_keeps_their_votes_and_gets_them_back(v
 def test_frames_whose_faces_have_votes_are_not_thrown_away_in_passing(voted: Path) -> None:
     before = contents(voted, "manifests", "frames")
     refusal = refused(5, "extract-frames", "--start", "1s", "--end", "2s", "-p", voted)
-    assert "would vanish" in refusal.message
+    assert "would remove frames of" in refusal.message
     assert contents(voted, "manifests", "frames") == before
 
 
@@ -106,7 +106,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         asked.append(path.name)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    monkeypatch.setattr("fercli.core.files._sync", refuse)
+    monkeypatch.setattr("fercli.core.files.sync_file", refuse)
     return asked
 
 

@@ -10,7 +10,7 @@ def test_command_tells_where_the_page_is_and_what_it_misses(tmp_path: Path) -> N
     code, out, err = run_fer("report", "-p", project.root)
     assert code == 0, err
     assert f"runs/{RUN_ID}/report.html" in out.replace("\\", "/")
-    assert "The results" in out
+    assert "Results" in out
     assert "nothing to do" in run_fer("report", "-p", project.root)[1]
 
 

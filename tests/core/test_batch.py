@@ -54,15 +54,14 @@ def test_committed_batch_has_its_files_in_place_and_no_journal(tmp_path: Path) -
         batch.commit_to(commit)
         commit.finish()
     assert (tmp_path / "faces/v/f1-0.png").read_text(encoding="utf-8") == "crop"
-    running = tmp_path / ".fer" / "running"
-    assert [path.name for path in running.iterdir() if path.suffix != ".lock"] == []
+    assert not (tmp_path / ".fer" / "running").exists()
     assert interrupted(tmp_path) == []
 
 
 def test_begun_and_not_ended_stage_is_called_interrupted_once_it_has_done_something(tmp_path: Path) -> None:
     with Batch(tmp_path, "add", "files"):
         pass
-    assert interrupted(tmp_path) == []
+    assert not (tmp_path / ".fer" / "running").exists()
     with Batch(tmp_path, "align", "mark") as batch:
         batch.add("v/f1", {"key": "k"})
         assert interrupted(tmp_path) == []  # it is at work

@@ -35,7 +35,7 @@ def test_videos_are_the_unit_when_a_face_has_no_subject() -> None:
 
 def test_pictures_are_the_unit_when_there_is_neither_subject_nor_video() -> None:
     units = resampling_units([row("a", "s1"), row("b")])
-    assert (units.kind, units.names) == ("picture", ("a", "b"))
+    assert (units.kind, units.names) == ("face", ("a", "b"))
 
 
 def test_the_value_is_the_score_of_all_faces() -> None:
@@ -89,7 +89,7 @@ def test_the_seed_decides_the_interval() -> None:
 def test_a_resample_that_loses_a_class_still_has_a_balanced_accuracy() -> None:
     matrices = np.array([[[1, 0], [0, 0]]] * 5 + [[[0, 0], [1, 0]]])
     generator = np.random.default_rng(0)
-    interval = bootstrap_intervals(matrices, SCORES, kind="picture", generator=generator)["balanced_accuracy"]
+    interval = bootstrap_intervals(matrices, SCORES, kind="face", generator=generator)["balanced_accuracy"]
     assert (interval.value, interval.low, interval.high) == (0.5, 0.5, 1.0)
 
 

@@ -16,7 +16,7 @@ SECTION = Section(
     scores=(Score("accuracy", 0.8, 0.7, 0.9), Score("macro-F1", 0.75)),
     marks=(Mark("always 'happy'", 0.25, "baseline"),),
     tables=(
-        Table("Each class", ("class", "recall"), (("happy", "80.0 %"),), note="A note."),
+        Table("Each class", ("class", "recall"), (("happy", "80.0%"),), note="A note."),
         Table("Per-subject results", ("subject", "faces"), (("s001", "1,204"),), is_folded=True),
     ),
     pictures=(Picture(png_of(plain_face((9, 9, 9))), "A grey square.", "What it shows."),),
@@ -27,7 +27,7 @@ SECTION = Section(
 
 def page_of(*sections: Section) -> Page:
     return Page(
-        "my-class", "one run", "fercli 0", (Highlight("80 %", "accuracy", "of 10 faces"),), ("Mind this.",), sections
+        "my-class", "one run", "fercli 0", (Highlight("80%", "accuracy", "of 10 faces"),), ("Mind this.",), sections
     )
 
 
@@ -61,7 +61,7 @@ class Reader(html.parser.HTMLParser):
 
 def test_page_shows_every_part_of_a_section() -> None:
     words = Reader(render_page(page_of(SECTION))).words
-    for text in ("How well it does.", "drf-msam", "Only two subjects.", "80.0 %", "A note.", "s001", "What it shows."):
+    for text in ("How well it does.", "drf-msam", "Only two subjects.", "80.0%", "A note.", "s001", "What it shows."):
         assert text in words
     for text in ("fer eval\nfer report", "The end.", "Mind this.", "of 10 faces", "always 'happy'"):
         assert text in words
@@ -109,7 +109,7 @@ def test_links_of_the_contents_lead_to_headings() -> None:
 def test_missing_part_names_the_command_that_makes_it() -> None:
     gap = Missing("the model has not been evaluated.", "fer eval")
     words = Reader(render_page(page_of(Section("results", "The results", missing=(gap,))))).words
-    assert "Not there yet: the model has not been evaluated. Run fer eval, then fer report again." in words
+    assert "Missing: the model has not been evaluated. Run fer eval, then fer report again." in words
 
 
 def test_interval_is_drawn_from_its_lower_to_its_upper_end() -> None:

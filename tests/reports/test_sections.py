@@ -48,17 +48,17 @@ def test_data_counts_faces_by_what_became_of_them() -> None:
     frames = [Frame("v/f0", "v", 0, 0.0, "x"), Frame("v/f1", "v", 50, 2.0, "y")]
     section = data_section(videos, frames, FACES, [Subject("s001", "tracks", 1, 1, "v", "v/f0-0")])
     facts = dict(section.facts)
-    assert facts["faces found"] == "3"
+    assert facts["faces detected"] == "3"
     assert facts["faces used"] == "2"
     assert facts["subjects"] == "2"
-    assert facts["length"] == "1 min 5 s"
+    assert facts["duration"] == "1 min 5 s"
     assert row(section, "Recordings", "v") == ["640 x 480", "25", "1 min 5 s", "-", "2", "2"]
-    assert row(section, "Faces found but not used: 1 face", "too small") == ["1", "33.3 %"]
+    assert row(section, "Faces found but not used: 1 face", "too small") == ["1", "33.3%"]
 
 
 def test_data_of_a_published_set_does_not_claim_a_detector() -> None:
     section = data_section([], [], [Face("f/1", "", "", status="given")], [])
-    assert "no detector ran here" in section.text[0]
+    assert "no detector was used" in section.text[0]
 
 
 def test_frames_without_faces_name_the_next_command() -> None:
@@ -73,11 +73,11 @@ def test_labels_tell_ties_and_outvoted_votes() -> None:
     facts = dict(section.facts)
     assert facts["faces with a label"] == "1 of 2"
     assert facts["votes"] == "5"
-    assert row(section, "What became", "tie: several classes share the most votes") == ["1", "50.0 %"]
+    assert row(section, "Vote outcomes", "tie: several classes share the most votes") == ["1", "50.0%"]
     # One of two votes for bored was outvoted on v/f0-0, the other is on the tie.
     assert row(section, "Classes", "bored")[2:5] == ["2", "1", "1"]
     # Pairs of votes that are alike: 1 of 3 on the first face, 0 of 1 on the second.
-    assert row(section, "Agreement", "share of pairs of votes that are alike")[0] == "25.0 %"
+    assert row(section, "Inter-annotator agreement", "pairwise agreement")[0] == "25.0%"
     assert section.warnings == (
         "Class 'bored' vanishes: 2 votes, no face (1 outvoted, 1 on faces without a majority).",
     )
@@ -85,7 +85,7 @@ def test_labels_tell_ties_and_outvoted_votes() -> None:
 
 def test_labels_that_came_with_the_data_claim_no_agreement() -> None:
     section = label_section(summarise_labels([Label("f", "happy", "given", "given", 0)], [], CLASSES), None, None, [])
-    assert "the votes behind them are not known" in section.text[0]
+    assert "its votes, and the agreement of its annotators, are unknown" in section.text[0]
     assert not section.pictures
 
 
@@ -96,8 +96,8 @@ def test_split_counts_faces_and_subjects_of_each_part() -> None:
     section = split_section(
         "default", rows, faces=FACES, labels=labels, classes=CLASSES, how={"group": "subject"}, leaks=leaks
     )
-    assert row(section, "Parts", "train") == ["1", "1", "1", "bored"]
-    assert section.closing == ("Leak check: no subject is in more than one part.",)
+    assert row(section, "Sets", "train") == ["1", "1", "1", "bored"]
+    assert section.closing == ("Leakage check: no subject appears in more than one set.",)
     assert section.warnings == ()
 
 
@@ -108,13 +108,14 @@ def test_split_of_unknown_subjects_claims_nothing_of_them() -> None:
         "default", rows, faces=nameless, labels=LABELS, classes=CLASSES, how={}, leaks=find_leaks(rows), num_identical=0
     )
     assert section.closing == (
-        "Leak check: no identical picture is in more than one part. No subjects are known, so nobody can say whether "
-        "one person is in several parts.",
+        "Leakage check: no identical image appears in more than one set. Subjects are not assigned, so leakage between "
+        "subjects cannot be checked.",
     )
 
 
 @pytest.mark.parametrize(
-    ("part", "words"), [("train", "learned from them"), ("val", "chose the epoch"), ("test", "learned from none")]
+    ("part", "words"),
+    [("train", "so scores are overestimated"), ("val", "used to select the epoch"), ("test", "none used for training")],
 )
 def test_results_say_what_the_part_was_used_for(part: str, words: str) -> None:
     section = result_section(outcome_of(FOUR, {}, CLASSES, split=part))
@@ -132,7 +133,7 @@ def test_split_with_identical_pictures_is_warned_of() -> None:
         leaks=find_leaks([]),
         num_identical=280,
     )
-    assert section.warnings == ("280 faces of validation or test: byte-identical to a face of an earlier part.",)
+    assert section.warnings == ("280 faces of the validation or test set: byte-identical to a face in another set.",)
     assert section.closing == ()
 
 
@@ -149,21 +150,25 @@ FOUR = predictions(("happy", "happy"), ("happy", "bored"), ("happy", "happy"), (
 def test_results_give_scores_baseline_and_ceiling_side_by_side() -> None:
     metrics = {"accuracy": {"low": 0.5, "high": 0.9, "unit": "subject"}}
     section = result_section(outcome_of(FOUR, metrics, CLASSES, split="test", ceiling=0.8))
-    assert row(section, "Scores", "accuracy")[:2] == ["75.0 %", "50.0 to 90.0 %"]
-    assert row(section, "Scores", "balanced accuracy")[:2] == ["83.3 %", "-"]  # (2/3 + 1) / 2
-    assert row(section, "Scores", "majority class")[0] == "75.0 %"
-    assert row(section, "Scores", "human ceiling")[0] == "80.0 %"
-    assert row(section, "Each class", "happy") == ["66.7 %", "100.0 %", "80.0 %", "3"]
-    assert row(section, "Per-subject results", "s1") == ["50.0 %", "2"]
+    assert row(section, "Test metrics", "accuracy")[:2] == ["75.0%", "50.0 to 90.0%"]
+    assert row(section, "Test metrics", "balanced accuracy")[:2] == ["83.3%", "-"]  # (2/3 + 1) / 2
+    assert row(section, "Test metrics", "majority-class baseline")[0] == "75.0%"
+    assert row(section, "Test metrics", "human ceiling")[0] == "80.0%"
+    assert row(section, "Each class", "happy") == ["66.7%", "100.0%", "80.0%", "3"]
+    assert row(section, "Per-subject results", "s1") == ["50.0%", "2"]
     assert [(mark.kind, mark.value) for mark in section.marks] == [("baseline", 0.75), ("ceiling", 0.8)]
     assert "1 x happy taken for bored" in section.pictures[0].caption
 
 
 def test_the_ceiling_says_whose_faces_it_is_of() -> None:
     own = {"human_ceiling": {"value": 0.8, "low": 0.7, "high": 0.85, "unit": "subject"}}
-    of_these = row(result_section(outcome_of(FOUR, own, CLASSES, split="test", ceiling=0.8)), "Scores", "human ceiling")
-    of_all = row(result_section(outcome_of(FOUR, {}, CLASSES, split="test", ceiling=0.8)), "Scores", "human ceiling")
-    assert of_these[1] == "70.0 to 85.0 %"
+    of_these = row(
+        result_section(outcome_of(FOUR, own, CLASSES, split="test", ceiling=0.8)), "Test metrics", "human ceiling"
+    )
+    of_all = row(
+        result_section(outcome_of(FOUR, {}, CLASSES, split="test", ceiling=0.8)), "Test metrics", "human ceiling"
+    )
+    assert of_these[1] == "70.0 to 85.0%"
     assert of_these[2].endswith("on these faces")
     assert of_all[1] == "-"
     assert of_all[2].endswith("on all voted faces")
@@ -172,18 +177,18 @@ def test_the_ceiling_says_whose_faces_it_is_of() -> None:
 def test_results_without_an_interval_say_why() -> None:
     metrics = {"accuracy": {"low": None, "high": None, "unit": "subject", "reason": "only 2 subjects in this split"}}
     section = result_section(outcome_of(FOUR, metrics, CLASSES, split="test"))
-    assert "There is no interval: only 2 subjects in this split." in section.text
+    assert "No confidence interval: only 2 subjects in this split." in section.text
 
 
 def test_results_name_a_class_that_no_face_has() -> None:
     section = result_section(outcome_of(FOUR[:3], {}, CLASSES, split="test"))
-    assert section.warnings == ("No face of this part is bored; the means leave that out.",)
+    assert section.warnings == ("No face in this set is labelled bored; the means exclude it.",)
 
 
 def test_accuracy_without_duplicates_stands_beside_the_other() -> None:
     metrics = {"without_duplicates": {"accuracy": {"value": 0.7, "low": 0.6, "high": 0.8}}}
     section = result_section(outcome_of(FOUR, metrics, CLASSES, split="test"))
-    assert row(section, "Scores", "accuracy without duplicates")[:2] == ["70.0 %", "60.0 to 80.0 %"]
+    assert row(section, "Test metrics", "accuracy without duplicates")[:2] == ["70.0%", "60.0 to 80.0%"]
 
 
 def test_prediction_of_a_foreign_class_is_a_wrong_call() -> None:
@@ -208,20 +213,20 @@ def test_training_describes_its_last_epoch_in_words() -> None:
     }
     (picture,) = training_section(columns, (), best_epoch=2).pictures
     assert plain(picture.alt).endswith(
-        "over 2 epochs: loss and accuracy; at the end train accuracy 60.0 %, val accuracy 50.0 %."
+        "over 2 epochs: loss and accuracy; at the end train accuracy 60.0%, val accuracy 50.0%."
     )
 
 
 def test_mistakes_lead_back_to_the_video() -> None:
     section = wrong_section(None, FOUR[1:2], 1, 4)
-    assert section.text == ("Mistaken: 1 of 4 faces.",)
+    assert section.text == ("Misclassified: 1 of 4 faces.",)
     assert section.commands == ("fer trace f1",)
-    assert row(section, "The same faces", "f1") == ["happy", "bored", "75.0 %", "s1"]
+    assert row(section, "List of misclassified faces", "f1") == ["happy", "bored", "75.0%", "s1"]
 
 
 def test_maps_are_shown_with_what_they_do_not_prove() -> None:
     section = cam_section(b"\x89PNG", ())
-    assert "no proof of a cause" in section.closing[0]
+    assert "do not prove a cause" in section.closing[0]
     assert cam_section(None, ()).missing[0].command == "fer gradcam"
 
 
