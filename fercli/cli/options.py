@@ -118,7 +118,7 @@ def add_command(app: typer.Typer, row: Row) -> None:
     parameters = [*own, *mirrored, *_shared_options(has_settings=settings_class is not None)]
 
     def run(**given: Any) -> None:  # the values of typer
-        call = _make_call(row.section, given)
+        call = _make_call(row.alias_of or row.words, given)
         call.options = {column.name: given.pop(column.name) for column in fields}
         for name, (_, column) in hidden.items():
             value = given.pop(name)

@@ -40,7 +40,7 @@ def run(
 def _settings(call: Call, stage: Stage[Any]) -> Any:  # an instance of its settings class
     assert stage.settings is not None
     last = last_settings(call.project, stage)
-    return replace(call, command=stage.section, last=last).settings(stage.settings)
+    return replace(call, command=stage.words, last=last).settings(stage.settings)
 
 
 def _show_status(name: str, result: StatusResult) -> None:

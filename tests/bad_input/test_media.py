@@ -116,7 +116,7 @@ def test_video_without_faces_is_told_and_later_stages_say_what_is_missing(projec
     must("extract-frames", "-p", project)
     answer = must("align", "-p", project)
     assert answer["result"]["num_faces"] == 0
-    assert any("No face was kept in any frame" in warning for warning in answer["warnings"])
+    assert any("No faces were kept" in warning for warning in answer["warnings"])
     for words in (("subjects",), ("labels", "export"), ("split",), ("train",)):
         refusal = refused(7, *words, "-p", project)
         assert "is empty" in refusal.message or "no labels" in refusal.message, words

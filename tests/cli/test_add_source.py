@@ -23,7 +23,7 @@ def test_a_data_set_is_added_by_its_name(root: Path, csv: Path) -> None:
     code, out, _ = run_fer("add", "--source", "fer2013", csv, "--json", cwd=root)
     found = json.loads(out)
     assert (code, found["result"]["num_faces"], found["result"]["split"]) == (0, 21, "official")
-    assert found["result"]["next_command"] == "fer train --split official"
+    assert found["result"]["next_command"] == "fer train --split-name official"
 
 
 def test_bad_rows_end_in_exit_code_six(root: Path, csv: Path) -> None:

@@ -41,7 +41,7 @@ def test_leak_ends_with_five_and_json_tells_the_number(project: Project) -> None
     assert shown["ok"] is False
     code, out, _ = run_fer("check", "leakage", "-p", project.root)
     assert code == 5
-    assert "check failed: 1 faces of val or test are byte-identical" in out
+    assert "check failed: 1 val or test faces are byte-identical" in out
 
 
 def test_checks_of_images_and_labels_pass(project: Project) -> None:

@@ -26,7 +26,7 @@ def test_scores_and_what_was_asked_for_are_shown(project: Project) -> None:
         "balanced accuracy",
         "macro-F1",
         "human ceiling",
-        "rows true, columns predicted",
+        "rows: true class, columns: predicted class",
         "s004",
         "calibration",
     ):
@@ -87,7 +87,7 @@ def test_no_column_of_a_large_matrix_is_lost(width: int, header: str, monkeypatc
     )
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        show_scores(result, EvalSettings(confusion=True))
+        show_scores(result, EvalSettings(confusion=True), None)
     lines = out.getvalue().splitlines()
     assert any(header in line and "recall" in line for line in lines)
     assert sum(line.count("100%") for line in lines) == 8

@@ -58,7 +58,7 @@ def test_bare_labels_shows_the_state(project: Project, tmp_path: Path) -> None:
     run_fer("labels", "import", write_votes(tmp_path / "votes.csv", all_votes()), "-p", project.root)
     code, out, _ = run_fer("labels", "-p", project.root)
     assert code == 0
-    assert "24 of 24 faces have a label; 72 votes by 3 annotators from 1 imports" in out
+    assert "24 of 24 faces have a label; 72 votes by 3 annotators from 1 import" in out
     assert "human ceiling" in out
     code, out, _ = run_fer("labels", "-p", project.root, "--json")
     assert json.loads(out)["result"]["num_votes"] == 72
@@ -77,7 +77,7 @@ def test_agreement_shows_coefficients_classes_and_pairs(project: Project, tmp_pa
     code, out, _ = run_fer("labels", "agreement", "--by", "class", "-p", project.root)
     assert code == 0
     assert "Krippendorff's alpha" in out
-    assert "class against all others" in out
+    assert "class (one vs. rest)" in out
     out = run_fer("labels", "agreement", "--by", "annotator", "-p", project.root)[1]
     assert "a1 and a2" in out
     assert run_fer("labels", "agreement", "--min", "0.999", "-p", project.root)[0] == 5

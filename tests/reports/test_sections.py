@@ -52,8 +52,8 @@ def test_data_counts_faces_by_what_became_of_them() -> None:
     assert facts["faces used"] == "2"
     assert facts["subjects"] == "2"
     assert facts["duration"] == "1 min 5 s"
-    assert row(section, "Recordings", "v") == ["640 x 480", "25", "1 min 5 s", "-", "2", "2"]
-    assert row(section, "Faces found but not used: 1 face", "too small") == ["1", "33.3%"]
+    assert row(section, "Videos", "v") == ["640 x 480", "25", "1 min 5 s", "-", "2", "2"]
+    assert row(section, "Excluded faces (n = 1)", "too small") == ["1", "33.3%"]
 
 
 def test_data_of_a_published_set_does_not_claim_a_detector() -> None:
@@ -154,7 +154,7 @@ def test_results_give_scores_baseline_and_ceiling_side_by_side() -> None:
     assert row(section, "Test metrics", "balanced accuracy")[:2] == ["83.3%", "-"]  # (2/3 + 1) / 2
     assert row(section, "Test metrics", "majority-class baseline")[0] == "75.0%"
     assert row(section, "Test metrics", "human ceiling")[0] == "80.0%"
-    assert row(section, "Each class", "happy") == ["66.7%", "100.0%", "80.0%", "3"]
+    assert row(section, "Per-class results", "happy") == ["66.7%", "100.0%", "80.0%", "3"]
     assert row(section, "Per-subject results", "s1") == ["50.0%", "2"]
     assert [(mark.kind, mark.value) for mark in section.marks] == [("baseline", 0.75), ("ceiling", 0.8)]
     assert "1 x happy taken for bored" in section.pictures[0].caption

@@ -6,8 +6,8 @@ import pytest
 from fercli.demo.classroom import Classroom
 from fercli.engine.local import LOCAL
 from fercli.labels.formats.registry import read_votes
+from fercli.stages.demo import Material
 from fercli.stages.demo.material import (
-    Material,
     SeenFace,
     draw_lessons,
     lesson_names,

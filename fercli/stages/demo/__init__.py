@@ -6,6 +6,20 @@ from typing import Any
 from fercli.core.results import StageResult
 from fercli.core.settings import setting
 
+# Beside the project's own folders; nothing in fercli but the demo's last table reads the truth.
+MATERIAL = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is drawn; everything follows from these numbers."""
+
+    seed: int
+    num_subjects: int
+    seconds: float
+    fps: int
+    num_annotators: int
+
 
 @dataclass(frozen=True)
 class DemoSettings:

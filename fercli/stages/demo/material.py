@@ -15,22 +15,10 @@ from fercli.demo.classroom import Classroom, Lesson
 from fercli.demo.seats import SEATS
 from fercli.demo.votes import cast_votes, draw_annotators, present_face, write_votes
 from fercli.engine.local import Engine
+from fercli.stages.demo import MATERIAL, Material
 from fercli.vision.video.reader import VideoWriter
 
-# Beside the project's own folders; nothing in fercli but the demo's last table reads the truth.
-MATERIAL = "demo"
 _SIZE = (1280, 720)
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What is drawn; everything follows from these numbers."""
-
-    seed: int
-    num_subjects: int
-    seconds: float
-    fps: int
-    num_annotators: int
 
 
 @dataclass(frozen=True, slots=True)

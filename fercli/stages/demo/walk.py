@@ -15,8 +15,8 @@ from fercli.core.tables import read_table
 from fercli.engine.local import LocalEngine
 from fercli.stages.add import AddSettings, add
 from fercli.stages.align import AlignSettings, align
-from fercli.stages.demo import DemoResult, DemoSettings
-from fercli.stages.demo.material import Material, draw_lessons, video_path, write_annotations
+from fercli.stages.demo import DemoResult, DemoSettings, Material
+from fercli.stages.demo.material import draw_lessons, video_path, write_annotations
 from fercli.stages.demo.truth import Found, compare_faces, judge_model, subject_purity, vote_accuracy
 from fercli.stages.evaluate import EvalSettings, evaluate
 from fercli.stages.extract_frames import ExtractFramesSettings, extract_frames

@@ -11,8 +11,7 @@ from fercli.core.memory import fingerprint, recall, remember
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import CONFIG_NAME, Project, create_project, open_project
 from fercli.core.rows import Face, Label, Vote
-from fercli.stages.demo import DemoResult, DemoSettings
-from fercli.stages.demo.material import MATERIAL, Material
+from fercli.stages.demo import MATERIAL, DemoResult, DemoSettings, Material
 
 __all__ = ["DemoResult", "DemoSettings", "demo"]
 
