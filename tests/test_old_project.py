@@ -181,14 +181,16 @@ def test_interrupted_align_takes_the_waiting_faces(interrupted: Path) -> None:
         for path in waiting.glob(f"faces/{item}-*.png"):
             marked[path.relative_to(waiting)] = (data := path.read_bytes() + b"waited")
             path.write_bytes(data)
-    # Two pupils, of whom one is found in the first frame.
+    # Two pupils, one of whom is dropped in the first frame.
     assert len(marked) == 3
     old = contents(interrupted, "faces")
     must("align", "-p", interrupted)
     faces = contents(interrupted, "faces")
     assert {path: faces[path.as_posix()] for path in marked} == marked
     assert {path: faces[path] for path in old} == old
-    second = [row for row in read_csv(interrupted / "manifests/faces.csv") if row["face_id"].startswith("second/")]
-    assert [row["status"] for row in second] == ["ok"] * 5
+    second = [row for row in read_csv(interrupted / "manifests/faces.csv") if row["video_id"] == "second"]
+    # Each of the three frames has a row for each of the two pupils.
+    assert [row["face_id"] for row in second] == [f"second/f{at:06d}-{pupil}" for at in (0, 2, 4) for pupil in (0, 1)]
+    assert {Path(row["path"]) for row in second[:4] if row["status"] == "ok"} == set(marked)
     assert not waiting.exists()
     assert not (interrupted / ".fer/running/align.jsonl").exists()
