@@ -81,6 +81,7 @@ class Commit:
     def data(self, path: Path, data: bytes) -> str:
         """Replace a file, unless it holds these bytes; its place relative to the project comes back."""
         place = path.relative_to(self.root).as_posix()
+        self.deletions = [one for one in self.deletions if one != place]
         if place not in self.exchanges and path.is_file() and _holds(path, data):
             return place
         waiting = self.exchanges.get(place) or f"{ROOM}/{len(self.exchanges)}"

@@ -31,7 +31,7 @@ def test_scores_and_what_was_asked_for_are_shown(project: Project) -> None:
         "calibration",
     ):
         assert words in out
-    assert "nothing to do" in out
+    assert "(up to date)" in out
     assert "only 2 subjects; an interval needs at least 5" in out
 
 

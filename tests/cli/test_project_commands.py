@@ -33,7 +33,7 @@ def test_doctor_finds_a_video_whose_bytes_changed(tmp_path: Path) -> None:
     (tmp_path / "videos" / "v.mp4").write_bytes(b"other")
     project.write_rows([Video("v", "videos/v.mp4", "0" * 64, 5, 64, 48)], Video)
     _, out, _ = run_fer("doctor", "-p", tmp_path, "--json")
-    assert any("its bytes changed" in finding["detail"] for finding in json.loads(out)["result"]["findings"])
+    assert any("file changed since" in finding["detail"] for finding in json.loads(out)["result"]["findings"])
 
 
 def test_doctor_works_outside_a_project(tmp_path: Path) -> None:

@@ -217,3 +217,11 @@ def test_line_of_the_log_that_a_kill_cut_short_is_left_out(root: Path) -> None:
     second.log("split", {}, {})
     second.finish()
     assert [line["stage"] for line in log_lines(root)] == ["align", "split"]
+
+
+def test_file_that_is_written_after_all_is_not_deleted(root: Path) -> None:
+    commit = Commit(root)
+    commit.delete(root / "old.png")
+    commit.data(root / "old.png", b"old")
+    commit.finish()
+    assert (root / "old.png").read_bytes() == b"old"

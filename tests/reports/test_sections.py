@@ -157,7 +157,7 @@ def test_results_give_scores_baseline_and_ceiling_side_by_side() -> None:
     assert row(section, "Per-class results", "happy") == ["66.7%", "100.0%", "80.0%", "3"]
     assert row(section, "Per-subject results", "s1") == ["50.0%", "2"]
     assert [(mark.kind, mark.value) for mark in section.marks] == [("baseline", 0.75), ("ceiling", 0.8)]
-    assert "1 x happy taken for bored" in section.pictures[0].caption
+    assert "happy as bored (1)" in section.pictures[0].caption
 
 
 def test_the_ceiling_says_whose_faces_it_is_of() -> None:

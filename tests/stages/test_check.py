@@ -184,7 +184,7 @@ def test_label_of_a_face_that_is_gone_and_of_no_class_are_failed_checks(project:
     assert result.num_foreign_votes > 0
     text = " ".join(result.failed_checks)
     assert "labels are not a class of this project: bored. Fix fer.toml." in text
-    assert "1 labels are of faces that are gone or dropped" in text
+    assert "1 labels belong to removed or dropped faces" in text
 
 
 def test_agreement_below_the_bound_is_a_failed_check(project: Project) -> None:

@@ -137,18 +137,18 @@ def test_another_way_to_draw_takes_the_predictions_as_they_are(tmp_path: Path) -
 
 def test_a_dry_run_only_says_what_it_would_score(done: Project) -> None:
     result = evaluate(done, EvalSettings(split="val"), dry_run=True)
-    assert result.plan == (f"score the val faces with run {RUN_ID} (best)",)
+    assert result.plan == (f"evaluate run {RUN_ID} (best) on the val faces",)
     assert not (folder_of(done).parent / "val").exists()
 
 
 def test_too_few_subjects_give_no_interval_but_a_sentence(done: Project) -> None:
     result = evaluate(done, EvalSettings(split="train"))
     assert result.accuracy["low"] is None
-    assert "There is no interval: only 1 subject; an interval needs at least 5." in result.warnings
+    assert "No confidence interval: only 1 subject; an interval needs at least 5." in result.warnings
 
 
 def test_scores_of_faces_that_were_learned_from_are_called_so(done: Project) -> None:
-    assert any("learned from these faces" in w for w in evaluate(done, EvalSettings(split="train")).warnings)
+    assert any("trained on these faces" in w for w in evaluate(done, EvalSettings(split="train")).warnings)
 
 
 def test_changed_labels_are_told_and_the_runs_own_used(tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ def test_faces_without_subjects_have_no_table_of_subjects(leaking: Project) -> N
     with leaking.commit() as commit:
         outputs = put_files(leaking, run, EvalSettings(), findings, commit)
     assert not any(path.endswith("by_subject.csv") for path in outputs)
-    assert findings.metrics["accuracy"]["unit"] == "picture"
+    assert findings.metrics["accuracy"]["unit"] == "face"
     assert findings.metrics["human_ceiling"] is None
 
 

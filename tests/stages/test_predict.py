@@ -224,7 +224,7 @@ def test_killed_call_goes_on_behind_the_last_finished_video(
     with pytest.raises(KeyboardInterrupt):
         predict(project, PredictSettings(), both)
     if is_lost:
-        (project.root / FOLDER / "two-pupils.csv").unlink()
+        next((project.root / ".fer" / "running").rglob("two-pupils.csv")).unlink()
     result = predict(project, PredictSettings(), both)
     assert looked[2:] == (["two-pupils", "second"] if is_lost else ["second"])
     files = {path: (project.root / path).read_bytes() for path in result.outputs}

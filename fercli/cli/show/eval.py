@@ -25,6 +25,7 @@ def show_scores(result: EvalResult, settings: EvalSettings, _: Any) -> bool:
     )
     console.print(_score_table(result))
     if settings.confusion:
+        console.print("rows: true class, columns: predicted class", style="dim", soft_wrap=True)
         console.print(_confusion_table(result, settings.normalize, console.width))
     if settings.by == "subject":
         console.print(
@@ -55,8 +56,7 @@ def _cells(entry: Mapping[str, Any]) -> tuple[str, str]:  # JSON values
 
 
 def _confusion_table(result: EvalResult, normalize: str, width: int) -> Table:
-    title = "rows: true class, columns: predicted class"
-    table = Table(title=title, title_justify="left", title_style="dim", header_style="dim", box=None, padding=(0, 1))
+    table = Table(header_style="dim", box=None, padding=(0, 1))
     table.add_column("", no_wrap=True)
     # On a narrow screen a column that is cut tells less than a name that is.
     needed = max(map(len, result.classes)) + sum(max(len(name), 4) + 2 for name in result.classes) + 12
