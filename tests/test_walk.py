@@ -191,7 +191,7 @@ def test_no_subject_is_on_two_sides(walk: Walk) -> None:
 def test_few_subjects_give_no_interval_and_the_reason(walk: Walk) -> None:
     accuracy = walk.result("eval")["accuracy"]
     assert (accuracy["low"], accuracy["unit"]) == (None, "subject")
-    assert any("no interval" in warning for warning in walk.calls["eval"].answers[0]["warnings"])
+    assert any("onfidence interval" in warning for warning in walk.calls["eval"].answers[0]["warnings"])
 
 
 def test_confusion_matrix_counts_every_test_face(walk: Walk) -> None:

@@ -31,7 +31,7 @@ def call(
     if project.rows(Label):
         found.append(check_labels(project, CheckLabelsSettings(fix=settings.fix), dry_run=dry_run))
     splits = {
-        name: check_leakage(project, CheckLeakageSettings(split=name), progress=progress, force=True)
+        name: check_leakage(project, CheckLeakageSettings(split=name), progress=progress, force=force)
         for name in project.splits()
     }
     found += splits.values()
