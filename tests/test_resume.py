@@ -70,7 +70,7 @@ def trained_whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def assert_interrupted(code: int, err: str) -> None:
     assert code == 130, err
-    assert "fer: interrupted; what was finished is kept, the same command goes on from there" in err
+    assert "fer: interrupted; finished work is kept. Run the same command to resume." in err
     assert "Traceback" not in err
 
 

@@ -186,7 +186,7 @@ def test_ctrl_c_before_the_training_has_begun_is_no_failure(
     code, _, err = run_fer(*TOGETHER, "-p", project.root)
     assert (code, err.splitlines()) == (
         130,
-        ["fer: interrupted; what was finished is kept, the same command goes on from there"],
+        ["fer: interrupted; finished work is kept. Run the same command to resume."],
     )
     assert "Traceback" not in capfd.readouterr().err
 

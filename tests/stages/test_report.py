@@ -51,8 +51,8 @@ def test_report_of_a_whole_run_misses_nothing(project: Project) -> None:
     ]
     words = words_of(project, result.path)
     assert "83.3%" in words  # five of six test faces
-    assert "95 % interval 60.0 to 95.0 %, over subjects" in words
-    assert "always saying 'happy'" in words
+    assert "95% CI 60.0 to 95.0%, over subjects" in words
+    assert "always predicting 'happy'" in words
     assert "Fleiss' kappa" in words
     assert f"fer trace {'lesson/f000004-0'}" in words
     assert "Article 5(1)(f)" in words
