@@ -129,7 +129,7 @@ def test_killed_align_goes_on_to_the_same_tables(
     extracted: Path, aligned_whole: Path, tmp_path: Path, number: int | str
 ) -> None:
     root = Path(shutil.copytree(extracted, tmp_path / "mine"))
-    place, count = ("fercli.core.tables:replace_text", 1) if number == "table" else (FILE_WRITTEN, int(number))
+    place, count = ("fercli.core.commit:_write_record", 1) if number == "table" else (FILE_WRITTEN, int(number))
     assert disturb(place, count, "SIGKILL", "align", "-p", root, moment="before")[0] == -signal.SIGKILL
     assert not (root / "manifests/faces.csv").exists()
     must("align", "-p", root)
@@ -201,7 +201,7 @@ def test_killed_import_goes_on_to_all_votes_and_labels(aligned: Path, tmp_path: 
     lines = [f"{face_id},{annotator},engaged\n" for face_id in faces for annotator in ("ann", "ben")]
     (tmp_path / "votes.csv").write_text("face_id,annotator,label\n" + "".join(lines), encoding="utf-8")
     words = ("labels", "import", tmp_path / "votes.csv", "-p", aligned)
-    assert disturb(FILE_WRITTEN, number, "SIGKILL", *words, moment="before")[0] == -signal.SIGKILL
+    assert disturb("fercli.core.commit:_replace", number, "SIGKILL", *words, moment="before")[0] == -signal.SIGKILL
     must(*words)
     assert {row["annotator"] for row in read_csv(aligned / "manifests/votes.csv")} == {"a1", "a2"}
     labels = read_csv(aligned / "manifests/labels.csv")

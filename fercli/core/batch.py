@@ -1,5 +1,6 @@
 """Many items, one after the other, so that a killed stage goes on where it was: its journal and waiting files."""
 
+import glob
 import json
 import os
 import shutil
@@ -42,6 +43,8 @@ class Batch:
     def __enter__(self) -> "Batch":
         self._journal.parent.mkdir(parents=True, exist_ok=True)
         self._hold()
+        for path in self._journal.parent.glob(f".{glob.escape(self._name)}~*.jsonl"):
+            path.unlink(missing_ok=True)  # a kill while the journal was written
         lines = _whole_lines(self._journal)
         if lines and lines[0] == {"fingerprint": self._mark}:
             self.finished = {line["item"]: line["record"] for line in lines[1:]}

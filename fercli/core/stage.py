@@ -212,6 +212,8 @@ class Stage(Generic[R]):
             values.append(value)
         if given:
             raise TypeError(f"{self.words}: {len(given)} arguments too many")
+        if self.is_whole and more:
+            raise TypeError(f"{self.words}: unknown argument '{next(iter(more))}'")
         if self.settle:
             settings, settled = self.settle(project, settings, *values)
             values = list(settled)

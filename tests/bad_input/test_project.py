@@ -102,11 +102,12 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Every file written through core/files fails as on a full disk; the names that were asked for are collected."""
     asked: list[str] = []
 
-    def refuse(path: Path) -> None:
+    def refuse(path: Path, data: bytes = b"") -> None:
         asked.append(path.name)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     monkeypatch.setattr("fercli.core.files.sync_file", refuse)
+    monkeypatch.setattr("fercli.core.commit.write_synced", refuse)
     return asked
 
 

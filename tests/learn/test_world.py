@@ -40,13 +40,13 @@ from pathlib import Path
 from fercli.core.progress import SILENT
 from fercli.core.project import open_project
 from fercli.learn import trainer
-from fercli.stages.train import train
+from fercli.stages.train.work import train_together
 from tests.learn.test_trainer import Watcher
 from tests.stages.train_project import quick
 trainer._SAVE_SHORT_EPOCHS_EVERY_S = -1.0
 kill = lambda: os.kill(os.getpid(), signal.SIGKILL)
 progress = Watcher(5, kill) if len(sys.argv) > 2 and os.environ["RANK"] == "1" else SILENT
-train(open_project(Path(sys.argv[1])), quick(epochs=3, procs=2, lr=0.01), progress=progress, is_shared=True)
+train_together(open_project(Path(sys.argv[1])), quick(epochs=3, procs=2, lr=0.01), progress=progress)
 """
 
 

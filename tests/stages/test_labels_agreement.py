@@ -5,7 +5,8 @@ import pytest
 from fercli.core.errors import MissingStageError
 from fercli.core.project import Project
 from fercli.core.rows import Face, Vote
-from fercli.stages.labels.agreement import LabelsAgreementSettings, labels_agreement, resampling_units
+from fercli.metrics.intervals import units_of
+from fercli.stages.labels.agreement import LabelsAgreementSettings, labels_agreement
 from fercli.stages.labels.importing import LabelsImportSettings, labels_import
 from fercli.vision.images import read_image
 from tests.stages.voted import all_votes, face, make_faces, write_votes
@@ -35,7 +36,7 @@ def test_percent_is_that_counted_by_hand(tmp_path: Path) -> None:
     result = labels_agreement(project, LabelsAgreementSettings())
     assert result.coefficients["percent"]["value"] == pytest.approx(2 / 5)
     assert "at least 5 subjects, and there are 3" in result.coefficients["percent"]["why_no_interval"]
-    assert any("different numbers of votes" in warning for warning in result.warnings)
+    assert any("unequal numbers of votes" in warning for warning in result.warnings)
 
 
 def test_pairs_and_annotators_are_told_apart(project: Project) -> None:
@@ -62,9 +63,9 @@ def test_anonymous_counts_cannot_be_told_apart(project: Project) -> None:
 def test_unit_is_the_subject_else_the_video_else_the_face() -> None:
     known, unknown = Face("v/a", "", "v", subject_id="s"), Face("v/b", "", "v")
     alone = Face("c", "", "")
-    assert resampling_units([known], {"v/a"})[0] == "subject"
-    assert resampling_units([known, unknown], {"v/a", "v/b"}) == ("video", {"v/a": "v", "v/b": "v"})
-    assert resampling_units([known, alone], {"v/a", "c"}) == ("face", {})
+    assert units_of([known]) == ("subject", {"v/a": "s"})
+    assert units_of([known, unknown]) == ("video", {"v/a": "v", "v/b": "v"})
+    assert units_of([known, alone]) == ("face", {"v/a": "v/a", "c": "c"})
 
 
 def test_agreement_before_import_names_the_stage_that_is_missing(tmp_path: Path) -> None:

@@ -4,11 +4,12 @@ import pytest
 
 from fercli.core.errors import CheckError, MissingStageError
 from fercli.core.project import Project
-from fercli.core.rows import Face, Label, SplitRow, Vote
+from fercli.core.rows import Face, Label, SplitRow
 from fercli.core.tables import write_table
 from fercli.stages.labels.importing import LabelsImportSettings, labels_import
 from fercli.stages.labels.show import LabelsShowSettings, labels_show
-from fercli.stages.labels.vote import LabelsVoteSettings, labels_vote, next_command
+from fercli.stages.labels.vote import LabelsVoteSettings, labels_vote
+from fercli.stages.labels.vote_work import next_command
 from fercli.vision.images import read_image
 from tests.stages.voted import face, make_faces, write_votes
 
@@ -106,20 +107,4 @@ def test_official_split_is_what_comes_after_labels(tmp_path: Path) -> None:
     label = Label("x", "happy", "given", "given", 0, 1.0, 0.0)
     assert next_command(project, [label]) == "fer split"
     write_table(project.split_path("official"), [SplitRow("x", "train")], SplitRow)
-    assert next_command(project, [label]) == "fer train --split official"
-
-
-def test_votes_that_come_in_while_labels_are_decided_count(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    votes, labels = project.rows(Vote), project.rows(Label)
-    project.write_rows(votes[:3], Vote)
-    project.write_rows([], Label)
-    tell = next_command
-
-    def be_overtaken(own: Project, decided: list[Label]) -> str:
-        own.write_rows(votes, Vote)
-        return tell(own, decided)
-
-    monkeypatch.setattr("fercli.stages.labels.vote.next_command", be_overtaken)
-    labels_vote(project, LabelsVoteSettings(), force=True)
-    assert project.rows(Label) == labels
-    assert labels_vote(project, LabelsVoteSettings()).is_unchanged
+    assert next_command(project, [label]) == "fer train --split-name official"

@@ -505,3 +505,8 @@ def test_run_that_goes_on_under_another_torch_says_so(project: Project) -> None:
     result = train(project, quick())
     assert (result.run, result.was_resumed) == (folder.name, True)
     assert any("other versions (torch 1.0 before" in warning for warning in result.warnings)
+
+
+def test_an_argument_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="unknown argument 'is_shared'"):
+        train(drawn_project(tmp_path / "mine"), quick(), is_shared=True)
