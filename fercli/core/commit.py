@@ -38,6 +38,7 @@ class CommitRecord:
         folders: folders of waiting files, each of which takes the same relative place in the project.
         deletions: files that go.
         log: the line for the project's log; empty once everything has taken its place.
+        sizes: bytes of what each place gets by an exchange, to miss a waiting file that somebody took away.
     """
 
     number: int = 0
@@ -45,6 +46,7 @@ class CommitRecord:
     folders: list[str] = field(default_factory=list)
     deletions: list[str] = field(default_factory=list)
     log: dict[str, Any] = field(default_factory=dict)  # JSON
+    sizes: dict[str, int] = field(default_factory=dict)
 
     @property
     def is_pending(self) -> bool:
@@ -65,6 +67,7 @@ class Commit:
         self._tables = dict(tables or {})
         self._classes = classes
         self.exchanges: dict[str, str] = {}
+        self.sizes: dict[str, int] = {}
         self.folders: list[str] = []
         self.deletions: list[str] = []
         self.line: dict[str, Any] = {}  # JSON
@@ -151,7 +154,7 @@ class Commit:
             return
         last = read_record(self.root)
         deletions = [place for place in self.deletions if place not in self.exchanges]
-        record = CommitRecord(last.number + 1, self.exchanges, self.folders, deletions, self.line)
+        record = CommitRecord(last.number + 1, self.exchanges, self.folders, deletions, self.line, self.sizes)
         with _told(self.root / RECORD):
             sync_folder(self.root / ROOM)
             _write_record(self.root, record)
@@ -164,6 +167,7 @@ class Commit:
 
     def _exchange(self, place: str, waiting: str) -> str:
         self.exchanges[place] = waiting
+        self.sizes[place] = (self.root / waiting).stat().st_size
         return place
 
 
@@ -178,10 +182,14 @@ def finish_pending(root: Path) -> None:
 def apply(root: Path, record: CommitRecord) -> None:
     """Put everything into its place; doing it again changes nothing."""
     touched = set()
+    _refuse_links(root, [*record.exchanges, *record.exchanges.values(), *record.deletions])
     for place, waiting in record.exchanges.items():
         touched.add(_replace(root / waiting, root / place))
+        _miss(root / place, record.sizes.get(place), root)
     for folder in record.folders:
-        for place in _files_below(root / folder, root / folder):
+        places = list(_files_below(root / folder, root / folder))
+        _refuse_links(root, [f"{folder}/.", *places])
+        for place in places:
             touched.add(_replace(root / folder / place, root / place))
         shutil.rmtree(root / folder, ignore_errors=True)
     for place in record.deletions:
@@ -212,7 +220,7 @@ def read_record(root: Path) -> CommitRecord:
     except FileNotFoundError:
         return CommitRecord()
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        hint = "If nobody is writing, delete that file; the tables are whole."
+        hint = "Restore it from a backup. Without one, delete it and run: fer doctor (a change may have been half made)."
         raise ProjectError(f"{path}: cannot be read: {error}", hint=hint) from error
     return record
 
@@ -303,6 +311,16 @@ def _replace(waiting: Path, place: Path) -> Path:
     return place.parent
 
 
+def _miss(place: Path, size: int | None, root: Path) -> None:
+    """Raise ProjectError unless the place holds what the record promised it, by its size."""
+    if size is None or (place.is_file() and place.stat().st_size == size):
+        return
+    raise ProjectError(
+        f"{root / RECORD}: what a killed command wrote for '{place.relative_to(root).as_posix()}' is gone",
+        hint="Restore .fer from a backup. Without one, delete that record, run: fer doctor, and the command again.",
+    )
+
+
 def _files_below(folder: Path, base: Path) -> Iterator[str]:
     for where, _, names in os.walk(folder):
         inside = Path(where).relative_to(base).as_posix()
@@ -314,7 +332,21 @@ def _holds(path: Path, data: bytes) -> bool:
 
 
 def _is_inside(place: object) -> bool:
-    return isinstance(place, str) and bool(place) and not place.startswith("/") and ".." not in place.split("/")
+    if not isinstance(place, str) or not place or {"\\", "\0"} & set(place):
+        return False
+    parts = place.split("/")
+    return bool(parts[0]) and ":" not in parts[0] and ".." not in parts
+
+
+def _refuse_links(root: Path, places: Iterable[str]) -> None:
+    """Raise ProjectError where a folder that is a link would lead what is applied out of the project."""
+    inside = root.resolve()
+    for folder in sorted({(root / place).parent for place in places}):
+        if not folder.resolve().is_relative_to(inside):
+            raise ProjectError(
+                f"{root / RECORD}: '{folder.relative_to(root).as_posix()}' leads out of the project",
+                hint="Put a folder in place of that link, and run the command again.",
+            )
 
 
 @contextmanager
