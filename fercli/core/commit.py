@@ -220,7 +220,9 @@ def read_record(root: Path) -> CommitRecord:
     except FileNotFoundError:
         return CommitRecord()
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        hint = "Restore it from a backup. Without one, delete it and run: fer doctor (a change may have been half made)."
+        hint = (
+            "Restore it from a backup. Without one, delete it and run: fer doctor (a change may have been half made)."
+        )
         raise ProjectError(f"{path}: cannot be read: {error}", hint=hint) from error
     return record
 

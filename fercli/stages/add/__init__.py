@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from fercli.core.files import slug
+from fercli.core.memory import fingerprint
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Frame, Video
@@ -116,6 +117,12 @@ def _media_inputs(project: Project, settings: AddSettings, paths: Sequence[Path]
     return Inputs([project.table_path(Video), project.table_path(Frame)], list_files(paths, project.root).facts)
 
 
+def _media_mark(project: Project, settings: AddSettings, paths: Sequence[Path]) -> str:
+    """What was copied for other paths, or beside other tables, is no part of this call."""
+    inputs = _media_inputs(project, settings, paths)
+    return fingerprint(AddSettings(link=settings.link), inputs.files, inputs.extra)
+
+
 def _source_inputs(project: Project, settings: AddSourceSettings, path: Path) -> Inputs:
     # Files count by size and time: to read a dataset through would take too long.
     stamps = [stamp_files(path), stamp_files(settings.votes) if settings.votes else None]
@@ -130,7 +137,7 @@ add_media = Stage(
     inputs=_media_inputs,
     arguments=(Argument("paths", list[Path], "Videos, images, or folders of either.", "PATH"),),
     is_long=True,
-    batch=lambda *_: "files",
+    batch=_media_mark,
     retries=True,
     told=lambda _, settings, paths: [shown(Path(path.name)) for path in paths],
 )

@@ -5,6 +5,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ def run(project: Project, settings: AddSettings, plan: MediaPlan, *, progress: P
     tally = _Tally(project, settings, batch, {video.video_id: video for video in project.rows(Video)})
     tally.failures += [Failure(shown(path), "no file or folder of this name") for path in plan.listing.missing]
     progress.start("adding files", total=len(plan.media.items))
-    for item in plan.media.items:
+    # What is finished has its name already; so it comes before what is still to find one.
+    for item in sorted(plan.media.items, key=lambda item: not tally.has_taken(item)):
         tally.take(item)
         progress.advance(item=item.name)
     tally.check_any()
@@ -96,10 +98,16 @@ class _Tally:
     num_known: int = 0
     first_error: MediaError | None = None
 
+    def has_taken(self, item: MediaItem) -> bool:
+        """Whether an interrupted run has brought an item in, and all of it can be taken over."""
+        record = self.batch.finished.get(item.key)
+        return record is not None and self._is_there(record) and record["video"]["video_id"] not in self._datasets
+
     def take(self, item: MediaItem) -> None:
         """Bring one item in, or take over what an interrupted run has brought in."""
-        record = self.batch.finished.get(item.key)
-        if record is None or not self._is_there(record):
+        record = self.batch.finished[item.key] if self.has_taken(item) else None
+        if record is None:
+            self._discard(item)
             try:
                 record = self._take_pictures(item) if item.is_pictures else self._take_video(item.files[0])
             except MediaError as error:
@@ -178,7 +186,7 @@ class _Tally:
             return _record(known, num_known=1)
         info = probe_video(path)
         span = scan_video(path)
-        video_id = known.video_id if known else unused(slug(path.stem), self._taken())
+        video_id = known.video_id if known else unused(slug(path.stem), {*self.videos, *self._datasets})
         place = self._place(path, f"videos/{video_id}{path.suffix.lower()}")
         video = Video(
             video_id,
@@ -197,7 +205,7 @@ class _Tally:
     def _take_pictures(self, item: MediaItem) -> dict[str, Any]:  # JSON: see _note
         digests = {file: sha256_of(file) for file in item.files}
         known = self._known_folder(slug(item.name), set(digests.values()))
-        video_id = known.video_id if known else unused(slug(item.name), self._taken())
+        video_id = known.video_id if known else unused(slug(item.name), {*self.videos, *self._datasets})
         there = self._digests_in(known) if known else {}
         folder = _ImageFolder(video_id, self._place)
         folder.next_index = (known.num_frames or 0) if known else 0
@@ -230,19 +238,33 @@ class _Tally:
 
     def _digests_in(self, video: Video) -> dict[str, str]:
         """The images that are frames already; a file that no row names was left by a killed command."""
-        places = [frame.path for frame in self.project.rows(Frame) if frame.video_id == video.video_id and frame.path]
-        found = {place: self.project.inside(place, "frames.csv") for place in sorted(places)}
+        frames = [*self._known_frames, *self.frames]
+        places = [frame.path for frame in frames if frame.video_id == video.video_id and frame.path]
+        found = {place: self._found(place) for place in sorted(places)}
         return {sha256_of(path): place for place, path in found.items() if path.is_file()}
 
-    def _taken(self) -> set[str]:
-        """Ids of videos, and the names of datasets, whose faces have ids of the same form."""
-        datasets = {face.face_id.partition("/")[0] for face in self.project.rows(Face) if not face.video_id}
-        return {*self.videos, *datasets}
+    def _found(self, place: str) -> Path:
+        """Where a file lies: it waits in the room, or has its place in the project."""
+        waiting = self.batch.room / place
+        return waiting if waiting.exists() else self.project.inside(place, "frames.csv")
+
+    @cached_property
+    def _known_frames(self) -> list[Frame]:
+        return self.project.rows(Frame)
+
+    @cached_property
+    def _datasets(self) -> set[str]:
+        """Names of datasets, whose faces have ids of the same form as those of videos."""
+        return {face.face_id.partition("/")[0] for face in self.project.rows(Face) if not face.video_id}
+
+    def _discard(self, item: MediaItem) -> None:
+        """Take away what waits of an item that has to be brought in anew, maybe under another name."""
+        record = self.batch.finished.get(item.key)
+        for path in _paths_in(record) if record else ():
+            (self.batch.room / path).unlink(missing_ok=True)
 
     def _is_there(self, record: Mapping[str, Any]) -> bool:  # JSON: see _note
-        paths = [record["video"]["path"], *(frame["path"] for frame in record["frames"])]
-        rooms = (self.batch.room, self.project.root)
-        return all(any((room / path).exists() for room in rooms) for path in paths if not _is_folder(record, path))
+        return all(self._found(path).exists() for path in _paths_in(record))
 
     def _place(self, path: Path, wanted: str) -> str:
         """Have a file wait for its place in the project, unless it lies in the project already; the place comes back.
@@ -272,8 +294,10 @@ def _link(source: Path, place: Path) -> None:
         raise ProjectError(f"cannot link '{place.name}': {error}", hint=hint) from error
 
 
-def _is_folder(record: Mapping[str, Any], path: str) -> bool:  # JSON: see _Tally._note
-    return bool(record["video"]["codec"] == PICTURES and path == record["video"]["path"])
+def _paths_in(record: Mapping[str, Any]) -> list[str]:  # JSON: see _Tally._note
+    """The places of the files that an item has brought."""
+    videos = [] if record["video"]["codec"] == PICTURES else [record["video"]["path"]]
+    return [*videos, *(frame["path"] for frame in record["frames"])]
 
 
 class _ImageFolder:
