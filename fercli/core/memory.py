@@ -58,12 +58,14 @@ def recall(project_root: Path, stage: str, mark: str, result_class: type[Result]
     state = read_state(project_root, stage)
     if state is None or state.fingerprint != mark:
         return None
-    known = {column.name for column in dataclasses.fields(result_class)}
-    if not set(state.result) <= known or not all((project_root / path).exists() for path in state.result["outputs"]):
-        return None
-    failures = tuple(Failure(**failure) for failure in state.result["failures"])
-    values = {name: _tuples(value) for name, value in state.result.items()}
-    return result_class(**(values | {"failures": failures, "is_unchanged": True}))
+    try:
+        if not all((project_root / path).exists() for path in state.result["outputs"]):
+            return None
+        failures = tuple(Failure(**failure) for failure in state.result["failures"])
+        values = {name: _tuples(value) for name, value in state.result.items()}
+        return result_class(**(values | {"failures": failures, "is_unchanged": True}))
+    except (KeyError, TypeError, ValueError):
+        return None  # of another version
 
 
 def remember(
@@ -79,18 +81,27 @@ def remember(
     """Note a finished run of `stage` and its line in the project's log, as a part of what the run commits."""
     values, plain = dataclasses.asdict(result), plain_settings(settings)
     state = StageState(mark, dict(items or {}), values, plain)
-    commit.text(_state_path(commit.root, stage), json.dumps(dataclasses.asdict(state), default=str) + "\n")
+    noted = json.loads(json.dumps(dataclasses.asdict(state), default=str))
+    text = json.dumps(noted | {"digest": _digest_of(noted)})
+    commit.text(_state_path(commit.root, stage), f"{text}\n")
     counts = {name: value for name, value in values.items() if isinstance(value, int)}
     commit.log(stage, plain, counts, words)
 
 
 def read_state(project_root: Path, stage: str) -> StageState | None:
-    """What is remembered of the last finished run of `stage`; None when there was none or its record is damaged."""
+    """What is remembered of the last finished run of `stage`; None when there was none or its record was altered."""
     try:
         path = current_path(project_root, _state_path(project_root, stage))
-        return StageState(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        noted = json.loads(path.read_text(encoding="utf-8"))
+        # 0.1.0 noted no digest.
+        is_altered = noted.pop("digest", None) not in (None, _digest_of(noted))
+        return None if is_altered else StageState(**noted)
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _digest_of(noted: Mapping[str, Any]) -> str:  # JSON
+    return hashlib.sha256(json.dumps(noted, sort_keys=True).encode()).hexdigest()[:20]
 
 
 def overwritten_records(project_root: Path, family: str, outputs: Iterable[str]) -> list[Path]:

@@ -53,8 +53,7 @@ def aggregate_votes(
 
     Raises:
         CheckError: `tie` is "error", and there is such a face.
-        InputError: a method that needs persons, on anonymous counts.
-        ValueError: a vote for what is no class.
+        InputError: a method that needs persons, on anonymous counts, or a vote for what is no class.
     """
     codes = encode_votes(votes, classes)
     verdicts = _verdicts(codes, method, min_votes, min_agreement)

@@ -41,7 +41,8 @@ def _write_pair(
 ) -> str:
     data = safetensors.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     sha256 = hashlib.sha256(data).hexdigest()
-    note = {"schema": SCHEMA, "sha256": sha256, "meta": dict(meta), "previous": previous}
+    plain = json.loads(json.dumps(dict(meta)))
+    note = {"schema": SCHEMA, "sha256": sha256, "meta": plain, "meta_sha256": _sha256_of(plain), "previous": previous}
     replace_text(_note_path(path), json.dumps(note, indent=1, ensure_ascii=False) + "\n")
     replace_bytes(path, data)
     return sha256
@@ -58,11 +59,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"checkpoint '{path}' cannot be read: {error.strerror}", hint=_hint(path)) from error
-    meta = _meta_of(note, hashlib.sha256(data).hexdigest())
-    if meta is None:
+    entry = _entry_of(note, hashlib.sha256(data).hexdigest())
+    if entry is None:
         raise InputError(f"checkpoint '{path}' was altered: its sha256 is not the recorded one", hint=_hint(path))
+    if _is_altered(entry):
+        raise InputError(f"'{_note_path(path)}' was altered: its meta_sha256 is not that of meta", hint=_hint(path))
     try:
-        return Checkpoint(safetensors.load(data), meta)
+        return Checkpoint(safetensors.load(data), dict(entry["meta"]))
     except SafetensorError as error:
         raise InputError(f"'{path}' is no safetensors file: {error}", hint=_hint(path)) from error
 
@@ -159,11 +162,21 @@ def _read_note(path: Path) -> dict[str, Any]:  # JSON
     return note
 
 
-def _meta_of(note: Mapping[str, Any], sha256: str) -> dict[str, Any] | None:  # JSON
+def _entry_of(note: Mapping[str, Any], sha256: str) -> dict[str, Any] | None:  # JSON
+    """What the note says of data with this digest."""
     for entry in (note, note.get("previous")):
         if isinstance(entry, dict) and entry.get("sha256") == sha256 and isinstance(entry.get("meta"), dict):
-            return dict(entry["meta"])
+            return {name: entry[name] for name in ("sha256", "meta", "meta_sha256") if name in entry}
     return None
+
+
+def _is_altered(entry: Mapping[str, Any]) -> bool:  # JSON
+    """Whether somebody changed the values; 0.1.0 noted no digest of them."""
+    return "meta_sha256" in entry and entry["meta_sha256"] != _sha256_of(entry["meta"])
+
+
+def _sha256_of(meta: Mapping[str, Any]) -> str:  # JSON
+    return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()
 
 
 def _previous(path: Path) -> dict[str, Any] | None:  # JSON
@@ -176,8 +189,8 @@ def _previous(path: Path) -> dict[str, Any] | None:  # JSON
         return None
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    meta = _meta_of(note, sha256)
-    return None if meta is None else {"sha256": sha256, "meta": meta}
+    entry = _entry_of(note, sha256)
+    return None if entry is None or _is_altered(entry) else entry
 
 
 def _position(held: Mapping[str, Any] | None) -> int:

@@ -190,3 +190,32 @@ def test_restored_tensor_takes_the_memory_format_of_its_place() -> None:
     placed = copy_into(target, source)
     assert placed.stride() == target.stride()
     assert torch.equal(placed, source)
+
+
+def test_note_whose_values_were_changed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "best.safetensors"
+    save_checkpoint(path, FIRST, {"classes": ["happy", "sad"]})
+    note = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    note["meta"]["classes"].reverse()
+    path.with_suffix(".json").write_text(json.dumps(note), encoding="utf-8")
+    with pytest.raises(InputError, match=r"best\.json' was altered"):
+        load_checkpoint(path)
+
+
+def test_state_whose_note_was_changed_is_not_gone_on_from(tmp_path: Path) -> None:
+    for position in (1, 2):
+        save_state(tmp_path, FIRST, {"position": position})
+    (newest,) = [path for path in tmp_path.glob("*.json") if json.loads(path.read_text())["meta"]["position"] == 2]
+    newest.write_text(newest.read_text().replace('"position": 2', '"position": 7'), encoding="utf-8")
+    loaded = load_state(tmp_path)
+    assert loaded is not None
+    assert loaded.meta["position"] == 1
+
+
+def test_note_of_the_version_before_has_no_digest_of_its_values_and_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "best.safetensors"
+    save_checkpoint(path, FIRST, {"epoch": 3})
+    note = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    del note["meta_sha256"]
+    path.with_suffix(".json").write_text(json.dumps(note), encoding="utf-8")
+    assert load_checkpoint(path).meta == {"epoch": 3}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fercli.core.errors import InputError
+from fercli.core.errors import InputError, ProjectError, TableError
 from fercli.core.files import replace_text
 from fercli.core.memory import remember
 from fercli.core.project import Project, create_project
@@ -22,7 +22,10 @@ from tests.reports.test_html import Reader
 from tests.stages.trained import CLASSES, RUN_ID, evaluated, trained_project
 
 RUN = f"runs/{RUN_ID}"
-HISTORY = "epoch,train_loss,train_accuracy,val_loss,val_accuracy\n1,1.1,0.3,1.2,0.4\n2,0.9,0.5,,\n"
+HISTORY = (
+    "epoch,train_loss,train_accuracy,val_loss,val_accuracy,val_macro_f1,lr,seconds,images_per_s,data_wait,cpu_s\n"
+    "1,1.1,0.3,1.2,0.4,0.3,0.01,1.0,9.0,0.0,1.0\n2,0.9,0.5,,,,0.001,1.0,9.0,0.0,1.0\n"
+)
 
 
 @pytest.fixture
@@ -179,3 +182,18 @@ def test_class_folders_are_to_be_added_again_as_such(project: Project) -> None:
     with project.commit() as commit:
         commit.log("add-pictures", plain_settings(AddSourceSettings(name="pictures")), {})
     assert "fer add PATH --source folder --name pictures" in words_of(project, report(project, ReportSettings()).path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("metrics.csv", HISTORY.replace("0.9", "much"), r"metrics\.csv:3"),
+        ("metrics.csv", "epoch\n\xe9\0", r"metrics\.csv"),
+        ("config.toml", "[train\n", r"config\.toml: not valid TOML.*line 1"),
+    ],
+    ids=["a word for a number", "no text", "no TOML"],
+)
+def test_damaged_file_of_the_run_is_named_with_its_line(project: Project, name: str, text: str, told: str) -> None:
+    (project.root / RUN / name).write_bytes(text.encode("latin-1"))
+    with pytest.raises((TableError, ProjectError), match=told):
+        report(project, ReportSettings())

@@ -1,20 +1,21 @@
 """The run's half of `fer report`: its files to the parts about model, training, results, maps and mistakes."""
 
-import csv
 import json
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fercli.core.errors import FerError
+from fercli.core.errors import FerError, ProjectError
 from fercli.core.project import Project
 from fercli.core.rows import Face, Prediction
 from fercli.core.runs import Run
 from fercli.core.tables import read_table
+from fercli.learn.history import EpochRow
 from fercli.models.table.specs import ModelSpec, find_spec
 from fercli.reports.figures.grids import SheetFace, draw_contact_sheet
 from fercli.reports.figures.slimming import slim
@@ -103,20 +104,27 @@ def read_pictures(project: Project, paths: Sequence[str]) -> list[np.ndarray | N
 
 
 def history_columns(run: Run) -> dict[str, list[float | None]]:
-    """The columns of metrics.csv as numbers, None where a cell is empty; none when no epoch is finished."""
+    """The columns of metrics.csv as numbers, None where a cell is empty; none when no epoch is finished.
+
+    Raises:
+        TableError: it is damaged.
+    """
     path = run.folder / "metrics.csv"
-    if not path.exists():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    names = rows[0].keys() if rows else ()
-    return {name: [float(row[name]) if row[name] else None for row in rows] for name in names}
+    rows = read_table(path, EpochRow) if path.exists() else []
+    return {column.name: [getattr(row, column.name) for row in rows] for column in fields(EpochRow)} if rows else {}
 
 
 def read_config(run: Run) -> dict[str, Any]:  # TOML
-    """The run's config.toml; empty when it has none."""
+    """The run's config.toml; empty when it has none.
+
+    Raises:
+        ProjectError: it is damaged.
+    """
     path = run.folder / "config.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise ProjectError(f"{path}: not valid TOML: {error}", hint="Correct that line.") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:  # JSON
