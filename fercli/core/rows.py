@@ -5,6 +5,8 @@ from typing import Literal
 
 FaceStatus = Literal["ok", "dropped", "given", "gone"]
 LabelStatus = Literal["ok", "tie", "no_majority", "too_few", "unknown", "adjudicated", "given"]
+# Of a face that can be labelled, split and learned from: it was cut out, or came as a crop.
+USABLE: tuple[FaceStatus, ...] = ("ok", "given")
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -87,8 +89,8 @@ class Face:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it can be labelled, split and learned from: it was cut out, or came as a crop."""
-        return self.status in ("ok", "given")
+        """Whether it can be labelled, split and learned from."""
+        return self.status in USABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,6 @@ FAMILIES = (
     "regnet_x_400mf",
     "squeezenet1_0",
     "vgg11",
-    "vit_h_14",
 )
 EVERY_LISTED = [
     pytest.param(network, marks=() if network in NAMED + FAMILIES else pytest.mark.slow)
