@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from fercli.core.errors import ProjectError
 from fercli.core.files import sha256_of, storage_error, sync_file, sync_files, sync_folder, write_synced
+from fercli.core.results import StageResult
 from fercli.core.tables import table_text
 
 T = TypeVar("T")
@@ -59,11 +60,15 @@ class Commit:
 
     Attributes:
         items: what the stage has done, id -> key, to be remembered with its result.
+        words: what the log says in place of the arguments, where only the work knows: it names nobody.
+        kept: what is remembered in place of the result, where that names somebody.
     """
 
     def __init__(self, root: Path, tables: Mapping[type[Any], str] | None = None, classes: Sequence[str] = ()) -> None:
         self.root = root
         self.items: dict[str, str] = {}
+        self.words: list[str] = []
+        self.kept: StageResult | None = None
         self._tables = dict(tables or {})
         self._classes = classes
         self.exchanges: dict[str, str] = {}
@@ -144,13 +149,18 @@ class Commit:
             there |= {place for place in _files_below(waiting, waiting) if place.startswith(inside)}
         return len(there - set(self.deletions))
 
+    @property
+    def has_changes(self) -> bool:
+        """Whether any file will be another than before."""
+        return bool(self.exchanges or self.folders or self.deletions)
+
     def finish(self) -> None:
         """Make it happen: the record, then every file in its place, deletions, the line of the log.
 
         Raises:
             ProjectError: the disk is full or cannot be written; before the record, nothing has changed then.
         """
-        if not (self.exchanges or self.folders or self.deletions or self.line):
+        if not (self.has_changes or self.line):
             return
         last = read_record(self.root)
         deletions = [place for place in self.deletions if place not in self.exchanges]

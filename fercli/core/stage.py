@@ -107,13 +107,14 @@ class Stage(Generic[R]):
         writes: whether a call with these settings changes the project.
         looks: whether a call with these settings only shows something: `look(project, settings, plan, *, progress)`.
         retries: whether a call that had failures tries those items again.
-        is_repeated: whether all calls count for "how to reproduce", not only the last.
+        remakes: its calls that write count for "how to reproduce", though the pipeline does not take it in turn.
         known: looks for the result of an earlier call where that is not remembered but lies in the project itself.
         last: the settings of the last finished call, where these are not remembered but lie in the project itself.
         is_whole: its work has a lock, commits and a resume of its own: `call(project, settings, *arguments, progress,
             force, dry_run) -> result`.
         recalled: adds to the result of an earlier call what only this one knows.
-        told: the words of the log that stand for the arguments: no person's name, nothing of this machine.
+        told: the words of the log that stand for the arguments: no person's name, nothing of this machine. Where only
+            the work knows them, it gives them to the commit.
         skip: why the pipeline does not need the stage; empty where it does.
     """
 
@@ -132,7 +133,7 @@ class Stage(Generic[R]):
     writes: Callable[[Any], bool] = lambda _: True
     looks: Callable[[Any], bool] = lambda _: False
     retries: bool = False
-    is_repeated: bool = False
+    remakes: bool = False
     known: Callable[..., Any] | None = None
     last: Callable[[Project], Mapping[str, Any]] | None = None
     is_whole: bool = False
@@ -296,6 +297,8 @@ class _Call(Generic[R]):
             if plan.known:
                 return cast(R, plan.known)
             result: R = self.work.run(self.project, self.settings, plan, commit, progress=self.progress, **self.more)
+            if self.stage.inputs is None and not commit.has_changes:
+                return dataclasses.replace(result, is_unchanged=True)
             self._remember(commit, result)
         return result
 
@@ -327,13 +330,15 @@ class _Call(Generic[R]):
 
     def _remember(self, commit: Commit, result: R) -> None:
         """Note the result, and the line of the log; of a stage without inputs the line alone."""
-        told = self.stage.told(self.project, self.settings, *self.arguments) if self.stage.told else ()
+        told: Sequence[str] = commit.words
+        if self.stage.told:
+            told = self.stage.told(self.project, self.settings, *self.arguments)
         settings = self._plain(self.stage.private)
         if self.stage.inputs is None:
             counts = {name: value for name, value in vars(result).items() if isinstance(value, int)}
             commit.log(self.name, plain_settings(settings), counts, told)
             return
-        kept = dataclasses.replace(result, is_unchanged=False)
+        kept = dataclasses.replace(commit.kept or result, is_unchanged=False)
         mark = self.mark(commit)
         remember(commit, self.name, mark, settings, result=kept, items=commit.items, words=told)
 

@@ -13,10 +13,10 @@ from fercli.core.results import StageResult
 from fercli.core.rows import Face, SplitRow, Video
 from fercli.core.settings import plain_settings
 from fercli.core.tables import write_table
-from fercli.stages.add import AddSourceSettings
 from fercli.stages.evaluate import EvalSettings
 from fercli.stages.gradcam import GradcamSettings, gradcam
 from fercli.stages.report import ReportSettings, report
+from fercli.stages.subjects import rename_subject
 from fercli.stages.train import TrainSettings
 from tests.reports.test_html import Reader
 from tests.stages.trained import CLASSES, RUN_ID, evaluated, trained_project
@@ -178,12 +178,6 @@ def test_unknown_run_is_named(project: Project) -> None:
         report(project, ReportSettings(), "nowhere")
 
 
-def test_class_folders_are_to_be_added_again_as_such(project: Project) -> None:
-    with project.commit() as commit:
-        commit.log("add-pictures", plain_settings(AddSourceSettings(name="pictures")), {})
-    assert "fer add PATH --source folder --name pictures" in words_of(project, report(project, ReportSettings()).path)
-
-
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
@@ -197,3 +191,16 @@ def test_damaged_file_of_the_run_is_named_with_its_line(project: Project, name: 
     (project.root / RUN / name).write_bytes(text.encode("latin-1"))
     with pytest.raises((TableError, ProjectError), match=told):
         report(project, ReportSettings())
+
+
+def test_page_shows_no_name_that_a_person_gave_to_a_subject(project: Project) -> None:
+    evaluated(project, num_wrong=1)
+    for old, new in (("s004", "anna"), ("s005", "ben")):
+        rename_subject(project, old, new)
+    table = project.root / RUN / "eval" / "test" / "predictions.csv"
+    text = table.read_text(encoding="utf-8").replace(",s004,", ",anna,").replace(",s005,", ",ben,")
+    replace_text(table, text)
+    words = words_of(project, report(project, ReportSettings()).path)
+    assert not {"anna", "ben"} & set(words.split())
+    assert {"name-1", "name-2"} <= set(words.split())
+    assert "replaced by name-1, name-2, ..." in words

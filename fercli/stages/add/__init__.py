@@ -160,5 +160,5 @@ add = Stage(
     work="fercli.stages.add.work",
     arguments=(Argument("paths", list[Path], "Videos, images, or folders of either.", "PATH"),),
     is_whole=True,
-    is_repeated=True,
+    remakes=True,
 )

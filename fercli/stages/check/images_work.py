@@ -5,6 +5,7 @@ from dataclasses import replace
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label
+from fercli.core.settings import plain_settings
 from fercli.data.crops import CropFiles
 from fercli.data.image_digests import image_digests
 from fercli.stages.check.images import CheckImagesResult, CheckImagesSettings
@@ -42,6 +43,7 @@ def call(
                 for face in project.rows(Face)
             ]
             output = commit.table(rows, Face)
+            commit.log("check-images", plain_settings(settings), {"num_fixed": len(reasons)})
         return replace(result, num_fixed=len(reasons), outputs=(output,))
     return replace(result, failed_checks=tuple(_failed(reasons)))
 

@@ -8,6 +8,7 @@ from fercli.core.emotions import NO_CLASS
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, Vote
+from fercli.core.settings import plain_settings
 from fercli.core.splits import stale_splits
 from fercli.labels.agreement import measure_agreement
 from fercli.stages.check.labels import CheckLabelsResult, CheckLabelsSettings
@@ -56,6 +57,7 @@ def _check(project: Project, settings: CheckLabelsSettings, commit: Commit | Non
     if commit and (result.num_outdated or result.num_without_face):
         output = commit.table(kept, Label)
         fixed = result.num_outdated + result.num_without_face
+        commit.log("check-labels", plain_settings(settings), {"num_fixed": fixed})
         mended = replace(result, num_outdated=0, num_without_face=0)
         left = _failed(mended, _foreign(kept, project), settings)
         return replace(result, num_fixed=fixed, outputs=(output,), failed_checks=tuple(left))

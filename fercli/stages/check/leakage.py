@@ -73,4 +73,5 @@ check_leakage = Stage(
     inputs=_inputs,
     name=lambda project, settings: f"check-leakage-{choose_split(project, settings.split)}",
     writes=lambda settings: settings.drop_duplicates,
+    remakes=True,
 )

@@ -20,13 +20,17 @@ from fercli.reports.page import Section
 from fercli.reports.sections.data import data_section, split_section
 from fercli.reports.sections.labels import label_section
 from fercli.stages.report.run import read_config, read_json, read_pictures
+from fercli.stages.subjects.names import shown_names
 
 _MOST_SUBJECTS = 24
 
 
 @dataclass(frozen=True)
 class ProjectFacts:
-    """Rows that several parts of the page need, read once; agreement is None without votes."""
+    """Rows that several parts of the page need, read once; agreement is None without votes.
+
+    `names` holds the stand-ins of subjects' ids that may be names of people.
+    """
 
     faces: list[Face]
     labels: list[Label]
@@ -35,6 +39,7 @@ class ProjectFacts:
     split_rows: list[SplitRow]
     agreement: Agreement | None
     annotators: AnnotatorReport | None
+    names: dict[str, str]
 
 
 def project_facts(project: Project, run: Run | None, split_name: str, seed: int) -> ProjectFacts:
@@ -47,14 +52,14 @@ def project_facts(project: Project, run: Run | None, split_name: str, seed: int)
         draws: dict[str, Any] = {"unit_name": unit_name, "unit_of_face": units}  # of both functions
         agreement = measure_agreement(votes, project.classes, rng=np.random.default_rng([seed, 0]), **draws)
         annotators = compare_annotators(votes, project.classes, rng=np.random.default_rng([seed, 1]), **draws)
-    return ProjectFacts(faces, labels, votes, split_name, rows, agreement, annotators)
+    return ProjectFacts(faces, labels, votes, split_name, rows, agreement, annotators, shown_names(project))
 
 
 def project_sections(project: Project, facts: ProjectFacts) -> list[Section]:
     """The parts about data, labels and split."""
     subjects = project.rows(Subject)
     record = read_json(project.split_path(facts.split_name).with_suffix(".json"))
-    contact, num_shown = _contact_sheet(project, facts.faces)
+    contact, num_shown = _contact_sheet(project, facts.faces, facts.names)
     leaks = find_leaks(
         facts.split_rows,
         subjects={face.face_id: face.subject_id for face in facts.faces},
@@ -133,7 +138,7 @@ def _num_identical(record: dict[str, Any]) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def _contact_sheet(project: Project, faces: list[Face]) -> tuple[bytes | None, int]:
+def _contact_sheet(project: Project, faces: list[Face], names: dict[str, str]) -> tuple[bytes | None, int]:
     """One face of each of the first subjects; none where pictures are missing or nobody is told apart."""
     first: dict[str, Face] = {}
     number: dict[str, int] = {}
@@ -144,7 +149,7 @@ def _contact_sheet(project: Project, faces: list[Face]) -> tuple[bytes | None, i
     chosen = sorted(first)[:_MOST_SUBJECTS]
     pictures = read_pictures(project, [first[name].path for name in chosen])
     shown = [
-        SheetFace(picture, (name, f"{number[name]} faces"))
+        SheetFace(picture, (names.get(name, name), f"{number[name]} faces"))
         for name, picture in zip(chosen, pictures, strict=True)
         if picture is not None
     ]

@@ -3,8 +3,8 @@
 import json
 import tomllib
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,20 +36,22 @@ _MOST_MISTAKES = 12
 _MOST_OF_A_SUBJECT = 2
 
 
-def run_outcome(run: Run | None, split: str, ceiling: float | None) -> Outcome | None:
+def run_outcome(run: Run | None, split: str, ceiling: float | None, names: Mapping[str, str]) -> Outcome | None:
     """What `fer eval` found on one part; None when it has not been run.
 
     Args:
         run: whose.
         split: which part.
         ceiling: of people, where metrics.json has none of its own.
+        names: stand-ins of subjects' ids that may be names of people.
     """
     if run is None:
         return None
     folder = run.folder / "eval" / split
     if not (folder / "predictions.csv").exists():
         return None
-    predictions = read_table(folder / "predictions.csv", Prediction)
+    rows = read_table(folder / "predictions.csv", Prediction)
+    predictions = [replace(row, subject_id=names.get(row.subject_id, row.subject_id)) for row in rows]
     if not any(row.label for row in predictions):
         return None
     metrics = read_json(folder / "metrics.json")

@@ -14,7 +14,7 @@ from fercli.reports.page import Highlight, Page, count, percent, percent_range
 from fercli.reports.sections.closing import reproduce_section, responsible_section
 from fercli.reports.sections.results import Outcome, bounds_of, interval_of
 from fercli.stages.report import ReportResult, ReportSettings, page_path
-from fercli.stages.report.commands import made_by, run_settings, versions_of
+from fercli.stages.report.commands import recipe_of, run_settings, versions_of
 from fercli.stages.report.project import ProjectFacts, project_facts, project_sections
 from fercli.stages.report.run import run_outcome, run_sections
 
@@ -59,10 +59,13 @@ def _page(project: Project, run: Run | None, settings: ReportSettings, progress:
     progress.start("report", 3)
     facts = project_facts(project, run, settings.split_name, settings.seed)
     progress.advance()
-    outcome = run_outcome(run, settings.split, facts.annotators.ceiling.value if facts.annotators else None)
+    ceiling = facts.annotators.ceiling.value if facts.annotators else None
+    outcome = run_outcome(run, settings.split, ceiling, facts.names)
     sections = [*project_sections(project, facts), *run_sections(project, run, settings.split, outcome)]
     progress.advance()
-    sections += [reproduce_section(made_by(project, run), run_settings(run), versions_of(run)), responsible_section()]
+    recipe = recipe_of(project, run, settings, facts.split_name)
+    closing = reproduce_section(recipe.commands, recipe.notes, run_settings(run), versions_of(run))
+    sections += [closing, responsible_section()]
     said = [warning for section in sections for warning in section.warnings]
     page = Page(
         title=project.name,
