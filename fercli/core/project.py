@@ -35,12 +35,12 @@ TABLES: dict[type[Any], str] = {
 }
 # The command that makes each table, for the hint of whoever misses it.
 MAKERS: dict[type[Any], str] = {
-    Video: "fer add",
+    Video: "fer add VIDEO",
     Frame: "fer extract-frames",
     Face: "fer align",
     Subject: "fer subjects track",
-    Vote: "fer labels import",
-    Label: "fer labels import",
+    Vote: "fer labels import FILE",
+    Label: "fer labels import FILE",
 }
 
 

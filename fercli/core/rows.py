@@ -9,6 +9,8 @@ LabelStatus = Literal["ok", "tie", "no_majority", "too_few", "unknown", "adjudic
 USABLE: tuple[FaceStatus, ...] = ("ok", "given")
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+# Fewer subjects (videos, faces) than this give no confidence interval.
+MIN_UNITS = 5
 
 
 @dataclass(frozen=True, slots=True)

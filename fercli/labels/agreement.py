@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
-from fercli.core.rows import Vote
+from fercli.core.rows import MIN_UNITS, Vote
 from fercli.labels.counts import count_votes, encode_votes
 
-MIN_UNITS = 5
 NUM_RESAMPLES = 2000
 
 
@@ -88,7 +87,7 @@ def measure_agreement(
     is_judged_twice = counts.sum(axis=1) >= 2
     counts = counts[is_judged_twice]
     faces = [face_id for face_id, keep in zip(codes.face_ids, is_judged_twice.tolist(), strict=True) if keep]
-    units = units_of(faces, unit_name, unit_of_face)
+    units = number_units(faces, unit_name, unit_of_face)
     by_class = {
         name: np.stack([counts[:, place], counts.sum(axis=1) - counts[:, place]], axis=1)
         for place, name in enumerate(codes.categories)
@@ -166,7 +165,7 @@ def ratio_of_sums(sums: Float[np.ndarray, " sums"]) -> float | None:
     return float(sums[0] / sums[1]) if sums[1] > 0 else None
 
 
-def units_of(faces: Sequence[str], name: str, unit_of_face: dict[str, str] | None) -> Units:
+def number_units(faces: Sequence[str], name: str, unit_of_face: dict[str, str] | None) -> Units:
     """Number the units of these faces; a face without an entry is a unit of its own."""
     words = [(unit_of_face or {}).get(face) or face for face in faces]
     numbers = {word: number for number, word in enumerate(sorted(set(words)))}

@@ -10,6 +10,7 @@ from fercli.core.rows import SPLITS, Face, Label
 from fercli.core.splits import choose_split
 from fercli.data.frames import count_pairs, frame, is_usable
 from fercli.reports.figures.scores import draw_class_counts
+from fercli.stages.next_steps import after_labels
 from fercli.stages.stats import StatsResult, StatsSettings
 
 NO_LABEL = "no label"
@@ -53,7 +54,7 @@ def call(project: Project, settings: StatsSettings, *, progress: Progress, force
         label_statuses=_counts(labels.status),
         outputs=_draw(project, tables, len(usable), reasons) if settings.plot and not dry_run else (),
         warnings=tuple(_empty_classes(project.classes, set(labels.label))) if len(labels) else (),
-        next_command="" if name else "fer split",
+        next_command="" if name or not len(usable) else after_labels(project, project.rows(Label)),
     )
 
 

@@ -244,8 +244,8 @@ def test_sections_draw_the_same_bytes_twice() -> None:
 
 
 def test_results_of_a_model_that_was_not_evaluated_name_the_command() -> None:
-    section = result_section(None, command="fer eval --run mine")
+    section = result_section(None)
     assert (section.key, section.scores, section.tables) == ("results", (), ())
     assert [(part.what, part.command) for part in section.missing] == [
-        ("the model has not been evaluated.", "fer eval --run mine")
+        ("the model has not been evaluated.", "fer eval --confusion")
     ]

@@ -196,7 +196,7 @@ def test_class_folders_without_parts_bring_no_split(tmp_path: Path) -> None:
     project = project_of(tmp_path, "scfed")
     folder = write_class_folders(tmp_path / "My Faces", ["happy", "bored"])
     result = add_source(project, AddSourceSettings(source="folder"), folder)
-    assert (result.name, result.split, result.next_command) == ("my-faces", "", "fer split")
+    assert (result.name, result.split, result.next_command) == ("my-faces", "", "fer split --group none")
     assert project.rows(Face)[0].path == "faces/my-faces.npy#0"
 
 

@@ -9,7 +9,7 @@ from fercli.core.tables import write_table
 from fercli.stages.labels.importing import LabelsImportSettings, labels_import
 from fercli.stages.labels.show import LabelsShowSettings, labels_show
 from fercli.stages.labels.vote import LabelsVoteSettings, labels_vote
-from fercli.stages.labels.vote_work import next_command
+from fercli.stages.next_steps import after_labels
 from fercli.vision.images import read_image
 from tests.stages.voted import face, make_faces, write_votes
 
@@ -69,7 +69,7 @@ def test_class_without_a_face_is_a_warning_with_numbers(project: Project) -> Non
 def test_vote_before_import_names_the_stage_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(MissingStageError) as caught:
         labels_vote(make_faces(tmp_path / "p"), LabelsVoteSettings())
-    assert caught.value.hint == "Run: fer labels import"
+    assert caught.value.hint == "Run: fer labels import FILE"
 
 
 def test_show_counts_faces_votes_and_agreement(project: Project) -> None:
@@ -104,7 +104,7 @@ def test_labels_that_came_with_the_data_set_have_no_rule_of_ours(tmp_path: Path)
 
 def test_official_split_is_what_comes_after_labels(tmp_path: Path) -> None:
     project = make_faces(tmp_path / "p")
-    label = Label("x", "happy", "given", "given", 0, 1.0, 0.0)
-    assert next_command(project, [label]) == "fer split"
+    labels = [Label(row.face_id, "happy", "given", "given", 0, 1.0, 0.0) for row in project.rows(Face)]
+    assert after_labels(project, labels) == "fer split"
     write_table(project.split_path("official"), [SplitRow("x", "train")], SplitRow)
-    assert next_command(project, [label]) == "fer train --split-name official"
+    assert after_labels(project, labels) == "fer train --split-name official"

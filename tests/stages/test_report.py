@@ -1,11 +1,12 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from fercli.core.errors import InputError, ProjectError, TableError
+from fercli.core.errors import InputError, MissingStageError, ProjectError, TableError
 from fercli.core.files import replace_text
 from fercli.core.memory import remember
 from fercli.core.project import Project, create_project
@@ -204,3 +205,26 @@ def test_page_shows_no_name_that_a_person_gave_to_a_subject(project: Project) ->
     assert not {"anna", "ben"} & set(words.split())
     assert {"name-1", "name-2"} <= set(words.split())
     assert "replaced by name-1, name-2, ..." in words
+
+
+def test_project_without_a_run_describes_its_only_split(project: Project) -> None:
+    shutil.rmtree(project.root / "runs")
+    for suffix in (".csv", ".json"):
+        path = project.split_path("default").with_suffix(suffix)
+        if path.exists():
+            path.rename(path.with_stem("mine"))
+    words = words_of(project, report(project, ReportSettings()).path)
+    assert "not been split" not in words
+    assert "train 9 3 1 none" in words
+
+
+def test_split_that_is_asked_for_and_not_there_is_named(project: Project) -> None:
+    shutil.rmtree(project.root / "runs")
+    with pytest.raises(MissingStageError, match="no split 'yours'"):
+        report(project, ReportSettings(split_name="yours"))
+
+
+def test_project_without_a_split_says_so(project: Project) -> None:
+    shutil.rmtree(project.root / "runs")
+    project.split_path("default").unlink()
+    assert "have not been split" in words_of(project, report(project, ReportSettings()).path)

@@ -216,7 +216,7 @@ def test_class_that_a_part_lacks_is_a_warning(project: Project) -> None:
 def test_split_before_labels_names_the_stage_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(MissingStageError) as caught:
         split(make_faces(tmp_path / "p"), SplitSettings())
-    assert caught.value.hint == "Run: fer labels import"
+    assert caught.value.hint == "Run: fer labels import FILE"
 
 
 def test_dry_run_writes_nothing(project: Project) -> None:

@@ -80,7 +80,7 @@ def test_plots_are_pictures_in_reports(project: Project) -> None:
 def test_faces_without_a_split_are_counted_too(project: Project) -> None:
     project.split_path("default").unlink()
     result = stats(project, StatsSettings())
-    assert (result.split, result.next_command) == ("", "fer split")
+    assert (result.split, result.next_command) == ("", "fer add VIDEO")  # two subjects cannot be split
     assert list(result.tables["split"]) == ["in no part"]
 
 

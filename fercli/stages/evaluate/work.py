@@ -17,6 +17,7 @@ from fercli.data.samples import run_samples
 from fercli.learn.predict import load_run_model, predict_probabilities
 from fercli.stages.evaluate import EvalResult, EvalSettings, evaluate, predictions_mark
 from fercli.stages.evaluate.findings import Findings, find_out, put_files
+from fercli.stages.next_steps import run_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,9 @@ def fold(
     """Write the run's eval/<split>/."""
     outputs = put_files(project, plan.run, settings, findings, commit)
     commit.items = {"predictions": plan.mark}
-    return _result(plan.counts, findings, outputs, tuple(_warnings(project, plan.run, settings, findings)))
+    result = _result(plan.counts, findings, outputs, tuple(_warnings(project, plan.run, settings, findings)))
+    part = "" if settings.split == "test" else f" --split {settings.split}"
+    return dataclasses.replace(result, next_command=f"fer gradcam{run_words(plan.run.folder)}{part}")
 
 
 def _known_predictions(project: Project, run: Run, settings: EvalSettings, *, mark: str) -> list[Prediction] | None:
@@ -104,7 +107,6 @@ def _result(
         matrix=tuple(tuple(row) for row in findings.evaluation.matrix.tolist()),
         outputs=outputs,
         warnings=warnings,
-        next_command="fer gradcam",
     )
 
 

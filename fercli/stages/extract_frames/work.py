@@ -129,7 +129,7 @@ def fold(
         outputs=tuple(outputs),
         warnings=(*plan.warnings, *warnings),
         failures=tuple(extracted.failures),
-        next_command="fer align",
+        next_command="fer align" if kept or new else "",
     )
 
 

@@ -23,6 +23,7 @@ from fercli.learn.predict import LoadedModel, load_run_model, predict_probabilit
 from fercli.reports.figures.grids import CamCase, CamRow, draw_cam_grid
 from fercli.stages.gradcam import GradcamResult, GradcamSettings
 from fercli.stages.gradcam.images import look_at_images
+from fercli.stages.next_steps import run_words
 
 _COLUMNS = ("face_id", "subject_id", "video_id", "split", "true", "predicted", "probability", "case", "map_of", "path")
 
@@ -155,7 +156,7 @@ def _look_at_split(
         num_wrong=len(cases) - num_right,
         num_blank=2 * settings.per_class * len(loaded.classes) - len(cases),
         warnings=(blank,) if absent else (),
-        next_command="fer report",
+        next_command=f"fer report{run_words(run.folder)}",
     )
     return Drawn(result, files)
 

@@ -31,7 +31,8 @@ from fercli.stages.labels.archive import (
 from fercli.stages.labels.importing import LabelsImportResult, LabelsImportSettings
 from fercli.stages.labels.reading import Reading, guesses, read_all
 from fercli.stages.labels.vote import LabelCounts, vote_settings
-from fercli.stages.labels.vote_work import label_counts, next_command, relabel
+from fercli.stages.labels.vote_work import label_counts, relabel
+from fercli.stages.next_steps import after_labels
 
 STAGE = "labels-import"
 GOLD_PATH = "labels/gold.csv"
@@ -138,7 +139,7 @@ def _import(project: Project, settings: LabelsImportSettings, plan: ImportPlan, 
         num_new=len(votes) - len(before),
         num_changed=num_changed,
         outputs=tuple(outputs),
-        next_command=next_command(project, labels),
+        next_command=after_labels(project, labels),
     )
     # A file's name may be a person's, and so may what was guessed of it: that is said, and not remembered.
     forms = {word: reading.raw.format for word, reading in zip(commit.words, readings, strict=True)}
@@ -210,7 +211,7 @@ def _unchanged(project: Project, digests: Iterable[str]) -> LabelsImportResult:
     else:
         labels = project.rows(Label)
         counts = label_counts(project, labels, project.rows(Vote), vote_settings(project))
-        counts["next_command"] = next_command(project, labels)
+        counts["next_command"] = after_labels(project, labels)
     last = {entry.sha256: entry for entry in read_imports(project)}
     unmatched = {entry.name: entry.num_unmatched for digest in digests if (entry := last[digest]).num_unmatched}
     notes = [f"{number:,} votes of '{name}' match no face of this project." for name, number in unmatched.items()]

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from fercli.core.errors import MissingStageError
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, SplitRow, Subject, Video, Vote
 from fercli.core.rows import Frame as FrameRow
 from fercli.core.runs import Run
+from fercli.core.splits import choose_split
 from fercli.core.tables import read_table
-from fercli.labels.agreement import Agreement, measure_agreement
-from fercli.labels.annotators import AnnotatorReport, compare_annotators
+from fercli.labels.agreement import Agreement
+from fercli.labels.annotators import AnnotatorReport
 from fercli.labels.leaks import find_leaks
 from fercli.labels.summary import summarise_labels
 from fercli.reports.figures.grids import SheetFace, draw_contact_sheet
@@ -19,6 +19,8 @@ from fercli.reports.figures.slimming import slim
 from fercli.reports.page import Section
 from fercli.reports.sections.data import data_section, split_section
 from fercli.reports.sections.labels import label_section
+from fercli.stages.labels.agreement_work import measured
+from fercli.stages.report import ReportSettings
 from fercli.stages.report.run import read_config, read_json, read_pictures
 from fercli.stages.subjects.names import shown_names
 
@@ -42,16 +44,13 @@ class ProjectFacts:
     names: dict[str, str]
 
 
-def project_facts(project: Project, run: Run | None, split_name: str, seed: int) -> ProjectFacts:
+def project_facts(project: Project, run: Run | None, settings: ReportSettings) -> ProjectFacts:
     """Read the tables; labels and split are the run's own copies where it has them."""
     faces, votes = project.rows(Face), project.rows(Vote)
-    labels, split_name, rows = _labels_and_split(project, run, split_name)
+    labels, split_name, rows = _labels_and_split(project, run, settings.split_name)
     agreement = annotators = None
     if votes:
-        unit_name, units = _units(faces)
-        draws: dict[str, Any] = {"unit_name": unit_name, "unit_of_face": units}  # of both functions
-        agreement = measure_agreement(votes, project.classes, rng=np.random.default_rng([seed, 0]), **draws)
-        annotators = compare_annotators(votes, project.classes, rng=np.random.default_rng([seed, 1]), **draws)
+        _, agreement, annotators = measured(project, faces, votes, settings.seed)
     return ProjectFacts(faces, labels, votes, split_name, rows, agreement, annotators, shown_names(project))
 
 
@@ -87,15 +86,27 @@ def project_sections(project: Project, facts: ProjectFacts) -> list[Section]:
 
 def _labels_and_split(project: Project, run: Run | None, name: str) -> tuple[list[Label], str, list[SplitRow]]:
     labels, fold = project.rows(Label), None
-    path = project.split_path(name)
-    if run is not None:
+    if run is None:
+        name = _split_in_use(project, name)
+        path = project.split_path(name)
+    else:
         config = read_config(run).get("train", {})
-        name, fold = str(config.get("split", name)), config.get("fold")
+        name, fold = str(config.get("split") or _split_in_use(project, name)), config.get("fold")
         path = run.folder / "split.csv" if (run.folder / "split.csv").exists() else project.split_path(name)
         own_labels = run.folder / "labels.csv"
         labels = read_table(own_labels, Label) if own_labels.exists() else labels
     rows = read_table(path, SplitRow) if path.exists() else []
     return labels, name, _one_fold(rows, fold)
+
+
+def _split_in_use(project: Project, name: str) -> str:
+    """The split that is meant; "default" where there is none, or several and none of that name."""
+    try:
+        return choose_split(project, name)
+    except MissingStageError:
+        if name:
+            raise
+        return "default"
 
 
 def _one_fold(rows: list[SplitRow], fold: int | None) -> list[SplitRow]:
@@ -105,16 +116,6 @@ def _one_fold(rows: list[SplitRow], fold: int | None) -> list[SplitRow]:
         return rows
     shown = fold if fold in folds else folds[0]
     return [row for row in rows if row.fold == shown]
-
-
-def _units(faces: list[Face]) -> tuple[str, dict[str, str]]:
-    """What intervals of agreement resample: the subject if every face has one, else the video, else the face."""
-    usable = [face for face in faces if face.is_usable]
-    if usable and all(face.subject_id for face in usable):
-        return "subject", {face.face_id: face.subject_id for face in usable}
-    if usable and all(face.video_id for face in usable):
-        return "video", {face.face_id: face.video_id for face in usable}
-    return "face", {}
 
 
 def _how_split(record: dict[str, Any]) -> dict[str, object]:

@@ -69,11 +69,10 @@ def run_sections(project: Project, run: Run | None, split: str, outcome: Outcome
     name = run.record.model
     wrong = _mistakes(outcome)
     shown = _to_show(wrong)
-    command = "fer eval --confusion" + (f" --split {split}" if split != "test" else "")
     return [
         model_section(_spec(name), name, len(run.record.classes), config.get("model", {})),
         training_section(history_columns(run), _training_facts(run), best_epoch=_best_epoch(run)),
-        result_section(outcome, command=command),
+        result_section(outcome),
         cam_section(*_grid(run)),
         wrong_section(_mistake_sheet(project, shown), shown, len(wrong), outcome.scores.num_faces if outcome else None),
     ]
