@@ -53,7 +53,7 @@ def test_a_missing_table_names_the_command_that_makes_it(tmp_path: Path) -> None
     project = create_project(tmp_path, name="mine", classes=("a", "b"))
     with pytest.raises(MissingStageError, match=r"no videos in 'mine'") as caught:
         project.required_rows(Video)
-    assert caught.value.hint == "Run: fer add"
+    assert caught.value.hint == "Run: fer add VIDEO"
 
 
 @pytest.mark.parametrize(

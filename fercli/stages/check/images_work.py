@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from fercli.core.progress import Progress
+from fercli.core.commit import Commit
+from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label
 from fercli.core.settings import plain_settings
@@ -25,7 +26,7 @@ def call(
     reasons, blank = _look(project, faces, progress)
     digests = image_digests(project, [face for face in faces if face.face_id not in reasons], progress=progress)
     num_groups, num_conflicting = _copies(project, digests)
-    num_missing = sum(reason == "the crop is missing" for reason in reasons.values())
+    num_missing = _num_missing(reasons)
     result = CheckImagesResult(
         num_faces=len(faces),
         num_missing=num_missing,
@@ -36,16 +37,33 @@ def call(
         blank=tuple(blank[:_MOST_NAMED]),
         warnings=tuple(_warnings(blank, num_conflicting)),
     )
-    if reasons and settings.fix and not dry_run:
-        with project.commit() as commit:
-            rows = [
-                replace(face, status="dropped", reason=reasons[face.face_id]) if face.face_id in reasons else face
-                for face in project.rows(Face)
-            ]
-            output = commit.table(rows, Face)
-            commit.log("check-images", plain_settings(settings), {"num_fixed": len(reasons)})
-        return replace(result, num_fixed=len(reasons), outputs=(output,))
-    return replace(result, failed_checks=tuple(_failed(reasons)))
+    if not reasons or not settings.fix or dry_run:
+        return replace(result, failed_checks=tuple(_failed(reasons)))
+    with project.commit() as commit:
+        return _fix(project, settings, result, set(reasons), commit)
+
+
+def _fix(
+    project: Project, settings: CheckImagesSettings, seen: CheckImagesResult, suspects: set[str], commit: Commit
+) -> CheckImagesResult:
+    """Mark as dropped those of the suspects that are missing or broken still, now that nobody else writes."""
+    faces = project.rows(Face)
+    reasons, _ = _look(project, [face for face in faces if face.is_usable and face.face_id in suspects], SILENT)
+    num_missing = _num_missing(reasons)
+    result = replace(seen, num_missing=num_missing, num_unreadable=len(reasons) - num_missing)
+    if not reasons:
+        return result
+    rows = [
+        replace(face, status="dropped", reason=reasons[face.face_id]) if face.face_id in reasons else face
+        for face in faces
+    ]
+    output = commit.table(rows, Face)
+    commit.log("check-images", plain_settings(settings), {"num_fixed": len(reasons)})
+    return replace(result, num_fixed=len(reasons), outputs=(output,))
+
+
+def _num_missing(reasons: dict[str, str]) -> int:
+    return sum(reason == "the crop is missing" for reason in reasons.values())
 
 
 def _look(project: Project, faces: list[Face], progress: Progress) -> tuple[dict[str, str], list[str]]:
