@@ -1,10 +1,14 @@
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from fercli.core.commit import Commit
 from fercli.core.errors import CheckError, MissingStageError
 from fercli.core.project import Project
-from fercli.core.rows import Face, Label, SplitRow
+from fercli.core.rows import Face, Label, SplitRow, Vote
 from fercli.core.tables import write_table
 from fercli.stages.labels.importing import LabelsImportSettings, labels_import
 from fercli.stages.labels.show import LabelsShowSettings, labels_show
@@ -108,3 +112,36 @@ def test_official_split_is_what_comes_after_labels(tmp_path: Path) -> None:
     assert after_labels(project, labels) == "fer split"
     write_table(project.split_path("official"), [SplitRow("x", "train")], SplitRow)
     assert after_labels(project, labels) == "fer train --split-name official"
+
+
+@dataclass(frozen=True)
+class Overtaken(Project):
+    """A project in which another command gets in first whenever the lock is asked for."""
+
+    first: Callable[[], object] = lambda: None
+
+    @contextmanager
+    def commit(self, *, patience_s: float = 0.2) -> Iterator[Commit]:
+        self.first()
+        with super().commit(patience_s=patience_s) as commit:
+            yield commit
+
+
+def overtaken(project: Project, first: Callable[[], object]) -> Project:
+    return Overtaken(project.root, project.name, project.classes, project.aliases, project.config, first)
+
+
+def test_labels_that_were_written_just_before_the_lock_are_kept(project: Project) -> None:
+    given = Label(face(3, 0), "bored", "given", "given", 0, 1.0, 0.0)
+    late = overtaken(project, lambda: project.write_rows([*project.rows(Label), given], Label))
+    labels_vote(late, LabelsVoteSettings(min_votes=3))
+    assert next(label for label in project.rows(Label) if label.face_id == given.face_id) == given
+
+
+def test_votes_that_come_in_just_before_the_lock_are_counted(project: Project, tmp_path: Path) -> None:
+    more = write_votes(tmp_path / "more.csv", {face(0, 1): "nn-", face(2, 0): "bbb"}, annotators="def")
+    late = overtaken(project, lambda: labels_import(project, LabelsImportSettings(), [more]))
+    labels_vote(late, LabelsVoteSettings(min_votes=3))
+    found = {label.face_id: label.label for label in project.rows(Label)}
+    assert (found[face(0, 1)], found[face(2, 0)]) == ("neutral", "bored")
+    assert len(project.rows(Vote)) == 12 + 5
