@@ -5,8 +5,6 @@ from fercli.core.errors import ProjectError
 from fercli.stages.doctor import DoctorResult
 from fercli.stages.doctor import doctor as run_doctor
 
-_MARKS = {"ok": "[green]✓[/green]", "note": "[yellow]![/yellow]", "problem": "[red]✗[/red]"}
-
 
 def doctor(call: Call) -> DoctorResult:
     """Stage -> show; works outside a project too."""
@@ -18,16 +16,9 @@ def doctor(call: Call) -> DoctorResult:
         project = None
     result = run_doctor(project)
     if not call.json:
-        _show(result)
+        # Rich is loaded only to show.
+        from fercli.cli.show.doctor import show_findings
+
+        show_findings(result)
         call.has_shown = True
     return result
-
-
-def _show(result: DoctorResult) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for finding in result.findings:
-        table.add_row(_MARKS[finding.state], finding.name, finding.detail, f"[dim]{finding.hint}[/dim]")
-    Console(highlight=False).print(table)

@@ -185,7 +185,10 @@ def _end(call: Call, result: StageResult) -> None:
     if call.json:
         print(render.json_object(call.command, result, call.root))
     else:
-        render.show_result(call.command, result, call.root, title=call.title, has_shown=call.has_shown)
+        # Rich is loaded only for people: a script waits for nothing that it does not need.
+        from fercli.cli.show.lines import show_result
+
+        show_result(call.command, result, call.root, title=call.title, has_shown=call.has_shown)
     if result.failed_checks:
         raise typer.Exit(CheckError.exit_code)
     if result.failures:

@@ -96,6 +96,7 @@ def _is_installed(name: str) -> bool:
 
 
 def _torch() -> list[Finding]:
+    # A package that is broken or missing is a finding, so each look loads its own.
     import torch
 
     from fercli.learn.device import choose_machine
@@ -114,6 +115,7 @@ def _torch() -> list[Finding]:
 
 
 def _mtcnn() -> list[Finding]:
+    # As in _torch: what cannot be loaded is a finding.
     from fercli.vision.mtcnn.detector import FaceDetector
 
     FaceDetector()
@@ -121,6 +123,7 @@ def _mtcnn() -> list[Finding]:
 
 
 def _h264() -> list[Finding]:
+    # As in _torch: what cannot be loaded is a finding.
     import av.codec
 
     if "libx264" in av.codec.codecs_available or "h264" in av.codec.codecs_available:

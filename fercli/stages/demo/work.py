@@ -50,6 +50,7 @@ def demo(
     known = recall(project.root, STAGE, _mark(project, settings), DemoResult)
     if known and not force:
         return known
+    # Loads torch and all stages, which a demo that was done before need not.
     from fercli.stages.demo.walk import Walk
 
     result = Walk(project, settings, material, progress).walk()

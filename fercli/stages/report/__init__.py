@@ -20,7 +20,7 @@ class ReportSettings:
     """What the page shows."""
 
     split: Literal["train", "val", "test"] = setting("test", "Report the results of this set.")
-    split_name: str = setting("", "Describe this split if there is no run (default: 'default', or the only one).")
+    split_name: str = setting("", "Describe this split if there is no run (default: the one in use).")
     seed: int = setting(0, "Set the random seed of the agreement intervals.", minimum=0)
 
 

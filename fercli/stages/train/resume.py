@@ -65,6 +65,7 @@ def check_processes(run: Run, num_here: int) -> None:
 
 def kept_pretrained(run: Run) -> tuple[str, ...] | None:
     """Names of what came from `--backbone-weights`, where the run's state holds all weights; None where it does not."""
+    # Loads torch, which a training that was done before need not.
     from fercli.learn.checkpoints import state_meta
 
     names = (state_meta(run.folder / "checkpoints") or {}).get("pretrained")
