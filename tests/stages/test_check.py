@@ -49,6 +49,7 @@ def test_sound_project_passes_every_check(project: Project) -> None:
     assert result.failed_checks == ()
     assert result.leakage["default"]["identical_across_splits"] == 0
     assert (result.images["num_faces"], result.labels["num_labels"]) == (18, 18)
+    assert (result.images["num_identical_groups"], result.images["num_conflicting_groups"]) == (0, 0)
 
 
 def test_picture_on_two_sides_is_a_failed_check_with_both_faces(project: Project) -> None:

@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from fercli.core.files import replace_text
 from fercli.core.memory import remember
 from fercli.core.project import Project, create_project
 from fercli.core.results import StageResult
-from fercli.core.rows import Face, SplitRow, Video
+from fercli.core.rows import Face, Prediction, SplitRow, Video
 from fercli.core.settings import plain_settings
 from fercli.core.tables import write_table
 from fercli.stages.evaluate import EvalSettings
@@ -228,3 +229,20 @@ def test_project_without_a_split_says_so(project: Project) -> None:
     shutil.rmtree(project.root / "runs")
     project.split_path("default").unlink()
     assert "have not been split" in words_of(project, report(project, ReportSettings()).path)
+
+
+def test_surest_mistakes_come_first(project: Project) -> None:
+    rows = evaluated(project, num_wrong=3)
+    shares = dict(zip([row.face_id for row in rows[:3]], (0.5, 0.9, 0.7), strict=True))
+    changed = []
+    for row in rows:
+        sure = shares.get(row.face_id, 0.8)
+        others = {name: (1 - sure) / 2 for name in CLASSES if name != row.predicted}
+        changed.append(replace(row, subject_id="", probabilities=others | {row.predicted: sure}))
+    path = project.root / RUN / "eval" / "test" / "predictions.csv"
+    write_table(path, changed, Prediction, CLASSES)
+    words = words_of(project, report(project, ReportSettings()).path)
+    assert f"fer trace {rows[1].face_id}" in words
+    table = words[words.index("List of misclassified faces") :]
+    places = [table.index(rows[number].face_id) for number in (1, 2, 0)]
+    assert places == sorted(places)
