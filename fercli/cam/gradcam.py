@@ -93,7 +93,7 @@ def _engine_of(method: str) -> type[BaseCAM]:
         "hirescam": HiResCAM,
     }
     if method not in engines:
-        raise UsageError(f"CAM method '{method}' is not known", hint=f"Known: {', '.join(engines)}")
+        raise UsageError(f"unknown CAM method '{method}'", hint=f"Known: {', '.join(engines)}")
     return engines[method]
 
 

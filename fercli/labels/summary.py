@@ -74,8 +74,8 @@ def _vanished(tally: ClassTally, num_labelled: int) -> str:
     if tally.num_faces or not num_labelled:
         return ""
     if not tally.num_votes:
-        return f"class '{tally.label}' has no vote and no face"
+        return f"class '{tally.label}' has no votes and no faces"
     return (
-        f"class '{tally.label}' vanishes: {tally.num_votes} votes, no face "
+        f"class '{tally.label}' has {tally.num_votes} votes but no labelled face "
         f"({tally.num_outvoted} outvoted, {tally.num_open} on faces without a majority)"
     )

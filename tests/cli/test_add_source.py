@@ -38,8 +38,8 @@ def test_bad_rows_end_in_exit_code_six(root: Path, csv: Path) -> None:
     [
         (("--source", "fer2013", "nowhere"), "does not exist"),
         (("--source", "raf-db", "."), "holds no RAF-DB"),
-        (("--source", "folder", "pictures"), "class folder 'tired' is not in this project's set"),
-        (("--source", "ferplus", "."), "ferplus's class 'contempt' is not in this project's set"),
+        (("--source", "folder", "pictures"), "class folder 'tired' is not a class of this project"),
+        (("--source", "ferplus", "."), "ferplus's class 'contempt' is not a class of this project"),
     ],
     ids=["nothing there", "another set", "unknown class", "other classes"],
 )

@@ -31,7 +31,7 @@ def test_missing_extra_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_cluster_needs_an_address() -> None:
-    with pytest.raises(UsageError, match="needs the address of a cluster"):
+    with pytest.raises(UsageError, match="needs --address HOST:PORT"):
         choose_engine("ray", address="")
     assert choose_engine("ray", address="head:6379") == RayEngine("head:6379")
     assert choose_engine("ray", address="head:6379", device="cuda") == RayEngine("head:6379", uses_gpus=True)

@@ -29,7 +29,7 @@ def test_flipped_bit_is_refused(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    with pytest.raises(InputError, match="was altered: its sha256") as caught:
+    with pytest.raises(InputError, match="is corrupt or modified: its sha256") as caught:
         load_checkpoint(path)
     assert "--checkpoint last" in caught.value.hint
 
@@ -117,7 +117,7 @@ def test_a_kill_while_saving_costs_no_newer_state(tmp_path: Path, monkeypatch: p
 def test_all_states_damaged_is_an_error_not_a_new_start(tmp_path: Path) -> None:
     save_state(tmp_path, FIRST, {"position": 1})
     (tmp_path / "state-a.safetensors").write_bytes(b"cut off")
-    with pytest.raises(InputError, match="was altered"):
+    with pytest.raises(InputError, match="is corrupt or modified"):
         load_state(tmp_path)
 
 

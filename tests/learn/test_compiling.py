@@ -45,7 +45,7 @@ def test_without_a_compiler_yes_goes_on_eagerly_with_a_warning(monkeypatch: pyte
     monkeypatch.setattr("shutil.which", lambda _: None)
     machine, warning = decide_compilation(MACHINE, "yes", LONG)
     assert not machine.is_compiled
-    assert warning == f"The network is not compiled: {machine.compile_reason}. Training goes on without, only slower."
+    assert warning == f"Model not compiled: {machine.compile_reason}. Training continues uncompiled (slower)."
     assert "no C++ compiler was found (g++, clang++, c++, cl)" in warning
 
 

@@ -262,7 +262,7 @@ def test_blurred_frames_are_dropped_counted_and_over_half_is_a_warning(tmp_path:
     found, selection = dropped(tmp_path, lambda: SelectionRule("every", every_s=1.0, min_sharpness=100.0))
     assert found == [0, 3]
     assert dict(selection.drops) == {"blurred": 3}
-    assert selection.warnings == ("more than half of the 5 chosen frames dropped by filters: 3 blurred",)
+    assert selection.warnings == ("more than half of the 5 selected frames were dropped by filters: 3 blurred",)
 
 
 def test_alike_frames_are_dropped_and_counted(tmp_path: Path) -> None:
