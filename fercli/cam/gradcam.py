@@ -1,4 +1,4 @@
-"""Images and a network to maps of where the network looked, through the grad-cam package.
+"""Class activation maps, computed with the grad-cam package.
 
 Axes: B images, C channels, H and W pixels of the input.
 """

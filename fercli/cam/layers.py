@@ -1,4 +1,4 @@
-"""A network's modules to the layers that can be looked at: named, found, brought into the form of a map.
+"""Layers of a model that can be used for class activation maps.
 
 Axes: B images, C channels, H and W rows and columns of a map, T tokens, D their width.
 """

@@ -1,4 +1,4 @@
-"""Tables as pandas data frames, with the values and errors of `read_table`; counts of them."""
+"""Tables as pandas data frames, with the values and errors of `read_table`."""
 
 import csv
 import dataclasses

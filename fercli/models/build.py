@@ -1,4 +1,4 @@
-"""From a network's name and options to the network."""
+"""Build a model from its name and options."""
 
 import inspect
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""The public data sets by name: how each is read, its classes, its published counts and what its parts mean."""
+"""The public datasets by name: how each is read, its classes, its published counts and what its parts mean."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from fercli.sources.items import Reader, Roles, SourceOptions
 
 @dataclass(frozen=True)
 class Source:
-    """One public data set.
+    """One public dataset.
 
     Attributes:
         name: what `fer add --source` calls it.

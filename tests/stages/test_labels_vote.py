@@ -99,7 +99,7 @@ def test_labels_that_came_with_the_data_set_have_no_rule_of_ours(tmp_path: Path)
     project = make_faces(tmp_path / "p")
     face = project.rows(Face)[0]
     project.write_rows([Label(face.face_id, "happy", "given", "given", 0, 1.0, 0.0)], Label)
-    assert labels_show(project).rule == "the labels came with the data set"
+    assert labels_show(project).rule == "the labels came with the dataset"
 
 
 def test_official_split_is_what_comes_after_labels(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A file of pretrained weights to a network whose backbones have them, with a report of what went where."""
+"""Load pretrained weights into the backbones of a model, and report what was loaded."""
 
 import pickle
 import re

@@ -1,4 +1,4 @@
-"""Faces to sheets, as PNG bytes: the Grad-CAM grid and the contact sheet."""
+"""The Grad-CAM grid and the contact sheet, as PNG bytes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

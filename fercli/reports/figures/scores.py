@@ -1,4 +1,4 @@
-"""Numbers to charts, as PNG bytes: confusion, training curves, calibration, class counts, agreement."""
+"""Charts as PNG bytes: confusion matrix, training curves, calibration, class counts, agreement."""
 
 from collections.abc import Mapping, Sequence
 
