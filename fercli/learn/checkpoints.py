@@ -63,7 +63,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if entry is None:
         raise InputError(f"checkpoint '{path}' is corrupt or modified (SHA-256 mismatch)", hint=_hint(path))
     if _is_altered(entry):
-        raise InputError(f"'{_note_path(path)}' is corrupt or modified (meta_sha256 does not match meta)", hint=_hint(path))
+        raise InputError(
+            f"'{_note_path(path)}' is corrupt or modified (meta_sha256 does not match meta)", hint=_hint(path)
+        )
     try:
         return Checkpoint(safetensors.load(data), dict(entry["meta"]))
     except SafetensorError as error:

@@ -29,7 +29,7 @@ def test_flipped_bit_is_refused(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    with pytest.raises(InputError, match="is corrupt or modified: its sha256") as caught:
+    with pytest.raises(InputError, match="is corrupt or modified .SHA-256 mismatch") as caught:
         load_checkpoint(path)
     assert "--checkpoint last" in caught.value.hint
 
@@ -198,7 +198,7 @@ def test_note_whose_values_were_changed_is_refused(tmp_path: Path) -> None:
     note = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     note["meta"]["classes"].reverse()
     path.with_suffix(".json").write_text(json.dumps(note), encoding="utf-8")
-    with pytest.raises(InputError, match=r"best\.json' was altered"):
+    with pytest.raises(InputError, match=r"best\.json' is corrupt or modified"):
         load_checkpoint(path)
 
 

@@ -113,7 +113,7 @@ def test_run_whose_config_was_altered_is_not_resumed(
     config = stopped / "config.toml"
     text = config.read_text(encoding="utf-8")
     config.write_text(text.replace(before, after, 1), encoding="utf-8")
-    with pytest.raises(ProjectError, match=rf"config\.toml' is corrupt or modified since it began{name}$") as caught:
+    with pytest.raises(ProjectError, match=rf"config\.toml' was altered since it began{name}$") as caught:
         train(project, quick(), resume=stopped.name)
     assert f"fer train --config '{config}'" in caught.value.hint
     config.write_text(text, encoding="utf-8")

@@ -159,7 +159,7 @@ def test_uniform_spreads_over_what_a_cut_file_holds(counted: Path, tmp_path: Pat
     half.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     selection = select_frames(VideoReader(half, threads=1), SelectionRule("uniform", num=4))
     assert len(list(selection)) == 4
-    assert any("cut off" in text for text in selection.warnings)
+    assert any("truncated" in text for text in selection.warnings)
 
 
 def test_change_keeps_the_first_frame_and_one_of_each_shot(shots: Path) -> None:

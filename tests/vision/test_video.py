@@ -271,7 +271,7 @@ def test_file_cut_in_half_gives_what_is_there_and_says_so(tmp_path: Path) -> Non
     found = len(list(reader))
     assert 10 < found < 40
     assert any(text.startswith("the file is truncated: it declares 50 frames, 2.0 s") for text in reader.warnings)
-    assert scan_video(half).warnings[0].startswith("the file is cut off")
+    assert scan_video(half).warnings[0].startswith("the file is truncated")
 
 
 def test_cut_avi_is_told_by_its_declared_count(tmp_path: Path) -> None:
