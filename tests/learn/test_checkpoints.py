@@ -29,7 +29,7 @@ def test_flipped_bit_is_refused(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    with pytest.raises(InputError, match="is corrupt or modified .SHA-256 mismatch") as caught:
+    with pytest.raises(InputError, match=r"is corrupt or modified .SHA-256 mismatch") as caught:
         load_checkpoint(path)
     assert "--checkpoint last" in caught.value.hint
 
