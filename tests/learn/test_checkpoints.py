@@ -47,7 +47,7 @@ def test_missing_file_of_the_pair_is_named(tmp_path: Path) -> None:
 def test_pickled_file_is_never_opened(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     torch.save(FIRST, path)
-    with pytest.raises(InputError, match="is no checkpoint of fer"):
+    with pytest.raises(InputError, match="is not a fercli checkpoint"):
         load_checkpoint(path)
 
 
