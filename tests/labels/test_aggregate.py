@@ -123,8 +123,8 @@ def test_methods_that_weigh_persons_refuse_anonymous_counts(method: VoteMethod) 
         aggregate_votes(votes, CLASSES, method=method)
 
 
-def test_vote_for_no_class_is_a_wrong_call() -> None:
-    with pytest.raises(ValueError, match="unknown classes: x"):
+def test_vote_for_no_class_is_refused() -> None:
+    with pytest.raises(InputError, match="unknown classes: x"):
         aggregate_votes([Vote("f", "a1", "x", "x")], CLASSES)
 
 

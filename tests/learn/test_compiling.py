@@ -67,7 +67,7 @@ def test_a_compiler_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 def test_compiled_run_is_not_continued_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
     check_still_compiles(MACHINE)
-    with pytest.raises(UsageError, match=r"began with a compiled network, and now no C\+\+ compiler"):
+    with pytest.raises(UsageError, match=r"was started with a compiled model, but no C\+\+ compiler"):
         check_still_compiles(replace(MACHINE, is_compiled=True))
 
 

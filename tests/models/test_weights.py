@@ -219,7 +219,7 @@ def test_the_head_of_a_resnet50_tells_what_it_was_trained_on(
 ) -> None:
     torch.save(torchvision.models.resnet50(num_classes=num_classes).state_dict(), tmp_path / "weights.pth")
     notes = load_backbone_weights(build_model("eac", num_classes=7), tmp_path / "weights.pth").notes
-    assert any("VGGFace2, which its makers no longer offer" in note for note in notes) == is_vggface2
+    assert any("VGGFace2, which is no longer available" in note for note in notes) == is_vggface2
     # Theirs has its stride where EAC has it.
     assert any("stride" in note for note in notes) != is_vggface2
 
@@ -315,7 +315,7 @@ def test_a_checkpoint_of_our_own_fills_all_but_a_head_of_other_classes(tmp_path:
 
 def test_another_networks_weights_are_refused(tmp_path: Path) -> None:
     torch.save(small_model("drf-msam").state_dict(), tmp_path / "other.pth")
-    with pytest.raises(InputError, match="are not of the backbone of SferMdfae") as caught:
+    with pytest.raises(InputError, match="do not match the backbone of SferMdfae") as caught:
         load_backbone_weights(sfer(), tmp_path / "other.pth")
     assert "face.evoLVe IR-50, POSTER\\+\\+ IR-50".replace("\\", "") in caught.value.hint
 

@@ -63,7 +63,7 @@ def test_tie_rules_reach_the_table(project: Project) -> None:
 
 def test_class_without_a_face_is_a_warning_with_numbers(project: Project) -> None:
     warnings = labels_vote(project, LabelsVoteSettings()).warnings
-    assert "Class 'bored' has 1 votes but no labelled face (0 outvoted, 1 on faces without a majority)." in warnings
+    assert "Class 'bored' has 1 vote but no labelled face (0 outvoted, 1 on faces without a majority)." in warnings
 
 
 def test_vote_before_import_names_the_stage_that_is_missing(tmp_path: Path) -> None:

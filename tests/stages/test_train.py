@@ -231,7 +231,7 @@ def test_nothing_but_flat_crops_says_so(project: Project) -> None:
 
 @pytest.mark.parametrize("changes", [{"batch_size": 1}, {"batch_size": 8, "accumulate": 8}], ids=["batch", "part"])
 def test_batch_of_one_face_is_refused_where_norms_need_more(project: Project, changes: dict[str, int]) -> None:
-    with pytest.raises(UsageError, match="one face alone has no batch statistics") as caught:
+    with pytest.raises(UsageError, match="batch normalisation needs more than one face per batch") as caught:
         train(project, quick(**changes))
     assert "--batch-size" in caught.value.hint
 

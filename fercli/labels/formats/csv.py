@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fercli.core.errors import InputError
+from fercli.core.words import counted
 from fercli.labels.formats.rawvotes import RawVote, RawVotes, utc_stamp
 from fercli.labels.formats.textfile import bounded_lines, find_encoding
 
@@ -152,7 +153,7 @@ def _read_long(path: Path, table: Table, columns: _Columns, annotator: str) -> R
         created_at = utc_stamp(cells[columns.created_at]) if columns.created_at is not None else ""
         votes.append(RawVote(item, who, word, confidence, created_at))
     if num_no_number:
-        notes.append(f"{path.name}: {num_no_number} confidences are not numbers and were ignored")
+        notes.append(f"{path.name}: ignored {counted(num_no_number, 'non-numeric confidence')}")
     used = [table.titles[place] for place in (columns.item, columns.annotator, columns.label) if place is not None]
     return RawVotes("csv-long", f"the header has {', '.join(used)}", votes, num_skipped, notes=notes)
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from fercli.core.errors import InputError
+from fercli.core.words import counted
 from fercli.labels.formats.rawvotes import RawVote, RawVotes
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff"})
@@ -34,7 +35,7 @@ def read_folder(path: Path, *, annotator: str = "") -> RawVotes:
     votes = [RawVote(name, who, found[0]) for (who, name), found in words.items() if len(found) == 1]
     conflicts = [f"{name} ({who}): {', '.join(found)}" for (who, name), found in words.items() if len(found) > 1]
     num_foreign = len(files) - len(pictures)
-    notes = [f"{path.name}: {num_foreign} files that are not images were skipped"] if num_foreign else []
+    notes = [f"{path.name}: skipped {counted(num_foreign, 'non-image file')}"] if num_foreign else []
     reason = "folders annotator/class/file" if depth == 3 else "folders class/file"
     return RawVotes("folder", reason, votes, conflicts=conflicts, notes=notes)
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from fercli.core.errors import InputError
+from fercli.core.words import counted
 from fercli.models.networks.backbones import FrozenLandmarks, MobileFaceNet
 from fercli.models.pretrained.layouts import HEADS, LAYOUTS, Layout
 from fercli.models.pretrained.tfjs import read_tfjs
@@ -248,7 +249,7 @@ def _report(
     used = {name for match in matches for name in match.found.values()}
     left = [key for key, value in tensors.items() if key not in used and value.is_floating_point()]
     heads = [key for key in left if key.startswith(HEADS)]
-    notes = [f"{len(heads)} entries of the file belong to a head for other classes and were not used."] if heads else []
+    notes = [f"Not used: {counted(len(heads), 'entry', 'entries')} of a head for other classes."] if heads else []
     notes += [f"{note}." for note in dict.fromkeys(_note(match.layout, heads, tensors) for match in matches) if note]
     stage4 = [key for key in missing if ".stages.3." in key]
     if stage4 and len(stage4) == len(missing):

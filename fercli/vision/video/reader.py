@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from fercli.core.errors import MediaError
+from fercli.core.words import counted
 from fercli.vision.images import printable
 from fercli.vision.video.containers import Source, open_video
 from fercli.vision.video.decoded_frame import DecodedFrame
@@ -266,7 +267,7 @@ def _is_within(time_s: float, spans_s: Sequence[tuple[float, float]], ends: Sequ
 def _warnings(source: Source, decoding: Decoding, *, skips: bool) -> Iterator[str]:
     if decoding.num_damaged:
         whole = decoding.num_frames
-        yield f"{decoding.num_damaged} corrupt frames skipped, {whole} decoded"
+        yield f"{counted(decoding.num_damaged, 'corrupt frame')} skipped, {whole} decoded"
     if not decoding.has_times:
         yield f"no time stamps; frame times were computed from the frame rate ({source.fps:g} frames per second)"
     if not skips:

@@ -90,7 +90,7 @@ def test_empty_label_is_no_vote(tmp_path: Path) -> None:
 def test_confidence_that_is_no_number_is_left_out_and_said(tmp_path: Path) -> None:
     raw = read_csv(written(tmp_path, "face_id,annotator,label,confidence\nx,anna,sad,high\n"))
     assert raw.votes[0].confidence is None
-    assert raw.notes == ["votes.csv: 1 confidences are not numbers and were ignored"]
+    assert raw.notes == ["votes.csv: ignored 1 non-numeric confidence"]
 
 
 def test_annotator_is_the_one_named_or_the_files_name(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_picture_in_two_classes_is_a_conflict_and_other_files_are_counted(tmp_pa
     raw = read_folder(tree(tmp_path, "anna/happy/a.png", "anna/sad/a.png", "anna/sad/notes.txt", "anna/.DS_Store"))
     assert raw.votes == []
     assert raw.conflicts == ["a.png (anna): happy, sad"]
-    assert "1 files that are not images" in raw.notes[0]
+    assert "skipped 1 non-image file" in raw.notes[0]
 
 
 @pytest.mark.parametrize(
