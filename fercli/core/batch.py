@@ -137,7 +137,7 @@ class Batch:
         except Timeout as error:
             raise ProjectError(
                 f"another fer command is running this stage on '{self._root}'",
-                hint="Wait until it has finished; reading commands (status, models, trace) work meanwhile.",
+                hint="Wait for it to finish. Read-only commands (status, models, trace) still work.",
             ) from error
 
     def _close(self) -> None:

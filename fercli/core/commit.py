@@ -356,7 +356,7 @@ def _refuse_links(root: Path, places: Iterable[str]) -> None:
     for folder in sorted({(root / place).parent for place in places}):
         if not folder.resolve().is_relative_to(inside):
             raise ProjectError(
-                f"{root / RECORD}: '{folder.relative_to(root).as_posix()}' leads out of the project",
+                f"{root / RECORD}: '{folder.relative_to(root).as_posix()}' is outside the project",
                 hint="Put a folder in place of that link, and run the command again.",
             )
 

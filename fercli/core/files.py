@@ -107,12 +107,12 @@ def storage_error(error: OSError, path: Path) -> ProjectError:
     """The clear form of an operating system's refusal to write `path`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ProjectError(
-            f"the disk is full; '{path}' was not written", hint="Free some space and run the command again."
+            f"disk full: could not write '{path}'", hint="Free some space and run the same command again."
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return ProjectError(f"'{path}' cannot be written: {error.strerror}", hint="Check the folder's permissions.")
+        return ProjectError(f"could not write '{path}': {error.strerror}", hint="Check the folder's permissions.")
     return ProjectError(
-        f"'{path}' cannot be written: {error.strerror or error}", hint="Check the disk, then run again."
+        f"'{path}' cannot be written: {error.strerror or error}", hint="Check the disk and run the command again."
     )
 
 

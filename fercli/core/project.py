@@ -99,9 +99,10 @@ class Project:
         """Raise MissingStageError when a table has not been made yet, without reading it."""
         if is_empty or not self.has(self.table_path(row_type)):
             noun = TABLES[row_type].removesuffix(".csv")
-            state = "is empty" if is_empty else "does not exist yet"
+            state = "is empty" if is_empty else "is missing"
             raise MissingStageError(
-                f"no {noun} in '{self.name}': manifests/{TABLES[row_type]} {state}", hint=f"Run: {MAKERS[row_type]}"
+                f"'{self.name}' has no {noun} yet: manifests/{TABLES[row_type]} {state}",
+                hint=f"Run: {MAKERS[row_type]}",
             )
 
     def write_rows(self, rows: Iterable[Any], row_type: type[Any]) -> str:
@@ -119,8 +120,8 @@ class Project:
         path = self.split_path(name)
         if not self.has(path):
             known = self.splits()
-            hint = f"Splits here: {', '.join(known)}." if known else "Run: fer split"
-            raise MissingStageError(f"no split '{name}' in '{self.name}'", hint=hint)
+            hint = f"Available splits: {', '.join(known)}." if known else "Run: fer split"
+            raise MissingStageError(f"split '{name}' not found in '{self.name}'", hint=hint)
         return self.read(path, lambda place: read_table(place, SplitRow))
 
     def splits(self) -> list[str]:
@@ -156,7 +157,7 @@ class Project:
             if parts[0] in _LINKED or path.resolve().is_relative_to(self.root):
                 return path
         prefix = f"{where}: " if where else ""
-        raise TableError(f"{prefix}path '{place}' leads out of the project", hint="Correct or restore that line.")
+        raise TableError(f"{prefix}path '{place}' is outside the project", hint="Fix or restore that row.")
 
     @contextmanager
     def commit(self, *, patience_s: float = 0.2) -> Iterator[Commit]:
@@ -198,7 +199,10 @@ def find_project(start: Path) -> Path:
     for folder in (start, *start.parents):
         if (folder / CONFIG_NAME).is_file():
             return folder
-    raise ProjectError(f"no project at or above '{start}'", hint="Make one with: fer init DIR, or name it with -p DIR.")
+    raise ProjectError(
+        f"not a fercli project (or any parent folder): '{start}'",
+        hint="Create one with `fer init DIR`, or point to one with `-p DIR`.",
+    )
 
 
 def open_project(root: Path) -> Project:
@@ -210,11 +214,15 @@ def open_project(root: Path) -> Project:
     """
     path = root / CONFIG_NAME
     if not path.is_file():
-        raise ProjectError(f"'{root}' is no project: it has no {CONFIG_NAME}", hint="Make one with: fer init DIR")
+        raise ProjectError(
+            f"'{root}' is not a fercli project: {CONFIG_NAME} is missing", hint="Create one with `fer init DIR`."
+        )
     try:
         config = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProjectError(f"{path}: not valid TOML: {error}", hint="Mend that line.") from error
+        raise ProjectError(
+            f"{path}: not valid TOML: {error}", hint="Fix that line and run the command again."
+        ) from error
     _check_config(path, config)
     classes = tuple(config["project"]["classes"])
     aliases = built_in_aliases(classes) | dict(config.get("labels", {}).get("aliases", {}))
@@ -235,8 +243,8 @@ def create_project(
         project = open_project(root)
         if project.classes != tuple(classes):
             raise ProjectError(
-                f"'{root}' is a project already, with the classes {', '.join(project.classes)}",
-                hint=f"Change them in {root / CONFIG_NAME}, or make the new project in another folder.",
+                f"'{root}' is already a project, with classes {', '.join(project.classes)}",
+                hint=f"Edit the classes in {root / CONFIG_NAME}, or create the new project in another folder.",
             )
         return project
     for folder in ("videos", "frames", "faces", "labels/imports", "manifests/splits", "runs", "reports", ".fer"):
@@ -255,7 +263,7 @@ def _check_ids(path: Path, rows: Sequence[Any]) -> None:
     ids = [getattr(row, name) for row in rows]
     if len(set(ids)) < len(ids):
         twice = next(one for one, number in Counter(ids).items() if number > 1)
-        raise TableError(f"{path}: {name} '{twice}' is there twice", hint="Take one of the two lines out.")
+        raise TableError(f"{path}: duplicate {name} '{twice}'", hint="Remove one of the two rows.")
 
 
 def check_classes(classes: object, place: str, kind: type[FerError] = SettingsError) -> None:
@@ -268,8 +276,8 @@ def check_classes(classes: object, place: str, kind: type[FerError] = SettingsEr
         raise kind(f"{place} needs classes, a list of at least two different words", hint=example)
     if taken := sorted(plain & set(NO_CLASS)):
         raise kind(
-            f"'{taken[0]}' cannot be a class: it is what annotators say of a face without one",
-            hint="Take another word.",
+            f"'{taken[0]}' cannot be a class name: it is reserved for faces without an emotion",
+            hint="Choose another name.",
         )
 
 
@@ -281,9 +289,12 @@ def _check_config(path: Path, config: Mapping[str, Any]) -> None:
     check_classes(classes, f"{path}: [project]")
     aliases = config.get("labels", {}).get("aliases", {})
     if not isinstance(aliases, Mapping):
-        raise SettingsError(f"{path}: [labels] aliases is no table", hint='For example: aliases = {joyful = "happy"}')
+        raise SettingsError(
+            f"{path}: [labels] aliases must be a table", hint='For example: aliases = {joyful = "happy"}'
+        )
     for word, meaning in aliases.items():
         if meaning not in classes:
             raise SettingsError(
-                f"{path}: alias '{word}' means '{meaning}', which is no class", hint=suggestion(str(meaning), classes)
+                f"{path}: alias '{word}' maps to '{meaning}', which is not a class",
+                hint=suggestion(str(meaning), classes),
             )

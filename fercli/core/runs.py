@@ -145,7 +145,9 @@ def read_run(folder: Path) -> Run:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ProjectError(f"'{folder}' is no run: it has no run.json", hint="`fer runs` lists the runs.") from error
+        raise ProjectError(
+            f"'{folder}' is not a run folder: run.json is missing", hint="List the runs with `fer runs`."
+        ) from error
     except (OSError, ValueError) as error:
         raise ProjectError(f"'{path}' cannot be read: {error}", hint=_MEND) from error
     return Run(folder, _record_of(values, path))
@@ -177,7 +179,7 @@ def newest_finished(project_root: Path) -> Run:
             hint=f"Run: fer train, or name the run: {newest.run_id}",
         )
     if not runs:
-        raise MissingStageError("no finished training run in this project", hint="Run: fer train")
+        raise MissingStageError("no finished run in this project", hint="Train one with `fer train`.")
     return max(runs, key=end_order)
 
 
@@ -211,8 +213,8 @@ def find_run(project_root: Path, text: str = "") -> Run:
     if len(found) == 1:
         return found[0]
     known = ", ".join(run.run_id for run in (found or runs)) or "none"
-    problem = "names several runs" if found else "is no run of this project"
-    raise InputError(f"'{text}' {problem}", hint=f"Runs: {known}.")
+    what = f"'{text}' matches several runs" if found else f"run '{text}' not found"
+    raise InputError(what, hint=f"Available runs: {known}.")
 
 
 def find_own_run(project_root: Path, text: str = "") -> Run:
@@ -225,7 +227,7 @@ def find_own_run(project_root: Path, text: str = "") -> Run:
     found = find_run(project_root, text)
     folder = found.folder.resolve()
     if not folder.is_relative_to(project_root.resolve()):
-        raise InputError(f"run '{folder}' belongs to another project", hint="Name that project with -p.")
+        raise InputError(f"run '{folder}' belongs to another project", hint="Select that project with -p.")
     return dataclasses.replace(found, folder=project_root / folder.relative_to(project_root.resolve()))
 
 
@@ -278,9 +280,11 @@ def is_held(folder: Path) -> bool:
 
 def _record_of(values: object, path: Path) -> RunRecord:
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:
-        raise ProjectError(f"'{path}' is no {SCHEMA} record", hint="It was made by another program or a newer fercli.")
+        raise ProjectError(
+            f"'{path}' is not a {SCHEMA} file", hint="It was written by another program or a newer fercli."
+        )
     if values.get("status") not in get_args(RunStatus):
-        raise ProjectError(f"'{path}': '{values.get('status')}' is no status of a run", hint=_MEND)
+        raise ProjectError(f"'{path}': '{values.get('status')}' is not a run status", hint=_MEND)
     known = {entry.name for entry in dataclasses.fields(RunRecord)}
     given = {name: value for name, value in values.items() if name in known}
     try:

@@ -124,7 +124,9 @@ def assignment_layers(assignments: Sequence[str], section: str) -> list[Layer]:
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals or not key:
-            raise UsageError(f"'--set {assignment}' has no value", hint="Write --set key=value, e.g. --set lr=0.001.")
+            raise UsageError(
+                f"--set {assignment}: missing value", hint="Use --set key=value, for example --set lr=0.001."
+            )
         table, dot, inner = key.removeprefix(f"{section}.").partition(".")
         if dot:
             tables.setdefault(table, {})[inner] = value
@@ -170,21 +172,22 @@ def suggestion(word: str, known: Sequence[str]) -> str:
 
 def _unknown_key(key: str, known: Sequence[str], origin: str) -> FerError:
     kind = UsageError if origin == OPTION else SettingsError
-    return kind(f"{origin}: no setting '{key}'", hint=suggestion(key, known))
+    return kind(f"unknown setting '{key}' ({origin})", hint=suggestion(key, known))
 
 
 def _read_value(field: "dataclasses.Field[Any]", value: object, origin: str) -> Any:
     kind = UsageError if origin == OPTION else SettingsError
     name = option_name(field)
+    place = f"--{name}" if origin == OPTION else f"'{name}' ({origin})"
     try:
         read = _convert(field.type, value, field.metadata.get("unit", ""))
     except (ValueError, TypeError, OverflowError) as error:
-        raise kind(f"{origin}: '{name}' cannot be '{value}'", hint=_expected(field)) from error
+        raise kind(f"invalid value '{value}' for {place}", hint=_expected(field)) from error
     low, high = field.metadata.get("minimum"), field.metadata.get("maximum")
     if isinstance(read, int | float) and not (
         read >= (low if low is not None else read) and read <= (high if high is not None else read)
     ):
-        raise kind(f"{origin}: '{name}' cannot be {value}", hint=_expected(field))
+        raise kind(f"invalid value {value} for {place}", hint=_expected(field))
     return read
 
 
@@ -241,7 +244,7 @@ def _truth(value: object) -> bool:
 def _expected(field: "dataclasses.Field[Any]") -> str:
     inner, _ = bare_type(field.type)
     member = (*typing.get_args(inner), None)[0]
-    for kind, words in ((inner, "one of"), (member, "one or several, separated by commas, of")):
+    for kind, words in ((inner, "one of"), (member, "one or more of (comma-separated)")):
         if typing.get_origin(kind) is typing.Literal:
             return f"Expected {words}: {', '.join(map(str, typing.get_args(kind)))}."
     if field.metadata.get("unit") == "s":

@@ -326,7 +326,7 @@ class _Call(Generic[R]):
                     result: R = self.work.fold(self.project, self.settings, plan, made, commit, force=self.force)
                     self._remember(commit, result)
                     return result
-            self.progress.note(f"fer {self.stage.words}: its inputs changed meanwhile; looking at them again")
+            self.progress.note(f"fer {self.stage.words}: its inputs changed in the meantime; checking them again")
 
     def _remember(self, commit: Commit, result: R) -> None:
         """Note the result, and the line of the log; of a stage without inputs the line alone."""

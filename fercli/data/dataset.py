@@ -73,7 +73,7 @@ class CropReader:
         if pack is None:
             pack = self._packs[name] = _open_pack(self.root / name)
         if not row.isdigit() or int(row) >= len(pack):
-            raise InputError(f"'{name}' has no row {row}", hint="Add the data set again: fer add --source ...")
+            raise InputError(f"'{name}' has no row {row}", hint="Add the dataset again: fer add --source ...")
         return np.array(pack[int(row)])
 
     def is_flat(self, place: int) -> bool:
@@ -213,7 +213,7 @@ def load_crops(
         except FerError as error:
             failures[place] = error.message
 
-    progress.start("check crops" if is_streamed else "read crops", num)
+    progress.start("checking crops" if is_streamed else "reading crops", num)
     _for_each(load, num, num_threads, progress)
     found = dict(sorted(failures.items()))
     return StreamedCrops(reader, num_workers, found) if is_streamed else RamCrops(images, found)
@@ -251,10 +251,10 @@ def _open_pack(path: Path) -> np.ndarray:
     try:
         pack = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"packed crops '{path}' cannot be read: {error}", hint="Add the data set again.") from error
+        raise InputError(f"packed crops '{path}' cannot be read: {error}", hint="Add the dataset again.") from error
     if pack.dtype != np.uint8 or pack.ndim not in (3, 4) or (pack.ndim == 4 and pack.shape[3] != 3):
         raise InputError(
-            f"'{path}' holds no pictures: {pack.dtype} of shape {pack.shape}", hint="Add the data set again."
+            f"'{path}' does not contain images: {pack.dtype} of shape {pack.shape}", hint="Add the dataset again."
         )
     return np.asanyarray(pack)
 

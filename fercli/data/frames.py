@@ -1,4 +1,4 @@
-"""Tables as pandas data frames, with the values and errors of `read_table`; counts of them."""
+"""Tables as pandas data frames, with the values and errors of `read_table`."""
 
 import csv
 import dataclasses
@@ -148,7 +148,7 @@ def _parse(data: bytes, path: Path, row_type: type[Any], columns: Sequence[str] 
     header = data[: data.index(b"\n")].decode("utf-8").split(",")
     types = _types(path, header, row_type)
     if len(header) > len(types):
-        raise ValueError("a column stands there twice")
+        raise ValueError("a duplicate column")
     types = {name: types[name] for name in columns or types}
     floats = [name for name, kind in types.items() if bare_type(kind)[0] is float]
     table = pd.read_csv(

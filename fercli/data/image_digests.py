@@ -13,7 +13,7 @@ from fercli.core.rows import Face
 def image_digests(project: Project, faces: Iterable[Face], *, progress: Progress = SILENT) -> dict[str, str]:
     """SHA-256 of each face's file, or of its row in a packed file; the empty string where there is no such file."""
     faces = list(faces)
-    progress.start("compare pictures", len(faces))
+    progress.start("comparing images", len(faces))
     packs: dict[str, Any] = {}  # arrays by file name; numpy is imported late
     digests = {}
     for face in faces:

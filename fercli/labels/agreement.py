@@ -187,13 +187,15 @@ def estimate(
         return Estimate(value)
     num_units = units.num_units
     if num_units < MIN_UNITS:
-        why = f"an interval needs at least {MIN_UNITS} {units.name}s, and there are {num_units}"
+        why = f"a confidence interval needs at least {MIN_UNITS} {units.name}s, and there are {num_units}"
         return Estimate(value, unit=units.name, num_units=num_units, why_no_interval=why)
     by_unit = np.zeros((int(units.of_face.max()) + 1, sums.shape[1]))
     np.add.at(by_unit, units.of_face, sums)
     drawn = [entry for row in _resampled_sums(by_unit, rng) if (entry := of_sums(row)) is not None]
     if not drawn:
-        return Estimate(value, unit=units.name, num_units=num_units, why_no_interval="no resample has a value")
+        return Estimate(
+            value, unit=units.name, num_units=num_units, why_no_interval="no bootstrap resample has a value"
+        )
     low, high = np.percentile(drawn, [2.5, 97.5])
     return Estimate(value, float(low), float(high), units.name, num_units)
 

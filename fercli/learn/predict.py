@@ -61,7 +61,7 @@ def load_run_model(
         epoch = int(saved.meta["epoch"])
     except (FerError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"checkpoint '{path}' does not fit its network: {reason}", hint="Train again.") from error
+        raise InputError(f"checkpoint '{path}' does not match the model: {reason}", hint="Train again.") from error
     machine = choose_machine(device, _precision_of(run_dir, device) if precision == "auto" else precision)
     model = model.to(machine.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # not in torch's stub
     return LoadedModel(model, spec, classes, form, machine, run_dir.name, checkpoint, epoch)

@@ -128,10 +128,10 @@ def _read_bytes(path: Path) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise MediaError(
-            f"cannot read picture '{printable(path)}': {error.strerror}", hint="Check the path and its permissions."
+            f"cannot read image '{printable(path)}': {error.strerror}", hint="Check the path and its permissions."
         ) from error
     if not data:
-        raise MediaError(f"picture '{printable(path)}' is empty (0 bytes)", hint="Copy it again from its source.")
+        raise MediaError(f"image '{printable(path)}' is empty (0 bytes)", hint="Copy it again from the source.")
     return data
 
 
@@ -144,17 +144,21 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
             if width * height > MAX_PIXELS:
                 raise _too_large(name, f"{width} x {height} pixels")
             if max(width, height) > MAX_SIDE:
-                raise _too_large(name, f"{width} x {height} pixels", f"{MAX_SIDE:,} for a side")
+                raise _too_large(name, f"{width} x {height} pixels", f"{MAX_SIDE:,} per side")
             yield image
     except Image.DecompressionBombError as error:
         found = re.search(r"\d+", str(error))
         raise _too_large(name, f"{int(found.group()):,} pixels" if found else "too many pixels") from error
     except _BROKEN as error:
         # Pillow's own words name an object in memory.
-        reason = f"none of {', '.join(_FORMATS)}" if isinstance(error, UnidentifiedImageError) else str(error)
+        reason = (
+            f"not {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}"
+            if isinstance(error, UnidentifiedImageError)
+            else str(error)
+        )
         raise MediaError(
-            f"picture '{name}' cannot be decoded, it is cut off, damaged or no picture ({reason})",
-            hint="Open it in a viewer; if it is whole, save it again as PNG or JPEG.",
+            f"cannot decode image '{name}': truncated, corrupt or not an image ({reason})",
+            hint="If it opens in a viewer, save it again as PNG or JPEG.",
         ) from error
 
 
@@ -176,8 +180,8 @@ def _quiet_pillow() -> Iterator[None]:
 
 def _too_large(name: str, size: str, bound: str = f"{MAX_PIXELS:,}") -> MediaError:
     return MediaError(
-        f"picture '{name}' declares {size}, more than the bound of {bound}",
-        hint="Make it smaller first, or leave it out.",
+        f"image '{name}' has {size}, above the limit of {bound}",
+        hint="Resize it, or leave it out.",
     )
 
 

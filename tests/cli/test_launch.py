@@ -139,9 +139,16 @@ def test_what_one_process_refuses_is_told_once_and_fails_the_run(
     # Of each batch the second process has one face.
     code, _, err = run_fer(*words)
     said = err + capfd.readouterr().err
-    assert (code, said.count("one face alone has no batch statistics"), "Traceback" in said) == (2, 1, False), said
+    assert (code, said.count("batch normalisation needs more than one face per batch"), "Traceback" in said) == (
+        2,
+        1,
+        False,
+    ), said
     (run,) = list_runs(project.root)
-    assert (run.record.status, run.record.reason.split(",")[0]) == ("failed", "one face alone has no batch statistics")
+    assert (run.record.status, run.record.reason.split(",")[0]) == (
+        "failed",
+        "batch normalisation needs more than one face per batch",
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such shell")

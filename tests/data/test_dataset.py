@@ -108,7 +108,7 @@ def test_missing_row_and_damaged_pack_say_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         make_reader(tmp_path, ["bad.npy#0"], GREY).read(0)
     np.save(tmp_path / "float.npy", np.zeros((2, 4, 4)))
-    with pytest.raises(InputError, match="holds no pictures"):
+    with pytest.raises(InputError, match="no images found"):
         make_reader(tmp_path, ["float.npy#0"], GREY).read(0)
 
 

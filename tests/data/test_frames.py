@@ -216,7 +216,7 @@ def test_table_that_is_not_made_yet_names_its_command(project: Project) -> None:
 def test_id_that_stands_there_twice_is_refused(project: Project) -> None:
     path = project.table_path(Face)
     path.write_text(path.read_text(encoding="utf-8").replace("v/f2-0", "v/f1-0"), encoding="utf-8")
-    with pytest.raises(TableError, match="face_id 'v/f1-0' is there twice"):
+    with pytest.raises(TableError, match="duplicate face_id 'v/f1-0'"):
         fercli.frame(project, "faces")
 
 

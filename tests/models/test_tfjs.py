@@ -32,7 +32,7 @@ def test_face_weights_give_the_reference_map(path: Path, side: int) -> None:
     assert report.layout == "HSE-FaceRes MobileNet of TensorFlow.js"
     assert (len(report.loaded), report.missing, report.unexpected) == (67, (), ())
     assert report.folds_norms
-    assert "1 entries of a head" in report.notes[0]
+    assert "1 entry of a head" in report.notes[0]
     assert "VGGFace2" in report.notes[1]
 
 

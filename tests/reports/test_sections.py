@@ -79,7 +79,7 @@ def test_labels_tell_ties_and_outvoted_votes() -> None:
     # Pairs of votes that are alike: 1 of 3 on the first face, 0 of 1 on the second.
     assert row(section, "Inter-annotator agreement", "pairwise agreement")[0] == "25.0%"
     assert section.warnings == (
-        "Class 'bored' vanishes: 2 votes, no face (1 outvoted, 1 on faces without a majority).",
+        "Class 'bored' has 2 votes but no labelled face (1 outvoted, 1 on faces without a majority).",
     )
 
 

@@ -137,7 +137,7 @@ def test_bad_rows_are_failures_and_the_others_come_in(project: Project, csv: Pat
 
 def test_a_project_of_other_classes_is_refused_and_stays_as_it_was(tmp_path: Path, csv: Path) -> None:
     project = project_of(tmp_path, "scfed")
-    with pytest.raises(InputError, match="fer2013's class 'angry' is not in this project's set"):
+    with pytest.raises(InputError, match="fer2013's class 'angry' is not a class of this project"):
         add_source(project, FER2013, csv)
     assert project.rows(Face) == []
 

@@ -145,7 +145,7 @@ def test_a_dry_run_only_says_what_it_would_score(done: Project) -> None:
 def test_too_few_subjects_give_no_interval_but_a_sentence(done: Project) -> None:
     result = evaluate(done, EvalSettings(split="train"))
     assert result.accuracy["low"] is None
-    assert "No confidence interval: only 1 subject; an interval needs at least 5." in result.warnings
+    assert "No confidence interval: only 1 subject; a confidence interval needs at least 5." in result.warnings
 
 
 def test_scores_of_faces_that_were_learned_from_are_called_so(done: Project) -> None:
@@ -226,7 +226,7 @@ def test_a_run_of_another_project_is_refused(tmp_path: Path) -> None:
 
 def test_without_a_run_the_command_to_train_is_named(tmp_path: Path) -> None:
     project = create_project(tmp_path / "mine", name="mine", classes=CLASSES)
-    with pytest.raises(MissingStageError, match="no finished training run") as caught:
+    with pytest.raises(MissingStageError, match="no finished run") as caught:
         evaluate(project, EvalSettings())
     assert "fer train" in caught.value.hint
 

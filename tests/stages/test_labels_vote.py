@@ -67,7 +67,7 @@ def test_tie_rules_reach_the_table(project: Project) -> None:
 
 def test_class_without_a_face_is_a_warning_with_numbers(project: Project) -> None:
     warnings = labels_vote(project, LabelsVoteSettings()).warnings
-    assert "Class 'bored' vanishes: 1 votes, no face (0 outvoted, 1 on faces without a majority)." in warnings
+    assert "Class 'bored' has 1 vote but no labelled face (0 outvoted, 1 on faces without a majority)." in warnings
 
 
 def test_vote_before_import_names_the_stage_that_is_missing(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_labels_that_came_with_the_data_set_have_no_rule_of_ours(tmp_path: Path)
     project = make_faces(tmp_path / "p")
     face = project.rows(Face)[0]
     project.write_rows([Label(face.face_id, "happy", "given", "given", 0, 1.0, 0.0)], Label)
-    assert labels_show(project).rule == "the labels came with the data set"
+    assert labels_show(project).rule == "the labels came with the dataset"
 
 
 def test_official_split_is_what_comes_after_labels(tmp_path: Path) -> None:

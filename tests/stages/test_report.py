@@ -176,7 +176,7 @@ def test_dry_run_writes_nothing(project: Project) -> None:
 
 
 def test_unknown_run_is_named(project: Project) -> None:
-    with pytest.raises(InputError, match="'nowhere' is no run of this project"):
+    with pytest.raises(InputError, match="run 'nowhere' not found"):
         report(project, ReportSettings(), "nowhere")
 
 

@@ -105,5 +105,5 @@ def _read_given(root: Path, path: str) -> np.ndarray:
     try:
         crop = np.array(np.load(root / name, mmap_mode="r", allow_pickle=False)[int(row)])
     except (OSError, ValueError, IndexError) as error:
-        raise MediaError(f"packed crop '{path}' cannot be read ({error})", hint="Add the data set again.") from error
+        raise MediaError(f"packed crop '{path}' cannot be read ({error})", hint="Add the dataset again.") from error
     return np.repeat(crop[:, :, None], 3, axis=2) if crop.ndim == 2 else crop

@@ -70,7 +70,7 @@ def _foreign(labels: Iterable[Label], project: Project) -> list[str]:
 
 
 def _num_different(labels: list[Label], fresh: list[Label], method: str) -> int:
-    """Faces whose label is not what the votes give; labels of another method, as of a data set, are not judged."""
+    """Faces whose label is not what the votes give; labels of another method, as of a dataset, are not judged."""
     before = {label.face_id: label for label in labels}
     after = {label.face_id: label.label for label in fresh}
     mine = {face_id for face_id, label in before.items() if label.rule.split("+")[0] == method}

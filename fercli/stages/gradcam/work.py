@@ -229,4 +229,4 @@ def _target_of(settings: GradcamSettings, case: ChosenCase, classes: tuple[str, 
 
 def _legend(target: str) -> str:
     word = {"pred": "the predicted class", "true": "the true class"}.get(target, f"'{target}'")
-    return f"what speaks for {word}, stretched face by face"
+    return f"evidence for {word}, scaled per face"

@@ -120,10 +120,10 @@ def label_counts(
 
 
 def _rules_in_use(labels: Sequence[Label], settings: LabelsVoteSettings) -> str:
-    """The rule of the labels; several, or that of a data set, are only named."""
+    """The rule of the labels; several, or that of a dataset, are only named."""
     rules = sorted({label.rule.removesuffix("+soft") for label in labels if label.status != "given"})
     if labels and not rules:
-        return "the labels came with the data set"
+        return "the labels came with the dataset"
     return rule_words(settings) if rules in ([], [settings.method]) else ", ".join(rules)
 
 

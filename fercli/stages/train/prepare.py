@@ -43,7 +43,7 @@ _CHANGES = {
 }
 # An image shrunk to less than this share of its frame shows nothing.
 _LEAST_SCALE = 0.1
-# Face ids of public data sets begin with the name under which `fer add` took them.
+# Face ids of public datasets begin with the name under which `fer add` took them.
 _PUBLIC = {"fer2013": "fer2013", "ferplus": "ferplus", "rafdb": "raf-db", "raf-db": "raf-db", "affectnet": "affectnet7"}
 
 
@@ -205,7 +205,7 @@ def _warnings(train: Samples, val: Samples, project: Project) -> list[str]:
 
 
 def _data_set(project: Project, train: Samples) -> str:
-    """Which published data set the faces are, for its recipe; empty when they are the user's own."""
+    """Which published dataset the faces are, for its recipe; empty when they are the user's own."""
     prefixes = {face_id.split("/", 1)[0] for face_id in train.face_ids}
     if len(prefixes) == 1 and (name := _PUBLIC.get(prefixes.pop())):
         return name
