@@ -110,10 +110,10 @@ def test_split_in_use_is_the_one_named_else_the_only_one_else_the_default(
 @pytest.mark.parametrize(
     ("names", "asked", "message", "hint"),
     [
-        ([], "", "no split 'default'", "Run: fer split"),
-        (["mine", "yours"], "", "no split 'default'", "Splits here: mine, yours."),
-        (["mine"], "default", "no split 'default'", "Splits here: mine."),
-        (["default"], "mine", "no split 'mine'", "Splits here: default."),
+        ([], "", "split 'default' not found", "Run: fer split"),
+        (["mine", "yours"], "", "split 'default' not found", "Splits here: mine, yours."),
+        (["mine"], "default", "split 'default' not found", "Splits here: mine."),
+        (["default"], "mine", "split 'mine' not found", "Splits here: default."),
     ],
 )
 def test_split_that_is_not_there_is_refused_with_those_that_are(

@@ -221,7 +221,7 @@ def test_project_without_a_run_describes_its_only_split(project: Project) -> Non
 
 def test_split_that_is_asked_for_and_not_there_is_named(project: Project) -> None:
     shutil.rmtree(project.root / "runs")
-    with pytest.raises(MissingStageError, match="no split 'yours'"):
+    with pytest.raises(MissingStageError, match="split 'yours' not found"):
         report(project, ReportSettings(split_name="yours"))
 
 

@@ -97,7 +97,7 @@ def test_folds_count_each_face_once(project: Project) -> None:
 
 
 def test_a_split_that_is_not_there_is_told(project: Project) -> None:
-    with pytest.raises(MissingStageError, match="no split 'other'"):
+    with pytest.raises(MissingStageError, match="split 'other' not found"):
         stats(project, StatsSettings(split="other"))
 
 

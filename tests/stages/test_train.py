@@ -283,7 +283,7 @@ def test_one_class_alone_cannot_be_learnt(project: Project) -> None:
 
 
 def test_missing_split_is_named_with_those_that_exist(project: Project) -> None:
-    with pytest.raises(MissingStageError, match="no split 'nosuch'") as caught:
+    with pytest.raises(MissingStageError, match="split 'nosuch' not found") as caught:
         train(project, quick(split="nosuch"))
     assert "default" in caught.value.hint
 
