@@ -111,9 +111,9 @@ def test_split_in_use_is_the_one_named_else_the_only_one_else_the_default(
     ("names", "asked", "message", "hint"),
     [
         ([], "", "split 'default' not found", "Run: fer split"),
-        (["mine", "yours"], "", "split 'default' not found", "Splits here: mine, yours."),
-        (["mine"], "default", "split 'default' not found", "Splits here: mine."),
-        (["default"], "mine", "split 'mine' not found", "Splits here: default."),
+        (["mine", "yours"], "", "split 'default' not found", "Available splits: mine, yours."),
+        (["mine"], "default", "split 'default' not found", "Available splits: mine."),
+        (["default"], "mine", "split 'mine' not found", "Available splits: default."),
     ],
 )
 def test_split_that_is_not_there_is_refused_with_those_that_are(

@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from fercli.core.errors import MissingStageError
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, SplitRow, Subject, Video, Vote
 from fercli.core.rows import Frame as FrameRow
 from fercli.core.runs import Run
-from fercli.core.splits import choose_split
 from fercli.core.tables import read_table
 from fercli.labels.agreement import Agreement
 from fercli.labels.annotators import AnnotatorReport
@@ -87,26 +85,15 @@ def project_sections(project: Project, facts: ProjectFacts) -> list[Section]:
 def _labels_and_split(project: Project, run: Run | None, name: str) -> tuple[list[Label], str, list[SplitRow]]:
     labels, fold = project.rows(Label), None
     if run is None:
-        name = _split_in_use(project, name)
         path = project.split_path(name)
     else:
         config = read_config(run).get("train", {})
-        name, fold = str(config.get("split") or _split_in_use(project, name)), config.get("fold")
+        name, fold = str(config.get("split") or name), config.get("fold")
         path = run.folder / "split.csv" if (run.folder / "split.csv").exists() else project.split_path(name)
         own_labels = run.folder / "labels.csv"
         labels = read_table(own_labels, Label) if own_labels.exists() else labels
     rows = read_table(path, SplitRow) if path.exists() else []
     return labels, name, _one_fold(rows, fold)
-
-
-def _split_in_use(project: Project, name: str) -> str:
-    """The split that is meant; "default" where there is none, or several and none of that name."""
-    try:
-        return choose_split(project, name)
-    except MissingStageError:
-        if name:
-            raise
-        return "default"
 
 
 def _one_fold(rows: list[SplitRow], fold: int | None) -> list[SplitRow]:
