@@ -41,8 +41,10 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
     if _watched and event in ("open", "os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.truncate"):
         for word in arguments[:2]:
             path = os.fsdecode(word) if isinstance(word, str | bytes | os.PathLike) else ""
-            # Where a link leads is looked up before the watched event is told of.
-            if path and any(os.path.realpath(path).startswith(folder) for folder in _watched):
+            # All but `open` work on a link itself, not on what it leads to.
+            folder, name = os.path.split(path)
+            real = os.path.realpath(path) if event == "open" else str(Path(os.path.realpath(folder), name))
+            if path and any(real.startswith(watched) for watched in _watched):
                 _touched.append(f"{event} {path}")
 
 
