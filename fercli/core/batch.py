@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from fercli.core.commit import Commit, read_record
 from fercli.core.errors import ProjectError
-from fercli.core.files import replace_text, storage_error, sweep_temporaries
+from fercli.core.files import read_text, replace_text, storage_error, sweep_temporaries
 
 RUNNING = ".fer/running"
 
@@ -171,7 +171,7 @@ def _is_held(path: Path) -> bool:
 
 def _whole_lines(path: Path) -> list[Any]:
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = read_text(path, errors="replace")
     except OSError:
         return []
     lines = []

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,14 +17,13 @@ from fercli.core.emotions import NO_CLASS, built_in_aliases
 from fercli.core.errors import FerError, MissingStageError, ProjectError, SettingsError, TableError
 from fercli.core.files import replace_text
 from fercli.core.locks import writing_lock
+from fercli.core.places import Places, check_folders, check_names, digests_of, leads_out
 from fercli.core.rows import Face, Frame, Label, SplitRow, Subject, Video, Vote
 from fercli.core.settings import suggestion
 from fercli.core.tables import read_table, write_table
 
 Row = TypeVar("Row")
 Contents = TypeVar("Contents")
-# Where `fer add --link` may have made links that lead out.
-_LINKED = ("videos", "images")
 CONFIG_NAME = "fer.toml"
 TABLES: dict[type[Any], str] = {
     Video: "videos.csv",
@@ -63,7 +63,13 @@ class Project:
         return self.root / "manifests" / TABLES[row_type]
 
     def split_path(self, name: str) -> Path:
-        """Where the split of that name lies; its .json beside it says how it was made."""
+        """Where the split of that name lies; its .json beside it says how it was made.
+
+        Raises:
+            SettingsError: it is no name, but a path.
+        """
+        if leads_out(name) or "/" in name:
+            raise SettingsError(f"{name!r} is not a name of a split", hint="Name one of manifests/splits.")
         return self.root / "manifests" / "splits" / f"{name}.csv"
 
     def rows(self, row_type: type[Row], *, read: Callable[[Path, type[Row]], list[Row]] = read_table) -> list[Row]:
@@ -78,6 +84,7 @@ class Project:
         """
         path = self.table_path(row_type)
         rows = self.read(path, lambda place: read(place, row_type)) if self.has(path) else []
+        check_names(path, rows)
         if row_type is not Vote:
             _check_ids(path, rows)
         return rows
@@ -139,25 +146,28 @@ class Project:
         """Whether a file of the project is there, or has been committed and waits for its place."""
         return current_path(self.root, path).exists()
 
-    def inside(self, place: str, where: str = "") -> Path:
-        """The file that a table, a run.json or a settings file names; it lies in the project.
-
-        Args:
-            place: relative, POSIX.
-            where: the table and line that name it, for the error.
+    def inside(self, place: str, table: str = "") -> Path:
+        """The file that a table names, or that a commit has waiting for that place; see `Places.inside`.
 
         Raises:
-            TableError: it is absolute, holds "..", or a link leads out of the project, save one that
-                `fer add --link` made under videos/ or images/.
+            TableError: it may lie outside the project, or is no regular file.
         """
-        parts = place.split("/")
-        is_relative = place and not place.startswith("/") and ".." not in parts and not {"\\", "\0"} & set(place)
-        if is_relative and ":" not in parts[0]:
-            path = self.root / place
-            if parts[0] in _LINKED or path.resolve().is_relative_to(self.root):
-                return path
-        prefix = f"{where}: " if where else ""
-        raise TableError(f"{prefix}path '{place}' is outside the project", hint="Fix or restore that row.")
+        return self.places.inside(place, table)
+
+    def digests(self, paths: Iterable[str], table: str = "") -> dict[str, str]:
+        """SHA-256 of the files that a table names, packed ones once; "missing" where there is none.
+
+        A file that looks as it did when it was read last is not read; see `core/digests.py`.
+
+        Raises:
+            TableError: as `inside`.
+        """
+        return digests_of(self.places, (path.partition("#")[0] for path in paths), table)
+
+    @cached_property
+    def places(self) -> Places:
+        """Where the files lie that the tables name."""
+        return Places(self.root)
 
     @contextmanager
     def commit(self, *, patience_s: float = 0.2) -> Iterator[Commit]:
@@ -224,6 +234,7 @@ def open_project(root: Path) -> Project:
             f"{path}: not valid TOML: {error}", hint="Fix that line and run the command again."
         ) from error
     _check_config(path, config)
+    check_folders(root)
     classes = tuple(config["project"]["classes"])
     aliases = built_in_aliases(classes) | dict(config.get("labels", {}).get("aliases", {}))
     return Project(root.resolve(), str(config["project"].get("name", root.resolve().name)), classes, aliases, config)

@@ -32,6 +32,16 @@ class Video:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """One row of links.csv: a link under videos/ or images/ that `fer add --link` made, and the file that it means."""
+
+    path: str
+    target: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One row of frames.csv; `time_s` comes from the container's time stamps, `path` is empty for frames not kept."""
 

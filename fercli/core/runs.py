@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from fercli import __version__
 from fercli.core.errors import InputError, MissingStageError, ProjectError
-from fercli.core.files import replace_text, slug, unused
+from fercli.core.files import read_text, replace_text, slug, unused
 from fercli.core.locks import LOCK_NAME, folder_lock
 
 RunStatus = Literal["running", "finished", "interrupted", "failed"]
@@ -83,7 +83,7 @@ class Run:
         if self.record.is_tryout:
             return True
         try:
-            config = tomllib.loads((self.folder / "config.toml").read_text(encoding="utf-8"))
+            config = tomllib.loads(read_text(self.folder / "config.toml"))
             return config["train"].get("limit") is not None
         except (OSError, ValueError, KeyError, AttributeError):
             return False
@@ -143,7 +143,7 @@ def read_run(folder: Path) -> Run:
     """
     path = folder / RECORD_FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_text(path))
     except FileNotFoundError as error:
         raise ProjectError(
             f"'{folder}' is not a run folder: run.json is missing", hint="List the runs with `fer runs`."
@@ -155,13 +155,21 @@ def read_run(folder: Path) -> Run:
 
 def list_runs(project_root: Path) -> list[Run]:
     """All runs of the project that can be read, oldest first; other folders are passed over."""
-    runs = []
+    runs, foreign = [], set(linked_runs(project_root))
     for folder in sorted((project_root / RUNS_FOLDER).glob("*/")):
+        if folder in foreign:
+            continue
         try:
             runs.append(read_run(folder))
         except ProjectError:
             continue
     return sorted(runs, key=lambda run: (_moment(run.record.created_at), run.run_id))
+
+
+def linked_runs(project_root: Path) -> list[Path]:
+    """The folders in runs/ that are links out of the project: what they hold is not this project's."""
+    links = [folder for folder in sorted((project_root / RUNS_FOLDER).glob("*")) if folder.is_symlink()]
+    return [folder for folder in links if not folder.resolve().is_relative_to(project_root.resolve())]
 
 
 def newest_finished(project_root: Path) -> Run:

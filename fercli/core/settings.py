@@ -20,12 +20,30 @@ OPTION = "option"
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "": 1.0}
 
 
+class RecordedPath(type(Path())):  # type: ignore[misc]  # PosixPath or WindowsPath
+    """A path that a file names, such as a run's, and nobody on the command line: outside the project it is not opened.
+
+    A project may come from somebody else.
+    """
+
+    def leads_out(self, root: Path) -> bool:
+        """Whether it lies outside the project at `root`."""
+        return not self.resolve().is_relative_to(root.resolve())
+
+
 @dataclass(frozen=True)
 class Layer:
-    """Values of one origin ("fer.toml", "--set", ...), by the field's name or its option's name."""
+    """Values of one origin ("fer.toml", "--set", ...), by the field's name or its option's name.
+
+    Attributes:
+        origin: how messages call it.
+        values: of the settings.
+        is_file: a file of settings, whose paths nobody has named on the command line.
+    """
 
     origin: str
     values: Mapping[str, object]
+    is_file: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,6 +126,8 @@ def resolve_settings(settings_class: type[S], layers: Sequence[Layer]) -> Resolv
             if name is None:
                 raise _unknown_key(key, sorted(set(names)), layer.origin)
             read = _read_value(fields[name], value, layer.origin)
+            if layer.is_file and isinstance(read, Path):
+                read = RecordedPath(read)
             values[name] = values.get(name, {}) | read if isinstance(read, dict) else read
             origins[name] = layer.origin
     return Resolved(settings_class(**values), origins)

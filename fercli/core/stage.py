@@ -8,6 +8,9 @@ A stage is a package: its light half (settings, result, a `Stage`) loads nothing
 A long stage (align, train for hours) holds the project's lock for neither of the two: its `run(project, settings,
 plan, *, progress) -> made` works in a folder of its own, and `fold(project, settings, plan, made, commit, *,
 force) -> result` puts it into the project, under the lock, if the inputs are still those of the plan.
+
+What a result depends on besides tables and settings, such as the crops that it looks at, only the work knows: it sets
+`commit.reads` to the digests that these files had before it read them, and the result stands while they have them.
 """
 
 import dataclasses
@@ -276,15 +279,16 @@ class _Call(Generic[R]):
     def look(self) -> R:
         """The result of a call that changes nothing; it is remembered where the project can be written."""
 
-        def settled() -> R:
+        def settled() -> tuple[R, dict[str, str]]:
             commit = Commit(self.project.root)
             done = self.work.run(self.project, self.settings, self.plan(), commit, progress=self.progress, **self.more)
-            return cast(R, done)
+            return cast(R, done), commit.reads
 
-        result = read_settled(self.project.root, settled)
+        result, reads = read_settled(self.project.root, settled)
         if self.stage.inputs is not None:
             # A project on a read-only disk, or of somebody who is writing: the look is done again next time.
             with suppress(ProjectError), self.project.commit() as commit:
+                commit.reads = reads
                 self._remember(commit, result)
         return result
 

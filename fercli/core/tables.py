@@ -12,7 +12,7 @@ from typing import Any, TextIO, TypeVar
 
 from fercli.core.annotations import bare_type
 from fercli.core.errors import TableError
-from fercli.core.files import replace_text
+from fercli.core.files import check_plain, replace_text
 
 Row = TypeVar("Row")
 PROBABILITY_PREFIX = "p_"
@@ -46,6 +46,7 @@ def opened_table(path: Path) -> Iterator[TextIO]:
         TableError: within, too, where the file cannot be read or is not CSV.
     """
     try:
+        check_plain(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
             yield file
     except UnicodeDecodeError as error:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from fercli.core.annotations import bare_type
 from fercli.core.errors import TableError, UsageError
+from fercli.core.files import check_plain
 from fercli.core.project import TABLES, Project
 from fercli.core.rows import USABLE, SplitRow, Vote
 from fercli.core.settings import suggestion
@@ -125,6 +126,7 @@ def _plain_lines(path: Path, *foreign: bytes) -> bytes:
     Raises:
         ValueError: it is not so plain.
     """
+    check_plain(path)
     data = path.read_bytes().removeprefix(_BYTE_ORDER_MARK)
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n")

@@ -13,7 +13,7 @@ from safetensors import torch as safetensors
 from torch import Tensor
 
 from fercli.core.errors import InputError
-from fercli.core.files import replace_bytes, replace_text
+from fercli.core.files import check_plain, read_text, replace_bytes, replace_text
 
 SCHEMA = "fer.checkpoint/1"
 _STATE_SLOTS = ("state-a.safetensors", "state-b.safetensors")
@@ -56,6 +56,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     note = _read_note(path)
     try:
+        check_plain(path)
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"checkpoint '{path}' cannot be read: {error.strerror}", hint=_hint(path)) from error
@@ -154,7 +155,7 @@ def _read_note(path: Path) -> dict[str, Any]:  # JSON
             hint="Pickle files are never loaded, for security.",
         )
     try:
-        note = json.loads(note_path.read_text(encoding="utf-8"))
+        note = json.loads(read_text(note_path))
     except FileNotFoundError as error:
         missing = path if not path.exists() else note_path
         raise InputError(f"checkpoint file '{missing}' does not exist", hint=_hint(path)) from error

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fercli.core.errors import FerError, MissingStageError, UsageError
+from fercli.core.files import check_plain
 from fercli.core.memory import read_state
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import TABLES, Project
@@ -165,7 +166,9 @@ def _call(
 
 def _count_rows(project: Project, row_type: type[Any]) -> int:
     path = project.table_path(row_type)
-    if not path.exists():
+    try:
+        check_plain(path)
+        with path.open("rb") as file:
+            return max(0, sum(1 for _ in file) - 1)
+    except OSError:
         return 0
-    with path.open("rb") as file:
-        return max(0, sum(1 for _ in file) - 1)

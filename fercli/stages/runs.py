@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fercli.core.files import read_text
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import StageResult
@@ -78,7 +79,7 @@ def _line(run: Run) -> RunLine:
 
 def _test_accuracy(run: Run) -> float | None:
     try:
-        metrics = json.loads((run.folder / "eval" / "test" / "metrics.json").read_text(encoding="utf-8"))
+        metrics = json.loads(read_text(run.folder / "eval" / "test" / "metrics.json"))
         value = metrics["accuracy"]["value"]
     except (OSError, ValueError, KeyError, TypeError):
         return None

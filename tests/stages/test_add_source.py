@@ -9,7 +9,7 @@ import pytest
 from fercli.core.emotions import PRESETS
 from fercli.core.errors import InputError, ProjectError
 from fercli.core.project import Project, create_project
-from fercli.core.rows import Face, Label, SplitRow, Vote
+from fercli.core.rows import Face, Label, SplitRow, Video, Vote
 from fercli.data.samples import load_samples
 from fercli.sources.registry import SOURCES
 from fercli.stages.add import AddSourceSettings, SourceName, add_source
@@ -253,3 +253,13 @@ def test_split_rows_come_sorted(project: Project, csv: Path) -> None:
     add_source(project, FER2013, csv)
     rows: list[SplitRow] = project.split_rows("official")
     assert [row.face_id for row in rows] == sorted(row.face_id for row in rows)
+
+
+def test_a_second_call_looks_again_once_a_video_has_the_name(project: Project, csv: Path) -> None:
+    add_source(project, FER2013, csv)
+    other = Video("lesson-1", "videos/lesson-1.mp4", "", 0, 0, 0)
+    project.write_rows([other], Video)
+    assert add_source(project, FER2013, csv).is_unchanged
+    project.write_rows([other, Video("fer2013", "videos/fer2013.mp4", "", 0, 0, 0)], Video)
+    with pytest.raises(ProjectError, match="'fer2013' is a video of this project"):
+        add_source(project, FER2013, csv)

@@ -126,7 +126,10 @@ def _media_mark(project: Project, settings: AddSettings, paths: Sequence[Path]) 
 def _source_inputs(project: Project, settings: AddSourceSettings, path: Path) -> Inputs:
     # Files count by size and time: to read a dataset through would take too long.
     stamps = [stamp_files(path), stamp_files(settings.votes) if settings.votes else None]
-    return Inputs(extra=[project.classes, project.aliases, stamps])
+    # A video of this name has the same face ids; other videos make no difference.
+    name = dataset_name(settings, path)
+    namesakes = [video.video_id for video in project.rows(Video) if video.video_id == name]
+    return Inputs(extra=[project.classes, project.aliases, stamps, *namesakes])
 
 
 add_media = Stage(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fercli.core.commit import Commit
+from fercli.core.files import read_text
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
@@ -229,7 +230,7 @@ def _record(path: Path) -> dict[str, Any]:  # JSON values
     """What stands beside the split already, for a project with several sets."""
     record: dict[str, Any] = {"name": OFFICIAL, "made_by": "fer add --source", "official": True, "sets": {}}
     if path.exists():
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(read_text(path))
     record.setdefault("leakage", {"identical": []})
     return record
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -12,8 +13,7 @@ from fercli.core.project import Project
 from fercli.core.rows import SPLITS, Face, Label, SplitRow
 from fercli.core.splits import choose_split, labels_mark, read_record, record_text
 from fercli.core.stage import Plan
-from fercli.data.crops import CropFiles
-from fercli.data.image_digests import image_digests
+from fercli.data.crops import CropError, CropFiles, image_digests
 from fercli.labels.leaks import CopiedImage, Leaks, find_leaks, without_copies
 from fercli.stages.check.leakage import CheckLeakageResult, CheckLeakageSettings
 from fercli.stages.next_steps import train_command
@@ -52,6 +52,7 @@ def run(
     rows = project.split_rows(plan.name)
     inside = {row.face_id for row in rows}
     faces = [face for face in project.required_rows(Face) if face.face_id in inside]
+    commit.reads = project.digests((face.path for face in faces), "faces.csv")
     digests = image_digests(project, faces, progress=progress)
     leaks = find_leaks(
         rows,
@@ -75,9 +76,9 @@ def _phashes(project: Project, faces: Sequence[Face], progress: Progress) -> dic
     progress.start("comparing images", len(faces))
     hashes = {}
     for face in faces:
-        image, _ = files.read(face.path)
-        if image is not None:
-            hashes[face.face_id] = phash(image)
+        # A missing or damaged crop is a matter of `fer check images`.
+        with suppress(CropError):
+            hashes[face.face_id] = phash(files.read(face.path))
         progress.advance()
     return hashes
 

@@ -38,9 +38,10 @@ class Drawn:
 
 @dataclass(frozen=True, kw_only=True)
 class GradcamPlan(Plan):
-    """The run that is looked into."""
+    """The run that is looked into, and the crops that are looked at."""
 
     run: Run
+    reads: dict[str, str]
 
 
 def plan(project: Project, settings: GradcamSettings, run: Run, *, force: bool, progress: Progress) -> GradcamPlan:
@@ -48,10 +49,13 @@ def plan(project: Project, settings: GradcamSettings, run: Run, *, force: bool, 
 
     Raises:
         UsageError: no such class or target.
+        MissingStageError: the run has no face in this set.
     """
     _check_target(settings, run.record.classes)
     lines = (f"draw {settings.method} maps of run {run.run_id} into {project.relative(run.folder)}/gradcam/",)
-    return GradcamPlan(lines=lines, counts=_what(run, settings, settings.layer), run=run)
+    is_of_run = settings.images is None and not settings.list_layers
+    reads = project.digests(run_samples(project, run, settings.split).paths, "faces.csv") if is_of_run else {}
+    return GradcamPlan(lines=lines, counts=_what(run, settings, settings.layer), run=run, reads=reads)
 
 
 def look(project: Project, settings: GradcamSettings, plan: GradcamPlan, *, progress: Progress) -> GradcamResult:
@@ -78,6 +82,7 @@ def fold(
     """Write the figure and its table."""
     folder = plan.run.folder / "gradcam"
     outputs = tuple(commit.data(folder / name, data) for name, data in drawn.files.items())
+    commit.reads = plan.reads
     return replace(drawn.result, outputs=outputs)
 
 

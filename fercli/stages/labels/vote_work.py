@@ -1,11 +1,13 @@
 """The work of `fer labels vote`, and what every command that labels shares: the rule, its counts and its warnings."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from fercli.core.commit import Commit
+from fercli.core.files import input_digest
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Label, Vote
@@ -69,8 +71,8 @@ def run(
 
 
 def _is_written(project: Project, labels: Sequence[Label]) -> bool:
-    path = project.table_path(Label)
-    return path.exists() and path.read_bytes() == table_text(labels, Label, project.classes).encode("utf-8")
+    text = table_text(labels, Label, project.classes)
+    return input_digest(project.table_path(Label)) == hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def relabel(

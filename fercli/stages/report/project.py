@@ -1,6 +1,6 @@
 """The project's half of `fer report`: its tables to the parts about data, labels and split."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fercli.core.project import Project
@@ -52,11 +52,11 @@ def project_facts(project: Project, run: Run | None, settings: ReportSettings) -
     return ProjectFacts(faces, labels, votes, split_name, rows, agreement, annotators, shown_names(project))
 
 
-def project_sections(project: Project, facts: ProjectFacts) -> list[Section]:
-    """The parts about data, labels and split."""
+def project_sections(project: Project, facts: ProjectFacts, reads: dict[str, str]) -> list[Section]:
+    """The parts about data, labels and split; the digests of the crops that are shown come into `reads`."""
     subjects = project.rows(Subject)
     record = read_json(project.split_path(facts.split_name).with_suffix(".json"))
-    contact, num_shown = _contact_sheet(project, facts.faces, facts.names)
+    contact, num_shown, problems = _contact_sheet(project, facts.faces, facts.names, reads)
     leaks = find_leaks(
         facts.split_rows,
         subjects={face.face_id: face.subject_id for face in facts.faces},
@@ -64,10 +64,11 @@ def project_sections(project: Project, facts: ProjectFacts) -> list[Section]:
     )
     summary = summarise_labels(facts.labels, facts.votes, project.classes) if facts.labels else None
     rules = sorted({label.rule for label in facts.labels if label.rule})
+    data = data_section(
+        project.rows(Video), project.rows(FrameRow), facts.faces, subjects, contact=contact, num_shown=num_shown
+    )
     return [
-        data_section(
-            project.rows(Video), project.rows(FrameRow), facts.faces, subjects, contact=contact, num_shown=num_shown
-        ),
+        replace(data, warnings=(*data.warnings, *problems)),
         label_section(summary, facts.agreement, facts.annotators, rules),
         split_section(
             facts.split_name,
@@ -126,7 +127,9 @@ def _num_identical(record: dict[str, Any]) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def _contact_sheet(project: Project, faces: list[Face], names: dict[str, str]) -> tuple[bytes | None, int]:
+def _contact_sheet(
+    project: Project, faces: list[Face], names: dict[str, str], reads: dict[str, str]
+) -> tuple[bytes | None, int, tuple[str, ...]]:
     """One face of each of the first subjects; none where pictures are missing or nobody is told apart."""
     first: dict[str, Face] = {}
     number: dict[str, int] = {}
@@ -135,10 +138,11 @@ def _contact_sheet(project: Project, faces: list[Face], names: dict[str, str]) -
             first.setdefault(face.subject_id, face)
             number[face.subject_id] = number.get(face.subject_id, 0) + 1
     chosen = sorted(first)[:_MOST_SUBJECTS]
-    pictures = read_pictures(project, [first[name].path for name in chosen])
+    pictures, problems = read_pictures(project, [first[name].path for name in chosen], reads)
     shown = [
         SheetFace(picture, (names.get(name, name), f"{number[name]} faces"))
         for name, picture in zip(chosen, pictures, strict=True)
         if picture is not None
     ]
-    return (slim(draw_contact_sheet(shown)), len(shown)) if len(shown) > 1 else (None, 0)
+    sheet = slim(draw_contact_sheet(shown)) if len(shown) > 1 else None
+    return sheet, len(shown) if sheet else 0, problems

@@ -38,15 +38,25 @@ def plan(project: Project, settings: ReportSettings, run: Run | None, *, force: 
     return ReportPlan(lines=(f"write {where}",), counts=counts, run=run)
 
 
-def run(project: Project, settings: ReportSettings, plan: ReportPlan, *, progress: Progress) -> Page:
+@dataclass(frozen=True)
+class Gathered:
+    """The page, and the crops that it shows, with their digests."""
+
+    page: Page
+    reads: dict[str, str]
+
+
+def run(project: Project, settings: ReportSettings, plan: ReportPlan, *, progress: Progress) -> Gathered:
     """Gather the page; a part for which nothing has been done yet says so, with the command that does it."""
-    return _page(project, plan.run, settings, progress)
+    reads: dict[str, str] = {}
+    return Gathered(_page(project, plan.run, settings, reads, progress=progress), reads)
 
 
 def fold(
-    project: Project, settings: ReportSettings, plan: ReportPlan, page: Page, commit: Commit, *, force: bool
+    project: Project, settings: ReportSettings, plan: ReportPlan, made: Gathered, commit: Commit, *, force: bool
 ) -> ReportResult:
     """Write the page."""
+    page, commit.reads = made.page, made.reads
     text = render_page(page)
     where = commit.text(page_path(project, plan.run), text)
     return ReportResult(
@@ -54,17 +64,20 @@ def fold(
         num_bytes=len(text.encode("utf-8")),
         missing=tuple(section.title for section in page.sections if section.missing),
         outputs=(where,),
+        warnings=tuple(text for section in page.sections for text in section.warnings if "cannot be shown" in text),
         next_command=next((gap.command for part in page.sections for gap in part.missing if gap.command), ""),
     )
 
 
-def _page(project: Project, run: Run | None, settings: ReportSettings, progress: Progress) -> Page:
+def _page(
+    project: Project, run: Run | None, settings: ReportSettings, reads: dict[str, str], *, progress: Progress
+) -> Page:
     progress.start("report", 3)
     facts = project_facts(project, run, settings)
     progress.advance()
     ceiling = facts.annotators.ceiling.value if facts.annotators else None
     outcome = run_outcome(run, settings.split, ceiling, facts.names)
-    sections = [*project_sections(project, facts), *run_sections(project, run, settings.split, outcome)]
+    sections = [*project_sections(project, facts, reads), *run_sections(project, run, settings.split, outcome, reads)]
     commands = _commands(project, run, settings, facts)
     sections = [_with_command(section, commands) for section in sections]
     progress.advance()

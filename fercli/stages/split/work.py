@@ -59,6 +59,7 @@ def run(
     project: Project, settings: SplitSettings, plan: SplitPlan, commit: Commit, *, progress: Progress
 ) -> SplitResult:
     """Write the split, and beside it how it was made."""
+    commit.reads = plan.material.reads
     path = project.split_path(plan.result.name)
     record = _record(settings, plan.material, plan.leaks, plan.result)
     outputs = (commit.table(plan.rows, SplitRow, path), commit.text(path.with_suffix(".json"), record_text(record)))

@@ -1,5 +1,6 @@
 """A video file to its packets: opened safely, read on past damage, with a clock that starts at zero."""
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -137,7 +138,10 @@ def open_video(path: Path) -> Iterator[Source]:
     """
     name = printable(path)
     try:
-        if path.stat().st_size == 0:
+        status = path.stat()
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            raise MediaError(f"'{name}' is not a regular file", hint="Name a video file.")
+        if status.st_size == 0:
             raise MediaError(f"video '{name}' is empty (0 bytes)", hint="Copy it again from the source.")
         # The prefix keeps a name such as 'concat:a|b' from being taken as an order to FFmpeg.
         container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
