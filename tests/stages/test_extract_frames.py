@@ -208,7 +208,7 @@ def test_limit_ends_each_video(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "method", "text"), [("cut.mkv", "uniform", "cut off"), ("raw.h264", "every", "no time")]
+    ("name", "method", "text"), [("cut.mkv", "uniform", "truncated"), ("raw.h264", "every", "no time")]
 )
 def test_limit_hides_no_warning(name: str, method: str, text: str, tmp_path: Path) -> None:
     made = create_project(tmp_path / "project", name="p", classes=("happy", "sad"))
