@@ -176,7 +176,7 @@ def test_unreadable_video_does_not_stop_the_others(project: Project) -> None:
 def test_missing_video_file_is_named(project: Project) -> None:
     (project.root / "videos" / "b.mp4").unlink()
     result = extract_frames(project, EVERY)
-    assert [(failure.item, failure.reason.partition("'")[0]) for failure in result.failures] == [("b", "no video ")]
+    assert [(failure.item, failure.reason.rpartition("'")[2]) for failure in result.failures] == [("b", " not found")]
 
 
 def test_damaged_video_gives_its_good_frames_with_a_warning(tmp_path: Path) -> None:
