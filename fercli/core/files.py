@@ -115,7 +115,7 @@ def storage_error(error: OSError, path: Path) -> ProjectError:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return ProjectError(f"could not write '{path}': {error.strerror}", hint="Check the folder's permissions.")
     return ProjectError(
-        f"'{path}' cannot be written: {error.strerror or error}", hint="Check the disk and run the command again."
+        f"could not write '{path}': {error.strerror or error}", hint="Check the disk and run the command again."
     )
 
 

@@ -85,7 +85,9 @@ def bootstrap_intervals(
     """
     whole, num_units = matrices.sum(0), len(matrices)
     if num_units < MIN_UNITS:
-        reason = f"only {num_units} {kind}{'' if num_units == 1 else 's'}; an interval needs at least {MIN_UNITS}"
+        reason = (
+            f"only {num_units} {kind}{'' if num_units == 1 else 's'}; a confidence interval needs at least {MIN_UNITS}"
+        )
         return {
             name: Interval(float(score(whole)), None, None, kind, num_units, reason) for name, score in scores.items()
         }

@@ -208,7 +208,7 @@ def test_unknown_table_is_named_with_the_known_ones(project: Project) -> None:
 
 
 def test_table_that_is_not_made_yet_names_its_command(project: Project) -> None:
-    with pytest.raises(MissingStageError, match="no votes in 'p'") as caught:
+    with pytest.raises(MissingStageError, match="'p' has no votes yet") as caught:
         fercli.frame(project, "votes")
     assert caught.value.hint == "Run: fer labels import FILE"
 

@@ -369,7 +369,7 @@ class Spoilt(nn.Module):
 def test_loss_that_is_no_number_stops_with_the_place_and_a_hint(tmp_path: Path) -> None:
     with pytest.raises(CheckError, match=r"diverged in epoch 1, step 1: the loss is nan") as caught:
         train(tmp_path, plan(), model=Spoilt(float("nan")))
-    assert "--lr, now 0.003" in caught.value.hint
+    assert "--lr, currently 0.003" in caught.value.hint
 
 
 def test_loss_that_grows_without_bound_stops_and_keeps_the_best(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_constants_of_the_graph_are_no_weights(path: Path) -> None:
 
 
 def test_other_networks_refuse_the_file(path: Path) -> None:
-    with pytest.raises(InputError, match="not of the backbone of DrfMsam"):
+    with pytest.raises(InputError, match="do not match the backbone of DrfMsam"):
         load_backbone_weights(build_model("drf-msam", num_classes=7), path)
 
 

@@ -419,7 +419,7 @@ def test_a_damaged_file_is_told(tmp_path: Path, suffix: str, content: bytes) -> 
 
 def test_a_file_without_tensors_fits_nothing(tmp_path: Path) -> None:
     torch.save({"epoch": 3}, tmp_path / "empty.pth")
-    with pytest.raises(InputError, match="begin with nothing"):
+    with pytest.raises(InputError, match="first keys: none"):
         load_backbone_weights(sfer(), tmp_path / "empty.pth")
 
 

@@ -238,7 +238,7 @@ def test_cut_off_video_is_added_with_a_warning(project: Project, tmp_path: Path)
     half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     result = add(project, COPY, [half])
     assert result.num_videos == 1
-    assert result.warnings[0].startswith("'half': the file is cut off")
+    assert result.warnings[0].startswith("'half': the file is truncated")
 
 
 @pytest.mark.parametrize("text", ["yesterday", "17.05.2024"])

@@ -176,7 +176,7 @@ def test_unreadable_video_does_not_stop_the_others(project: Project) -> None:
 def test_missing_video_file_is_named(project: Project) -> None:
     (project.root / "videos" / "b.mp4").unlink()
     result = extract_frames(project, EVERY)
-    assert [(failure.item, failure.reason.partition("'")[0]) for failure in result.failures] == [("b", "no video ")]
+    assert [(failure.item, failure.reason.rpartition("'")[2]) for failure in result.failures] == [("b", " not found")]
 
 
 def test_damaged_video_gives_its_good_frames_with_a_warning(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_limit_ends_each_video(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "method", "text"), [("cut.mkv", "uniform", "cut off"), ("raw.h264", "every", "no time")]
+    ("name", "method", "text"), [("cut.mkv", "uniform", "truncated"), ("raw.h264", "every", "no time")]
 )
 def test_limit_hides_no_warning(name: str, method: str, text: str, tmp_path: Path) -> None:
     made = create_project(tmp_path / "project", name="p", classes=("happy", "sad"))

@@ -98,7 +98,7 @@ def test_unmatched_items_are_tried_again_when_there_are_new_faces(project: Proje
 
 def test_file_of_another_project_is_refused(project: Project, tmp_path: Path) -> None:
     path = write_votes(tmp_path / "v.csv", {"lesson-9/f000000-0": "h"})
-    with pytest.raises(InputError, match=r"v\.csv: none of its items matches a face of this project"):
+    with pytest.raises(InputError, match=r"v\.csv: none of its items is a face of this project"):
         labels_import(project, AUTO, [path])
 
 
@@ -135,7 +135,7 @@ def test_bad_file_beside_a_good_one_is_a_failure(project: Project, tmp_path: Pat
 
 def test_unknown_label_changes_nothing_and_map_helps(project: Project, tmp_path: Path) -> None:
     path = write_votes(tmp_path / "v.csv", {face(0, 0): "xxh"})
-    with pytest.raises(InputError, match=r"v\.csv: 1 label is of this project: 'joyfull' \(2 votes"):
+    with pytest.raises(InputError, match=r"v\.csv: 1 label is not a class of this project: 'joyfull' \(2 votes"):
         labels_import(project, AUTO, [path])
     assert not list((project.root / "labels/imports").iterdir())
     result = labels_import(project, LabelsImportSettings(map=("joyfull=happy",)), [path])

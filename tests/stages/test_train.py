@@ -379,7 +379,7 @@ def train_on_full_disk(project: Project, monkeypatch: pytest.MonkeyPatch, writer
 
     with monkeypatch.context() as patch:
         patch.setattr(writer, full)
-        with pytest.raises(ProjectError, match="disk is full"):
+        with pytest.raises(ProjectError, match="disk full"):
             train(project, quick())
 
 
