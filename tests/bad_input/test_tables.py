@@ -118,9 +118,13 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("name", DAMAGES)
-@pytest.mark.parametrize("words", [("stats",), ("labels", "export"), ("trace", GOOD)], ids=" ".join)
-def test_damaged_table_is_named_with_its_line(project: Path, name: str, words: tuple[str, ...]) -> None:
+READERS = [("stats",), ("labels", "export"), ("trace", GOOD)]
+# Stats looks at no number of a face, and reads none.
+LOOKED_AT = [(words, name) for words in READERS for name in DAMAGES if (words[0], name) != ("stats", "no number")]
+
+
+@pytest.mark.parametrize(("words", "name"), LOOKED_AT, ids=lambda value: value if isinstance(value, str) else value[0])
+def test_damaged_table_is_named_with_its_line(project: Path, words: tuple[str, ...], name: str) -> None:
     damage, says = DAMAGES[name]
     path = project / "manifests/faces.csv"
     path.write_text(damage(path.read_text(encoding="utf-8")), encoding="utf-8")
