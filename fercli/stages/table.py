@@ -91,6 +91,10 @@ TABLE: tuple[Row, ...] = (
         home="subjects:rename_subject", has_section=False,
     ),
     Row(
+        "annotate", "Labels", "Label faces in the browser, on this machine.", "fer annotate --annotator maria",
+        home="annotate:annotate",
+    ),
+    Row(
         "labels show", "Labels", "Summarise votes, labels and inter-annotator agreement.", "fer labels show",
         home="labels.show:labels_show",
     ),

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from fercli.core.results import StageResult
 from fercli.core.settings import setting
 from fercli.core.stage import Stage
+from fercli.stages.labels.waiting import bring_in
 
 Record = dict[str, Any]  # JSON values
 
@@ -57,6 +58,7 @@ labels_agreement = Stage(
     settings=LabelsAgreementSettings,
     result=LabelsAgreementResult,
     work="fercli.stages.labels.agreement_work",
+    before=bring_in,
     is_whole=True,
     writes=lambda settings: settings.plot,
 )

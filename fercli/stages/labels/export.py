@@ -8,6 +8,7 @@ from fercli.core.results import StageResult
 from fercli.core.rows import Face, Label, Vote
 from fercli.core.settings import setting
 from fercli.core.stage import Inputs, Stage
+from fercli.stages.labels.waiting import bring_in
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ labels_export = Stage(
     settings=LabelsExportSettings,
     result=LabelsExportResult,
     work="fercli.stages.labels.export_work",
+    before=bring_in,
     inputs=_inputs,
     is_long=True,
     batch=lambda *_: "export",

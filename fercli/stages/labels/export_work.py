@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from fercli.core.batch import Batch
@@ -18,6 +17,7 @@ from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import Face, Label, Vote
 from fercli.core.stage import Plan
+from fercli.data.crops import crop_png
 from fercli.labels.aggregate import is_open, is_short
 from fercli.labels.pseudonyms import ADJUDICATOR
 from fercli.labels.sheets import (
@@ -30,7 +30,7 @@ from fercli.labels.sheets import (
     make_sheets,
 )
 from fercli.stages.labels.export import LabelsExportResult, LabelsExportSettings
-from fercli.vision.images import image_size, read_image
+from fercli.vision.images import image_size
 
 _TOOLS = {
     "csv": """\
@@ -176,7 +176,7 @@ def _write_images(
     progress.start("write pictures", len(sheet.items))
     for name, face_id in sheet.items:
         try:
-            picture = _png(project, path_of[face_id])
+            picture = crop_png(project, path_of[face_id])
         except MediaError as error:
             failures[face_id] = Failure(face_id, error.message)
         else:
@@ -191,27 +191,6 @@ def _without(sheets: Sequence[Sheet], failures: Sequence[Failure]) -> list[Sheet
     if failed and failed >= {face_id for _, face_id in sheets[0].items}:
         raise InputError(f"no crop can be read; {failures[0].item}: {failures[0].reason}", hint="Run: fer align")
     return [replace(sheet, items=tuple(item for item in sheet.items if item[1] not in failed)) for sheet in sheets]
-
-
-def _png(project: Project, path: str) -> bytes:
-    """A face's crop as PNG; a file that is one already goes out as it is.
-
-    Raises:
-        MediaError: it is missing or damaged.
-    """
-    name, _, row = path.partition("#")
-    try:
-        if not row and name.lower().endswith(".png"):
-            return project.inside(name, "faces.csv").read_bytes()
-        if row:
-            image = np.asarray(np.load(project.root / name, mmap_mode="r", allow_pickle=False)[int(row)])
-        else:
-            image = read_image(project.root / name)
-    except (OSError, ValueError, IndexError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MediaError(f"'{path}' cannot be read: {reason}", hint="Run: fer align") from error
-    data: bytes = cv2.imencode(".png", image if image.ndim == 2 else image[:, :, ::-1])[1].tobytes()
-    return data
 
 
 def _write_sheets(project: Project, settings: LabelsExportSettings, folder: Path, sheets: Sequence[Sheet]) -> None:

@@ -1,0 +1,181 @@
+"""What the labelling page asks of a project: faces, their crops and frames, and the place of each annotator."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fercli.core.emotions import NO_CLASS
+from fercli.core.errors import FerError, InputError
+from fercli.core.project import Project
+from fercli.core.rows import Vote
+from fercli.data.crops import crop_png
+from fercli.data.scenes import scene_jpeg
+from fercli.labels.pseudonyms import ADJUDICATOR
+from fercli.stages.annotate.faces import Faces
+from fercli.stages.annotate.guide import Definition
+from fercli.stages.annotate.seat import Seat
+
+Record = dict[str, Any]  # JSON
+# What is asked for at once.
+_MAX_NEXT = 50
+# A page that is loaded again is back by then; else its votes are imported.
+_BACK_S = 3.0
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What a model makes of a face."""
+
+    label: str
+    probability: float
+
+
+@dataclass
+class Desk:
+    """One project at the page; any number of threads.
+
+    Attributes:
+        names: pseudonym -> the name that the annotator's own page shows.
+        ready: set once faces and seats are there; the page is served before.
+        when_left: called once nobody has the page open any more.
+    """
+
+    project: Project
+    names: Mapping[str, str]
+    faces: Faces | None = None
+    seats: dict[str, Seat] = field(default_factory=dict)
+    guide: Sequence[Definition] = ()
+    suggestions: Mapping[str, Suggestion] = field(default_factory=dict)
+    suggested_by: str = ""
+    failure: FerError | None = None
+    ready: threading.Event = field(default_factory=threading.Event)
+    when_left: Callable[[], None] = lambda: None
+
+    def session(self, annotator: str) -> Record:
+        """What the page has to know once."""
+        seat = self._seat(annotator)
+        classes = list(self.project.classes)
+        return {
+            "project": self.project.name,
+            # Where the browser keeps what it could not send.
+            "place": f"{self.project.name}/{annotator}",
+            "annotator": self.names.get(annotator, annotator),
+            "classes": classes,
+            "others": list(NO_CLASS),
+            "guide": [{"label": one.label, "text": one.text, "num_examples": len(one.examples)} for one in self.guide],
+            "suggests": seat.rules.suggests,
+            "suggested_by": self.suggested_by,
+            "adjudicates": annotator == ADJUDICATOR,
+            "has_scenes": True,
+            **seat.counts(),
+        }
+
+    def next(self, annotator: str, asked: Mapping[str, Any]) -> Record:
+        """The next faces for a window of the page."""
+        seat = self._seat(annotator)
+        held = [str(code) for code in asked.get("held", [])][:200]
+        num = min(int(asked.get("num", _MAX_NEXT)), _MAX_NEXT)
+        codes = seat.next_codes(str(asked.get("window", ""))[:64], held, num, again=asked.get("again") is True)
+        return {"items": [self._item(seat, code) for code in codes], **seat.counts()}
+
+    def save(self, annotator: str, given: Mapping[str, Any]) -> Record:
+        """A vote, or its undoing, on disk; where suggestions come after the vote, that of the model comes with it."""
+        seat = self._seat(annotator)
+        cast = seat.save(given)
+        answer: Record = {"saved": cast.id, **seat.counts()}
+        if seat.rules.suggests == "after" and cast.label:
+            answer["suggestion"] = self._suggestion(cast.face_id)
+        return answer
+
+    def leave(self, annotator: str, window: str) -> None:
+        """A window was closed; after the last one the votes are imported, unless somebody comes back."""
+        self._seat(annotator).leave(window)
+
+        def look() -> None:
+            if not any(seat.has_windows() for seat in self.seats.values()):
+                self.when_left()
+
+        timer = threading.Timer(_BACK_S, look)
+        timer.daemon = True
+        timer.start()
+
+    def crop(self, annotator: str, code: str) -> bytes:
+        """The face as PNG."""
+        return self._crop(self._seat(annotator).item_of(code)[0])
+
+    def context(self, annotator: str, code: str) -> Record:
+        """Where the face is in its frame, when, and which faces of the same person come just before and after."""
+        faces = self._faces()
+        card = faces.card(self._seat(annotator).item_of(code)[0])
+        return {
+            "box": None if card.left is None else [card.left, card.top, card.width, card.height],
+            "time_s": card.time_s,
+            "has_scene": faces.frame(card.face_id) is not None,
+            "near": [later_s for _, later_s in faces.near(card.face_id)],
+        }
+
+    def near(self, annotator: str, code: str, place: int) -> bytes:
+        """A face of the same person just before or after, as PNG."""
+        near = self._faces().near(self._seat(annotator).item_of(code)[0])
+        if not 0 <= place < len(near):
+            raise InputError("there is no such face", hint="Reload the page.")
+        return self._crop(near[place][0].face_id)
+
+    def scene(self, annotator: str, code: str) -> bytes:
+        """The whole frame as JPEG."""
+        return self.scene_of(self._seat(annotator).item_of(code)[0])
+
+    def example(self, label_place: int, place: int) -> bytes:
+        """An example of the guide as PNG."""
+        self._faces()
+        if not (0 <= label_place < len(self.guide) and 0 <= place < len(self.guide[label_place].examples)):
+            raise InputError("there is no such example", hint="Reload the page.")
+        return self._crop(self.guide[label_place].examples[place])
+
+    def scene_of(self, face_id: str) -> bytes:
+        """The whole frame of a face."""
+        found = self._faces().frame(face_id)
+        if found is None:
+            raise InputError("this face came without a frame", hint="It was added as a crop.")
+        return scene_jpeg(self.project, *found)
+
+    def _crop(self, face_id: str) -> bytes:
+        return crop_png(self.project, self._faces().card(face_id).path)
+
+    def _item(self, seat: Seat, code: str) -> Record:
+        face_id, _ = seat.item_of(code)
+        item: Record = {"code": code}
+        if seat.rules.suggests == "before":
+            item["suggestion"] = self._suggestion(face_id)
+        if seat.annotator == ADJUDICATOR:
+            item["counts"] = self._vote_counts.get(face_id, {})
+        return item
+
+    def _suggestion(self, face_id: str) -> Record | None:
+        found = self.suggestions.get(face_id)
+        return None if found is None else {"label": found.label, "probability": round(found.probability, 3)}
+
+    @property
+    def _vote_counts(self) -> Mapping[str, Mapping[str, int]]:
+        if not hasattr(self, "_counted"):
+            counts: dict[str, Counter[str]] = {}
+            for vote in self.project.rows(Vote):
+                if vote.annotator != ADJUDICATOR:
+                    counts.setdefault(vote.face_id, Counter())[vote.label] += 1
+            self._counted = counts
+        return self._counted
+
+    def _seat(self, annotator: str) -> Seat:
+        self._faces()
+        if annotator not in self.seats:
+            raise InputError("nobody labels by this link", hint="Use the link that the command printed.")
+        return self.seats[annotator]
+
+    def _faces(self) -> Faces:
+        self.ready.wait()
+        if self.failure:
+            raise self.failure
+        assert self.faces is not None
+        return self.faces
