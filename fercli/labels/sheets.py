@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import quoteattr
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from fercli.core.rows import Vote
 from fercli.labels.matching import blind_code, flat_name
+from fercli.labels.pseudonyms import ADJUDICATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,15 @@ def make_sheets(
     items = [(blind_code(face_id, 1), face_id) for face_id in face_ids]
     items += [(blind_code(face_ids[place], 2), face_ids[place]) for place in sorted(twice.tolist())]
     return [Sheet(tuple(items[place] for place in rng.permutation(len(items))), True) for _ in range(num_sheets)]
+
+
+def tallies(votes: Iterable[Vote]) -> dict[str, Counter[str]]:
+    """How often each label was given to each face; the adjudicator's word is none of the votes."""
+    counts: dict[str, Counter[str]] = {}
+    for vote in votes:
+        if vote.annotator != ADJUDICATOR:
+            counts.setdefault(vote.face_id, Counter())[vote.label] += 1
+    return counts
 
 
 def csv_sheet(

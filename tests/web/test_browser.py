@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from fercli.core.project import Project, open_project
 from fercli.core.rows import Face, Label, Vote
 from fercli.stages.labels.archive import read_imports, read_key
+from fercli.stages.labels.export import LabelsExportSettings, labels_export
 from fercli.stages.labels.importing import LabelsImportSettings, labels_import
 from fercli.stages.labels.repeats import self_agreement
 from fercli.stages.labels.show import labels_show
@@ -142,7 +143,7 @@ def test_fifty_faces_by_keys_though_the_server_is_killed_in_the_middle(project: 
     assert len(found) == len({vote.face_id for vote in found}) == 50
     assert Counter(vote.label for vote in found) == {"happy": 17, "neutral": 17, "bored": 16}
     assert len(read_imports(project)) == 1
-    assert read_key(project) == {"maria": "a1"}
+    assert read_key(project)["maria"] == "a1"
     # A server that was killed is the only thing the console complains of.
     assert all("ERR_CONNECTION" in text for text in watched.complaints), watched.complaints
 
@@ -378,3 +379,66 @@ def test_next_face_is_there_in_less_than_fifty_milliseconds(tmp_path: Path, watc
         server.stop()
     assert len(timings) >= 499
     assert statistics.median(timings) < 50, sorted(timings)
+
+
+def test_page_of_one_file_gives_back_votes_that_are_imported_as_they_are(
+    project: Project, watched: Watched, tmp_path: Path
+) -> None:
+    result = labels_export(project, LabelsExportSettings(to="html", blind=0.1))
+    link = (project.root / result.folder / "annotate.html").as_uri()
+    context = watched.context(accept_downloads=True)
+    page = context.new_page()
+    page.goto(link)
+    page.fill("#start-name", "maria")
+    page.keyboard.press("Enter")
+    ready(page)
+    check_access(page)
+    assert page.inner_text("#counts") == "0 of 66"
+    first = press(page, "1")
+    page.keyboard.press("z")
+    page.keyboard.press("u")
+    assert press(page, "2") == first
+    for _ in range(9):
+        press(page, "3")
+    # The browser keeps what was said, and goes on where it was.
+    page.close()
+    page = context.new_page()
+    page.goto(link)
+    ready(page)
+    assert page.inner_text("#counts") == "10 of 66"
+    assert page.evaluate("document.title").startswith("tiny")
+    while page.evaluate("fer.state().code"):
+        press(page, "3")
+    page.wait_for_selector("#end:not([hidden])")
+    with page.expect_download() as download:
+        page.click("#end-download")
+    table = tmp_path / download.value.suggested_filename
+    download.value.save_as(table)
+    assert table.name == "votes-tiny-maria.csv"
+    imported = labels_import(project, LabelsImportSettings(), [table])
+    assert (imported.num_votes, imported.num_unmatched) == (60, 0)
+    assert imported.self_agreement["a1"] >= 5 / 6
+    assert Counter(vote.label for vote in votes(project))["bored"] >= 59
+    assert [vote.confidence for vote in votes(project) if vote.label == "neutral"] in ([0.5], [])
+    assert watched.complaints == []
+
+
+def test_ties_in_a_page_of_one_file_come_back_as_the_last_word(
+    project: Project, watched: Watched, tmp_path: Path
+) -> None:
+    given = {face(0, 0): "hb", face(1, 0): "hh"}
+    labels_import(project, LabelsImportSettings(), [write_votes(tmp_path / "v.csv", given)])
+    result = labels_export(project, LabelsExportSettings(to="html", only="ties"))
+    page = watched.context(accept_downloads=True).new_page()
+    page.goto((project.root / result.folder / "annotate.html").as_uri())
+    ready(page)
+    notes = page.eval_on_selector_all(".classes .note", "found => found.map(one => one.textContent)")
+    assert notes == ["1 vote", "", "1 vote", "", ""]
+    press(page, "3")
+    with page.expect_download() as download:
+        page.click("#download")
+    table = tmp_path / "back.csv"
+    download.value.save_as(table)
+    labels_import(project, LabelsImportSettings(), [table])
+    label = next(label for label in project.rows(Label) if label.face_id == face(0, 0))
+    assert (label.label, label.status) == ("bored", "adjudicated")

@@ -1,9 +1,9 @@
 """What the labelling page asks of a project: faces, their crops and frames, and the place of each annotator."""
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from fercli.core.emotions import NO_CLASS
@@ -13,9 +13,10 @@ from fercli.core.rows import Vote
 from fercli.data.crops import crop_png
 from fercli.data.scenes import scene_jpeg
 from fercli.labels.pseudonyms import ADJUDICATOR
+from fercli.labels.sheets import tallies
 from fercli.stages.annotate.faces import Faces
-from fercli.stages.annotate.guide import Definition
 from fercli.stages.annotate.seat import Seat
+from fercli.stages.labels.guide import Definition
 
 Record = dict[str, Any]  # JSON
 # What is asked for at once.
@@ -150,22 +151,16 @@ class Desk:
         if seat.rules.suggests == "before":
             item["suggestion"] = self._suggestion(face_id)
         if seat.annotator == ADJUDICATOR:
-            item["counts"] = self._vote_counts.get(face_id, {})
+            item["counts"] = self._tallies.get(face_id, {})
         return item
 
     def _suggestion(self, face_id: str) -> Record | None:
         found = self.suggestions.get(face_id)
         return None if found is None else {"label": found.label, "probability": round(found.probability, 3)}
 
-    @property
-    def _vote_counts(self) -> Mapping[str, Mapping[str, int]]:
-        if not hasattr(self, "_counted"):
-            counts: dict[str, Counter[str]] = {}
-            for vote in self.project.rows(Vote):
-                if vote.annotator != ADJUDICATOR:
-                    counts.setdefault(vote.face_id, Counter())[vote.label] += 1
-            self._counted = counts
-        return self._counted
+    @cached_property
+    def _tallies(self) -> Mapping[str, Mapping[str, int]]:
+        return tallies(self.project.rows(Vote))
 
     def _seat(self, annotator: str) -> Seat:
         self._faces()

@@ -14,8 +14,8 @@ from fercli.labels.pseudonyms import ADJUDICATOR
 from fercli.stages.annotate import AnnotateSettings
 from fercli.stages.annotate.desk import Desk
 from fercli.stages.annotate.faces import Faces
-from fercli.stages.annotate.guide import read_guide
 from fercli.stages.annotate.seat import Rules, Seat
+from fercli.stages.labels.guide import read_guide
 from fercli.stages.labels.repeats import items_seen
 from fercli.stages.labels.waiting import journal_path
 

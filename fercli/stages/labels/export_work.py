@@ -1,7 +1,6 @@
 """The work of `fer labels export`: images, sheets or tasks, and how to use them, to a folder of exports/."""
 
 import zipfile
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 
 from fercli.core.batch import Batch
 from fercli.core.commit import Commit
-from fercli.core.errors import InputError, MediaError
+from fercli.core.errors import InputError, MediaError, UsageError
 from fercli.core.files import replace_bytes, replace_text, replacing, slug, unused
 from fercli.core.progress import Progress
 from fercli.core.project import Project
@@ -28,8 +27,10 @@ from fercli.labels.sheets import (
     label_studio_config,
     label_studio_tasks,
     make_sheets,
+    tallies,
 )
 from fercli.stages.labels.export import LabelsExportResult, LabelsExportSettings
+from fercli.stages.labels.export_pages import page_sheets, write_pages
 from fercli.vision.images import image_size
 
 _TOOLS = {
@@ -37,6 +38,12 @@ _TOOLS = {
 Look at each image in images/ and write one of the labels into the column `label` of your votes file.
 Leave the cell empty to skip an image. If the column `annotator` is empty, write your name into it, in every line,
 or name yourself at the import: fer labels import votes.csv --annotator NAME
+""",
+    "html": """\
+Send each annotator a file of their own (all parts of it, where there are several); it opens in any browser, needs no
+network and no installation. Votes stay in that browser until "Save votes" gives them back as CSV:
+   fer labels import votes-*.csv
+Another person who opens the same file on the same computer and browser sees the first one's votes: use one file each.
 """,
     "label-studio": """\
 1. Start Label Studio with access to the parent folder:
@@ -55,8 +62,8 @@ or name yourself at the import: fer labels import votes.csv --annotator NAME
 }
 _FINAL = """
 These are the faces on which the annotators could not agree. Whoever decides them has the last word: labels that come
-back from the CSV sheet are final by their annotator's name, `adjudicator`; from other tools import them with
---adjudicated.
+back from the CSV sheet or the page are final by their annotator's name, `adjudicator`; from other tools import them
+with --adjudicated.
 """
 
 
@@ -84,7 +91,10 @@ def plan(project: Project, settings: LabelsExportSettings, *, force: bool, progr
     Raises:
         MissingStageError: the project has no faces yet.
         InputError: there is no such face.
+        UsageError: `with_votes` for a page, where annotators would see them.
     """
+    if settings.to == "html" and settings.with_votes:
+        raise UsageError("--with-votes does not go with --to html", hint="Annotators should not see earlier votes.")
     project.require(Face)
     faces = _chosen(project, settings)
     if not faces:
@@ -108,6 +118,11 @@ def run(
     # A folder with its name is left alone: somebody may have begun to fill it in.
     folder = _new_folder(project, settings)
     waiting = batch.room / project.relative(folder)
+    if settings.to == "html":
+        failures = write_pages(project, settings, waiting, plan.faces, plan.sheets, progress=progress)
+        sheets = _without(plan.sheets, failures)
+        _write_readme(project, settings, waiting, len(sheets))
+        return Exported(batch, folder, sheets, failures)
     failures = _write_images(project, waiting / "images", plan.faces, plan.sheets[0], progress=progress)
     sheets = _without(plan.sheets, failures)
     _write_sheets(project, settings, waiting, sheets)
@@ -148,6 +163,8 @@ def _chosen(project: Project, settings: LabelsExportSettings) -> list[Face]:
 
 
 def _sheets(settings: LabelsExportSettings, faces: Sequence[Face]) -> list[Sheet]:
+    if settings.to == "html":
+        return page_sheets(settings, faces)
     return make_sheets(
         [face.face_id for face in faces],
         num_sheets=settings.repeat,
@@ -206,20 +223,21 @@ def _write_sheets(project: Project, settings: LabelsExportSettings, folder: Path
             replace_text(folder / f"tasks{tail}.json", _tasks(folder, sheet, votes))
     if settings.to == "label-studio":
         replace_text(folder / "labelling-config.xml", label_studio_config(project.classes))
+    _write_readme(project, settings, folder, len(sheets))
+
+
+def _write_readme(project: Project, settings: LabelsExportSettings, folder: Path, num_sheets: int) -> None:
     is_final = settings.only == "ties"
-    text = _readme_text(settings.to, project.classes, num_sheets=len(sheets), is_final=is_final)
+    text = _readme_text(settings.to, project.classes, num_sheets=num_sheets, is_final=is_final)
     replace_text(folder / "README.txt", text)
 
 
 def _csv(project: Project, settings: LabelsExportSettings, sheet: Sheet, votes: Sequence[Vote]) -> str:
     if settings.only != "ties":
         return csv_sheet(sheet, votes=votes)
-    counts: dict[str, Counter[str]] = {}
-    for vote in project.rows(Vote):
-        counts.setdefault(vote.face_id, Counter())[vote.label] += 1
     remarks = {
         face_id: ", ".join(f"{label} {number}" for label, number in found.most_common())
-        for face_id, found in counts.items()
+        for face_id, found in tallies(project.rows(Vote)).items()
     }
     return csv_sheet(sheet, annotator=ADJUDICATOR, remarks=remarks)
 
@@ -245,6 +263,8 @@ def _next_command(project: Project, settings: LabelsExportSettings, folder: Path
     if settings.to == "csv":
         tail = "-1" if settings.repeat > 1 else ""
         return f"fer labels import {project.relative(folder)}/votes{tail}.csv"
+    if settings.to == "html":
+        return "fer labels import votes-*.csv"
     final = " --adjudicated" if settings.only == "ties" else ""
     return f"fer labels import EXPORT{final}"
 
