@@ -83,10 +83,16 @@ class JournalPart:
 
 @dataclass
 class Journal:
-    """The open journal of one annotator; one process at a time, any number of threads."""
+    """The open journal of one annotator; one process at a time, any number of threads.
+
+    Attributes:
+        standing: the votes that were not undone, by id.
+        told: faces (and their copies) of which the annotator has seen a suggestion, undone votes included.
+    """
 
     path: Path
     standing: dict[str, Cast] = field(default_factory=dict)
+    told: set[tuple[str, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._guard = threading.Lock()
@@ -114,6 +120,8 @@ class Journal:
         if cast.id in self._seen:
             return
         self._seen.add(cast.id)
+        if cast.has_seen:
+            self.told.add((cast.face_id, cast.copy))
         if cast.undoes:
             self.standing.pop(cast.undoes, None)
         else:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+from fercli.core.rows import Vote
+
 # Copy 1 is the first look at a face, copy 2 the second, of which the annotator is not told.
 Item = tuple[str, Literal[1, 2]]
 # So many other faces come between the two looks at one, where there are as many.
@@ -64,6 +66,15 @@ def uncertain_first(
         keys[face_id] = (turn[group], -doubt[face_id], face_id)
         turn[group] += 1
     return sorted(keys, key=keys.__getitem__)
+
+
+def chosen_by_doubt(votes: Iterable[Vote]) -> set[str]:
+    """Faces that were voted on only because a model was uncertain of them: no sample of the others."""
+    marked: set[str] = set()
+    others: set[str] = set()
+    for vote in votes:
+        (marked if vote.chosen else others).add(vote.face_id)
+    return marked - others
 
 
 def _entropy(row: Sequence[float]) -> float:

@@ -107,6 +107,10 @@ TABLE: tuple[Row, ...] = (
         home="labels.importing:labels_import",
     ),
     Row(
+        "labels suggest", "Labels", "Export faces with a run's predictions as suggestions.", "fer labels suggest",
+        home="labels.suggest:labels_suggest",
+    ),
+    Row(
         "labels vote", "Labels", "Aggregate votes into labels.", "fer labels vote --min-votes 3",
         home="labels.vote:labels_vote", is_step=True,
     ),

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from starlette.testclient import TestClient
 
+from fercli.core.progress import SILENT
 from fercli.core.project import Project
 from fercli.core.rows import Face
 from fercli.stages.annotate import AnnotateSettings
 from fercli.stages.annotate.desk import Desk
-from fercli.stages.annotate.seating import fill
+from fercli.stages.annotate.seating import fill, read_models
 from fercli.vision.images import write_jpeg, write_png
 from fercli.web.app import Hosts, Visitor, build_app
 from tests.stages.voted import make_faces
@@ -33,7 +34,8 @@ class Page:
 
     def __init__(self, project: Project, *annotators: str, **settings: Any) -> None:
         self.desk = Desk(project, {name: f"name of {name}" for name in annotators or ("a1",)})
-        fill(self.desk, AnnotateSettings(**settings))
+        chosen = AnnotateSettings(**settings)
+        fill(self.desk, chosen, read_models(project, chosen, SILENT))
         visitors = {f"token-{name}": Visitor(name) for name in self.desk.names}
         self.client = TestClient(build_app(self.desk, visitors, Hosts(frozenset({"127.0.0.1"}), 8750)))
         self.client.base_url = f"http://{HOST}"

@@ -314,7 +314,8 @@ def test_second_page_of_one_project_is_refused(project: Project) -> None:
     ("settings", "message"),
     [
         ({"only": "ties", "annotator": ("maria",)}, "by one person"),
-        ({"only": "ties", "blind": 0.1}, "does not go with --blind"),
+        ({"only": "ties", "blind": 0.1}, "neither"),
+        ({"only": "ties", "suggest": "latest"}, "neither"),
         ({"annotator": ("maria", "maria")}, "twice"),
     ],
 )

@@ -20,10 +20,14 @@ class AnnotateSettings:
     only: Literal["unlabelled", "ties"] | None = setting(
         None, "Show only faces with too few votes, or resolve ties yourself."
     )
-    order: Literal["shuffled", "video"] = setting("shuffled", "Show the faces in this order.")
+    order: Literal["shuffled", "uncertain", "video"] = setting("shuffled", "Show the faces in this order.")
+    uncertainty: Literal["entropy", "margin"] = setting("entropy", "Measure uncertainty like this (uncertain).")
     blind: float = setting(
         0.0, "Show this fraction of the faces twice, unannounced.", aliases=("retest",), minimum=0, maximum=1
     )
+    suggest: str = setting("", "Show the predictions of this run ('latest' for the newest).")
+    suggest_when: Literal["before", "after"] = setting("after", "Show them before or after the annotator's own vote.")
+    run: str = setting("", "Order by the uncertainty of this run (default: the latest).")
     host: str = setting(LOOPBACK, "Serve on this address; others can then open it, unencrypted.")
     port: int = setting(PORT, "Serve on this port, or on the next free one.", minimum=1, maximum=65_535)
     browser: bool = setting(True, "Open the page in the browser.")

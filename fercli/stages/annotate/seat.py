@@ -60,7 +60,6 @@ class Seat:
         self._places = {blind_code(*item): place for place, item in enumerate(self.items)}
         self._done = {item for item in self.voted if blind_code(*item) in self._places}
         self._skipped: set[Item] = set()
-        self._seen: set[Item] = set()
         self._first = 0
         self._leases: dict[str, tuple[float, set[Item]]] = {}
         for cast in self.journal.standing.values():
@@ -158,8 +157,6 @@ class Seat:
             self._done.add(item)
         else:
             self._skipped.add(item)
-        if cast.has_seen:
-            self._seen.add(item)
 
     def _cast(self, given: Mapping[str, Any]) -> Cast:
         item = self.item_of(str(given.get("code")))
@@ -168,7 +165,7 @@ class Seat:
             raise UsageError(f"'{label}' is not a class of this project", hint="Reload the page.")
         seconds = given.get("seconds")
         is_number = isinstance(seconds, int | float) and 0 <= seconds <= _MAX_SECONDS
-        suggested: Suggested = "before" if self.rules.suggests == "before" else "after" if item in self._seen else ""
+        suggested: Suggested = "before" if self.rules.suggests == "before" else "after" if item in self.journal.told else ""
         return Cast(
             id=_checked_id(given.get("id")),
             face_id=item[0],

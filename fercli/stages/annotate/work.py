@@ -16,7 +16,7 @@ from fercli.labels.pseudonyms import ADJUDICATOR, extend_pseudonyms
 from fercli.stages.annotate import AnnotateResult, AnnotateSettings
 from fercli.stages.annotate.desk import Desk
 from fercli.stages.annotate.faces import Faces
-from fercli.stages.annotate.seating import fill, wanted_faces
+from fercli.stages.annotate.seating import fill, read_models, wanted_faces
 from fercli.stages.labels.archive import put_key, read_key
 from fercli.stages.labels.importing import LabelsImportResult
 from fercli.stages.labels.repeats import self_agreement
@@ -52,8 +52,8 @@ def call(
 def _check(settings: AnnotateSettings) -> None:
     if settings.only == "ties" and settings.annotator:
         raise UsageError("ties are resolved by one person, the adjudicator", hint="Leave out --annotator.")
-    if settings.only == "ties" and settings.blind:
-        raise UsageError("--only ties does not go with --blind", hint="Leave it out.")
+    if settings.only == "ties" and (settings.blind or settings.suggest):
+        raise UsageError("--only ties goes with neither --blind nor --suggest", hint="Leave them out.")
     if len(set(settings.annotator)) < len(settings.annotator):
         raise UsageError("--annotator names somebody twice", hint="Give each annotator one link.")
 
@@ -78,10 +78,11 @@ class _Page:
         self._importing = threading.Lock()
 
     def serve(self) -> AnnotateResult:
+        models = read_models(self.project, self.settings, self.progress)
         names = _people(self.project, self.settings)
         desk = Desk(self.project, names, when_left=self._import_meanwhile)
         # The page opens at once; a project of a million faces is read meanwhile.
-        reading = threading.Thread(target=fill, args=(desk, self.settings), daemon=True)
+        reading = threading.Thread(target=fill, args=(desk, self.settings, models), daemon=True)
         reading.start()
         opened = open_socket(self.settings.host, self.settings.port)
         visitors, links = self._links(names, opened)

@@ -4,6 +4,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -33,7 +34,7 @@ from fercli.stages.labels.export import LabelsExportResult, LabelsExportSettings
 from fercli.stages.labels.export_pages import page_sheets, write_pages
 from fercli.vision.images import image_size
 
-_TOOLS = {
+TOOLS = {
     "csv": """\
 Look at each image in images/ and write one of the labels into the column `label` of your votes file.
 Leave the cell empty to skip an image. If the column `annotator` is empty, write your name into it, in every line,
@@ -96,7 +97,7 @@ def plan(project: Project, settings: LabelsExportSettings, *, force: bool, progr
     if settings.to == "html" and settings.with_votes:
         raise UsageError("--with-votes does not go with --to html", hint="Annotators should not see earlier votes.")
     project.require(Face)
-    faces = _chosen(project, settings)
+    faces = chosen_faces(project, settings.only)
     if not faces:
         raise InputError(f"no face is left to export ({settings.only or 'all'})", hint="See: fer labels show")
     sheets = _sheets(settings, faces)
@@ -116,15 +117,15 @@ def run(
     """
     batch.clear()
     # A folder with its name is left alone: somebody may have begun to fill it in.
-    folder = _new_folder(project, settings)
+    folder = new_folder(project, _folder_name(settings))
     waiting = batch.room / project.relative(folder)
     if settings.to == "html":
         failures = write_pages(project, settings, waiting, plan.faces, plan.sheets, progress=progress)
-        sheets = _without(plan.sheets, failures)
+        sheets = without(plan.sheets, failures)
         _write_readme(project, settings, waiting, len(sheets))
         return Exported(batch, folder, sheets, failures)
-    failures = _write_images(project, waiting / "images", plan.faces, plan.sheets[0], progress=progress)
-    sheets = _without(plan.sheets, failures)
+    failures = write_images(project, waiting / "images", plan.faces, plan.sheets[0], progress=progress)
+    sheets = without(plan.sheets, failures)
     _write_sheets(project, settings, waiting, sheets)
     return Exported(batch, folder, sheets, failures)
 
@@ -152,12 +153,13 @@ def fold(
     )
 
 
-def _chosen(project: Project, settings: LabelsExportSettings) -> list[Face]:
+def chosen_faces(project: Project, only: Literal["unlabelled", "ties"] | None) -> list[Face]:
+    """The usable faces with a crop; only those with too few votes, or those that the annotators could not settle."""
     faces = [face for face in project.required_rows(Face) if face.is_usable and face.path]
     labels = {label.face_id: label for label in project.rows(Label)}
-    if settings.only == "ties":
+    if only == "ties":
         return [face for face in faces if face.face_id in labels and is_open(labels[face.face_id])]
-    if settings.only == "unlabelled":
+    if only == "unlabelled":
         return [face for face in faces if face.face_id not in labels or is_short(labels[face.face_id])]
     return faces
 
@@ -173,18 +175,18 @@ def _sheets(settings: LabelsExportSettings, faces: Sequence[Face]) -> list[Sheet
     )
 
 
-def _new_folder(project: Project, settings: LabelsExportSettings) -> Path:
-    name = (
-        slug(settings.name)
-        if settings.name
-        else f"labels-{settings.to}" + (f"-{settings.only}" if settings.only else "")
-    )
+def _folder_name(settings: LabelsExportSettings) -> str:
+    return settings.name or f"labels-{settings.to}" + (f"-{settings.only}" if settings.only else "")
+
+
+def new_folder(project: Project, name: str) -> Path:
+    """A folder in exports/ that is not there yet."""
     exports = project.root / "exports"
     taken = {path.name for path in exports.iterdir()} if exports.exists() else set()
-    return exports / unused(name, taken)
+    return exports / unused(slug(name), taken)
 
 
-def _write_images(
+def write_images(
     project: Project, folder: Path, faces: Sequence[Face], sheet: Sheet, *, progress: Progress
 ) -> list[Failure]:
     """Write the picture of each item; the faces whose crop cannot be read come back."""
@@ -202,7 +204,7 @@ def _write_images(
     return list(failures.values())
 
 
-def _without(sheets: Sequence[Sheet], failures: Sequence[Failure]) -> list[Sheet]:
+def without(sheets: Sequence[Sheet], failures: Sequence[Failure]) -> list[Sheet]:
     """The sheets without faces that have no picture; InputError when none is left."""
     failed = {failure.item for failure in failures}
     if failed and failed >= {face_id for _, face_id in sheets[0].items}:
@@ -276,4 +278,4 @@ def _readme_text(tool: str, classes: Sequence[str], *, num_sheets: int, is_final
         lines = [f"{num_sheets} sheets, one for each annotator. Everybody works alone.", *lines]
     if num_sheets > 1 and tool == "cvat":
         lines = [f"{num_sheets} annotators. Everybody works alone.", *lines]
-    return "\n".join(lines) + _TOOLS[tool] + (_FINAL if is_final else "")
+    return "\n".join(lines) + TOOLS[tool] + (_FINAL if is_final else "")
