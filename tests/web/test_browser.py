@@ -12,14 +12,18 @@ import pytest
 from axe_core_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
+from fercli.core.progress import SILENT
 from fercli.core.project import Project, open_project
 from fercli.core.rows import Face, Label, Vote
+from fercli.stages.annotate.faces import Faces
 from fercli.stages.labels.archive import read_imports, read_key
 from fercli.stages.labels.export import LabelsExportSettings, labels_export
 from fercli.stages.labels.importing import LabelsImportSettings, labels_import
 from fercli.stages.labels.repeats import self_agreement
 from fercli.stages.labels.show import labels_show
+from fercli.stages.predictions import predict_faces
 from tests.stages.labelled_page import make_project
+from tests.stages.trained import trained_project
 from tests.stages.voted import face, write_votes
 from tests.web.browser import ARGUMENTS, CHROMIUM, needs_browser, serving
 
@@ -442,3 +446,65 @@ def test_ties_in_a_page_of_one_file_come_back_as_the_last_word(
     labels_import(project, LabelsImportSettings(), [table])
     label = next(label for label in project.rows(Label) if label.face_id == face(0, 0))
     assert (label.label, label.status) == ("bored", "adjudicated")
+
+
+def test_review_leads_from_a_figure_to_the_face_and_its_frame(watched: Watched, tmp_path: Path) -> None:
+    project = trained_project(tmp_path / "mine")
+    votes = project.rows(Vote)
+    apart = Vote("lesson/f000005-0", "a2", "bored", "bored")
+    others = [vote for vote in votes if (vote.face_id, vote.annotator) != ("lesson/f000005-0", "a2")]
+    project.write_rows([*others, apart], Vote)
+    with serving(project.root, "--review") as server:
+        assert list(server.links) == ["review"]
+        page = watched.open(server.link)
+        page.wait_for_selector("#board:not([hidden])")
+        check_access(page)
+        page.click("[aria-label='Show where a1 and a2 disagree']")
+        page.wait_for_selector("#grid button")
+        assert "1 face" in page.inner_text("#cases-title")
+        assert "a2 bored" in page.inner_text("#grid button")
+        page.click("#grid button")
+        page.wait_for_selector("#detail-crop img")
+        assert page.inner_text("#detail-title") == "lesson/f000005-0"
+        check_access(page)
+        server.stop()
+    with serving(project.root, "--review", "lesson/f000002-1") as server:
+        page = watched.open(server.link)
+        page.wait_for_selector("#detail-crop img")
+        assert page.inner_text("#detail-title") == "lesson/f000002-1"
+        server.stop()
+    assert watched.complaints == []
+
+
+def test_suggestion_comes_after_the_vote_and_may_change_it(watched: Watched, tmp_path: Path) -> None:
+    project = trained_project(tmp_path / "mine")
+    project.write_rows([], Vote)
+    best = predict_faces(project, "", SILENT).best
+    with serving(project.root, "--annotator", "a1", "--suggest", "latest", "--order", "video") as server:
+        page = ready(watched.open(server.link))
+        suggested = best("lesson/f000000-0")
+        assert suggested is not None
+        other = next(name for name in KEYS if name != suggested[0])
+        assert page.is_hidden("#suggestion")
+        page.keyboard.press(KEYS[other])
+        page.wait_for_selector("#suggestion:not([hidden])")
+        assert suggested[0] in page.inner_text("#suggestion")
+        press(page, KEYS[suggested[0]])
+        assert page.is_hidden("#suggestion")
+        second = best(page_order(project)[1])
+        assert second is not None
+        page.keyboard.press(KEYS[next(name for name in KEYS if name != second[0])])
+        page.wait_for_selector("#suggestion:not([hidden])")
+        press(page, "Enter")
+        saved(page)
+        server.stop()
+    found = {vote.face_id: (vote.label, vote.suggested) for vote in votes(project)}
+    first, other_face = page_order(project)[:2]
+    assert found[first] == (suggested[0], "after")
+    assert found[other_face][1] == ""
+    assert watched.complaints == []
+
+
+def page_order(project: Project) -> list[str]:
+    """The faces as they are shown with `--order video`."""
+    return Faces(project).in_time()

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from fercli.core.results import StageResult
 from fercli.core.settings import setting
-from fercli.core.stage import Stage
+from fercli.core.stage import Argument, Stage
 
 # Where the page is looked for first: what it could not send yet waits in the browser under this address.
 PORT = 8750
@@ -28,6 +28,7 @@ class AnnotateSettings:
     suggest: str = setting("", "Show the predictions of this run ('latest' for the newest).")
     suggest_when: Literal["before", "after"] = setting("after", "Show them before or after the annotator's own vote.")
     run: str = setting("", "Order by the uncertainty of this run (default: the latest).")
+    review: bool = setting(False, "Open the review of disagreements instead.")
     host: str = setting(LOOPBACK, "Serve on this address; others can then open it, unencrypted.")
     port: int = setting(PORT, "Serve on this port, or on the next free one.", minimum=1, maximum=65_535)
     browser: bool = setting(True, "Open the page in the browser.")
@@ -60,6 +61,7 @@ annotate = Stage(
     settings=AnnotateSettings,
     result=AnnotateResult,
     work="fercli.stages.annotate.work",
+    arguments=(Argument("face_id", str, "Face to open in the review.", "[FACE_ID]", default=""),),
     private=("annotator",),
     is_whole=True,
 )

@@ -104,11 +104,11 @@ class Desk:
 
     def crop(self, annotator: str, code: str) -> bytes:
         """The face as PNG."""
-        return self._crop(self._seat(annotator).item_of(code)[0])
+        return self.crop_of(self._seat(annotator).item_of(code)[0])
 
     def context(self, annotator: str, code: str) -> Record:
         """Where the face is in its frame, when, and which faces of the same person come just before and after."""
-        faces = self._faces()
+        faces = self.known_faces()
         card = faces.card(self._seat(annotator).item_of(code)[0])
         return {
             "box": None if card.left is None else [card.left, card.top, card.width, card.height],
@@ -119,10 +119,10 @@ class Desk:
 
     def near(self, annotator: str, code: str, place: int) -> bytes:
         """A face of the same person just before or after, as PNG."""
-        near = self._faces().near(self._seat(annotator).item_of(code)[0])
+        near = self.known_faces().near(self._seat(annotator).item_of(code)[0])
         if not 0 <= place < len(near):
             raise InputError("there is no such face", hint="Reload the page.")
-        return self._crop(near[place][0].face_id)
+        return self.crop_of(near[place][0].face_id)
 
     def scene(self, annotator: str, code: str) -> bytes:
         """The whole frame as JPEG."""
@@ -130,20 +130,33 @@ class Desk:
 
     def example(self, label_place: int, place: int) -> bytes:
         """An example of the guide as PNG."""
-        self._faces()
+        self.known_faces()
         if not (0 <= label_place < len(self.guide) and 0 <= place < len(self.guide[label_place].examples)):
             raise InputError("there is no such example", hint="Reload the page.")
-        return self._crop(self.guide[label_place].examples[place])
+        return self.crop_of(self.guide[label_place].examples[place])
+
+    def crop_of(self, face_id: str) -> bytes:
+        """A face as PNG."""
+        return crop_png(self.project, self.known_faces().card(face_id).path)
+
+    def known_faces(self) -> Faces:
+        """All faces, once they are read.
+
+        Raises:
+            FerError: they could not be read.
+        """
+        self.ready.wait()
+        if self.failure:
+            raise self.failure
+        assert self.faces is not None
+        return self.faces
 
     def scene_of(self, face_id: str) -> bytes:
         """The whole frame of a face."""
-        found = self._faces().frame(face_id)
+        found = self.known_faces().frame(face_id)
         if found is None:
             raise InputError("this face came without a frame", hint="It was added as a crop.")
         return scene_jpeg(self.project, *found)
-
-    def _crop(self, face_id: str) -> bytes:
-        return crop_png(self.project, self._faces().card(face_id).path)
 
     def _item(self, seat: Seat, code: str) -> Record:
         face_id, _ = seat.item_of(code)
@@ -163,14 +176,7 @@ class Desk:
         return tallies(self.project.rows(Vote))
 
     def _seat(self, annotator: str) -> Seat:
-        self._faces()
+        self.known_faces()
         if annotator not in self.seats:
             raise InputError("nobody labels by this link", hint="Use the link that the command printed.")
         return self.seats[annotator]
-
-    def _faces(self) -> Faces:
-        self.ready.wait()
-        if self.failure:
-            raise self.failure
-        assert self.faces is not None
-        return self.faces

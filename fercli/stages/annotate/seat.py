@@ -165,7 +165,8 @@ class Seat:
             raise UsageError(f"'{label}' is not a class of this project", hint="Reload the page.")
         seconds = given.get("seconds")
         is_number = isinstance(seconds, int | float) and 0 <= seconds <= _MAX_SECONDS
-        suggested: Suggested = "before" if self.rules.suggests == "before" else "after" if item in self.journal.told else ""
+        later: Suggested = "after" if item in self.journal.told else ""
+        suggested: Suggested = "before" if self.rules.suggests == "before" else later
         return Cast(
             id=_checked_id(given.get("id")),
             face_id=item[0],

@@ -16,6 +16,7 @@ from fercli.labels.pseudonyms import ADJUDICATOR, extend_pseudonyms
 from fercli.stages.annotate import AnnotateResult, AnnotateSettings
 from fercli.stages.annotate.desk import Desk
 from fercli.stages.annotate.faces import Faces
+from fercli.stages.annotate.review import ReviewDesk
 from fercli.stages.annotate.seating import fill, read_models, wanted_faces
 from fercli.stages.labels.archive import put_key, read_key
 from fercli.stages.labels.importing import LabelsImportResult
@@ -30,7 +31,7 @@ _PATIENCE_S = 30.0
 
 
 def call(
-    project: Project, settings: AnnotateSettings, *, progress: Progress, force: bool, dry_run: bool
+    project: Project, settings: AnnotateSettings, face_id: str, *, progress: Progress, force: bool, dry_run: bool
 ) -> AnnotateResult:
     """Serve the page until Ctrl-C; then import what was labelled.
 
@@ -39,17 +40,21 @@ def call(
         ProjectError: the page of this project is open already.
         UsageError: options that do not go together, or no free port.
     """
-    _check(settings)
+    _check(settings, face_id)
     if dry_run:
         return _preview(project, settings)
     with page_lock(project) as is_ours:
         if not is_ours:
             hint = "Use its link, or stop it with Ctrl-C where it runs."
             raise ProjectError(f"the labelling page of '{project.root}' is open already", hint=hint)
-        return _Page(project, settings, progress).serve()
+        return _Page(project, settings, progress).serve(face_id)
 
 
-def _check(settings: AnnotateSettings) -> None:
+def _check(settings: AnnotateSettings, face_id: str) -> None:
+    if face_id and not settings.review:
+        raise UsageError(f"unexpected '{face_id}'", hint=f"To see a face: fer annotate --review {face_id}")
+    if settings.review and (settings.annotator or settings.only):
+        raise UsageError("--review goes with neither --annotator nor --only", hint="The review is the owner's page.")
     if settings.only == "ties" and settings.annotator:
         raise UsageError("ties are resolved by one person, the adjudicator", hint="Leave out --annotator.")
     if settings.only == "ties" and (settings.blind or settings.suggest):
@@ -77,7 +82,7 @@ class _Page:
         self._results: list[LabelsImportResult] = []
         self._importing = threading.Lock()
 
-    def serve(self) -> AnnotateResult:
+    def serve(self, face_id: str) -> AnnotateResult:
         models = read_models(self.project, self.settings, self.progress)
         names = _people(self.project, self.settings)
         desk = Desk(self.project, names, when_left=self._import_meanwhile)
@@ -85,8 +90,13 @@ class _Page:
         reading = threading.Thread(target=fill, args=(desk, self.settings, models), daemon=True)
         reading.start()
         opened = open_socket(self.settings.host, self.settings.port)
-        visitors, links = self._links(names, opened)
-        app = build_app(desk, visitors, Hosts(own_names(self.settings.host), opened.getsockname()[1], self._is_open))
+        visitors, links = self._links(names, opened, face_id)
+        app = build_app(
+            desk,
+            visitors,
+            Hosts(own_names(self.settings.host), opened.getsockname()[1], self._is_open),
+            ReviewDesk(desk),
+        )
         self._tell(links)
         if self.settings.browser:
             webbrowser.open(links[0][1])
@@ -100,15 +110,20 @@ class _Page:
     def _is_open(self) -> bool:
         return not is_loopback(self.settings.host)
 
-    def _links(self, names: dict[str, str], opened: socket) -> tuple[dict[str, Visitor], list[tuple[str, str]]]:
+    def _links(
+        self, names: dict[str, str], opened: socket, face_id: str
+    ) -> tuple[dict[str, Visitor], list[tuple[str, str]]]:
         """The visitors by token, and what to call each link."""
         where = f"http://{shown_host(self.settings.host)}:{opened.getsockname()[1]}"
         visitors, links = {}, []
         for annotator, name in names.items():
             token = make_token()
-            is_owner = annotator == ADJUDICATOR
-            visitors[token] = Visitor(annotator, is_owner)
-            links.append((f"{name}'s link" if not is_owner else "resolve ties", f"{where}/#{token}"))
+            visitors[token] = Visitor(annotator)
+            links.append(("resolve ties" if annotator == ADJUDICATOR else f"{name}'s link", f"{where}/#{token}"))
+        # Disagreements are nobody's business but the owner's.
+        token = make_token()
+        visitors[token] = Visitor("", is_owner=True)
+        links.append(("review", f"{where}/review#{token}{f'/{face_id}' if face_id else ''}"))
         return visitors, links
 
     def _tell(self, links: Sequence[tuple[str, str]]) -> None:
@@ -152,6 +167,8 @@ class _Page:
 
 def _people(project: Project, settings: AnnotateSettings) -> dict[str, str]:
     """Pseudonym -> name; who is new gets a pseudonym, which stands in the key from now on."""
+    if settings.review:
+        return {}
     if settings.only == "ties":
         return {ADJUDICATOR: ADJUDICATOR}
     given = settings.annotator or (_login(),)

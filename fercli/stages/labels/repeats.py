@@ -19,6 +19,7 @@ class Look(NamedTuple):
     is_second: bool
     label: str
     at: str
+    comment: str
 
 
 def looks(project: Project) -> Iterator[Look]:
@@ -31,7 +32,8 @@ def looks(project: Project) -> Iterator[Look]:
             for row in csv.DictReader(file):
                 if row.get("label") and row.get("face"):
                     is_second = row["item"] != row["face"]
-                    yield Look(row["annotator"], row["face"], is_second, row["label"], row["created_at"])
+                    what = row["label"], row["created_at"], row.get("comment", "")
+                    yield Look(row["annotator"], row["face"], is_second, *what)
 
 
 def items_seen(project: Project, annotator: str) -> dict[str, str]:
@@ -50,3 +52,12 @@ def self_agreement(project: Project) -> dict[str, tuple[int, int]]:
             number, num_alike = counts.get(annotator, (0, 0))
             counts[annotator] = number + 1, num_alike + (labels[True] == labels[False])
     return counts
+
+
+def comments(project: Project) -> dict[str, list[tuple[str, str]]]:
+    """What annotators wrote about faces: for each face who, and the words."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for look in looks(project):
+        if look.comment:
+            found.setdefault(look.face_id, []).append((look.annotator, look.comment))
+    return found
