@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import functools
 import io
+import operator
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ def read_table(path: Path, row_type: type[Row]) -> list[Row]:
 
 
 def read_columns(path: Path, row_type: type[Any], names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """Some columns of each row of a table, without reading the others' cells: for who needs little of much.
+    """Some columns (two or more) of each row, without reading the others' cells: for who needs little of much.
 
     Raises:
         TableError: as `read_table`; only the cells of these columns are looked at.
@@ -49,15 +50,20 @@ def read_columns(path: Path, row_type: type[Any], names: Sequence[str]) -> Itera
         header = next(reader, [])
         check_header(path, header, row_type)
         kinds: dict[str, Any] = {column.name: column.type for column in dataclasses.fields(row_type)}
-        readers = [(reader_of(kinds[name]), header.index(name)) for name in names]
+        pick = operator.itemgetter(*(header.index(name) for name in names))
+        # Text is taken as it is: a call for each cell would cost more than the reading.
+        converted = [(place, reader_of(kinds[name])) for place, name in enumerate(names) if kinds[name] is not str]
         for cells in reader:
             if not cells:
                 continue
             try:
-                yield tuple(read(cells[place]) for read, place in readers)
+                row = list(pick(cells))
+                for place, read in converted:
+                    row[place] = read(row[place])
             except (ValueError, IndexError) as error:
                 where = f"{path}:{reader.line_num}"
                 raise TableError(f"{where}: a cell cannot be read", hint="Mend or restore that line.") from error
+            yield tuple(row)
 
 
 @contextmanager

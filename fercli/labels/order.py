@@ -31,6 +31,8 @@ def with_repeats(face_ids: Sequence[str], share: float, *, seed: int, annotator:
     """The faces in their order, and a `share` of them once more, `MIN_GAP` faces later or more."""
     items: list[tuple[float, Item]] = [(float(place), (face_id, 1)) for place, face_id in enumerate(face_ids)]
     num_repeated = min(round(share * len(face_ids)), len(face_ids))
+    if not num_repeated:
+        return [item for _, item in items]
     early = face_ids[: max(1, int(_LAST_REPEATED * len(face_ids)))]
     drawn = sorted(range(len(early)), key=lambda place: draw(seed, annotator, early[place], "repeat"))[:num_repeated]
     for place in drawn:

@@ -44,7 +44,7 @@ class Seat:
         annotator: a pseudonym.
         items: all faces to be shown, in order.
         voted: those that the annotator has voted on before, by the time of the vote.
-        elsewhere: finds a face that is not among the items: a vote on it may have waited in the browser for long.
+        elsewhere: finds any face by the name that some page was told: a vote may have waited in the browser for long.
     """
 
     annotator: str
@@ -57,9 +57,10 @@ class Seat:
 
     def __post_init__(self) -> None:
         self._guard = threading.RLock()
-        self._places = {blind_code(*item): place for place, item in enumerate(self.items)}
-        self._done = {item for item in self.voted if blind_code(*item) in self._places}
+        self._places = {item: place for place, item in enumerate(self.items)}
+        self._done = {item for item in self.voted if item in self._places}
         self._skipped: set[Item] = set()
+        self._given: dict[str, Item] = {}  # by the names that were told to windows
         self._first = 0
         self._leases: dict[str, tuple[float, set[Item]]] = {}
         for cast in self.journal.standing.values():
@@ -71,7 +72,7 @@ class Seat:
         Raises:
             UsageError: it is not one of this annotator's.
         """
-        item = self.items[self._places[code]] if code in self._places else self.elsewhere(code)
+        item = self._given.get(code) or self.elsewhere(code)
         if item is None:
             raise UsageError("this face is not on your list", hint="Reload the page.")
         return item
@@ -89,7 +90,7 @@ class Seat:
             if again:
                 self._skipped.clear()
                 self._first = 0
-            mine = {self.items[self._places[code]] for code in held if code in self._places}
+            mine = {self._given[code] for code in held if code in self._given}
             others = self._leased(but=window)
             found: list[str] = []
             is_start = True
@@ -103,7 +104,9 @@ class Seat:
                     continue
                 if len(found) == num:
                     break
-                found.append(blind_code(*item))
+                code = blind_code(*item)
+                self._given[code] = item
+                found.append(code)
                 mine.add(item)
             self._leases[window] = (self.clock(), mine)
             return found
@@ -150,8 +153,8 @@ class Seat:
         if cast.undoes:
             self._done.discard(item)
             self._skipped.discard(item)
-            self._first = min(self._first, self._places.get(blind_code(*item), 0))
-        elif blind_code(*item) not in self._places:
+            self._first = min(self._first, self._places.get(item, 0))
+        elif item not in self._places:
             return  # of an earlier page, with other faces
         elif cast.label:
             self._done.add(item)

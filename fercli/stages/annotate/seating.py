@@ -65,8 +65,8 @@ def fill(desk: Desk, settings: AnnotateSettings, models: Models | None = None) -
 
 
 def wanted_faces(project: Project, settings: AnnotateSettings, faces: Faces) -> list[str]:
-    """The faces that are shown at all, as they were filmed."""
-    order = faces.in_time()
+    """The faces that are shown at all: as they were filmed, or in the order of the table where that will be changed."""
+    order = list(faces.cards) if settings.order == "shuffled" and settings.only != "ties" else faces.in_time()
     if settings.only is None:
         return order
     labels = {label.face_id: label for label in project.rows(Label)}
