@@ -62,7 +62,7 @@ def read_columns(path: Path, row_type: type[Any], names: Sequence[str]) -> Itera
                     row[place] = read(row[place])
             except (ValueError, IndexError) as error:
                 where = f"{path}:{reader.line_num}"
-                raise TableError(f"{where}: a cell cannot be read", hint="Mend or restore that line.") from error
+                raise TableError(f"{where}: a cell cannot be read", hint="Fix or restore that row.") from error
             yield tuple(row)
 
 

@@ -15,7 +15,7 @@ from fercli.core.errors import UsageError
 
 # How many ports above the one asked for are tried.
 _NUM_PORTS = 20
-_ANYWHERE = ("0.0.0.0", "::")  # only compared
+_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  # only compared with what the user named
 
 
 def make_token() -> str:

@@ -54,8 +54,8 @@ class Owner:
         app = build_app(desk, visitors, Hosts(frozenset({"127.0.0.1"}), 8750), ReviewDesk(desk))
         self.client = TestClient(app, base_url=f"http://{HOST}")
 
-    def get(self, path: str, token: str = "mine") -> Any:
-        return self.client.get(path, headers={"Authorization": f"Bearer {token}"})
+    def get(self, path: str, who: str = "mine") -> Any:
+        return self.client.get(path, headers={"Authorization": f"Bearer {who}"})
 
     def cases(self, **asked: str) -> Any:
         own = {"Authorization": "Bearer mine", **OWN}

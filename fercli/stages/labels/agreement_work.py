@@ -78,7 +78,7 @@ def measured(
 
 
 def _fair(votes: Sequence[Vote]) -> list[Vote]:
-    """Without those on faces that a model found hard, which are hard for people too: they are no sample of all faces."""
+    """Without those on faces that a model found hard: these are hard for people too, and no sample of all faces."""
     return [vote for vote in votes if not vote.chosen]
 
 
