@@ -127,7 +127,7 @@ def test_most_uncertain_faces_come_first_and_are_marked(project: Project) -> Non
 
 def test_order_by_doubt_needs_a_run(tmp_path: Path) -> None:
     project = make_project(tmp_path / "mine")
-    with pytest.raises(MissingStageError, match="no finished training run"):
+    with pytest.raises(MissingStageError, match="no finished run"):
         Page(project, order="uncertain")
 
 
