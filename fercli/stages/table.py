@@ -91,6 +91,10 @@ TABLE: tuple[Row, ...] = (
         home="subjects:rename_subject", has_section=False,
     ),
     Row(
+        "annotate", "Labels", "Label faces in the browser, on this machine.", "fer annotate --annotator maria",
+        home="annotate:annotate",
+    ),
+    Row(
         "labels show", "Labels", "Summarise votes, labels and inter-annotator agreement.", "fer labels show",
         home="labels.show:labels_show",
     ),
@@ -101,6 +105,10 @@ TABLE: tuple[Row, ...] = (
     Row(
         "labels import", "Labels", "Import annotators' votes and update the labels.", "fer labels import votes.csv",
         home="labels.importing:labels_import",
+    ),
+    Row(
+        "labels suggest", "Labels", "Export faces with a run's predictions as suggestions.", "fer labels suggest",
+        home="labels.suggest:labels_suggest",
     ),
     Row(
         "labels vote", "Labels", "Aggregate votes into labels.", "fer labels vote --min-votes 3",

@@ -1,7 +1,7 @@
 """The work of `fer labels import`: votes are read, merged with those that are there, and decide labels."""
 
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -34,6 +34,8 @@ from fercli.stages.labels.vote import LabelCounts, vote_settings
 from fercli.stages.labels.vote_work import label_counts, relabel
 from fercli.stages.next_steps import after_labels
 
+# Face, annotator and time name one vote.
+VoteName = tuple[str, str, str]
 STAGE = "labels-import"
 GOLD_PATH = "labels/gold.csv"
 
@@ -117,17 +119,27 @@ def run(
         CheckError: fer.toml says `tie = "error"`, and some faces have no majority; nothing has changed then.
     """
     with _collector_paused():
-        return _import(project, settings, plan, commit)
+        return fold(project, settings, plan, commit)
 
 
-def _import(project: Project, settings: LabelsImportSettings, plan: ImportPlan, commit: Commit) -> LabelsImportResult:
+def fold(
+    project: Project,
+    settings: LabelsImportSettings,
+    plan: ImportPlan,
+    commit: Commit,
+    *,
+    withdrawn: Container[VoteName] = (),
+) -> LabelsImportResult:
+    """The same; votes that were taken back since they were imported, `withdrawn`, go."""
     readings = plan.readings
     before = {(vote.face_id, vote.annotator): vote for vote in project.rows(Vote)}
+    gone = {vote.face_id for vote in before.values() if name_of(vote) in withdrawn}
+    stays = [vote for vote in before.values() if name_of(vote) not in withdrawn]
     new = [vote for reading in readings for vote in reading.matched.votes]
-    votes, _, num_changed = merge_votes(before.values(), new)
+    votes, _, num_changed = merge_votes(stays, new)
     rule = vote_settings(project)
     # Votes that were there already count too: a run that was killed may have left them without a label.
-    labels = relabel(project, votes, rule, only={vote.face_id for vote in new})
+    labels = relabel(project, votes, rule, only={vote.face_id for vote in new} | gone)
     outputs = [_keep(project, commit, readings), commit.table(votes, Vote), commit.table(labels, Label)]
     outputs += _keep_gold(project, commit, readings)
     commit.words = _note(project, commit, settings, readings)
@@ -136,7 +148,7 @@ def _import(project: Project, settings: LabelsImportSettings, plan: ImportPlan, 
     result = LabelsImportResult(
         **counts | {"warnings": warnings},
         **_import_counts(readings),
-        num_new=len(votes) - len(before),
+        num_new=len(votes) - len(stays),
         num_changed=num_changed,
         outputs=tuple(outputs),
         next_command=after_labels(project, labels),
@@ -146,6 +158,11 @@ def _import(project: Project, settings: LabelsImportSettings, plan: ImportPlan, 
     commit.kept = replace(result, formats=forms)
     notes = [note for reading in readings for note in guesses(reading)]
     return replace(result, warnings=(*notes, *warnings), failures=tuple(plan.failures))
+
+
+def name_of(vote: Vote) -> VoteName:
+    """What tells a vote from every other."""
+    return vote.face_id, vote.annotator, vote.created_at
 
 
 def _import_counts(readings: Sequence[Reading]) -> dict[str, Any]:  # fields of LabelsImportResult
@@ -175,7 +192,8 @@ def _keep(project: Project, commit: Commit, readings: Sequence[Reading]) -> str:
     """Copy the files and extend the key."""
     for reading in readings:
         keep_file(project, commit, reading.path, reading.kept)
-    put_key(project, commit, readings[-1].matched.pseudonyms)
+    if readings:
+        put_key(project, commit, readings[-1].matched.pseudonyms)
     return "labels/imports"
 
 
