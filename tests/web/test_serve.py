@@ -96,8 +96,6 @@ def test_next_port_is_taken_when_one_is_in_use() -> None:
 
 
 def test_host_of_another_machine_is_refused() -> None:
-    with pytest.raises(UsageError):
-        open_socket("no-such-host.invalid", 8860)
     with pytest.raises(UsageError, match="cannot serve"):
         open_socket("192.0.2.1", 8860)
 
