@@ -3,7 +3,7 @@
 import json
 import signal
 import socket
-import urllib.error
+import threading
 import urllib.request
 from pathlib import Path
 
@@ -50,10 +50,11 @@ def test_last_window_that_closes_imports_and_the_page_goes_on(tmp_path: Path) ->
         assert isinstance(items, list)
         ask(server.link, "/api/save", {"id": "vote-00001", "code": items[0]["code"], "label": "happy"})
         ask(server.link, "/api/leave", {"window": "w1"})
+        pause = threading.Event()
         for _ in range(600):
             if count_waiting(project) == 0:
                 break
-            signal.sigtimedwait([], 0.05)
+            pause.wait(0.05)
         assert len(project.rows(Vote)) == 1
         ask(server.link, "/api/save", {"id": "vote-00002", "code": items[1]["code"], "label": "bored"})
         out = server.stop()
