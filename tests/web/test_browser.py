@@ -243,6 +243,19 @@ def test_held_key_is_one_vote(project: Project, watched: Watched) -> None:
     assert len(votes(project)) == 1
 
 
+def test_digits_are_known_by_their_place_on_the_keyboard(project: Project, watched: Watched) -> None:
+    with serving(project.root, "--annotator", "maria") as server:
+        page = ready(watched.open(server.link))
+        # The key of the 3 on a French keyboard, and the 2 of a number pad.
+        for key, code in (('"', "Digit3"), ("2", "Numpad2")):
+            before = page.evaluate("fer.state().code")
+            page.evaluate(f"document.dispatchEvent(new KeyboardEvent('keydown', {{key: '{key}', code: '{code}'}}))")
+            until(page, f"fer.state().code !== '{before}'")
+        saved(page)
+        server.stop()
+    assert Counter(vote.label for vote in votes(project)) == {"bored": 1, "neutral": 1}
+
+
 def test_blind_repeats_are_shown_like_any_face(project: Project, watched: Watched) -> None:
     with serving(project.root, "--annotator", "maria", "--blind", "0.2") as server:
         page = ready(watched.open(server.link))

@@ -1,17 +1,23 @@
 """The server as a process: its links, its end, the demo's page; no browser is needed."""
 
+import http.client
 import json
+import random
 import signal
 import socket
-import urllib.error
+import threading
 import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from fercli.core.errors import UsageError
 from fercli.core.project import open_project
-from fercli.core.rows import Vote
+from fercli.core.rows import Face, Vote
+from fercli.labels.matching import blind_code
+from fercli.stages.labels.repeats import looks
+from fercli.stages.labels.show import labels_show
 from fercli.stages.labels.waiting import count_waiting
 from fercli.web.serve import is_loopback, make_token, open_socket, own_names, shown_host
 from tests.stages.labelled_page import make_project
@@ -50,15 +56,63 @@ def test_last_window_that_closes_imports_and_the_page_goes_on(tmp_path: Path) ->
         assert isinstance(items, list)
         ask(server.link, "/api/save", {"id": "vote-00001", "code": items[0]["code"], "label": "happy"})
         ask(server.link, "/api/leave", {"window": "w1"})
+        pause = threading.Event()
         for _ in range(600):
             if count_waiting(project) == 0:
                 break
-            signal.sigtimedwait([], 0.05)
+            pause.wait(0.05)
         assert len(project.rows(Vote)) == 1
         ask(server.link, "/api/save", {"id": "vote-00002", "code": items[1]["code"], "label": "bored"})
         out = server.stop()
     assert "votes      2" in out
     assert len(project.rows(Vote)) == 2
+
+
+def test_votes_outlive_kills_at_any_moment_and_imports_beside_them(tmp_path: Path) -> None:
+    """Votes go out as fast as they are saved while the server is killed and `fer labels` imports; none is lost."""
+    project = make_project(tmp_path / "mine", num_subjects=20, num_frames=30)
+    saved: dict[str, str] = {}  # face -> label
+    waiting: dict[str, object] | None = None
+    rng = random.Random(7)
+    for round_ in range(5):
+        with serving(project.root, "--annotator", "maria", port=8830) as server:
+            killer = threading.Timer(rng.uniform(0.3, 2.0), server.process.kill)
+            importer = threading.Thread(target=labels_show, args=(project,))
+            try:
+                killer.start()
+                importer.start()
+                while True:
+                    if waiting is None:
+                        found = ask(server.link, "/api/next", {"window": f"w{round_}", "num": 1})["items"]
+                        assert isinstance(found, list)
+                        moment = datetime.now(UTC).isoformat()
+                        label = rng.choice(("happy", "neutral", "bored"))
+                        waiting = {
+                            "id": f"vote-{len(saved):06d}",
+                            "code": found[0]["code"],
+                            "label": label,
+                            "at": moment,
+                        }
+                    ask(server.link, "/api/save", waiting)
+                    saved[str(waiting["code"])] = str(waiting["label"])
+                    waiting = None
+            except (OSError, http.client.HTTPException):
+                pass  # it was killed
+            finally:
+                killer.join()
+                importer.join()
+    assert len(saved) > 10
+    labels_show(project)
+    labels_show(project)
+    codes = {blind_code(face.face_id, 1): face.face_id for face in project.rows(Face)}
+    found_votes = {vote.face_id: vote.label for vote in project.rows(Vote)}
+    expected = {codes[code]: label for code, label in saved.items()}
+    late = {codes[str(waiting["code"])]: str(waiting["label"])} if waiting else {}
+    # The last one may have reached the disk without a word back; all others were called saved.
+    assert found_votes in (expected, expected | late)
+    assert len(project.rows(Vote)) == len(found_votes)
+    kept = [look for look in looks(project) if not look.is_second]
+    assert len({(look.face_id, look.at) for look in kept}) == len(kept) == len(found_votes)
 
 
 def test_token_stands_in_no_file_of_the_project(tmp_path: Path) -> None:

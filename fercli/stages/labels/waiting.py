@@ -76,11 +76,11 @@ def bring_in(project: Project, progress: Progress) -> None:
 def page_lock(project: Project) -> Iterator[bool]:
     """Hold the labelling page of a project; whether nobody else does."""
     folder = project.root / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / "lock")
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
-    except Timeout:
+    except (Timeout, OSError):  # the other kind: on a read-only disk nobody can hold it
         yield False
         return
     try:

@@ -305,6 +305,7 @@ window.fer = (() => {
       const image = new Image();
       image.src = await backend.scene(item.code);
       await image.decode();
+      URL.revokeObjectURL(image.src);
       if (item !== current || place.hidden) return;
       image.alt = "The frame, with a box around the face";
       place.replaceChildren(image, boxOn(image, item.context.box));
@@ -339,7 +340,11 @@ window.fer = (() => {
         return { later, url: await backend.near(item.code, number) };
       }));
       if (item !== current) return;
-      const figures = near.map(({ later, url }) => figure(url, later === null ? "" : `${later > 0 ? "+" : ""}${later.toFixed(1)} s`));
+      const figures = near.map(({ later, url }) => {
+        const made = figure(url, later === null ? "" : `${later > 0 ? "+" : ""}${later.toFixed(1)} s`);
+        made.firstChild.addEventListener("load", () => URL.revokeObjectURL(url));
+        return made;
+      });
       const now = figure(pictures.get(item.code)?.url || "", "this face");
       now.className = "now";
       const before = near.filter(({ later }) => later !== null && later < 0).length;
@@ -459,7 +464,9 @@ window.fer = (() => {
       return;
     }
     if (event.repeat) return;  // a key that is held down is one vote
-    const key = event.key.toLowerCase();
+    // Digits by their place: on a French keyboard the unshifted 6 says "-".
+    const digit = event.shiftKey ? null : /^(?:Digit|Numpad)(\d)$/.exec(event.code);
+    const key = digit ? digit[1] : event.key.toLowerCase();
     const found = labels.find((one) => one.key === key);
     const actions = {
       s: () => choose(""), z: undo, backspace: undo, u: () => $("unsure").click(), c: () => $("comment").focus(),
@@ -473,7 +480,7 @@ window.fer = (() => {
     else if (actions[key]) { event.preventDefault(); actions[key](); }
   }
 
-  const isTyping = (event) => event.target.matches("input, textarea");
+  const isTyping = (event) => event.target instanceof Element && event.target.matches("input, textarea");
   const isPressed = (id) => $(id).getAttribute("aria-pressed") === "true";
   const press = (id, isOn) => $(id).setAttribute("aria-pressed", String(isOn));
 

@@ -121,7 +121,10 @@
     for (const entry of entries.filter((one) => one.isIntersecting)) {
       watcher.unobserve(entry.target);
       picture(`/api/review/crop/${inPath(entry.target.dataset.face)}`)
-        .then((url) => { entry.target.src = url; }).catch((error) => { entry.target.alt = error.message; });
+        .then((url) => {
+          entry.target.addEventListener("load", () => URL.revokeObjectURL(url));
+          entry.target.src = url;
+        }).catch((error) => { entry.target.alt = error.message; });
     }
   }, { rootMargin: "400px" });
 
