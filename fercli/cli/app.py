@@ -77,19 +77,24 @@ def build_app(words: Sequence[str] | None = None) -> typer.Typer:
     app.callback()(_top_options)
     groups: dict[str, typer.Typer] = {}
     for row in TABLE:
-        first = row.words.split()[0]
-        parent = app
-        if first in GROUPS:
-            if first not in groups:
-                group = GROUPS[first]
-                groups[first] = typer.Typer(help=group.help, no_args_is_help=True)
-                app.add_typer(groups[first], name=first, rich_help_panel=group.panel)
-            parent = groups[first]
+        first, parent = row.words.split()[0], app
+        for name in _groups_of(row):
+            if name not in groups:
+                group = GROUPS[name]
+                groups[name] = typer.Typer(help=group.help, no_args_is_help=True)
+                parent.add_typer(groups[name], name=name.split()[-1], rich_help_panel=group.panel)
+            parent = groups[name]
         if is_completing or asked == first:
             _add_real(parent, row)
         else:
             _add_name(parent, row)
     return app
+
+
+def _groups_of(row: Row) -> list[str]:
+    """The groups that a command stands in, the outermost first."""
+    words = row.words.split()
+    return [" ".join(words[:number]) for number in range(1, len(words))]
 
 
 def _without_habit(word: str) -> str:

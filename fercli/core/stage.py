@@ -113,6 +113,7 @@ class Stage(Generic[R]):
         is_whole: its work has a lock, commits and a resume of its own: `call(project, settings, *arguments, progress,
             force, dry_run) -> result`.
         recalled: adds to the result of an earlier call what only this one knows.
+        remembered: what of a result is kept in the project: nothing that holds a person's name.
         told: the words of the log that stand for the arguments: no person's name, nothing of this machine.
         skip: why the pipeline does not need the stage; empty where it does.
     """
@@ -137,6 +138,7 @@ class Stage(Generic[R]):
     last: Callable[[Project], Mapping[str, Any]] | None = None
     is_whole: bool = False
     recalled: Callable[[Any, Any], Any] = lambda _, known: known
+    remembered: Callable[[Any], Any] = lambda result: result
     told: Callable[..., Sequence[str]] | None = None
     skip: Callable[[Project], str] = lambda _: ""
 
@@ -333,7 +335,7 @@ class _Call(Generic[R]):
             counts = {name: value for name, value in vars(result).items() if isinstance(value, int)}
             commit.log(self.name, plain_settings(settings), counts, told)
             return
-        kept = dataclasses.replace(result, is_unchanged=False)
+        kept = dataclasses.replace(self.stage.remembered(result), is_unchanged=False)
         mark = self.mark(commit)
         remember(commit, self.name, mark, settings, result=kept, items=commit.items, words=told)
 

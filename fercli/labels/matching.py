@@ -1,5 +1,7 @@
 """Items of an annotation tool (face ids, file names, paths) to the faces of the project."""
 
+import base64
+import contextlib
 import hashlib
 import re
 from collections.abc import Iterable
@@ -11,6 +13,8 @@ from fercli.core.rows import Face, Frame
 
 # Label Studio puts 8 hexadecimal digits and a dash before the name of an uploaded file.
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
+# How Label Studio addresses a file in the cloud that it shows itself.
+_RESOLVED = re.compile(r"/resolve/?\?fileuri=([\w%+/=-]+)")
 _FACE_ID = re.compile(r"^[a-z0-9_-]+/f\d{6,}-\d+$")
 _ROW = re.compile(r"^row (\d+)$")
 _BLIND_CODE = re.compile(r"^x[0-9a-f]{12}$")
@@ -70,6 +74,11 @@ class FaceIndex:
         """Whether `item` is the name of several faces, in different videos."""
         parts = _parts(item)
         return bool(parts) and self._by_name.get(PurePosixPath(parts[-1]).stem) == ""
+
+    def has_frame(self, item: str) -> bool:
+        """Whether the frame of an item that is a box was kept."""
+        match = _BOXED.match(item)
+        return bool(match and self._frame_of(_parts(match["name"])))
 
     def _by_path_end(self, parts: list[str]) -> str | None:
         for first in range(len(parts) - 1):
@@ -151,13 +160,21 @@ class FaceIndex:
         return {blind_code(face.face_id, copy): face.face_id for face in self._faces for copy in (1, 2)}
 
 
-def _parts(item: str) -> list[str]:
-    """The folders and the name in a path or URL; Label Studio's local files stand behind `?d=`."""
+def path_in(item: str) -> str:
+    """The path in an item that may be an address; Label Studio's local files stand behind `?d=`."""
     if "?d=" in item:
-        item = unquote(item.split("?d=", 1)[1])
+        item = unquote(item.split("?d=", 1)[1].split("&", 1)[0])
+    elif match := _RESOLVED.search(item):
+        with contextlib.suppress(ValueError):
+            item = base64.b64decode(unquote(match[1]) + "==").decode("utf-8")
     elif "://" in item or item.startswith("/data/"):
         item = unquote(item.split("?", 1)[0])
-    return [part for part in item.replace("\\", "/").split("/") if part not in ("", ".")]
+    return item.replace("\\", "/")
+
+
+def _parts(item: str) -> list[str]:
+    """The folders and the name in a path or address."""
+    return [part for part in path_in(item).split("/") if part not in ("", ".")]
 
 
 def _iou(face: Face, box: tuple[float, ...]) -> float:

@@ -42,7 +42,7 @@ def test_file_is_kept_byte_for_byte_with_its_digest_and_names_only_there(project
     labels_import(project, AUTO, [path])
     (entry,) = json.loads((project.root / "labels/imports/imports.json").read_text(encoding="utf-8"))
     assert (project.root / entry["kept"]).read_bytes() == path.read_bytes()
-    assert entry["kept"].startswith(f"labels/imports/{entry['sha256'][:8]}-votes")
+    assert entry["kept"] == "labels/imports/import-1.csv"
     key = json.loads((project.root / "labels/imports/annotators.json").read_text(encoding="utf-8"))
     assert key == {"Zoë": "a1", "Amir": "a2"}
     manifests = "".join(table.read_text(encoding="utf-8") for table in (project.root / "manifests").glob("*.csv"))

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fercli.core.errors import CheckError, MissingStageError
+from fercli.core.errors import CheckError, MissingStageError, UsageError
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, SplitRow
 from fercli.core.tables import write_table
@@ -11,7 +11,7 @@ from fercli.stages.labels.show import LabelsShowSettings, labels_show
 from fercli.stages.labels.vote import LabelsVoteSettings, labels_vote
 from fercli.stages.labels.vote_work import next_command
 from fercli.vision.images import read_image
-from tests.stages.voted import face, make_faces, write_votes
+from tests.stages.voted import all_votes, face, make_faces, write_votes
 
 
 @pytest.fixture
@@ -108,3 +108,15 @@ def test_official_split_is_what_comes_after_labels(tmp_path: Path) -> None:
     assert next_command(project, [label]) == "fer split"
     write_table(project.split_path("official"), [SplitRow("x", "train")], SplitRow)
     assert next_command(project, [label]) == "fer train --split-name official"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [LabelsVoteSettings(method="ferplus", tie="error"), LabelsVoteSettings(method="ferplus", min_agreement=0.7)],
+    ids=["tie", "min-agreement"],
+)
+def test_option_that_a_method_has_no_use_for_is_refused(tmp_path: Path, settings: LabelsVoteSettings) -> None:
+    project = make_faces(tmp_path / "p")
+    labels_import(project, LabelsImportSettings(), [write_votes(tmp_path / "v.csv", all_votes())])
+    with pytest.raises(UsageError, match="--method ferplus has no use for --"):
+        labels_vote(project, settings)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fercli.core.errors import InputError
+from fercli.core.words import counted
 from fercli.labels.formats.rawvotes import RawVote, RawVotes, utc_stamp
 from fercli.labels.formats.textfile import bounded_lines, find_encoding
 
@@ -49,7 +50,8 @@ def read_csv(path: Path, *, annotator: str = "") -> RawVotes:
 
     Args:
         path: the file.
-        annotator: who voted, where a long file has no annotator column; else the file's stem stands for them.
+        annotator: who voted, where a long file has no annotator column or an empty cell in it; without a column the
+            file's stem stands for them.
 
     Raises:
         InputError: wrong columns, wrong encoding, a line without end, an item without a name.
@@ -132,9 +134,7 @@ def _long_columns(header: Sequence[str]) -> _Columns | None:
 
 def _read_long(path: Path, table: Table, columns: _Columns, annotator: str) -> RawVotes:
     notes = list(table.notes)
-    if columns.annotator is None and not annotator:
-        annotator = path.stem
-        notes.append(f"{path.name}: has no annotator column; '{annotator}', the file's name, stands for the annotator")
+    guessed = "" if columns.annotator is not None or annotator else path.stem
     votes, num_skipped, num_no_number = [], 0, 0
     width = len(table.header)
     for line, cells in table.rows:
@@ -143,7 +143,7 @@ def _read_long(path: Path, table: Table, columns: _Columns, annotator: str) -> R
         if not word:
             num_skipped += 1
             continue
-        who = cells[columns.annotator] if columns.annotator is not None else annotator
+        who = (cells[columns.annotator] if columns.annotator is not None else guessed) or annotator
         _check_named(path, line, item, who)
         confidence = None
         if columns.confidence is not None and cells[columns.confidence]:
@@ -154,7 +154,11 @@ def _read_long(path: Path, table: Table, columns: _Columns, annotator: str) -> R
     if num_no_number:
         notes.append(f"{path.name}: {num_no_number} confidences are no numbers and were left out")
     used = [table.titles[place] for place in (columns.item, columns.annotator, columns.label) if place is not None]
-    return RawVotes("csv-long", f"the header has {', '.join(used)}", votes, num_skipped, notes=notes)
+    holds = f"a CSV table with {counted(num_skipped, 'line')} and no label in them"
+    return RawVotes(
+        "csv-long", f"the header has {', '.join(used)}", votes, num_skipped, notes=notes,
+        guessed=guessed if votes else "", holds=holds,
+    )  # fmt: skip
 
 
 def _read_wide(path: Path, table: Table) -> RawVotes:
@@ -178,7 +182,8 @@ def _read_wide(path: Path, table: Table) -> RawVotes:
             _check_named(path, line, cells[item], name)
             votes.append(RawVote(cells[item], name, cells[place]))
     reason = f"the header has {table.titles[item]}, no label column, and {len(names)} more: one to an annotator"
-    return RawVotes("csv-wide", reason, votes, num_skipped, notes=list(table.notes))
+    holds = f"a CSV table with {len(names)} columns of votes, all empty"
+    return RawVotes("csv-wide", reason, votes, num_skipped, notes=list(table.notes), holds=holds)
 
 
 def _padded(path: Path, line: int, cells: list[str], width: int) -> list[str]:
@@ -191,7 +196,9 @@ def _padded(path: Path, line: int, cells: list[str], width: int) -> list[str]:
 def _check_named(path: Path, line: int, item: str, annotator: str) -> None:
     if not item or not annotator:
         missing = "face" if not item else "annotator"
-        raise InputError(f"{path}:{line}: a label without its {missing}", hint="Fill the cell in, or empty the label.")
+        fill = "Fill the cell in, or empty the label."
+        hint = fill if not item else "Fill the column in, or name who voted: --annotator NAME."
+        raise InputError(f"{path}:{line}: a label without its {missing}", hint=hint)
 
 
 def _check_distinct(path: Path, names: Sequence[str]) -> None:

@@ -31,8 +31,10 @@ from fercli.sources.storage import PictureStore
 from fercli.stages.labels.archive import (
     ImportedFile,
     content_digest,
+    import_name,
     keep_file,
     kept_path,
+    numbered,
     put_imports,
     read_imports,
 )
@@ -138,20 +140,20 @@ def put_ferplus_votes(
 ) -> list[str]:
     """Keep FERPlus' file as it is, and its ten votes a face as rows, for agreement and the human ceiling."""
     _, votes_path = find_ferplus(path, options)
-    digest = content_digest(votes_path)
-    kept = kept_path(votes_path, digest)
+    digest, imports = content_digest(votes_path), read_imports(project)
+    mark = "fer add --source ferplus"
+    place = next((place for place, old in enumerate(imports) if (old.sha256, old.mark) == (digest, mark)), len(imports))
+    kept = kept_path(votes_path, place)
     keep_file(project, commit, votes_path, kept)
     vocabulary = Vocabulary(project.classes, project.aliases)
-    index = FaceIndex(faces)
     raw = read_ferplus(votes_path)
-    matched = match_votes(raw, index, vocabulary, pseudonyms={}, source=kept)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    how = raw.format, raw.reason, now, "fer add --source ferplus"
+    matched = match_votes(raw, FaceIndex(faces), vocabulary, pseudonyms={}, source=import_name(place))
+    how = raw.format, raw.reason, datetime.now(UTC).isoformat(timespec="seconds"), mark
     counts = len(matched.votes), matched.num_unmatched
     entry = ImportedFile(votes_path.name, digest, kept, *how, *counts, faces_mark="")
-    listed = put_imports(project, commit, [*(old for old in read_imports(project) if old.kept != kept), entry])
+    listed = put_imports(project, commit, [*imports[:place], entry, *imports[place + 1 :]])
     others = [vote for vote in project.rows(Vote) if not gathered.is_mine(vote.face_id)]
-    return [kept, listed, commit.table([*others, *matched.votes], Vote)]
+    return [kept, listed, commit.table([*numbered(others, imports), *matched.votes], Vote)]
 
 
 def _faces(gathered: Gathered, places: Sequence[str]) -> list[Face]:

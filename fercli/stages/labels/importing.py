@@ -1,15 +1,16 @@
 """`fer labels import`: files of votes to votes.csv, and at once to labels.csv."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal
 
 from fercli.core.project import Project
+from fercli.core.results import Failure
 from fercli.core.rows import Label, Vote
 from fercli.core.settings import setting
 from fercli.core.stage import Argument, Inputs, Stage
-from fercli.stages.labels.archive import content_digest, read_imports
+from fercli.stages.labels.archive import content_digest, import_name, read_imports
 from fercli.stages.labels.vote import LabelCounts
 
 
@@ -35,6 +36,7 @@ class LabelsImportResult(LabelCounts):
     """What came in.
 
     Attributes:
+        imports: for each file the number of its import, "import-3".
         formats: for each file how it was read, and why.
         num_votes: votes in the files that count.
         num_new: of these on a face that the annotator had not judged before.
@@ -48,6 +50,7 @@ class LabelsImportResult(LabelCounts):
         self_agreement: share of faces judged twice, under two names, that got the same label, by annotator.
     """
 
+    imports: dict[str, str] = field(default_factory=dict)
     formats: dict[str, str] = field(default_factory=dict)
     num_votes: int = 0
     num_new: int = 0
@@ -64,10 +67,22 @@ class LabelsImportResult(LabelCounts):
 def _told(project: Project, settings: LabelsImportSettings, files: Sequence[Path]) -> list[str]:
     """The numbers of the imports: files, and the people in them, are named in labels/imports alone."""
     imports = read_imports(project)
-    known = {one.sha256: number for number, one in enumerate(imports, 1)}
+    known = {one.sha256: import_name(place) for place, one in enumerate(imports)}
     digests = dict.fromkeys(content_digest(path) for path in files if path.exists())
-    new = iter(range(len(imports) + 1, len(imports) + len(digests) + 1))
-    return [f"import-{known.get(digest) or next(new)}" for digest in digests]
+    new = iter(range(len(imports), len(imports) + len(digests)))
+    return [known.get(digest) or import_name(next(new)) for digest in digests]
+
+
+def _without_names(result: LabelsImportResult) -> LabelsImportResult:
+    """What is remembered: files go by the number of their import, and what was said of them on the screen is over."""
+    formats = {result.imports.get(name, "a file"): how for name, how in result.formats.items()}
+    numbers = sorted(result.imports.values())
+    failures = tuple(Failure("an item", failure.reason) for failure in result.failures)
+    about_files = [text for text in result.warnings if text.partition(": ")[0] in result.imports]
+    warnings = tuple(text for text in result.warnings if text not in about_files)
+    return replace(
+        result, imports=dict(zip(numbers, numbers, strict=True)), formats=formats, failures=failures, warnings=warnings
+    )
 
 
 labels_import = Stage(
@@ -81,6 +96,7 @@ labels_import = Stage(
     known=lambda *_: None,
     not_identity=tuple(column.name for column in fields(LabelsImportSettings)),
     private=("annotator",),
+    remembered=_without_names,
     told=_told,
     is_repeated=True,
 )
