@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(words: list[str]) -> int:
     """Run one command line; its exit code comes back. Nothing else in the project turns errors into codes."""
     is_json = "--json" in words
-    words = _with_default(_with_project_last([_without_habit(word) for word in words]))
+    words = _with_default(_with_project_last(_with_pattern([_without_habit(word) for word in words])))
     try:
         code = build_app(words)(args=words, prog_name="fer", standalone_mode=False)
         # typer turns Ctrl-C into this code by itself.
@@ -101,6 +101,14 @@ def _without_habit(word: str) -> str:
     """Our name of an option that users of other tools type by habit."""
     name, equals, value = word.partition("=")
     return _HABITS.get(name, name) + equals + value
+
+
+def _with_pattern(words: list[str]) -> list[str]:
+    """`--subject-from name PATTERN` as one option with one value."""
+    for place, word in enumerate(words[:-2]):
+        if word == "--subject-from" and words[place + 1] == "name":
+            return [*words[:place], f"--subject-from={words[place + 2]}", *words[place + 3 :]]
+    return words
 
 
 def _with_project_last(words: list[str]) -> list[str]:

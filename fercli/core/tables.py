@@ -16,6 +16,8 @@ from fercli.core.files import replace_text
 
 Row = TypeVar("Row")
 PROBABILITY_PREFIX = "p_"
+# Tables of version 0.1.0 do not have these.
+NEWER_COLUMNS = ("origin",)
 
 
 def column_names(row_type: type[Any], classes: Sequence[str] = ()) -> list[str]:
@@ -98,7 +100,7 @@ def check_header(path: Path, header: Sequence[str], row_type: type[Any]) -> list
     """
     fields = dataclasses.fields(row_type)
     wanted = [column.name for column in fields if not is_mapping(column.type)]
-    missing = [name for name in wanted if name not in header]
+    missing = [name for name in wanted if name not in header and name not in defaults_of(row_type)]
     if missing:
         raise TableError(f"{path}: no column {', '.join(missing)}", hint=f"The columns are: {', '.join(wanted)}.")
     extra = [name for name in header if name not in wanted]
@@ -109,13 +111,22 @@ def check_header(path: Path, header: Sequence[str], row_type: type[Any]) -> list
     return extra
 
 
+def defaults_of(row_type: type[Any]) -> dict[str, Any]:
+    """Columns that tables of an older version lack, and what stands for them: text that is empty by default."""
+    newer = {name for name in NEWER_COLUMNS if name in {column.name for column in dataclasses.fields(row_type)}}
+    return {column.name: column.default for column in dataclasses.fields(row_type) if column.name in newer}
+
+
 def _row_parser(row_type: type[Row], header: list[str], path: Path) -> Callable[[list[str], int], Row]:
     extra = check_header(path, header, row_type)
     fields = dataclasses.fields(typing.cast(Any, row_type))
     places = {name: place for place, name in enumerate(header)}
     shares = [(name.removeprefix(PROBABILITY_PREFIX), places[name]) for name in extra]
+    older = {name: value for name, value in defaults_of(row_type).items() if name not in places}
     readers = [
-        (column.name, reader_of(typing.cast(Any, column.type)), places.get(column.name, -1)) for column in fields
+        (column.name, reader_of(typing.cast(Any, column.type)), places.get(column.name, -1))
+        for column in fields
+        if column.name not in older
     ]
 
     def parse(cells: list[str], line: int) -> Row:
@@ -129,8 +140,9 @@ def _row_parser(row_type: type[Row], header: list[str], path: Path) -> Callable[
             ]
         except ValueError as error:
             raise TableError(f"{path}:{line}: {_culprit(readers, cells)}", hint="Mend or restore that line.") from error
-        return row_type(*values)
+        return row_type(**dict(zip(names, values, strict=True)), **older) if older else row_type(*values)
 
+    names = [name for name, _, _ in readers]
     return parse
 
 

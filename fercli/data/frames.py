@@ -18,7 +18,15 @@ from fercli.core.errors import TableError, UsageError
 from fercli.core.project import TABLES, Project
 from fercli.core.rows import SplitRow, Vote
 from fercli.core.settings import suggestion
-from fercli.core.tables import PROBABILITY_PREFIX, check_header, is_mapping, opened_table, read_table, reader_of
+from fercli.core.tables import (
+    PROBABILITY_PREFIX,
+    check_header,
+    defaults_of,
+    is_mapping,
+    opened_table,
+    read_table,
+    reader_of,
+)
 
 Row = TypeVar("Row")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -131,6 +139,8 @@ def _plain_lines(path: Path, *foreign: bytes) -> bytes:
 def _parse(data: bytes, path: Path, row_type: type[Any]) -> pd.DataFrame:
     header = data[: data.index(b"\n")].decode("utf-8").split(",")
     types = _types(path, header, row_type)
+    older = {name: value for name, value in defaults_of(row_type).items() if name not in header}
+    types = {name: kind for name, kind in types.items() if name not in older}
     if len(header) > len(types):
         raise ValueError("a column stands there twice")
     floats = [name for name, kind in types.items() if bare_type(kind)[0] is float]
@@ -148,7 +158,11 @@ def _parse(data: bytes, path: Path, row_type: type[Any]) -> pd.DataFrame:
             # Each word is read once, by the reader that `read_table` has for it.
             places, words = pd.factorize(table[name])
             table[name] = _column([reader_of(kind)(word) for word in words], kind).take(places).array
-    return table[list(types)]
+    table = table[list(types)]
+    for name, value in older.items():
+        table[name] = pd.Series([value] * len(table), index=table.index, dtype=str)
+    columns = [column.name for column in dataclasses.fields(row_type)]
+    return table[[name for name in columns if name in table] + [name for name in table if name not in columns]]
 
 
 def _frame_of(rows: Sequence[Any], path: Path, row_type: type[Any]) -> pd.DataFrame:

@@ -107,7 +107,7 @@ def test_names_that_several_videos_share_are_told(project: Project, tmp_path: Pa
     path = write_votes(tmp_path / "v.csv", {"f000000-0.png": "h"})
     with pytest.raises(InputError, match="none of its items") as caught:
         labels_import(project, AUTO, [path])
-    assert "Several videos have a face called 'f000000-0.png'" in caught.value.hint
+    assert "Several faces are called 'f000000-0.png'" in caught.value.hint
 
 
 @pytest.mark.parametrize(

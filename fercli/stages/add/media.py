@@ -199,6 +199,7 @@ class _Tally:
             num_frames=len(span.times_s),
             duration_s=round(span.end_s, 6),
             codec=info.codec,
+            origin=shown(path),
         )
         return _record(video, warnings=[f"'{video_id}': {text}" for text in span.warnings])
 
@@ -327,7 +328,17 @@ class _ImageFolder:
         frame_id = f"{self._video_id}/f{self.next_index:06d}"
         sharp, digits = round(sharpness(image), 4), phash(image)
         self.frames.append(
-            Frame(frame_id, self._video_id, self.next_index, None, place, "given", sharpness=sharp, phash=digits)
+            Frame(
+                frame_id,
+                self._video_id,
+                self.next_index,
+                None,
+                place,
+                "given",
+                sharpness=sharp,
+                phash=digits,
+                origin=shown(file),
+            )
         )
         self.size = self.size if any(self.size) else (image.shape[1], image.shape[0])
         self.num_bytes += file.stat().st_size

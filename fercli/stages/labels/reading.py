@@ -1,10 +1,11 @@
 """Files of votes, read and matched to faces, before anything of the project changes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fercli.core.errors import FerError, InputError, UsageError
+from fercli.core.errors import FerError, InputError
+from fercli.core.names import parse_map
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
@@ -188,7 +189,9 @@ def _check_matched(name: str, matched: MatchedVotes, raw: RawVotes, index: FaceI
     hint = "Items are matched by face_id, file name or path; write both with: fer labels export --to csv"
     shared = [item for item in unmatched if index.is_shared_name(item)]
     if shared:
-        hint = f"Several videos have a face called '{shared[0]}': write the video too, as in lesson-1/f000012-0."
+        hint = (
+            f"Several faces are called '{shared[0]}': write the folder too, or the face id, as in lesson-1/f000012-0."
+        )
     shown = ", ".join(f"'{item}'" for item in unmatched[:3])
     if not matched.votes and not matched.gold and not matched.conflicts:
         raise InputError(f"{name}: none of its items is a face of this project: {shown}", hint=hint)
@@ -206,26 +209,13 @@ def _amiss(matched: MatchedVotes, raw: RawVotes, index: FaceIndex) -> list[str]:
 def _item_failures(reading: Reading, index: FaceIndex) -> list[Failure]:
     name = reading.path.name
     amiss = _amiss(reading.matched, reading.raw, index)
-    failures = [Failure(f"{name}: {item}", "is no face of this project") for item in amiss]
+    failures = [Failure(f"{name}: {item}", index.why_not(item)) for item in amiss]
     if num_others := len(reading.matched.unmatched) - len(amiss):
         reading.notes.append(f"{num_others:,} boxes lie on frames of the video that this project did not keep")
     return failures + [
         Failure(f"{name}: {text}", "two labels at once")
         for text in (*reading.raw.conflicts, *reading.matched.conflicts)
     ]
-
-
-def parse_map(words: Iterable[str]) -> dict[str, str]:
-    """The words of `--map` and their classes.
-
-    Raises:
-        UsageError: one is no word=class.
-    """
-    pairs = [word.partition("=") for word in words]
-    for word, equals, label in pairs:
-        if not (word and equals and label):
-            raise UsageError(f"'--map {word}' is no word=class", hint="Write --map joyful=happy,calm=neutral.")
-    return {word.strip(): label.strip() for word, _, label in pairs}
 
 
 def notes_of(reading: Reading) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fercli.core.commit import Commit
 from fercli.core.errors import InputError
+from fercli.core.names import parse_map
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Frame, Label, Vote
@@ -33,7 +34,7 @@ from fercli.stages.labels.archive import (
 )
 from fercli.stages.labels.import_work import GOLD_PATH, is_default_mark
 from fercli.stages.labels.importing import LabelsImportSettings
-from fercli.stages.labels.reading import parse_map, read_raw
+from fercli.stages.labels.reading import read_raw
 from fercli.stages.labels.vote import vote_settings
 from fercli.stages.labels.vote_work import label_counts, next_command, relabel
 
