@@ -4,13 +4,9 @@ from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
 from fercli.core.errors import InputError
+from fercli.core.kinds import PICTURE_SUFFIXES
 from fercli.core.words import counted
 from fercli.labels.formats.rawvotes import RawVote, RawVotes
-
-PICTURE_SUFFIXES = frozenset({
-    ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".jfif", ".jpe", ".jp2", ".tga", ".ppm", ".heic",
-    ".heif", ".avif",
-})  # fmt: skip
 
 
 def read_folder(path: Path, *, annotator: str = "") -> RawVotes:
@@ -24,7 +20,7 @@ def read_folder(path: Path, *, annotator: str = "") -> RawVotes:
         InputError: the folder is missing or empty, pictures lie at different depths, class/file without `annotator`.
     """
     files = [PurePosixPath(name) for name in _listed_files(path)]
-    pictures = [file.parts for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
+    pictures = [file.parts for file in files if file.suffix.lower() in (*PICTURE_SUFFIXES, ".gif")]
     depth = _only_depth(path, {len(parts) for parts in pictures})
     if depth == 2 and not annotator:
         raise InputError(f"{path}: does not say who sorted the pictures", hint="Name them with --annotator.")

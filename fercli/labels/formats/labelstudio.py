@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from fercli.core.errors import InputError
+from fercli.core.kinds import PICTURE_SUFFIXES
 from fercli.core.words import counted
 from fercli.labels.formats.csv import ITEM_WORDS, open_table
-from fercli.labels.formats.folder import PICTURE_SUFFIXES
 from fercli.labels.formats.rawvotes import RawVote, RawVotes, listed, utc_stamp
 from fercli.labels.formats.textfile import find_encoding, read_head
 from fercli.labels.matching import boxed_item, path_in
@@ -26,7 +26,7 @@ OWN_KEYS = frozenset({
 _CHOICES = ("choices", "taxonomy")
 _REGIONS = ("rectanglelabels", "ellipselabels", "polygonlabels")
 
-_PICTURES = tuple(sorted(PICTURE_SUFFIXES))
+_PICTURES = (*sorted(PICTURE_SUFFIXES), ".gif")
 
 Json = dict[str, Any]  # a JSON object: its values are of any kind until they are looked at
 

@@ -24,6 +24,11 @@ from fercli.vision.media import PICTURES, Listing, Media, MediaItem, find_media,
 from fercli.vision.quality import phash, sharpness
 from fercli.vision.video.reader import probe_video, scan_video
 
+_INTERLACED = (
+    "is interlaced: moving faces show combs, and sharpness is measured on them; deinterlace it first "
+    "(ffmpeg -i IN -vf yadif OUT.mp4)"
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class MediaPlan(Plan):
@@ -46,11 +51,15 @@ def plan(
     if not media.items and not listing.missing:
         places = ", ".join(shown(path) for path in paths)
         raise InputError(
-            f"no videos or images found in {places} ({media.num_foreign} other files skipped)",
+            f"no videos or images found in {places} ({media.num_foreign} other files: {media.passed_over() or 'none'})",
             hint="Videos are MP4, MOV, MKV, AVI, WEBM, GIF...; images JPEG, PNG, BMP, WEBP, TIFF.",
         )
     return MediaPlan(
-        lines=tuple(_lines(media.items)), counts={"num_foreign": media.num_foreign}, listing=listing, media=media
+        lines=tuple(_lines(media.items)),
+        warnings=_passed_over(media),
+        counts={"num_foreign": media.num_foreign},
+        listing=listing,
+        media=media,
     )
 
 
@@ -74,7 +83,15 @@ def fold(
     is_unchanged = tally.is_unchanged()
     outputs = tally.put(commit)
     tally.batch.commit_to(commit)
-    return replace(tally.result(outputs, plan.media.num_foreign), is_unchanged=is_unchanged)
+    result = tally.result(outputs, plan.media.num_foreign)
+    return replace(result, is_unchanged=is_unchanged, warnings=(*_passed_over(plan.media), *result.warnings))
+
+
+def _passed_over(media: Media) -> tuple[str, ...]:
+    """What in the folders was neither video nor picture, by suffix."""
+    if not media.num_foreign:
+        return ()
+    return (f"{media.num_foreign:,} files that are no videos or images were passed over: {media.passed_over()}.",)
 
 
 def _lines(items: Sequence[MediaItem]) -> Iterator[str]:
@@ -201,7 +218,8 @@ class _Tally:
             codec=info.codec,
             origin=shown(path),
         )
-        return _record(video, warnings=[f"'{video_id}': {text}" for text in span.warnings])
+        said = [*span.warnings, *([_INTERLACED] if info.is_interlaced else [])]
+        return _record(video, warnings=[f"'{video_id}': {text}" for text in said])
 
     def _take_pictures(self, item: MediaItem) -> dict[str, Any]:  # JSON: see _note
         digests = {file: sha256_of(file) for file in item.files}
