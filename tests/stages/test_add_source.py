@@ -14,6 +14,7 @@ from fercli.data.samples import load_samples
 from fercli.sources.registry import SOURCES
 from fercli.stages.add import AddSourceSettings, SourceName, add_source
 from fercli.stages.subjects import assign_subjects
+from fercli.stages.train.prepare import data_set_of
 from fercli.vision.images import read_image, write_png
 from tests.sources.trees import (
     colour,
@@ -322,3 +323,13 @@ def test_folders_below_the_classes_are_told(tmp_path: Path) -> None:
     project = create_project(tmp_path / "p", name="t", classes=("happy", "bored"))
     result = add_source(project, FOLDER, small_set(tmp_path / "d", "happy/Ann/1.png", "bored/Ann/2.png"))
     assert any("2 images lie in folders below the class folders" in warning for warning in result.warnings)
+
+
+def test_data_set_is_named_only_where_its_source_brought_it(tmp_path: Path, csv: Path) -> None:
+    project = create_project(tmp_path / "p", name="t", classes=PRESETS["fer2013"])
+    add_source(project, AddSourceSettings(source="fer2013", name="mine"), csv)
+    own = small_set(tmp_path / "d", "happy/1.png", "sad/2.png")
+    add_source(project, AddSourceSettings(source="folder", name="fer2013"), own)
+    assert data_set_of(project, ["mine/000000", "mine/000001"]) == "fer2013"
+    assert data_set_of(project, ["fer2013/000000"]) == ""
+    assert data_set_of(project, ["mine/000000", "fer2013/000000"]) == ""

@@ -131,6 +131,10 @@ class _Tally:
                 self.first_error = self.first_error or error
                 self.failures.append(Failure(item.name, error.message))
                 return
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                # What a decoder raises on a file that nobody has thought of; the other files go on.
+                self.failures.append(Failure(item.name, f"cannot be read: {type(error).__name__}: {error}"))
+                return
             self.batch.add(item.key, record)
         self._note(record)
 
