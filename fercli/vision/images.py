@@ -85,7 +85,12 @@ def write_jpeg(path: Path, image: UInt8[np.ndarray, "height width 3"], quality: 
     Raises:
         ProjectError: the disk is full or the folder cannot be written.
     """
-    replace_bytes(path, _encoded(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality]))
+    replace_bytes(path, jpeg_bytes(image, quality))
+
+
+def jpeg_bytes(image: UInt8[np.ndarray, "height width 3"], quality: int = 95) -> bytes:
+    """RGB `image` as a JPEG file."""
+    return _encoded(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
 def write_png(path: Path, image: UInt8[np.ndarray, "height width 3"]) -> None:
