@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from fercli.core.commit import Commit, read_record
 from fercli.core.errors import ProjectError
-from fercli.core.files import replace_text, storage_error, sweep_temporaries
+from fercli.core.files import read_text, replace_text, storage_error, sweep_temporaries
 
 RUNNING = ".fer/running"
 
@@ -137,7 +137,7 @@ class Batch:
         except Timeout as error:
             raise ProjectError(
                 f"another fer command is running this stage on '{self._root}'",
-                hint="Wait until it has finished; reading commands (status, models, trace) work meanwhile.",
+                hint="Wait for it to finish. Read-only commands (status, models, trace) still work.",
             ) from error
 
     def _close(self) -> None:
@@ -171,7 +171,7 @@ def _is_held(path: Path) -> bool:
 
 def _whole_lines(path: Path) -> list[Any]:
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = read_text(path, errors="replace")
     except OSError:
         return []
     lines = []

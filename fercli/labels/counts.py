@@ -49,8 +49,8 @@ def encode_votes(votes: Sequence[Vote], classes: Sequence[str]) -> VoteCodes:
     if foreign:
         num_foreign = sum(vote.label in foreign for vote in votes)
         raise InputError(
-            f"{counted(num_foreign, 'vote')} in votes.csv for what is no class of this project: {', '.join(foreign)}",
-            hint="Put the class back into [project] classes of fer.toml, or correct those lines.",
+            f"{counted(num_foreign, 'vote')} in votes.csv for unknown classes: {', '.join(foreign)}",
+            hint="Put the class back into [project] classes of fer.toml, or fix those rows.",
         )
     final = {vote.face_id: vote.label for vote in votes if vote.annotator == ADJUDICATOR}
     given = [vote for vote in votes if vote.annotator != ADJUDICATOR] if final else votes

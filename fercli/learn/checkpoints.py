@@ -13,7 +13,7 @@ from safetensors import torch as safetensors
 from torch import Tensor
 
 from fercli.core.errors import InputError
-from fercli.core.files import replace_bytes, replace_text
+from fercli.core.files import check_plain, read_text, replace_bytes, replace_text
 
 SCHEMA = "fer.checkpoint/1"
 _STATE_SLOTS = ("state-a.safetensors", "state-b.safetensors")
@@ -56,18 +56,21 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     note = _read_note(path)
     try:
+        check_plain(path)
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"checkpoint '{path}' cannot be read: {error.strerror}", hint=_hint(path)) from error
     entry = _entry_of(note, hashlib.sha256(data).hexdigest())
     if entry is None:
-        raise InputError(f"checkpoint '{path}' was altered: its sha256 is not the recorded one", hint=_hint(path))
+        raise InputError(f"checkpoint '{path}' is corrupt or modified (SHA-256 mismatch)", hint=_hint(path))
     if _is_altered(entry):
-        raise InputError(f"'{_note_path(path)}' was altered: its meta_sha256 is not that of meta", hint=_hint(path))
+        raise InputError(
+            f"'{_note_path(path)}' is corrupt or modified (meta_sha256 does not match meta)", hint=_hint(path)
+        )
     try:
         return Checkpoint(safetensors.load(data), dict(entry["meta"]))
     except SafetensorError as error:
-        raise InputError(f"'{path}' is no safetensors file: {error}", hint=_hint(path)) from error
+        raise InputError(f"'{path}' is not a safetensors file: {error}", hint=_hint(path)) from error
 
 
 def save_state(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
@@ -148,17 +151,20 @@ def _read_note(path: Path) -> dict[str, Any]:  # JSON
     note_path = _note_path(path)
     if path.suffix != ".safetensors":
         raise InputError(
-            f"'{path}' is no checkpoint of fer: it must end in .safetensors", hint="Pickled files are never loaded."
+            f"'{path}' is not a fercli checkpoint (.safetensors expected)",
+            hint="Pickle files are never loaded, for security.",
         )
     try:
-        note = json.loads(note_path.read_text(encoding="utf-8"))
+        note = json.loads(read_text(note_path))
     except FileNotFoundError as error:
         missing = path if not path.exists() else note_path
         raise InputError(f"checkpoint file '{missing}' does not exist", hint=_hint(path)) from error
     except (OSError, ValueError) as error:
         raise InputError(f"'{note_path}' cannot be read: {error}", hint=_hint(path)) from error
     if not isinstance(note, dict) or note.get("schema") != SCHEMA:
-        raise InputError(f"'{note_path}' is no {SCHEMA} note", hint="It was made by another program or a newer fercli.")
+        raise InputError(
+            f"'{note_path}' is not a {SCHEMA} file", hint="It was written by another program or a newer fercli."
+        )
     return note
 
 

@@ -59,7 +59,7 @@ def read_affectnet(path: Path, options: SourceOptions, decode: Decode) -> Iterat
         return _read_tables(path, tables, options, decode)
     if any((path / "train" / code).is_dir() for code in _BY_CODE):
         return _read_coded(path, options, decode)
-    raise InputError(f"'{shown(path)}' holds no AffectNet", hint=f"AffectNet is {LOOKS_LIKE}.")
+    raise InputError(f"no AffectNet data found in '{shown(path)}'", hint=f"Expected: {LOOKS_LIKE}.")
 
 
 def affectnet_roles(parts: Collection[str]) -> Roles:
@@ -105,9 +105,9 @@ def _read_code(path: Path) -> str:
     try:
         code = int(str(np.load(path, allow_pickle=False)))
     except FileNotFoundError as error:
-        raise ValueError(f"no annotations/{path.name}") from error
+        raise ValueError(f"missing annotations/{path.name}") from error
     except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"annotations/{path.name} holds no emotion code") from error
+        raise ValueError(f"annotations/{path.name} has no emotion code") from error
     return _word(code)
 
 
@@ -144,7 +144,7 @@ def _table_rows(table: Path, root: Path, options: SourceOptions, first_row: int)
         reader = csv.DictReader(file, fieldnames=None if has_header else _ALL_COLUMNS)
         missing = [name for name in _CSV_COLUMNS if name not in (reader.fieldnames or ())]
         if missing:
-            raise InputError(f"{shown(table)}: no column {', '.join(missing)}", hint=f"AffectNet is {LOOKS_LIKE}.")
+            raise InputError(f"{shown(table)}: missing column {', '.join(missing)}", hint=f"Expected: {LOOKS_LIKE}.")
         for number, cells in enumerate(reader):
             where = f"{table.name}:{reader.line_num}"
             try:
@@ -178,7 +178,7 @@ def _read_face(item: SourceItem, box: tuple[int, int, int, int], decode: Decode)
         return SourceBatch(failures=(Failure(item.where, error.message),))
     face = image[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)]
     if not face.size:
-        return SourceBatch(failures=(Failure(item.where, f"the face box {box} lies outside the picture"),))
+        return SourceBatch(failures=(Failure(item.where, f"the face box {box} lies outside the image"),))
     # The face is a part of the file, so the file itself does not stand for it any more.
     cut = replace(item, file=None)
     return SourceBatch((cut,), (np.ascontiguousarray(face),))

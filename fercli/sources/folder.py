@@ -53,14 +53,14 @@ def class_items(root: Path, files: Sequence[Path], options: SourceOptions) -> li
     places = _places(root, [file.relative_to(root) for file in files], options)
     words = sorted({place.word for place in places if place.word})
     if not words:
-        raise InputError(f"'{shown(root)}' holds no pictures in class folders", hint=f"Expected {LOOKS_LIKE}.")
+        raise InputError(f"no images in class folders found in '{shown(root)}'", hint=f"Expected {LOOKS_LIKE}.")
     classes = {word: options.class_of(word) for word in words}
     unknown = [word for word in words if classes[word] is None]
     if unknown:
         hint = suggestion(unknown[0], options.emotions)
         more = "" if options.subject_from else " If the folders are people: --subject-from folder."
         raise InputError(
-            f"'{shown(root)}': class folder '{unknown[0]}' is not in this project's set",
+            f"'{shown(root)}': class folder '{unknown[0]}' is not a class of this project",
             hint=f"{hint} Or name its class: --map {unknown[0]}=CLASS.{more}",
         )
     pairs = [(file, place, classes[place.word]) for file, place in zip(files, places, strict=True) if place.word]

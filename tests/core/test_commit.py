@@ -151,7 +151,7 @@ def test_link_to_a_folder_leads_no_commit_out_of_the_project(tmp_path: Path, cha
         "deletion": commits.CommitRecord(1, deletions=["faces/kept.txt"]),
         "folder": commits.CommitRecord(1, folders=[".fer/room"]),
     }[change]
-    with pytest.raises(ProjectError, match="'faces' leads out of the project"):
+    with pytest.raises(ProjectError, match="the folder 'faces' leads out of the project"):
         apply(root, record)
     assert (outside / "kept.txt").read_text(encoding="utf-8") == "theirs"
 

@@ -62,7 +62,7 @@ def test_of_two_votes_of_one_annotator_on_a_face_the_newer_counts() -> None:
 
 
 def test_vote_for_no_class_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match=r"2 votes in votes\.csv for what is no class of this project: angry, sad"):
+    with pytest.raises(InputError, match=r"2 votes in votes\.csv for unknown classes: angry, sad"):
         encode_votes([vote("f", "a", "sad"), vote("f", "b", "angry"), vote("f", "c", "happy")], CLASSES)
 
 

@@ -29,7 +29,7 @@ def test_flipped_bit_is_refused(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    with pytest.raises(InputError, match="was altered: its sha256") as caught:
+    with pytest.raises(InputError, match=r"is corrupt or modified .SHA-256 mismatch") as caught:
         load_checkpoint(path)
     assert "--checkpoint last" in caught.value.hint
 
@@ -47,7 +47,7 @@ def test_missing_file_of_the_pair_is_named(tmp_path: Path) -> None:
 def test_pickled_file_is_never_opened(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     torch.save(FIRST, path)
-    with pytest.raises(InputError, match="is no checkpoint of fer"):
+    with pytest.raises(InputError, match="is not a fercli checkpoint"):
         load_checkpoint(path)
 
 
@@ -117,7 +117,7 @@ def test_a_kill_while_saving_costs_no_newer_state(tmp_path: Path, monkeypatch: p
 def test_all_states_damaged_is_an_error_not_a_new_start(tmp_path: Path) -> None:
     save_state(tmp_path, FIRST, {"position": 1})
     (tmp_path / "state-a.safetensors").write_bytes(b"cut off")
-    with pytest.raises(InputError, match="was altered"):
+    with pytest.raises(InputError, match="is corrupt or modified"):
         load_state(tmp_path)
 
 
@@ -198,7 +198,7 @@ def test_note_whose_values_were_changed_is_refused(tmp_path: Path) -> None:
     note = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     note["meta"]["classes"].reverse()
     path.with_suffix(".json").write_text(json.dumps(note), encoding="utf-8")
-    with pytest.raises(InputError, match=r"best\.json' was altered"):
+    with pytest.raises(InputError, match=r"best\.json' is corrupt or modified"):
         load_checkpoint(path)
 
 

@@ -222,7 +222,10 @@ def test_items_of_a_table_that_are_not_there_are_listed(lesson: Project, tmp_pat
         ("face_id,subject\nv/f000000-0,ann\nv/f000000-0,ben\n", "is given to 'ann' and to 'ben'"),
         ("face_id,subject\nv/f000000-0,Zoë\nv/f000000-1,Zoe\n", "would both be subject 'zoe'"),
         ("", "is empty"),
-        ('face_id,subject\n"v/f000000-0' + ",1" * 70_000 + "\n", "not CSV: field larger than field limit"),
+        (
+            'face_id,subject\n"v/f000000-0' + ",1" * 70_000 + "\n",
+            "cannot be parsed as CSV: field larger than field limit",
+        ),
     ],
     ids=["columns", "empty", "conflict", "collision", "no-header", "quote"],
 )

@@ -237,7 +237,7 @@ def _parts(path: Path, file: Readable) -> Iterator[Element]:
                 _check_root(path, element)
             is_track = len(open_elements) > 1 and open_elements[1].tag == "track"
             if len(open_elements) > MAX_DEPTH or num_parts > (MAX_TRACK_PARTS if is_track else MAX_PARTS):
-                raise InputError(f"{path}: elements without end within one image or track", hint=_HINT)
+                raise InputError(f"{path}: too many or too deeply nested elements in one image", hint=_HINT)
             continue
         open_elements.pop()
         if len(open_elements) == 1:
@@ -251,10 +251,10 @@ def _elements(path: Path, file: Readable) -> Iterator[tuple[str, Element]]:
     try:
         yield from cast(Iterator[tuple[str, Element]], iterparse(file, events=("start", "end"), forbid_dtd=True))
     except DefusedXmlException as error:
-        hint = "A CVAT export has none; where does the file come from?"
-        raise InputError(f"{path}: declares entities or a document type, which is not read", hint=hint) from error
+        hint = "CVAT exports have none. Check where the file came from."
+        raise InputError(f"{path}: declares entities or a document type, which are not allowed", hint=hint) from error
     except ParseError as error:
-        raise InputError(f"{path}: not XML: {error}", hint=_HINT) from error
+        raise InputError(f"{path}: not valid XML: {error}", hint=_HINT) from error
 
 
 def _check_root(path: Path, element: Element) -> None:
@@ -288,7 +288,7 @@ def _open_xml(path: Path) -> Iterator[Readable]:
 def _member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     members = [member for member in archive.infolist() if PurePosixPath(member.filename).name == _XML_NAME]
     if len(members) != 1:
-        raise InputError(f"{path}: the zip holds {len(members)} files called {_XML_NAME} instead of one", hint=_HINT)
+        raise InputError(f"{path}: the zip contains {len(members)} files called {_XML_NAME} instead of one", hint=_HINT)
     parts = PurePosixPath(members[0].filename.replace("\\", "/")).parts
     if ".." in parts or members[0].filename.startswith("/"):
         raise InputError(f"{path}: the zip names a file outside itself: '{members[0].filename}'", hint=_HINT)

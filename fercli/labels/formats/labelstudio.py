@@ -102,11 +102,11 @@ def load_tasks(path: Path) -> list[Json]:
     try:
         tasks = _parsed(path.read_text(encoding=find_encoding(path).name))
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON: {error}", hint="Export the project again as JSON.") from error
+        raise InputError(f"{path}: not valid JSON: {error}", hint="Export the project again as JSON.") from error
     tasks = [tasks] if isinstance(tasks, dict) else tasks
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise InputError(
-            f"{path}: no list of Label Studio tasks", hint="Export the project as JSON, not JSON of areas."
+            f"{path}: not a list of Label Studio tasks", hint="Export the project as JSON, not JSON of areas."
         )
     if len(tasks) == 1 and isinstance(tasks[0].get("images"), list):
         raise InputError(
@@ -220,7 +220,7 @@ def _control_of(path: Path, tasks: Sequence[Json], control: str) -> tuple[str, s
     choices = sorted(name for name, kind in kinds.items() if kind in _CHOICES and name)
     names = choices or sorted(name for name in kinds if name)
     if len(names) > 1:
-        hint = f"Say which one holds the emotion: --field {names[0]}."
+        hint = f"Choose the one with the emotion: --field {names[0]}."
         raise InputError(f"{path}: has {len(names)} choices: {', '.join(names)}", hint=hint)
     return (names[0], kinds[names[0]]) if names else ("", "")
 
@@ -245,11 +245,9 @@ def _item_of(path: Path, place: int, data: Mapping[str, object]) -> str:
         value = data.get(key)
         if isinstance(value, str) and value:
             return value
-    pictures = [
-        value for value in data.values() if isinstance(value, str) and path_in(value).lower().endswith(_PICTURES)
-    ]
+    pictures = [value for value in data.values() if isinstance(value, str) and _is_picture(value)]
     if not pictures:
-        raise InputError(f"{path}: task {place} names no picture", hint="Its data needs the key face_id or image.")
+        raise InputError(f"{path}: task {place} has no image", hint="Its data needs the key face_id or image.")
     return pictures[0]
 
 
@@ -266,8 +264,8 @@ def _names(path: Path, annotation: Mapping[str, object], annotator: str) -> tupl
         if names:
             return names
     if not annotator:
-        hint = "Name who voted with --annotator."
-        raise InputError(f"{path}: annotation {annotation.get('id', '?')} names no annotator", hint=hint)
+        hint = "Set the annotator with --annotator."
+        raise InputError(f"{path}: annotation {annotation.get('id', '?')} has no annotator", hint=hint)
     return (annotator,)
 
 
@@ -286,7 +284,7 @@ def _read_flat(path: Path, entries: Sequence[Json], form: str, control: str, *, 
         for where, words in _flat_answers(item, entry.get(control)).items():
             found.add(vote._replace(item=where), words)
     holds = f"{form} with {counted(len(entries), 'annotation')}, none with an answer in '{control}'"
-    return found.as_votes(form, f"one annotation to an entry, the label in '{control}'", holds=holds)
+    return found.as_votes(form, f"one annotation per entry, the label in '{control}'", holds=holds)
 
 
 def _flat_answers(item: str, answer: Any) -> dict[str, list[str]]:  # any JSON
@@ -318,7 +316,7 @@ def _only_answer(path: Path, keys: Iterable[str], entries: Sequence[Json]) -> st
     ]
     if len(texts) != 1:
         found = f"could be any of {listed(texts)}" if texts else "is missing"
-        raise InputError(f"{path}: the column with the label {found}", hint="Say which one: --field NAME.")
+        raise InputError(f"{path}: the label column {found}", hint="Choose it with --field NAME.")
     return texts[0]
 
 

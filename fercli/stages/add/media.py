@@ -1,7 +1,6 @@
 """The work of `fer add` on videos and folders of images: files to copies or links, and rows that say what they are."""
 
 import dataclasses
-import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,12 +10,13 @@ from typing import Any
 
 from fercli.core.batch import Batch
 from fercli.core.commit import Commit
-from fercli.core.errors import InputError, MediaError, ProjectError
+from fercli.core.errors import InputError, MediaError, ProjectError, TableError
 from fercli.core.files import replacing, sha256_of, slug, unused
+from fercli.core.places import LINKS, digest_of_all
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
-from fercli.core.rows import Face, Frame, Video
+from fercli.core.rows import Face, Frame, Link, Video
 from fercli.core.stage import Plan
 from fercli.stages.add import AddResult, AddSettings
 from fercli.vision.images import read_image
@@ -111,6 +111,7 @@ class _Tally:
     failures: list[Failure] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
     ids: list[str] = dataclasses.field(default_factory=list)
+    links: list[Link] = dataclasses.field(default_factory=list)
     num_videos: int = 0
     num_known: int = 0
     first_error: MediaError | None = None
@@ -151,7 +152,7 @@ class _Tally:
 
     def is_unchanged(self) -> bool:
         """Whether all of it was there already, and is noted as it was."""
-        return not self.frames and not self.failures and self._rows() == self.project.rows(Video)
+        return not self.frames and not self.failures and not self.links and self._rows() == self.project.rows(Video)
 
     def put(self, commit: Commit) -> tuple[str, ...]:
         """Commit the tables, if anything is new; their paths and those of the files come back."""
@@ -159,6 +160,9 @@ class _Tally:
         outputs = [self.project.relative(self.project.table_path(Video))]
         if not self.is_unchanged():
             commit.table(videos, Video)
+        if self.links:
+            links = self.project.places.links | {link.path: link for link in self.links}
+            commit.table(links.values(), Link, self.project.root / LINKS)
         if self.frames:
             outputs.append(commit.table([*self.project.rows(Frame), *self.frames], Frame))
         return (*outputs, *sorted({video.path for video in videos if video.video_id in ids}))
@@ -196,6 +200,7 @@ class _Tally:
         self.failures += [Failure(**failure) for failure in record["failures"]]
         self.warnings += record["warnings"]
         self.num_known += record["num_known"]
+        self.links += [Link(**link) for link in record.get("links", ())]
         self.num_videos += known is None and video.codec != PICTURES
 
     def _take_video(self, path: Path) -> dict[str, Any]:  # JSON: see _note
@@ -203,12 +208,13 @@ class _Tally:
             probe_video(path)
         digest = sha256_of(path)
         known = next((video for video in self.videos.values() if video.sha256 == digest), None)
-        if known and (self.project.root / known.path).exists():
+        if known and self._is_held(known):
             return _record(known, num_known=1)
         info = probe_video(path)
         span = scan_video(path)
         video_id = known.video_id if known else unused(slug(path.stem), {*self.videos, *self._datasets})
-        place = self._place(path, f"videos/{video_id}{path.suffix.lower()}")
+        links: list[dict[str, Any]] = []
+        place = self._place(path, f"videos/{video_id}{path.suffix.lower()}", digest, links)
         video = Video(
             video_id,
             place,
@@ -223,7 +229,14 @@ class _Tally:
             origin=shown(path),
         )
         said = [*span.warnings, *([_INTERLACED] if info.is_interlaced else [])]
-        return _record(video, warnings=[f"'{video_id}': {text}" for text in said])
+        return _record(video, warnings=[f"'{video_id}': {text}" for text in said], links=links)
+
+    def _is_held(self, video: Video) -> bool:
+        """Whether the file of a video that came in before is there, and is the one that came in."""
+        try:
+            return self.project.inside(video.path, "videos.csv").exists()
+        except TableError:
+            return False
 
     def _take_pictures(self, item: MediaItem) -> dict[str, Any]:  # JSON: see _note
         digests = {file: sha256_of(file) for file in item.files}
@@ -241,7 +254,7 @@ class _Tally:
                 f"no image of '{item.name}' can be read; {folder.failures[0].reason}",
                 hint="Open them in an image viewer; leave out or save again what it cannot show.",
             )
-        digest = _digest_of(there)
+        digest = digest_of_all(there)
         if known:
             video = replace(known, num_frames=folder.next_index, bytes=known.bytes + folder.num_bytes, sha256=digest)
         else:
@@ -249,7 +262,8 @@ class _Tally:
             video = Video(video_id, f"images/{video_id}", digest, folder.num_bytes, *size, codec=PICTURES)
             video = replace(video, num_frames=folder.next_index)
         num_known = len(item.files) - len(folder.frames) - len(folder.failures)
-        return _record(video, frames=folder.frames, failures=folder.failures, num_known=num_known)
+        more: dict[str, Any] = {"frames": folder.frames, "failures": folder.failures, "links": folder.links}
+        return _record(video, num_known=num_known, **more)
 
     def _known_folder(self, name: str, digests: set[str]) -> Video | None:
         """The folder of this name that some of the pictures came into before."""
@@ -289,8 +303,10 @@ class _Tally:
     def _is_there(self, record: Mapping[str, Any]) -> bool:  # JSON: see _note
         return all(self._found(path).exists() for path in _paths_in(record))
 
-    def _place(self, path: Path, wanted: str) -> str:
+    def _place(self, path: Path, wanted: str, digest: str, links: list[dict[str, Any]]) -> str:
         """Have a file wait for its place in the project, unless it lies in the project already; the place comes back.
+
+        A link is noted in `links`, with what it leads to: no other link out of the project is ever followed.
 
         Raises:
             ProjectError: it cannot be written, or not be linked.
@@ -301,6 +317,7 @@ class _Tally:
         waiting = self.batch.room / wanted
         if self.settings.link:
             _link(source, waiting)
+            links.append(dataclasses.asdict(Link(wanted, str(source), source.stat().st_size, digest)))
         else:
             with replacing(waiting) as temporary:
                 shutil.copyfile(source, temporary)
@@ -326,13 +343,14 @@ def _paths_in(record: Mapping[str, Any]) -> list[str]:  # JSON: see _Tally._note
 class _ImageFolder:
     """Takes images one by one into images/<video>/, as frames without a time."""
 
-    def __init__(self, video_id: str, place: Callable[[Path, str], str]) -> None:
+    def __init__(self, video_id: str, place: Callable[..., str]) -> None:
         self.next_index = 0
         self.num_bytes = 0
         self.size = (0, 0)
         self.taken: set[str] = set()
         self.frames: list[Frame] = []
         self.failures: list[Failure] = []
+        self.links: list[dict[str, Any]] = []
         self._video_id = video_id
         self._place = place
 
@@ -346,7 +364,7 @@ class _ImageFolder:
         name = unused(slug(file.stem), self.taken)
         self.taken.add(name)
         wanted = f"images/{self._video_id}/{name}{file.suffix.lower()}"
-        place = self._place(file, wanted)
+        place = self._place(file, wanted, digest, self.links)
         frame_id = f"{self._video_id}/f{self.next_index:06d}"
         sharp, digits = round(sharpness(image), 4), phash(image)
         self.frames.append(
@@ -375,6 +393,7 @@ def _record(
     failures: Sequence[Failure] = (),
     warnings: Sequence[str] = (),
     num_known: int = 0,
+    links: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:  # JSON, for the journal
     return {
         "video": dataclasses.asdict(video),
@@ -382,8 +401,5 @@ def _record(
         "failures": [dataclasses.asdict(failure) for failure in failures],
         "warnings": list(warnings),
         "num_known": num_known,
+        "links": list(links),
     }
-
-
-def _digest_of(pictures: Mapping[str, str]) -> str:
-    return hashlib.sha256("\n".join(sorted(pictures)).encode()).hexdigest()

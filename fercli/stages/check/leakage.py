@@ -35,7 +35,7 @@ class CheckLeakageResult(StageResult):
 
     Attributes:
         split: its name.
-        is_published: it came with a data set, and is kept as it is.
+        is_published: it came with a dataset, and is kept as it is.
         num_faces: faces in it.
         subjects_across_splits: subjects on two sides.
         videos_across_splits: videos on two sides; a leak only where subjects are not known.
@@ -73,4 +73,5 @@ check_leakage = Stage(
     inputs=_inputs,
     name=lambda project, settings: f"check-leakage-{choose_split(project, settings.split)}",
     writes=lambda settings: settings.drop_duplicates,
+    remakes=True,
 )

@@ -41,7 +41,7 @@ merge_annotators = Stage(
         Argument("others", list[str], "Merge these annotators into it.", "OTHER..."),
     ),
     told=_words,
-    is_repeated=True,
+    remakes=True,
 )
 rename_annotator = Stage(
     words="labels annotators rename",
@@ -53,7 +53,7 @@ rename_annotator = Stage(
         Argument("new", str, "Set the new pseudonym.", "NEW"),
     ),
     told=_words,
-    is_repeated=True,
+    remakes=True,
 )
 remove_import = Stage(
     words="labels remove",
@@ -62,5 +62,5 @@ remove_import = Stage(
     work="fercli.stages.labels.remove_work",
     arguments=(Argument("number", str, "Take this import back, by its number (import-3).", "IMPORT"),),
     told=_words,
-    is_repeated=True,
+    remakes=True,
 )

@@ -1,16 +1,12 @@
 """`fer labels import`: files of votes to votes.csv, and at once to labels.csv."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
-from fercli.core.project import Project
-from fercli.core.results import Failure
 from fercli.core.rows import Label, Vote
 from fercli.core.settings import setting
 from fercli.core.stage import Argument, Inputs, Stage
-from fercli.stages.labels.archive import content_digest, import_name, read_imports
 from fercli.stages.labels.vote import LabelCounts
 
 
@@ -64,27 +60,6 @@ class LabelsImportResult(LabelCounts):
     self_agreement: dict[str, float] = field(default_factory=dict)
 
 
-def _told(project: Project, settings: LabelsImportSettings, files: Sequence[Path]) -> list[str]:
-    """The numbers of the imports: files, and the people in them, are named in labels/imports alone."""
-    imports = read_imports(project)
-    known = {one.sha256: import_name(place) for place, one in enumerate(imports)}
-    digests = dict.fromkeys(content_digest(path) for path in files if path.exists())
-    new = iter(range(len(imports), len(imports) + len(digests)))
-    return [known.get(digest) or import_name(next(new)) for digest in digests]
-
-
-def _without_names(result: LabelsImportResult) -> LabelsImportResult:
-    """What is remembered: files go by the number of their import, and what was said of them on the screen is over."""
-    formats = {result.imports.get(name, "a file"): how for name, how in result.formats.items()}
-    numbers = sorted(result.imports.values())
-    failures = tuple(Failure("an item", failure.reason) for failure in result.failures)
-    about_files = [text for text in result.warnings if text.partition(": ")[0] in result.imports]
-    warnings = tuple(text for text in result.warnings if text not in about_files)
-    return replace(
-        result, imports=dict(zip(numbers, numbers, strict=True)), formats=formats, failures=failures, warnings=warnings
-    )
-
-
 labels_import = Stage(
     words="labels import",
     settings=LabelsImportSettings,
@@ -96,7 +71,5 @@ labels_import = Stage(
     known=lambda *_: None,
     not_identity=tuple(column.name for column in fields(LabelsImportSettings)),
     private=("annotator",),
-    remembered=_without_names,
-    told=_told,
-    is_repeated=True,
+    remakes=True,
 )

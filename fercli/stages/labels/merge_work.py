@@ -20,7 +20,8 @@ from fercli.stages.labels.annotators import LabelsChangeResult
 from fercli.stages.labels.archive import import_place, numbered, put_key, read_imports, read_key
 from fercli.stages.labels.import_work import GOLD_PATH
 from fercli.stages.labels.vote import vote_settings
-from fercli.stages.labels.vote_work import label_counts, next_command, relabel
+from fercli.stages.labels.vote_work import label_counts, relabel
+from fercli.stages.next_steps import after_labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ def run(project: Project, settings: None, plan: NamesPlan, commit: Commit, *, pr
         num_annotators=len({vote.annotator for vote in votes}),
         num_overwritten=num_overwritten,
         outputs=tuple(outputs),
-        next_command=next_command(project, labels),
+        next_command=after_labels(project, labels),
     )
 
 

@@ -36,7 +36,8 @@ from fercli.stages.labels.import_work import GOLD_PATH, is_default_mark
 from fercli.stages.labels.importing import LabelsImportSettings
 from fercli.stages.labels.reading import read_raw
 from fercli.stages.labels.vote import vote_settings
-from fercli.stages.labels.vote_work import label_counts, next_command, relabel
+from fercli.stages.labels.vote_work import label_counts, relabel
+from fercli.stages.next_steps import after_labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +100,7 @@ def run(
         num_removed=len(lost),
         num_restored=len({(vote.face_id, vote.annotator) for vote in restored}),
         outputs=tuple(outputs),
-        next_command=next_command(project, labels),
+        next_command=after_labels(project, labels),
     )
 
 

@@ -8,7 +8,7 @@ from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, Video
 from fercli.core.splits import is_usable, labels_mark
-from fercli.data.image_digests import image_digests
+from fercli.data.crops import image_digests
 from fercli.labels.splits import merge_groups
 
 
@@ -23,6 +23,7 @@ class Material:
         subjects: of each face, where known.
         videos: of each face, where known.
         digests: of each labelled face's picture.
+        reads: the files that these pictures lie in, with their digests.
         labels_mark: names the labels that the split is made from.
         group: what was asked to stay together.
         warnings: what was left out or joined.
@@ -34,6 +35,7 @@ class Material:
     subjects: Mapping[str, str]
     videos: Mapping[str, str]
     digests: Mapping[str, str]
+    reads: dict[str, str]
     labels_mark: str
     group: str
     warnings: tuple[str, ...] = ()
@@ -63,6 +65,7 @@ def gather_material(project: Project, group: str, *, is_given: bool = False, pro
     known = {face_id: name for face_id, name in groups.items() if name}
     if not known and not is_given:
         raise _no_groups(group)
+    reads = project.digests((face.path for face in labelled), "faces.csv")
     digests = image_digests(project, labelled, progress=progress)
     joined, num_joined = _joined(known, digests)
     return Material(
@@ -72,6 +75,7 @@ def gather_material(project: Project, group: str, *, is_given: bool = False, pro
         {face.face_id: face.subject_id for face in faces if face.subject_id},
         {face.face_id: face.video_id for face in faces if face.video_id},
         digests,
+        reads,
         labels_mark(labels),
         group,
         () if is_given else tuple(_warnings(group, len(labelled) - len(known), num_joined)),

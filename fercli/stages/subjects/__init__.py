@@ -1,6 +1,5 @@
 """`fer subjects`: faces to the people they belong to: by seats and tracks, from a table, or by hand."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -56,12 +55,6 @@ def _inputs(project: Project, settings: TrackSettings) -> Inputs:
     return Inputs([project.table_path(row) for row in (Face, Video, Frame)])
 
 
-def _words(_: Project, settings: None, first: object, second: object = ()) -> Sequence[str]:
-    """What a command by hand says in the log; of a table its name alone."""
-    words = [first, *(second if isinstance(second, list | tuple) else [second])]
-    return [word.name if isinstance(word, Path) else str(word) for word in words]
-
-
 track_subjects = Stage(
     words="subjects track",
     settings=TrackSettings,
@@ -76,8 +69,8 @@ assign_subjects = Stage(
     result=SubjectsResult,
     work="fercli.stages.subjects.assign",
     arguments=(Argument("table", Path, "Read subjects from this CSV table.", "CSV"),),
-    told=_words,
-    is_repeated=True,
+    told=lambda _, settings, table: [table.name],
+    remakes=True,
 )
 merge_subjects = Stage(
     words="subjects merge",
@@ -88,8 +81,7 @@ merge_subjects = Stage(
         Argument("keep", str, "Keep this subject's id.", "KEEP"),
         Argument("others", list[str], "Merge these subjects into it.", "OTHER..."),
     ),
-    told=_words,
-    is_repeated=True,
+    remakes=True,
 )
 rename_subject = Stage(
     words="subjects rename",
@@ -100,6 +92,5 @@ rename_subject = Stage(
         Argument("old", str, "Rename this subject.", "OLD"),
         Argument("new", str, "Set the new id.", "NEW"),
     ),
-    told=_words,
-    is_repeated=True,
+    remakes=True,
 )

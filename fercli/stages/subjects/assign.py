@@ -17,6 +17,7 @@ from fercli.labels.formats.csv import ITEM_WORDS
 from fercli.labels.formats.textfile import find_encoding
 from fercli.labels.matching import FaceIndex
 from fercli.stages.subjects import SubjectsResult
+from fercli.stages.subjects.names import put_names
 from fercli.stages.subjects.tables import put_subjects, subject_sources, together
 
 _ID_COLUMNS = ("face_id", "track_id", "subject_id", "video_id")
@@ -56,6 +57,7 @@ def run(project: Project, settings: None, plan: AssignPlan, commit: Commit, *, p
         wanted, unknown = _by_file(FaceIndex(faces, project.rows(Frame)), plan.named)
     faces = [replace(face, subject_id=wanted.get(face.face_id, face.subject_id)) for face in faces]
     sources = subject_sources(project) | dict.fromkeys(plan.named.values(), "csv")
+    put_names(project, commit, sorted(set(plan.named.values())))
     return put_subjects(project, commit, faces, sources, warnings=together(faces), failures=unknown)
 
 

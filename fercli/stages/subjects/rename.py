@@ -23,4 +23,5 @@ def plan(project: Project, settings: None, old: str, new: str, *, force: bool, p
         raise InputError(f"'{new}' is not a subject id", hint=hint)
     if new in sources:
         raise InputError(f"subject '{new}' already exists", hint=f"To merge them: fer subjects merge {new} {old}")
-    return NamesPlan(lines=(f"rename {old} to {new}",), names={old: new}, sources=sources | {new: "manual"})
+    lines, sources = (f"rename {old} to {new}",), sources | {new: "manual"}
+    return NamesPlan(lines=lines, given=(old, new), names={old: new}, sources=sources)

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from fercli.core.commit import Commit
 from fercli.core.progress import Progress
 from fercli.core.project import Project
-from fercli.core.rows import Face, Frame, Video
+from fercli.core.rows import Face, Frame, Label, Video
 from fercli.core.stage import Plan
+from fercli.stages.next_steps import after_labels
 from fercli.stages.subjects import SubjectsResult, TrackSettings
 from fercli.stages.subjects.tables import listed, put_subjects, subject_sources, together
 from fercli.stages.subjects.tracking import assign_tracks
 
-_NEXT = "fer labels import FILE"
 _FEW_FACES = 3
 
 
@@ -46,7 +46,10 @@ def run(
     faces = assign_tracks(plan.faces, videos, settings, sources, frames=project.rows(Frame), force=plan.force)
     result = put_subjects(project, commit, faces, sources, warnings=_doubts(faces))
     progress.advance()
-    return replace(result, next_command=_NEXT)
+    if not any(face.is_usable for face in faces):
+        return result
+    following = after_labels(project, project.rows(Label), faces, are_regrouped=bool(result.num_changed))
+    return replace(result, next_command=following)
 
 
 def _doubts(faces: Sequence[Face]) -> list[str]:

@@ -116,19 +116,20 @@ def read_crops(
     train, train_faces, train_failures = _faces(prepared.train, prepared, settings, progress)
     val, val_faces, val_failures = _faces(prepared.val, prepared, settings, progress)
     if len(train) < 2 and train_failures:
-        first = train_failures[0]
-        raise InputError(f"no crop can be read: {first.item}: {first.reason}", hint="Run: fer align --force")
+        face_id, first = next(iter(train_failures.items()))
+        raise InputError(f"no crop can be read; {face_id}: {first.message}", hint=first.hint) from first
     if len(train) < 2:
         raise InputError(
             f"{len(prepared.train) - len(train)} of {len(prepared.train)} faces to train on are flat pictures",
             hint="See: fer check images",
         )
-    return (train, train_faces), (val, val_faces), train_failures + val_failures
+    failures = [Failure(face_id, error.told) for face_id, error in (train_failures | val_failures).items()]
+    return (train, train_faces), (val, val_faces), failures
 
 
 def _faces(
     samples: Samples, prepared: Prepared, settings: TrainSettings, progress: Progress
-) -> tuple[Samples, Faces, list[Failure]]:
+) -> tuple[Samples, Faces, dict[str, FerError]]:
     """Crops of some samples without those that cannot be read or, where the recipe says so, that are flat."""
     if prepared.form.is_equalised:
         reader = make_reader(samples.root, samples.paths, prepared.form)
@@ -138,7 +139,7 @@ def _faces(
     limit = settings.ram_limit_mb * 2**20
     reader = make_reader(samples.root, samples.paths, prepared.form)
     crops = load_crops(reader, ram_limit_bytes=limit, num_workers=settings.workers, progress=progress)
-    failures = [Failure(samples.face_ids[place], reason) for place, reason in crops.failures.items()]
+    failures = {samples.face_ids[place]: error for place, error in crops.failures.items()}
     if failures:
         kept = [place for place in range(len(samples)) if place not in crops.failures]
         samples = samples.select(kept)
