@@ -206,12 +206,12 @@ def _formats_of(data: bytes, name: str) -> tuple[str, ...]:
             pi_heif = importlib.import_module("pi_heif")
         except ImportError as error:
             hint = 'Install it: pip install "fercli[heif]"; or save the pictures as JPEG.'
-            raise MediaError(f"picture '{name}' is HEIC, whose decoder is not installed", hint=hint) from error
+            raise MediaError(f"image '{name}' is HEIC, whose decoder is not installed", hint=hint) from error
         pi_heif.register_heif_opener()
         return ("HEIF",)
     if brand.startswith(b"avi") and "AVIF" not in _FORMATS:
         raise MediaError(
-            f"picture '{name}' is AVIF, which this Pillow cannot read", hint="Install Pillow 11.3 or later."
+            f"image '{name}' is AVIF, which this Pillow cannot read", hint="Install Pillow 11.3 or later."
         )
     if data[:12] == b"\0\0\0\x0cjP  \r\n\x87\n" or data[:4] == b"\xff\x4f\xff\x51":
         return ("JPEG2000",)

@@ -242,7 +242,7 @@ def test_log_tells_the_numbers_of_the_files_that_came_in(project: Project, tmp_p
     labels_import(project, AUTO, [good, other])
     labels_import(project, AUTO, [good], force=True)
     told = [line["arguments"] for line in log_lines(project.root)]
-    # The second call reads the first file as well, as it is told of another annotator: import-2.
-    assert told == [["import-1"], ["import-1", "import-3"], ["import-1"]]
+    # The second call reads the first file as well, as it is told of another annotator; each reading has its number.
+    assert told == [["import-1"], ["import-2", "import-3"], ["import-4"]]
     log = (project.root / ".fer/journal.jsonl").read_text(encoding="utf-8")
     assert not [name for name in ("anna", "ben", "cleo", "dora") if name in log]
