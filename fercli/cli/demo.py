@@ -6,8 +6,11 @@ from typing import Annotated
 import typer
 
 from fercli.cli.options import Call, makes_project
+from fercli.core.words import counted
+from fercli.stages.annotate import AnnotateSettings, annotate
 from fercli.stages.demo.work import DemoResult, DemoSettings
 from fercli.stages.demo.work import demo as run_demo
+from fercli.stages.table import open_project
 
 
 @makes_project
@@ -28,4 +31,7 @@ def demo(
 
         show_demo(result)
         call.has_shown = True
+    if settings.annotate and not result.is_dry_run:
+        labelled = annotate(open_project(folder), AnnotateSettings(), progress=call.progress)
+        call.progress.note(f"{counted(labelled.num_votes, 'vote')} of yours imported; see: fer labels -p {folder}")
     return result

@@ -1,16 +1,23 @@
 """The rows of the project's tables, one frozen class per table, columns in the order of the file."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 FaceStatus = Literal["ok", "dropped", "given", "gone"]
 LabelStatus = Literal["ok", "tie", "no_majority", "too_few", "unknown", "adjudicated", "given"]
 # Of a face that can be labelled, split and learned from: it was cut out, or came as a crop.
 USABLE: tuple[FaceStatus, ...] = ("ok", "given")
 Split = Literal["train", "val", "test"]
+Suggested = Literal["", "before", "after"]
+Chosen = Literal["", "uncertain"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 # Fewer subjects (videos, faces) than this give no confidence interval.
 MIN_UNITS = 5
+
+
+def later(default: Any) -> Any:  # a dataclass field, which takes the type of its annotation
+    """A column that came after the table's first version, at the row's end: a file without it has `default`."""
+    return field(default=default, metadata={"is_later": True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ class Video:
     codec: str = ""
     session: str = ""
     recorded_at: str = ""
-    origin: str = ""
+    origin: str = later("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ class Frame:
     score: float | None = None
     sharpness: float | None = None
     phash: str = ""
-    origin: str = ""
+    origin: str = later("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,7 @@ class Face:
     status: FaceStatus = "ok"
     reason: str = ""
     source_row: int | None = None
-    origin: str = ""
+    origin: str = later("")
 
     @property
     def is_usable(self) -> bool:
@@ -126,7 +133,11 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One row of votes.csv: one judgement by one annotator (a pseudonym) of one face."""
+    """One row of votes.csv: one judgement by one annotator (a pseudonym) of one face.
+
+    `suggested` says whether the annotator saw a model's suggestion before or after choosing, `chosen` why the face was
+    shown: because a model was uncertain of it, or, where empty, by chance or in order.
+    """
 
     face_id: str
     annotator: str
@@ -135,6 +146,8 @@ class Vote:
     confidence: float | None = None
     created_at: str = ""
     source: str = ""
+    suggested: Suggested = later("")
+    chosen: Chosen = later("")
 
 
 @dataclass(frozen=True, slots=True)

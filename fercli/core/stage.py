@@ -119,6 +119,7 @@ class Stage(Generic[R]):
         told: the words of the log that stand for the arguments: no person's name, nothing of this machine. Where only
             the work knows them, it gives them to the commit.
         skip: why the pipeline does not need the stage; empty where it does.
+        before: brings in what has to come first, such as votes that wait: `before(project, progress)`; no dry run does.
     """
 
     words: str
@@ -143,6 +144,7 @@ class Stage(Generic[R]):
     recalled: Callable[[Any, Any], Any] = lambda _, known: known
     told: Callable[..., Sequence[str]] | None = None
     skip: Callable[[Project], str] = lambda _: ""
+    before: Callable[[Project, Progress], None] | None = None
 
     @property
     def section(self) -> str:
@@ -169,6 +171,8 @@ class Stage(Generic[R]):
             more: arguments by name; options of the work.
         """
         _finish_pending(project)
+        if self.before and not dry_run:
+            self.before(project, progress)
         settings, arguments = self._bind(project, list(given), more)
         call = _Call(self, project, settings, arguments, progress, force, more)
         if self.looks(settings):

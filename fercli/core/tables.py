@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import functools
 import io
+import operator
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,8 +17,6 @@ from fercli.core.files import check_plain, replace_text
 
 Row = TypeVar("Row")
 PROBABILITY_PREFIX = "p_"
-# Tables of version 0.1.0 do not have these.
-NEWER_COLUMNS = ("origin",)
 
 
 def column_names(row_type: type[Any], classes: Sequence[str] = ()) -> list[str]:
@@ -38,6 +37,33 @@ def read_table(path: Path, row_type: type[Row]) -> list[Row]:
         reader = csv.reader(file)
         parse = _row_parser(row_type, next(reader, []), path)
         return [parse(cells, reader.line_num) for cells in reader if cells]
+
+
+def read_columns(path: Path, row_type: type[Any], names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Some columns (two or more) of each row, without reading the others' cells: for who needs little of much.
+
+    Raises:
+        TableError: as `read_table`; only the cells of these columns are looked at.
+    """
+    with opened_table(path) as file:
+        reader = csv.reader(file)
+        header = next(reader, [])
+        check_header(path, header, row_type)
+        kinds: dict[str, Any] = {column.name: column.type for column in dataclasses.fields(row_type)}
+        pick = operator.itemgetter(*(header.index(name) for name in names))
+        # Text is taken as it is: a call for each cell would cost more than the reading.
+        converted = [(place, reader_of(kinds[name])) for place, name in enumerate(names) if kinds[name] is not str]
+        for cells in reader:
+            if not cells:
+                continue
+            try:
+                row = list(pick(cells))
+                for place, read in converted:
+                    row[place] = read(row[place])
+            except (ValueError, IndexError) as error:
+                where = f"{path}:{reader.line_num}"
+                raise TableError(f"{where}: a cell cannot be read", hint="Fix or restore that row.") from error
+            yield tuple(row)
 
 
 @contextmanager
@@ -103,7 +129,7 @@ def check_header(path: Path, header: Sequence[str], row_type: type[Any]) -> list
     """
     fields = dataclasses.fields(row_type)
     wanted = [column.name for column in fields if not is_mapping(column.type)]
-    missing = [name for name in wanted if name not in header and name not in defaults_of(row_type)]
+    missing = [name for name in wanted if name not in header and name not in later_columns(row_type)]
     if missing:
         raise TableError(f"{path}: missing column {', '.join(missing)}", hint=f"Required columns: {', '.join(wanted)}.")
     extra = [name for name in header if name not in wanted]
@@ -114,22 +140,20 @@ def check_header(path: Path, header: Sequence[str], row_type: type[Any]) -> list
     return extra
 
 
-def defaults_of(row_type: type[Any]) -> dict[str, Any]:
-    """Columns that tables of an older version lack, and what stands for them: text that is empty by default."""
-    newer = {name for name in NEWER_COLUMNS if name in {column.name for column in dataclasses.fields(row_type)}}
-    return {column.name: column.default for column in dataclasses.fields(row_type) if column.name in newer}
+def later_columns(row_type: type[Any]) -> dict[str, Any]:  # values of any field
+    """The columns that came after the table's first version, and what stands for them where a file lacks them."""
+    fields = dataclasses.fields(row_type)
+    return {column.name: column.default for column in fields if column.metadata.get("is_later")}
 
 
 def _row_parser(row_type: type[Row], header: list[str], path: Path) -> Callable[[list[str], int], Row]:
     extra = check_header(path, header, row_type)
-    fields = dataclasses.fields(typing.cast(Any, row_type))
+    absent = [name for name in later_columns(row_type) if name not in header]
+    fields = [column for column in dataclasses.fields(typing.cast(Any, row_type)) if column.name not in absent]
     places = {name: place for place, name in enumerate(header)}
     shares = [(name.removeprefix(PROBABILITY_PREFIX), places[name]) for name in extra]
-    older = {name: value for name, value in defaults_of(row_type).items() if name not in places}
     readers = [
-        (column.name, reader_of(typing.cast(Any, column.type)), places.get(column.name, -1))
-        for column in fields
-        if column.name not in older
+        (column.name, reader_of(typing.cast(Any, column.type)), places.get(column.name, -1)) for column in fields
     ]
 
     def parse(cells: list[str], line: int) -> Row:
@@ -143,9 +167,9 @@ def _row_parser(row_type: type[Row], header: list[str], path: Path) -> Callable[
             ]
         except ValueError as error:
             raise TableError(f"{path}:{line}: {_culprit(readers, cells)}", hint="Fix or restore that row.") from error
-        return row_type(**dict(zip(names, values, strict=True)), **older) if older else row_type(*values)
+        # What is absent comes last, and has a default.
+        return row_type(*values)
 
-    names = [name for name, _, _ in readers]
     return parse
 
 

@@ -22,8 +22,8 @@ from fercli.core.settings import suggestion
 from fercli.core.tables import (
     PROBABILITY_PREFIX,
     check_header,
-    defaults_of,
     is_mapping,
+    later_columns,
     opened_table,
     read_table,
     reader_of,
@@ -157,32 +157,30 @@ def _plain_lines(path: Path, *foreign: bytes) -> bytes:
 def _parse(data: bytes, path: Path, row_type: type[Any], columns: Sequence[str] = ()) -> pd.DataFrame:
     header = data[: data.index(b"\n")].decode("utf-8").split(",")
     types = _types(path, header, row_type)
-    older = {name: value for name, value in defaults_of(row_type).items() if name not in header}
-    types = {name: kind for name, kind in types.items() if name not in older}
-    if len(header) > len(types):
+    absent = {name: value for name, value in later_columns(row_type).items() if name not in header}
+    if len(header) > len(types) - len(absent):
         raise ValueError("a duplicate column")
     types = {name: types[name] for name in columns or types}
+    absent = {name: value for name, value in absent.items() if name in types}
     floats = [name for name, kind in types.items() if bare_type(kind)[0] is float]
     table = pd.read_csv(
         io.BytesIO(data),
-        dtype={name: "float64" if name in floats else str for name in types},
+        dtype={name: "float64" if name in floats else str for name in types if name not in absent},
         keep_default_na=False,
-        na_values={name: [""] for name in floats if bare_type(types[name])[1]},
+        na_values={name: [""] for name in floats if name not in absent and bare_type(types[name])[1]},
         index_col=False,
-        usecols=list(types),
+        usecols=[name for name in types if name not in absent],
         skip_blank_lines=False,
         **_EXACT,
     )
+    for name, value in absent.items():
+        table[name] = _column([value] * len(table), types[name])
     for name, kind in types.items():
-        if kind is not str and name not in floats:
+        if kind is not str and name not in floats and name not in absent:
             # Each word is read once, by the reader that `read_table` has for it.
             places, words = pd.factorize(table[name])
             table[name] = _column([reader_of(kind)(word) for word in words], kind).take(places).array
-    table = table[list(types)]
-    for name, value in older.items():
-        table[name] = pd.Series([value] * len(table), index=table.index, dtype=str)
-    columns = [column.name for column in dataclasses.fields(row_type)]
-    return table[[name for name in columns if name in table] + [name for name in table if name not in columns]]
+    return table[list(types)]
 
 
 def _frame_of(rows: Sequence[Any], path: Path, row_type: type[Any]) -> pd.DataFrame:

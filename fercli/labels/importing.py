@@ -121,7 +121,8 @@ def _row(
     face_id = found[vote.item]
     assert face_id is not None
     annotator, label = key[vote.annotator], meanings[vote.label]
-    return Vote(face_id, annotator, label, vote.label, vote.confidence, vote.created_at, source)
+    how = vote.confidence, vote.created_at, source, vote.suggested, vote.chosen
+    return Vote(face_id, annotator, label, vote.label, *how)
 
 
 def _keep_newest(votes: Sequence[Vote]) -> tuple[list[Vote], int, int]:

@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import quoteattr
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from fercli.core.rows import Vote
 from fercli.labels.matching import blind_code, flat_name
+from fercli.labels.pseudonyms import ADJUDICATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,14 @@ class Sheet:
 
     items: tuple[tuple[str, str], ...]
     is_blind: bool = False
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """What a run predicts, with the probability, for some faces."""
+
+    run_id: str
+    best: Mapping[str, tuple[str, float]]
 
 
 def make_sheets(
@@ -42,6 +52,15 @@ def make_sheets(
         items += [(blind_code(face_ids[place], 2), face_ids[place]) for place in sorted(twice.tolist())]
     orders = [rng.permutation(len(items)) for _ in range(num_sheets)]
     return [Sheet(tuple(items[place] for place in order), blind_share > 0) for order in orders]
+
+
+def tallies(votes: Iterable[Vote]) -> dict[str, Counter[str]]:
+    """How often each label was given to each face; the adjudicator's word is none of the votes."""
+    counts: dict[str, Counter[str]] = {}
+    for vote in votes:
+        if vote.annotator != ADJUDICATOR:
+            counts.setdefault(vote.face_id, Counter())[vote.label] += 1
+    return counts
 
 
 def csv_sheet(
@@ -71,8 +90,13 @@ def csv_sheet(
     return out.getvalue()
 
 
-def label_studio_tasks(sheet: Sheet, *, folder: str = "images", votes: Sequence[Vote] = ()) -> str:
-    """Label Studio's JSON tasks; pictures are served as local files from `folder`. Votes become annotations."""
+def label_studio_tasks(
+    sheet: Sheet, *, folder: str = "images", votes: Sequence[Vote] = (), suggestions: Suggestions | None = None
+) -> str:
+    """Label Studio's JSON tasks; pictures are served as local files from `folder`.
+
+    Votes become annotations, suggestions predictions: shown to the annotator, and no votes until submitted.
+    """
     given = _by_face(votes)
     tasks = []
     for number, (name, face_id) in enumerate(sheet.items, start=1):
@@ -80,7 +104,12 @@ def label_studio_tasks(sheet: Sheet, *, folder: str = "images", votes: Sequence[
         if not sheet.is_blind:
             data["face_id"] = face_id
         annotations = [_annotation(vote) for vote in given.get(face_id, ())]
-        tasks.append({"id": number, "data": data} | ({"annotations": annotations} if annotations else {}))
+        task: dict[str, object] = {"id": number, "data": data} | ({"annotations": annotations} if annotations else {})
+        if suggestions and face_id in suggestions.best:
+            label, probability = suggestions.best[face_id]
+            entry = {"model_version": suggestions.run_id, "score": round(probability, 4), "result": [_choice(label)]}
+            task["predictions"] = [entry]
+        tasks.append(task)
     return json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"
 
 
@@ -116,9 +145,12 @@ def cvat_annotations(sheet: Sheet, votes: Sequence[Vote], *, annotator: str, siz
 
 
 def _annotation(vote: Vote) -> dict[str, object]:
-    result = {"type": "choices", "from_name": "emotion", "to_name": "image", "value": {"choices": [vote.label]}}
     # An e-mail, because Label Studio's ids are its own.
-    return {"completed_by": {"email": vote.annotator}, "created_at": vote.created_at, "result": [result]}
+    return {"completed_by": {"email": vote.annotator}, "created_at": vote.created_at, "result": [_choice(vote.label)]}
+
+
+def _choice(label: str) -> dict[str, object]:
+    return {"type": "choices", "from_name": "emotion", "to_name": "image", "value": {"choices": [label]}}
 
 
 def _by_face(votes: Sequence[Vote]) -> Mapping[str, list[Vote]]:

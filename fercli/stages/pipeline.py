@@ -14,6 +14,7 @@ from fercli.core.results import StageResult
 from fercli.core.runs import list_runs
 from fercli.core.settings import suggestion
 from fercli.core.stage import Stage
+from fercli.stages.labels.waiting import count_waiting
 from fercli.stages.table import TABLE, Row
 
 StepState = Literal["done", "to do", "waiting", "not needed", "failed"]
@@ -37,12 +38,13 @@ class StepReport:
 
 @dataclass(frozen=True, kw_only=True)
 class StatusResult(StageResult):
-    """Rows of each table, splits and runs, and where each stage stands."""
+    """Rows of each table, splits and runs, where each stage stands, and votes of the labelling page to be imported."""
 
     rows: dict[str, int]
     splits: tuple[str, ...]
     runs: dict[str, str]
     steps: tuple[StepReport, ...]
+    num_waiting_votes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,7 @@ def status(project: Project, settings_of: SettingsOf) -> StatusResult:
         splits=tuple(project.splits()),
         runs={run.run_id: run.status + (", try-out" if run.is_tryout else "") for run in list_runs(project.root)},
         steps=steps,
+        num_waiting_votes=count_waiting(project),
         next_command=_next_command(steps),
     )
 

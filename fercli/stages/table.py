@@ -91,6 +91,10 @@ TABLE: tuple[Row, ...] = (
         home="subjects:rename_subject", has_section=False,
     ),
     Row(
+        "annotate", "Labels", "Label faces in the browser, on this machine.", "fer annotate --annotator maria",
+        home="annotate:annotate",
+    ),
+    Row(
         "labels show", "Labels", "Summarise votes, labels and inter-annotator agreement.", "fer labels show",
         home="labels.show:labels_show",
     ),
@@ -113,6 +117,10 @@ TABLE: tuple[Row, ...] = (
     Row(
         "labels annotators rename", "Labels", "Rename an annotator's pseudonym.",
         "fer labels annotators rename a2 expert", home="labels.annotators:rename_annotator", has_section=False,
+    ),
+    Row(
+        "labels suggest", "Labels", "Export faces with a run's predictions as suggestions.", "fer labels suggest",
+        home="labels.suggest:labels_suggest",
     ),
     Row(
         "labels vote", "Labels", "Aggregate votes into labels.", "fer labels vote --min-votes 3",

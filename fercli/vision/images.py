@@ -210,9 +210,7 @@ def _formats_of(data: bytes, name: str) -> tuple[str, ...]:
         pi_heif.register_heif_opener()
         return ("HEIF",)
     if brand.startswith(b"avi") and "AVIF" not in _FORMATS:
-        raise MediaError(
-            f"image '{name}' is AVIF, which this Pillow cannot read", hint="Install Pillow 11.3 or later."
-        )
+        raise MediaError(f"image '{name}' is AVIF, which this Pillow cannot read", hint="Install Pillow 11.3 or later.")
     if data[:12] == b"\0\0\0\x0cjP  \r\n\x87\n" or data[:4] == b"\xff\x4f\xff\x51":
         return ("JPEG2000",)
     return (*_FORMATS, "TGA") if name.lower().endswith(".tga") else _FORMATS

@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Literal
@@ -7,12 +8,14 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from fercli.core.errors import InputError, MissingStageError
+from fercli.core.errors import InputError, MissingStageError, UsageError
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Label, Vote
+from fercli.labels.matching import blind_code
 from fercli.stages.labels.export import LabelsExportSettings, labels_export
 from fercli.stages.labels.importing import LabelsImportSettings, labels_import
 from fercli.vision.images import read_image, write_png
+from tests.stages.labelled_page import make_project
 from tests.stages.voted import CLASSES, face, make_faces, write_votes
 
 AUTO = LabelsImportSettings()
@@ -194,3 +197,32 @@ def test_alikeness_counts_the_faces_of_all_files_of_an_import(project: Project) 
     sheets = [fill_in(folder / "votes-1.csv", "happy", "p"), fill_in(folder / "votes-2.csv", "bored", "p")]
     imported = labels_import(project, AUTO, sheets)
     assert imported.self_agreement == {"a1": 1.0}
+
+
+def test_html_has_every_face_in_an_order_of_each_sheet(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "mine")
+    result = labels_export(project, LabelsExportSettings(to="html", repeat=2, blind=0.25, part_size=10))
+    folder = project.root / result.folder
+    assert (result.num_faces, result.num_items, result.num_sheets) == (12, 15, 2)
+    names = ["README.txt", *(f"annotate-{sheet}-part-{part}.html" for sheet in (1, 2) for part in (1, 2))]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    codes = [re.findall(r'"code":"(x\w{12})"', (folder / name).read_text(encoding="utf-8")) for name in names[1:]]
+    assert [len(one) for one in codes] == [10, 5, 10, 5]
+    assert codes[0] + codes[1] != codes[2] + codes[3]
+    expected = {blind_code(face.face_id, 1) for face in project.rows(Face)}
+    assert len(set(codes[0] + codes[1])) == 15
+    assert expected <= set(codes[0] + codes[1])
+
+
+def test_html_refuses_to_show_earlier_votes(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "mine")
+    with pytest.raises(UsageError, match="does not go with --to html"):
+        labels_export(project, LabelsExportSettings(to="html", with_votes=True))
+
+
+def test_html_leaves_out_a_crop_that_cannot_be_read_and_says_so(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "mine")
+    (project.root / project.rows(Face)[0].path).unlink()
+    result = labels_export(project, LabelsExportSettings(to="html"))
+    assert (result.num_faces, result.num_items) == (11, 11)
+    assert [failure.item for failure in result.failures] == [project.rows(Face)[0].face_id]

@@ -26,6 +26,10 @@ def show_agreement(result: LabelsAgreementResult, settings: LabelsAgreementSetti
     reasons = {entry.get("why_no_interval", "") for entry in (*result.coefficients.values(), result.ceiling)}
     for reason in sorted(reasons - {""}):
         console.print(f"no confidence interval: {reason}")
+    for annotator, entry in result.self_agreement.items():
+        console.print(
+            f"{annotator} gave the same label to {entry['share']:.1%} of {entry['num_faces']:,} faces shown twice"
+        )
     if settings.by == "class":
         rows = [
             (name, *(_number(entry[key]) for key in ("fleiss", "krippendorff", "ceiling")))

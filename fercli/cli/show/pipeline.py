@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fercli.core.words import counted
 from fercli.stages.pipeline import StatusResult, StepReport
 
 _COLOURS = {"done": "green", "to do": "yellow", "waiting": "dim", "not needed": "dim", "failed": "red"}
@@ -20,6 +21,9 @@ def show_status(name: str, result: StatusResult) -> None:
         console.print(f"splits: {', '.join(result.splits)}")
     for run_id, state in result.runs.items():
         console.print(f"run: {run_id} ({state})")
+    if result.num_waiting_votes:
+        votes = counted(result.num_waiting_votes, "vote")
+        console.print(f"{votes} of the labelling page saved and not imported yet: fer labels")
     show_steps(result.steps)
 
 

@@ -5,8 +5,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, get_args
 
 from fercli.core.errors import InputError
+from fercli.core.rows import Chosen, Suggested
 from fercli.core.words import counted
 from fercli.labels.formats.rawvotes import RawVote, RawVotes, utc_stamp
 from fercli.labels.formats.textfile import bounded_lines, find_encoding
@@ -17,6 +19,8 @@ ANNOTATOR_WORDS = ("annotator", "worker", "rater", "completed_by")
 LABEL_WORDS = ("label", "class", "emotion", "expression")
 CONFIDENCE_WORDS = ("confidence", "certainty")
 TIME_WORDS = ("created_at", "timestamp", "updated_at")
+# How a face came before the annotator; `fer annotate` writes these.
+MARK_WORDS = ("suggested", "chosen")
 _DELIMITERS = ",;\t|"
 _SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?\s*$', re.IGNORECASE)
 # Excel's way to keep leading zeros in a cell: ="007".
@@ -40,6 +44,8 @@ class _Columns:
     annotator: int | None
     confidence: int | None
     created_at: int | None
+    suggested: int | None
+    chosen: int | None
 
 
 def read_csv(path: Path, *, annotator: str = "") -> RawVotes:
@@ -129,7 +135,8 @@ def _long_columns(header: Sequence[str]) -> _Columns | None:
     if item is None or label is None:
         return None
     confidence, created_at = find_column(header, CONFIDENCE_WORDS), find_column(header, TIME_WORDS)
-    return _Columns(item, label, find_column(header, ANNOTATOR_WORDS), confidence, created_at)
+    marks = [find_column(header, [word]) for word in MARK_WORDS]
+    return _Columns(item, label, find_column(header, ANNOTATOR_WORDS), confidence, created_at, *marks)
 
 
 def _read_long(path: Path, table: Table, columns: _Columns, annotator: str) -> RawVotes:
@@ -150,7 +157,8 @@ def _read_long(path: Path, table: Table, columns: _Columns, annotator: str) -> R
             confidence = _number(cells[columns.confidence])
             num_no_number += confidence is None
         created_at = utc_stamp(cells[columns.created_at]) if columns.created_at is not None else ""
-        votes.append(RawVote(item, who, word, confidence, created_at))
+        suggested, chosen = _mark(cells, columns.suggested, Suggested), _mark(cells, columns.chosen, Chosen)
+        votes.append(RawVote(item, who, word, confidence, created_at, suggested, chosen))
     if num_no_number:
         notes.append(f"{path.name}: ignored {counted(num_no_number, 'non-numeric confidence')}")
     used = [table.titles[place] for place in (columns.item, columns.annotator, columns.label) if place is not None]
@@ -184,6 +192,12 @@ def _read_wide(path: Path, table: Table) -> RawVotes:
     reason = f"the header has {table.titles[item]}, no label column, and {len(names)} more columns, one per annotator"
     holds = f"a CSV table with {len(names)} columns of votes, all empty"
     return RawVotes("csv-wide", reason, votes, num_skipped, notes=list(table.notes), holds=holds)
+
+
+def _mark(cells: Sequence[str], place: int | None, kind: Any) -> Any:  # a Literal, and one of its words
+    """The word of a mark; a column of that name that somebody else wrote means something else."""
+    word = cells[place] if place is not None else ""
+    return word if word in get_args(kind) else ""
 
 
 def _padded(path: Path, line: int, cells: list[str], width: int) -> list[str]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from fercli.core.rows import Chosen, Suggested
+
 # Ten votes of FERPlus are counts: nobody knows who gave which. Such ballots have a number, but no person behind it.
 BALLOT_PREFIX = "ballot"
 
@@ -13,7 +15,8 @@ BALLOT_PREFIX = "ballot"
 class RawVote(NamedTuple):
     """One judgement in a file; a NamedTuple, because a million of these cost a third of a frozen dataclass.
 
-    `item` is a face id, a file name, a path or "row N"; `label` is the word in the file.
+    `item` is a face id, a file name, a path or "row N"; `label` is the word in the file; `suggested` and `chosen` are
+    those of `core.rows.Vote`.
     """
 
     item: str
@@ -21,6 +24,8 @@ class RawVote(NamedTuple):
     label: str
     confidence: float | None = None
     created_at: str = ""
+    suggested: Suggested = ""
+    chosen: Chosen = ""
 
 
 @dataclass(frozen=True)

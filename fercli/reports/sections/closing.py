@@ -64,7 +64,10 @@ def wrong_section(sheet: bytes | None, shown: Sequence[Prediction], num_wrong: i
             ),
         ),
         commands=(f"fer trace {shown[0].face_id}",),
-        closing=("Use `fer trace FACE_ID` to see a face's video frame, votes and set.",),
+        closing=(
+            "Use `fer trace FACE_ID` to see a face's video frame, votes and set, and `fer annotate --review FACE_ID` "
+            "to look at it in its frame.",
+        ),
     )
 
 

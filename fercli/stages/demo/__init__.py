@@ -30,6 +30,7 @@ class DemoSettings:
     annotators: int = setting(5, "Set the number of simulated annotators.", minimum=1)
     seed: int = setting(0, "Set the random seed.", minimum=0)
     keep_going: bool = setting(False, "Continue even if a result falls below its threshold.")
+    annotate: bool = setting(False, "Only find the faces, then open the labelling page.")
     full: bool = setting(False, "Also train sfer-mdfae for two epochs.")
     workers: int | None = setting(None, "Render this many lessons in parallel (default: one per core).", minimum=1)
 

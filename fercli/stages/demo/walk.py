@@ -78,9 +78,10 @@ class Walk:
             lessons = self._film()
             found = self._find_faces(lessons)
             self._tell_apart(found)
-            self._label(found)
-            self._learn(found)
-            self._explain()
+            if not self.settings.annotate:
+                self._label(found)
+                self._learn(found)
+                self._explain()
         except _Stop:
             self.rows.append({"stage": "stopped", "made": "a figure lies below its bound; --keep-going goes on"})
         return DemoResult(

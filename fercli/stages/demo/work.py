@@ -102,6 +102,8 @@ def _mark(project: Project, settings: DemoSettings) -> str:
 
 def _plan(folder: Path, settings: DemoSettings) -> list[str]:
     lines = [f"draw {settings.subjects} pupils and {settings.seconds:g} s of each lesson into {folder}/{MATERIAL}"]
+    if settings.annotate:
+        return [*lines, "add, extract-frames, align, subjects, and open the labelling page"]
     lines.append("add, extract-frames, align, subjects, labels import, split")
     lines += ["train sfer-mdfae for two epochs"] if settings.full else []
     return [*lines, "train drf-msam, eval, gradcam, report, and compare each with the truth"]

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from fercli.core.results import StageResult
 from fercli.core.settings import setting
 from fercli.core.stage import Stage
+from fercli.stages.labels.waiting import bring_in
 
 Record = dict[str, Any]  # JSON values
 
@@ -37,6 +38,10 @@ class LabelsAgreementResult(StageResult):
         by_annotator: for each annotator votes, mean kappa with the others, share that is the majority of the others.
         pairs: each two annotators: faces that both judged, share alike, Cohen's kappa.
         is_anonymous: the votes are counts, so that annotators cannot be told apart.
+        num_uncertain: votes left out, on faces that were shown because a model was uncertain of them.
+        by_suggestion: Krippendorff's alpha of votes given before any suggestion was seen ("unaided") and of those given
+            after one ("suggested"), with their numbers; empty where no suggestion was shown.
+        self_agreement: for each annotator the faces that were shown twice, and the share that got the same label.
         has_equal_votes: every face has as many votes as any other, as Fleiss' kappa is defined.
     """
 
@@ -49,6 +54,9 @@ class LabelsAgreementResult(StageResult):
     by_annotator: dict[str, Record] = field(default_factory=dict)
     pairs: tuple[Record, ...] = ()
     is_anonymous: bool = False
+    num_uncertain: int = 0
+    by_suggestion: dict[str, Record] = field(default_factory=dict)
+    self_agreement: dict[str, Record] = field(default_factory=dict)
     has_equal_votes: bool = True
 
 
@@ -57,6 +65,7 @@ labels_agreement = Stage(
     settings=LabelsAgreementSettings,
     result=LabelsAgreementResult,
     work="fercli.stages.labels.agreement_work",
+    before=bring_in,
     is_whole=True,
     writes=lambda settings: settings.plot,
 )

@@ -9,12 +9,14 @@ import numpy as np
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, Vote
+from fercli.core.words import counted
 from fercli.labels.agreement import Agreement, Estimate, measure_agreement
 from fercli.labels.annotators import AnnotatorReport, compare_annotators
 from fercli.metrics.intervals import units_of
 from fercli.reports.figures.agreement import draw_class_agreement
 from fercli.reports.figures.scores import draw_agreement
 from fercli.stages.labels.agreement import LabelsAgreementResult, LabelsAgreementSettings
+from fercli.stages.labels.repeats import self_agreement
 from fercli.stages.next_steps import after_labels
 
 Record = dict[str, Any]  # JSON values
@@ -30,9 +32,11 @@ def call(
     Raises:
         MissingStageError: no votes have been imported.
     """
-    votes = project.required_rows(Vote)
+    every_vote = project.required_rows(Vote)
+    votes = _fair(every_vote)
     unit, agreement, people = measured(project, project.rows(Face), votes, settings.seed)
     coefficients = _coefficients(settings, agreement, people)
+    by_suggestion = _by_suggestion(votes, project.classes)
     return LabelsAgreementResult(
         outputs=_draw(project, agreement, people) if settings.plot and not dry_run else (),
         num_faces=agreement.num_faces,
@@ -44,8 +48,17 @@ def call(
         by_annotator={person.annotator: _without_name(asdict(person)) for person in people.annotators},
         pairs=tuple(asdict(pair) for pair in people.pairs),
         is_anonymous=people.is_anonymous,
+        num_uncertain=len(every_vote) - len(votes),
+        by_suggestion=by_suggestion,
+        self_agreement={
+            annotator: {"num_faces": number, "share": num_alike / number}
+            for annotator, (number, num_alike) in self_agreement(project).items()
+        },
         has_equal_votes=agreement.has_equal_votes,
-        warnings=tuple(_warnings(agreement, people, settings)),
+        warnings=(
+            *_warnings(agreement, people, settings),
+            *_order_warnings(len(every_vote) - len(votes), by_suggestion),
+        ),
         failed_checks=tuple(_below(coefficients, settings.minimum)),
         next_command=after_labels(project, project.rows(Label)),
     )
@@ -55,12 +68,18 @@ def measured(
     project: Project, faces: Sequence[Face], votes: Sequence[Vote], seed: int
 ) -> tuple[str, Agreement, AnnotatorReport]:
     """What intervals resample (the subjects, videos or faces of those that have votes), agreement, and annotators."""
+    votes = _fair(votes)
     voted = {vote.face_id for vote in votes}
     unit, unit_of_face = units_of([face for face in faces if face.face_id in voted])
     how: Record = {"unit_name": unit, "unit_of_face": unit_of_face}
     agreement = measure_agreement(votes, project.classes, **how, rng=np.random.default_rng(seed))
     people = compare_annotators(votes, project.classes, **how, rng=np.random.default_rng(seed))
     return unit, agreement, people
+
+
+def _fair(votes: Sequence[Vote]) -> list[Vote]:
+    """Without those on faces that a model found hard: these are hard for people too, and no sample of all faces."""
+    return [vote for vote in votes if not vote.chosen]
 
 
 def _draw(project: Project, agreement: Agreement, people: AnnotatorReport) -> tuple[str, ...]:
@@ -118,6 +137,41 @@ def _by_class(agreement: Agreement, people: AnnotatorReport) -> dict[str, Record
 
 def _without_name(record: Record) -> Record:
     return {name: value for name, value in record.items() if name != "annotator"}
+
+
+def _by_suggestion(votes: Sequence[Vote], classes: Sequence[str]) -> dict[str, Record]:
+    """Agreement without suggestions and with them: people who follow the same suggestion agree with each other."""
+    parts = {
+        "unaided": [vote for vote in votes if not vote.suggested],
+        "suggested": [vote for vote in votes if vote.suggested],
+    }
+    if not parts["suggested"]:
+        return {}
+    found = {name: measure_agreement(part, classes) for name, part in parts.items()}
+    return {
+        name: {"num_votes": len(parts[name]), "num_faces": one.num_faces, "krippendorff": one.krippendorff.value}
+        for name, one in found.items()
+    }
+
+
+def _order_warnings(num_uncertain: int, by_suggestion: dict[str, Record]) -> list[str]:
+    sentences = []
+    if num_uncertain:
+        sentences.append(
+            f"{counted(num_uncertain, 'vote')} left out: the faces were shown because a model was uncertain of them."
+        )
+    if by_suggestion:
+        alphas = {name: _alpha(part["krippendorff"]) for name, part in by_suggestion.items()}
+        number = counted(by_suggestion["suggested"]["num_votes"], "vote was", "votes were")
+        sentences.append(
+            f"{number} given after a model's suggestion was seen. Krippendorff's alpha: {alphas['unaided']} among "
+            f"votes without a suggestion, {alphas['suggested']} among those with one."
+        )
+    return sentences
+
+
+def _alpha(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.3f}"
 
 
 def _warnings(agreement: Agreement, people: AnnotatorReport, settings: LabelsAgreementSettings) -> list[str]:

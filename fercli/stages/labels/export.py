@@ -8,13 +8,14 @@ from fercli.core.results import StageResult
 from fercli.core.rows import Face, Label, Vote
 from fercli.core.settings import setting
 from fercli.core.stage import Inputs, Stage
+from fercli.stages.labels.waiting import bring_in
 
 
 @dataclass(frozen=True)
 class LabelsExportSettings:
     """Which faces go out, and in what form."""
 
-    to: Literal["csv", "label-studio", "cvat"] = setting("csv", "Export for this annotation tool.")
+    to: Literal["csv", "html", "label-studio", "cvat"] = setting("csv", "Export for this annotation tool.")
     repeat: int = setting(
         1,
         "Create this many sheets, one per annotator.",
@@ -32,6 +33,7 @@ class LabelsExportSettings:
         minimum=0,
         maximum=1,
     )
+    part_size: int = setting(2000, "Put at most this many faces into one file (html).", minimum=1)
     with_votes: bool = setting(False, "Include votes of earlier annotators.")
     name: str = setting("", "Name the folder in exports/.")
     seed: int = setting(0, "Set the random seed for order and repeats.", minimum=0)
@@ -58,7 +60,8 @@ def _inputs(project: Project, settings: LabelsExportSettings) -> Inputs:
     """The tables that decide what is written: votes that came in since make no difference to a plain sheet."""
     labels = [project.table_path(Label)] if settings.only else []
     votes = [project.table_path(Vote)] if settings.with_votes or settings.only == "ties" else []
-    return Inputs([project.table_path(Face), *labels, *votes], project.classes)
+    guide = project.section("annotate").get("guide") if settings.to == "html" else None
+    return Inputs([project.table_path(Face), *labels, *votes], [project.classes, guide])
 
 
 labels_export = Stage(
@@ -66,6 +69,7 @@ labels_export = Stage(
     settings=LabelsExportSettings,
     result=LabelsExportResult,
     work="fercli.stages.labels.export_work",
+    before=bring_in,
     inputs=_inputs,
     is_long=True,
     batch=lambda *_: "export",

@@ -1,16 +1,16 @@
 """The work of `fer labels export`: images, sheets or tasks, and how to use them, to a folder of exports/."""
 
 import zipfile
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from fercli.core.batch import Batch
 from fercli.core.commit import Commit
-from fercli.core.errors import InputError
+from fercli.core.errors import InputError, UsageError
 from fercli.core.files import replace_bytes, replace_text, replacing, slug, unused
 from fercli.core.progress import Progress
 from fercli.core.project import Project
@@ -28,16 +28,24 @@ from fercli.labels.sheets import (
     label_studio_config,
     label_studio_tasks,
     make_sheets,
+    tallies,
 )
 from fercli.stages.labels.export import LabelsExportResult, LabelsExportSettings
+from fercli.stages.labels.export_pages import page_sheets, write_pages
 from fercli.vision.images import image_size
 
-_TOOLS = {
+TOOLS = {
     "csv": """\
 Look at each image that {files} names in its column `image`, in the order of the lines, and write one of the labels into
 the column `label`. Leave the cell empty to skip an image. If the column `annotator` is empty, write your name into it,
 in every line with a label, or name yourself at the import, which fills the empty cells:
 fer labels import {file} --annotator NAME
+""",
+    "html": """\
+Send each annotator a file of their own (all parts of it, where there are several); it opens in any browser, needs no
+network and no installation. Votes stay in that browser until "Save votes" gives them back as CSV:
+   fer labels import votes-*.csv
+Another person who opens the same file on the same computer and browser sees the first one's votes: use one file each.
 """,
     "label-studio": """\
 1. Start Label Studio with access to the folder above this one:
@@ -60,8 +68,8 @@ fer labels import {file} --annotator NAME
 }
 _FINAL = """
 These are the faces on which the annotators could not agree. Whoever decides them has the last word: labels that come
-back from the CSV sheet are final by their annotator's name, `adjudicator`; from other tools import them with
---adjudicated.
+back from the CSV sheet or the page are final by their annotator's name, `adjudicator`; from other tools import them
+with --adjudicated.
 """
 
 
@@ -90,9 +98,12 @@ def plan(project: Project, settings: LabelsExportSettings, *, force: bool, progr
     Raises:
         MissingStageError: the project has no faces yet.
         InputError: there is no such face.
+        UsageError: `with_votes` for a page, where annotators would see them.
     """
+    if settings.to == "html" and settings.with_votes:
+        raise UsageError("--with-votes does not go with --to html", hint="Annotators should not see earlier votes.")
     project.require(Face)
-    faces = _chosen(project, settings)
+    faces = chosen_faces(project, settings.only)
     if not faces:
         raise InputError(f"no face is left to export ({settings.only or 'all'})", hint="See: fer labels show")
     sheets = _sheets(settings, faces)
@@ -115,10 +126,15 @@ def run(
     """
     batch.clear()
     # A folder with its name is left alone: somebody may have begun to fill it in.
-    folder = _new_folder(project, settings)
+    folder = new_folder(project, _folder_name(settings))
     waiting = batch.room / project.relative(folder)
-    failures = _write_images(project, waiting / "images", plan.faces, plan.sheets[0], progress=progress)
-    sheets = _without(plan.sheets, failures)
+    if settings.to == "html":
+        failures = write_pages(project, settings, waiting, plan.faces, plan.sheets, progress=progress)
+        sheets = without(plan.sheets, failures)
+        _write_readme(project, settings, waiting, len(sheets))
+        return Exported(batch, folder, sheets, failures)
+    failures = write_images(project, waiting / "images", plan.faces, plan.sheets[0], progress=progress)
+    sheets = without(plan.sheets, failures)
     _write_sheets(project, settings, waiting, sheets)
     return Exported(batch, folder, sheets, failures)
 
@@ -147,17 +163,20 @@ def fold(
     )
 
 
-def _chosen(project: Project, settings: LabelsExportSettings) -> list[Face]:
+def chosen_faces(project: Project, only: Literal["unlabelled", "ties"] | None) -> list[Face]:
+    """The usable faces with a crop; only those with too few votes, or those that the annotators could not settle."""
     faces = [face for face in project.required_rows(Face) if face.is_usable and face.path]
     labels = {label.face_id: label for label in project.rows(Label)}
-    if settings.only == "ties":
+    if only == "ties":
         return [face for face in faces if face.face_id in labels and is_open(labels[face.face_id])]
-    if settings.only == "unlabelled":
+    if only == "unlabelled":
         return [face for face in faces if face.face_id not in labels or is_short(labels[face.face_id])]
     return faces
 
 
 def _sheets(settings: LabelsExportSettings, faces: Sequence[Face]) -> list[Sheet]:
+    if settings.to == "html":
+        return page_sheets(settings, faces)
     return make_sheets(
         [face.face_id for face in faces],
         num_sheets=settings.repeat,
@@ -166,18 +185,18 @@ def _sheets(settings: LabelsExportSettings, faces: Sequence[Face]) -> list[Sheet
     )
 
 
-def _new_folder(project: Project, settings: LabelsExportSettings) -> Path:
-    name = (
-        slug(settings.name)
-        if settings.name
-        else f"labels-{settings.to}" + (f"-{settings.only}" if settings.only else "")
-    )
+def _folder_name(settings: LabelsExportSettings) -> str:
+    return settings.name or f"labels-{settings.to}" + (f"-{settings.only}" if settings.only else "")
+
+
+def new_folder(project: Project, name: str) -> Path:
+    """A folder in exports/ that is not there yet."""
     exports = project.root / "exports"
     taken = {path.name for path in exports.iterdir()} if exports.exists() else set()
-    return exports / unused(name, taken)
+    return exports / unused(slug(name), taken)
 
 
-def _write_images(
+def write_images(
     project: Project, folder: Path, faces: Sequence[Face], sheet: Sheet, *, progress: Progress
 ) -> list[Failure]:
     """Write the picture of each item; the faces whose crop cannot be read come back.
@@ -203,7 +222,7 @@ def _write_images(
     return [Failure(face_id, error.told) for face_id, error in failures.items()]
 
 
-def _without(sheets: Sequence[Sheet], failures: Sequence[Failure]) -> list[Sheet]:
+def without(sheets: Sequence[Sheet], failures: Sequence[Failure]) -> list[Sheet]:
     """The sheets without faces that have no picture."""
     failed = {failure.item for failure in failures}
     return [replace(sheet, items=tuple(item for item in sheet.items if item[1] not in failed)) for sheet in sheets]
@@ -222,20 +241,22 @@ def _write_sheets(project: Project, settings: LabelsExportSettings, folder: Path
             replace_text(folder / f"tasks{tail}.json", _tasks(folder, sheet, votes))
     if settings.to == "label-studio":
         replace_text(folder / "labelling-config.xml", label_studio_config(project.classes))
+    _write_readme(project, settings, folder, len(sheets))
+
+
+def _write_readme(project: Project, settings: LabelsExportSettings, folder: Path, num_sheets: int) -> None:
     is_final = settings.only == "ties"
-    text = _readme_text(settings, project.classes, num_sheets=len(sheets), has_votes=bool(votes), is_final=is_final)
+    has_votes = any(folder.glob("annotations-*.xml"))
+    text = _readme_text(settings, project.classes, num_sheets=num_sheets, has_votes=has_votes, is_final=is_final)
     replace_text(folder / "README.txt", text)
 
 
 def _csv(project: Project, settings: LabelsExportSettings, sheet: Sheet, votes: Sequence[Vote]) -> str:
     if settings.only != "ties":
         return csv_sheet(sheet, votes=votes)
-    counts: dict[str, Counter[str]] = {}
-    for vote in project.rows(Vote):
-        counts.setdefault(vote.face_id, Counter())[vote.label] += 1
     remarks = {
         face_id: ", ".join(f"{label} {number}" for label, number in found.most_common())
-        for face_id, found in counts.items()
+        for face_id, found in tallies(project.rows(Vote)).items()
     }
     return csv_sheet(sheet, annotator=ADJUDICATOR, remarks=remarks)
 
@@ -261,6 +282,8 @@ def _next_command(project: Project, settings: LabelsExportSettings, folder: Path
     if settings.to == "csv":
         tail = "-1" if settings.repeat > 1 else ""
         return f"fer labels import {project.relative(folder)}/votes{tail}.csv"
+    if settings.to == "html":
+        return "fer labels import votes-*.csv"
     final = " --adjudicated" if settings.only == "ties" else ""
     return f"fer labels import EXPORT{final}"
 
@@ -269,18 +292,23 @@ def _readme_text(
     settings: LabelsExportSettings, classes: Sequence[str], *, num_sheets: int, has_votes: bool, is_final: bool
 ) -> str:
     """The README of an export, with its files by their names."""
-    tool = settings.to
-    stem, suffix = {"csv": ("votes", "csv"), "label-studio": ("tasks", "json"), "cvat": ("", "")}[tool]
-    names = [f"{stem}-{number}.{suffix}" for number in range(1, num_sheets + 1)] if num_sheets > 1 else []
-    names = names or [f"{stem}.{suffix}"]
-    files = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} (one for each annotator)"
     lines = [f"Labels: {', '.join(classes)}; or unknown, where nobody could tell.", ""]
     if num_sheets > 1:
-        what = "annotators" if tool == "cvat" else "sheets, one for each annotator, each in an order of its own"
+        what = "annotators" if settings.to == "cvat" else "sheets, one for each annotator, each in an order of its own"
         lines = [f"{num_sheets} {what}. Everybody works alone.", *lines]
-    earlier = 'Votes of earlier annotators are in annotations-*.xml ("CVAT 1.1").\n' if has_votes else ""
-    text = _TOOLS[tool].format(
-        files=files, file=names[0], parent="<the folder above this one>", earlier=earlier,
-        each=", each into a project of its own" if num_sheets > 1 else "",
-    )  # fmt: skip
+    text = tool_text(settings.to, num_sheets=num_sheets, has_votes=has_votes)
     return "\n".join(lines) + text + (_FINAL if is_final else "")
+
+
+def tool_text(tool: str, *, num_sheets: int = 1, has_votes: bool = False) -> str:
+    """How an export is used with a tool, with its files by their names."""
+    stem, suffix = {"csv": ("votes", "csv"), "label-studio": ("tasks", "json")}.get(tool, ("", ""))
+    names = [f"{stem}-{number}.{suffix}" for number in range(1, num_sheets + 1)] if num_sheets > 1 else []
+    names = names or [f"{stem}.{suffix}"]
+    return TOOLS[tool].format(
+        files=names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} (one for each annotator)",
+        file=names[0],
+        parent="<the folder above this one>",
+        each=", each into a project of its own" if num_sheets > 1 else "",
+        earlier='Votes of earlier annotators are in annotations-*.xml ("CVAT 1.1").\n' if has_votes else "",
+    )

@@ -1,7 +1,7 @@
 """The work of `fer labels import`: votes are read, merged with those that are there, and decide labels."""
 
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -38,6 +38,8 @@ from fercli.stages.labels.vote import LabelCounts, vote_settings
 from fercli.stages.labels.vote_work import label_counts, relabel
 from fercli.stages.next_steps import after_labels
 
+# Face, annotator and time name one vote.
+VoteName = tuple[str, str, str]
 STAGE = "labels-import"
 GOLD_PATH = "labels/gold.csv"
 
@@ -135,19 +137,28 @@ def run(
         CheckError: fer.toml says `tie = "error"`, and some faces have no majority; nothing has changed then.
     """
     with _collector_paused():
-        return _import(project, settings, plan, commit)
+        return fold(project, settings, plan, commit)
 
 
-def _import(project: Project, settings: LabelsImportSettings, plan: ImportPlan, commit: Commit) -> LabelsImportResult:
+def fold(
+    project: Project,
+    settings: LabelsImportSettings,
+    plan: ImportPlan,
+    commit: Commit,
+    *,
+    withdrawn: Container[VoteName] = (),
+) -> LabelsImportResult:
+    """The same; votes that were taken back since they were imported, `withdrawn`, go."""
     readings, people = plan.readings.read, plan.readings.people
     known = under_one_name(numbered(project.rows(Vote), read_imports(project)), people.merged)
+    gone = {vote.face_id for vote in known if name_of(vote) in withdrawn}
+    stays, _, _ = merge_votes((), [vote for vote in known if name_of(vote) not in withdrawn])
     new = under_one_name([vote for reading in readings for vote in reading.matched.votes], people.merged)
-    before, _, _ = merge_votes((), known)
-    votes, _, num_changed = merge_votes(before, new)
+    votes, _, num_changed = merge_votes(stays, new)
     rule = vote_settings(project)
     # Votes that were there already count too: a run that was killed may have left them without a label.
     moved = {vote.face_id for vote in known if vote.annotator in people.merged.values()} if people.merged else set()
-    labels = relabel(project, votes, rule, only=moved | {vote.face_id for vote in new})
+    labels = relabel(project, votes, rule, only=moved | gone | {vote.face_id for vote in new})
     keep_given(project, commit, labels)
     outputs = [_keep(project, commit, readings, people), commit.table(votes, Vote), commit.table(labels, Label)]
     outputs += _keep_gold(project, commit, readings, people)
@@ -158,7 +169,7 @@ def _import(project: Project, settings: LabelsImportSettings, plan: ImportPlan, 
     result = LabelsImportResult(
         **counts | {"warnings": warnings},
         **_import_counts(readings, people),
-        num_new=len(votes) - len(before),
+        num_new=len(votes) - len(stays),
         num_changed=num_changed,
         outputs=tuple(outputs),
         next_command=after_labels(project, labels),
@@ -168,6 +179,11 @@ def _import(project: Project, settings: LabelsImportSettings, plan: ImportPlan, 
     commit.kept = replace(result, imports=dict.fromkeys(commit.words, ""), formats=forms)
     notes = [note for reading in readings for note in notes_of(reading)]
     return replace(result, warnings=(*notes, *warnings), failures=tuple(plan.readings.failures))
+
+
+def name_of(vote: Vote) -> VoteName:
+    """What tells a vote from every other."""
+    return vote.face_id, vote.annotator, vote.created_at
 
 
 def _import_counts(readings: Sequence[Reading], people: People) -> dict[str, Any]:  # fields of LabelsImportResult
@@ -198,7 +214,8 @@ def _keep(project: Project, commit: Commit, readings: Sequence[Reading], people:
     """Copy the files and extend the key."""
     for reading in readings:
         keep_file(project, commit, reading.path, reading.kept)
-    put_key(project, commit, people.key)
+    if readings:
+        put_key(project, commit, people.key)
     return "labels/imports"
 
 

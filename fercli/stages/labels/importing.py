@@ -8,6 +8,7 @@ from fercli.core.rows import Label, Vote
 from fercli.core.settings import setting
 from fercli.core.stage import Argument, Inputs, Stage
 from fercli.stages.labels.vote import LabelCounts
+from fercli.stages.labels.waiting import bring_in
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ labels_import = Stage(
     settings=LabelsImportSettings,
     result=LabelsImportResult,
     work="fercli.stages.labels.import_work",
+    before=bring_in,
     # Which files have been imported is known by their contents; this names the tables that a result speaks of.
     inputs=lambda project, settings, files: Inputs([project.table_path(Vote), project.table_path(Label)]),
     arguments=(Argument("files", list[Path], "Files or folders with votes.", "FILE..."),),

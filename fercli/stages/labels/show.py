@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from fercli.core.settings import setting
 from fercli.core.stage import Stage
 from fercli.stages.labels.vote import LabelCounts
+from fercli.stages.labels.waiting import bring_in
 
 _OUTCOMES = "reports/labels-outcomes.png"
 
@@ -48,6 +49,7 @@ labels_show = Stage(
     settings=LabelsShowSettings,
     result=LabelsShowResult,
     work="fercli.stages.labels.show_work",
+    before=bring_in,
     is_whole=True,
     writes=lambda settings: settings.plot,
 )

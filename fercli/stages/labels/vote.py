@@ -9,6 +9,7 @@ from fercli.core.results import StageResult
 from fercli.core.rows import Label, Vote
 from fercli.core.settings import Layer, resolve_settings, setting
 from fercli.core.stage import Inputs, Stage
+from fercli.stages.labels.waiting import bring_in
 
 STAGE = "labels-vote"
 
@@ -89,6 +90,7 @@ labels_vote = Stage(
     settings=LabelsVoteSettings,
     result=LabelsVoteResult,
     work="fercli.stages.labels.vote_work",
+    before=bring_in,
     inputs=lambda project, settings: Inputs([project.table_path(Vote)], project.classes),
     skip=_came_with_labels,
 )

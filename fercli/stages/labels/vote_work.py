@@ -104,7 +104,7 @@ def relabel(
         asked = [vote for vote in votes if vote.face_id in only]
     else:
         asked = list(votes)
-    decided = {vote.face_id for vote in asked}
+    decided = {vote.face_id for vote in asked} | (only or set())
     new = aggregate_votes(
         asked,
         project.classes,

@@ -10,6 +10,7 @@ from fercli.core.results import StageResult
 from fercli.core.rows import Face, Label, Video
 from fercli.core.settings import setting
 from fercli.core.stage import Inputs, Stage
+from fercli.stages.labels.waiting import bring_in
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ split = Stage(
     settings=SplitSettings,
     result=SplitResult,
     work="fercli.stages.split.work",
+    before=bring_in,
     inputs=_inputs,
     name=lambda project, settings: f"split-{slug(settings.name)}",
     skip=_in_use,

@@ -1,6 +1,6 @@
 """The work of `fer split`: groups to sets, checked for leakage, written with how they were made."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,13 @@ from fercli.core.files import slug
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
-from fercli.core.rows import MIN_UNITS, SPLITS, Face, Frame, Label, SplitRow
+from fercli.core.rows import MIN_UNITS, SPLITS, Face, Frame, Label, SplitRow, Vote
 from fercli.core.splits import read_record, record_text, stale_splits
 from fercli.core.stage import Plan
+from fercli.core.words import counted
 from fercli.labels.leaks import Leaks, find_leaks, without_copies
 from fercli.labels.matching import FaceIndex
+from fercli.labels.order import chosen_by_doubt
 from fercli.labels.split_file import read_split_file
 from fercli.labels.splits import Faces, leave_one_out, make_folds, make_split, split_counts
 from fercli.stages.next_steps import train_command
@@ -50,6 +52,7 @@ def plan(project: Project, settings: SplitSettings, *, force: bool, progress: Pr
     leaks = _checked(rows, material)
     name = slug(settings.name)
     result = _result(settings, name, rows, material, leaks=leaks, num_dropped=num_dropped, failures=failures)
+    result = replace(result, warnings=(*result.warnings, *_doubt_warnings(rows, chosen_by_doubt(project.rows(Vote)))))
     parts = ", ".join(f"{number:,} to {part}" for part, number in result.parts.items())
     lines = (f"assign {parts} in splits/{name}.csv",)
     return SplitPlan(lines=lines, counts={"name": name}, rows=rows, material=material, leaks=leaks, result=result)
@@ -193,6 +196,18 @@ def _warnings(
             f"confidence intervals need at least {MIN_UNITS}."
         )
     return sentences
+
+
+def _doubt_warnings(rows: Sequence[SplitRow], chosen: Container[str]) -> list[str]:
+    """A model that is tested on the faces that a model found hard is not tested on what it will meet."""
+    held_out = [row for row in rows if row.split != "train" and row.face_id in chosen]
+    if not held_out:
+        return []
+    number = len({row.face_id for row in held_out})
+    return [
+        f"{counted(number, 'validation or test face was', 'validation and test faces were')} labelled because a model "
+        "was uncertain of them (fer annotate --order uncertain): scores on these sets will be too low."
+    ]
 
 
 def _record(

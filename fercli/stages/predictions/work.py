@@ -1,0 +1,43 @@
+"""A run's network over every face of the project."""
+
+from collections.abc import Sequence
+
+from fercli.core.errors import InputError
+from fercli.core.progress import Progress
+from fercli.core.project import Project
+from fercli.core.rows import Face
+from fercli.core.runs import Run
+from fercli.data.dataset import CropReader, load_crops, make_reader
+from fercli.learn.evaluate import predict_probability_batches
+from fercli.learn.predict import LoadedModel, load_run_model
+from fercli.stages.predictions import FacePredictions
+
+_BATCH = 128
+
+
+def predict(project: Project, run: Run, progress: Progress) -> FacePredictions:
+    """Predict every face whose crop can be read.
+
+    Raises:
+        InputError: the checkpoint, or every crop, cannot be read.
+    """
+    loaded = load_run_model(run.folder)
+    faces = [face for face in project.required_rows(Face) if face.is_usable and face.path]
+    read = load_crops(_reader(project, faces, loaded), num_workers=0, progress=progress)
+    good = [face for place, face in enumerate(faces) if place not in read.failures]
+    if not good:
+        raise InputError("no crop can be read", hint="Run: fer align")
+    crops = load_crops(_reader(project, good, loaded), num_workers=0, is_checked=True) if read.failures else read
+    progress.start("predict", len(good))
+    rows: list[tuple[float, ...]] = []
+    for part in predict_probability_batches(
+        loaded.model, crops, form=loaded.form, machine=loaded.machine, batch_size=_BATCH
+    ):
+        rows += [tuple(row) for row in part.tolist()]
+        progress.advance(len(part))
+    by_face = {face.face_id: row for face, row in zip(good, rows, strict=True)}
+    return FacePredictions(run.run_id, loaded.classes, by_face, len(read.failures))
+
+
+def _reader(project: Project, faces: Sequence[Face], loaded: LoadedModel) -> CropReader:
+    return make_reader(project.root, [face.path for face in faces], loaded.form)
