@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(words: list[str]) -> int:
     """Run one command line; its exit code comes back. Nothing else in the project turns errors into codes."""
     is_json = "--json" in words
-    words = _with_default(_with_project_last([_without_habit(word) for word in words]))
+    words = _with_default(_with_project_last(_with_pattern([_without_habit(word) for word in words])))
     try:
         code = build_app(words)(args=words, prog_name="fer", standalone_mode=False)
         # typer turns Ctrl-C into this code by itself.
@@ -80,14 +80,13 @@ def build_app(words: Sequence[str] | None = None) -> typer.Typer:
     app.callback()(_top_options)
     groups: dict[str, typer.Typer] = {}
     for row in TABLE:
-        first = row.words.split()[0]
-        parent = app
-        if first in GROUPS:
-            if first not in groups:
-                group = GROUPS[first]
-                groups[first] = typer.Typer(help=group.help, no_args_is_help=True)
-                app.add_typer(groups[first], name=first, rich_help_panel=group.panel)
-            parent = groups[first]
+        first, parent = row.words.split()[0], app
+        for name in _groups_of(row):
+            if name not in groups:
+                group = GROUPS[name]
+                groups[name] = typer.Typer(help=group.help, no_args_is_help=True)
+                parent.add_typer(groups[name], name=name.split()[-1], rich_help_panel=group.panel)
+            parent = groups[name]
         if is_completing or asked == first:
             _add_real(parent, row)
         else:
@@ -95,10 +94,24 @@ def build_app(words: Sequence[str] | None = None) -> typer.Typer:
     return app
 
 
+def _groups_of(row: Row) -> list[str]:
+    """The groups that a command stands in, the outermost first."""
+    words = row.words.split()
+    return [" ".join(words[:number]) for number in range(1, len(words))]
+
+
 def _without_habit(word: str) -> str:
     """Our name of an option that users of other tools type by habit."""
     name, equals, value = word.partition("=")
     return _HABITS.get(name, name) + equals + value
+
+
+def _with_pattern(words: list[str]) -> list[str]:
+    """`--subject-from name PATTERN` as one option with one value."""
+    for place, word in enumerate(words[:-2]):
+        if word == "--subject-from" and words[place + 1] == "name":
+            return [*words[:place], f"--subject-from={words[place + 2]}", *words[place + 3 :]]
+    return words
 
 
 def _with_project_last(words: list[str]) -> list[str]:

@@ -16,6 +16,7 @@ from fercli.core.errors import ProjectError
 
 # More files than these are put on disk by one call for the whole system.
 _SYNCED_ONE_BY_ONE = 32
+_LONGEST_SLUG = 60
 # No file that fercli reads whole is larger: a million faces are a table of 400 MB.
 MOST_BYTES = 4 * 2**30
 _TEMPORARY = re.compile(r"\..*~[0-9a-f]{8}(\.[^.]*)?")
@@ -191,13 +192,20 @@ def count_files(folder: Path) -> int:
 
 
 def slug(text: str) -> str:
-    """`text` as a part of an id: letters, digits, `_` and `-` in lower case; "x" when nothing is left.
+    """`text` as a part of an id: letters, digits, `_` and `-` in lower case, at most 60; "x" when nothing is left.
 
-    Accents are dropped and other scripts written as their code points, so two names seldom meet.
+    Accents are dropped. Of a name in another script, or a longer one, what can be kept comes first and eight digits of
+    its hash behind, so that two names never meet.
     """
-    plain = unicodedata.normalize("NFKD", text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
-    spelled = "".join(_spell(letter) for letter in plain if not unicodedata.combining(letter))
-    return re.sub(r"[^a-z0-9_]+", "-", spelled.lower()).strip("-") or "x"
+    composed = unicodedata.normalize("NFC", text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    plain = unicodedata.normalize("NFKD", composed)
+    letters = [letter for letter in plain if not unicodedata.combining(letter)]
+    kept = re.sub(r"[^a-z0-9_]+", "-", "".join(letters).lower()).strip("-")
+    is_whole = all(ord(letter) < 128 or not letter.isalnum() for letter in letters)
+    if is_whole and len(kept) <= _LONGEST_SLUG:
+        return kept or "x"
+    digits = hashlib.sha256(composed.encode()).hexdigest()[:8]
+    return f"{kept[: _LONGEST_SLUG - 9].strip('-')}-{digits}".strip("-")
 
 
 def unused(name: str, taken: set[str]) -> str:
@@ -207,10 +215,6 @@ def unused(name: str, taken: set[str]) -> str:
         number += 1
         candidate = f"{name}-{number}"
     return candidate
-
-
-def _spell(letter: str) -> str:
-    return letter if ord(letter) < 128 or not letter.isalnum() else f"u{ord(letter):x}"
 
 
 def _changed_at(path: Path) -> float:

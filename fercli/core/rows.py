@@ -22,7 +22,7 @@ def later(default: Any) -> Any:  # a dataclass field, which takes the type of it
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """One row of videos.csv; a folder of pictures is a video without time."""
+    """One row of videos.csv; a folder of pictures is a video without time. `origin` is the path as it was given."""
 
     video_id: str
     path: str
@@ -36,6 +36,7 @@ class Video:
     codec: str = ""
     session: str = ""
     recorded_at: str = ""
+    origin: str = later("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One row of frames.csv; `time_s` comes from the container's time stamps, `path` is empty for frames not kept."""
+    """One row of frames.csv; `time_s` comes from the container's time stamps, `path` is empty for frames not kept.
+
+    `origin` of a picture that was added is the path as it was given; it may hold names, and stays in the project.
+    """
 
     frame_id: str
     video_id: str
@@ -61,6 +65,7 @@ class Frame:
     score: float | None = None
     sharpness: float | None = None
     phash: str = ""
+    origin: str = later("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ class Face:
 
     Box and landmarks are pixels of the frame, left and right as the viewer sees them. `m00`..`m12` is
     the 2x3 affine that takes frame pixels to crop pixels. `path` of a packed face is `pack.npy#row`.
+    `origin` of a crop that was given is its path below the folder or data set that it came from.
     `status`: ok (cut out), dropped (see `reason`), given (came as a crop), gone (a re-run no longer finds it).
     """
 
@@ -105,6 +111,7 @@ class Face:
     status: FaceStatus = "ok"
     reason: str = ""
     source_row: int | None = None
+    origin: str = later("")
 
     @property
     def is_usable(self) -> bool:

@@ -23,7 +23,8 @@ class MatchedVotes:
         num_unmatched: votes on them.
         num_skipped: votes that were none.
         num_overwritten: votes that a newer one of the same annotator on the same face replaced.
-        conflicts: faces on which one annotator drew two boxes with different labels; no votes.
+        conflicts: faces with two different labels of one annotator at once, by two boxes, or by people whom the file
+            does not name; no votes.
         repeats: for each annotator who judged a face under two names: how often, and how often alike.
     """
 
@@ -67,7 +68,7 @@ def match_votes(
     given = [vote for vote in matched if vote.label in meanings]
     rows = [_row(vote, found, meanings, key, source=source) for vote in given]
     num_skips = len(matched) - len(given)
-    torn = _torn_by_boxes(given, rows)
+    torn = _torn(given, rows, is_unnamed=bool(raw.guessed))
     if torn:
         both = [(vote, row) for vote, row in zip(given, rows, strict=True) if (row.face_id, row.annotator) not in torn]
         given, rows = [vote for vote, _ in both], [row for _, row in both]
@@ -93,6 +94,20 @@ def merge_votes(existing: Iterable[Vote], new: Iterable[Vote]) -> tuple[list[Vot
     """
     votes, num_overwritten, num_alike = _keep_newest([*existing, *new])
     return votes, num_overwritten, num_overwritten - num_alike
+
+
+def under_one_name(votes: Sequence[Vote], merged: Mapping[str, str]) -> list[Vote]:
+    """The votes, with annotators that turned out to be others under the name that stays."""
+    if not merged:
+        return list(votes)
+    last = {word: _last(word, merged) for word in merged}
+    return [replace(vote, annotator=last.get(vote.annotator, vote.annotator)) for vote in votes]
+
+
+def _last(word: str, merged: Mapping[str, str]) -> str:
+    while word in merged:
+        word = merged[word]
+    return word
 
 
 def _row(
@@ -126,13 +141,14 @@ def _keep_newest(votes: Sequence[Vote]) -> tuple[list[Vote], int, int]:
     return kept, len(votes) - len(kept), num_alike
 
 
-def _torn_by_boxes(given: Sequence[RawVote], rows: Sequence[Vote]) -> dict[tuple[str, str], set[str]]:
-    """Faces covered by several boxes of one annotator that carry different labels."""
-    labels: dict[tuple[str, str], set[str]] = {}
+def _torn(given: Sequence[RawVote], rows: Sequence[Vote], *, is_unnamed: bool) -> dict[tuple[str, str], set[str]]:
+    """Faces covered by several boxes of one annotator, or judged twice by nobody knows whom, with different labels."""
+    labels: dict[tuple[str, str, str], set[str]] = {}
     for raw, row in zip(given, rows, strict=True):
-        if "@" in raw.item:
-            labels.setdefault((row.face_id, row.annotator), set()).add(row.label)
-    return {pair: found for pair, found in labels.items() if len(found) > 1}
+        if is_unnamed or "@" in raw.item:
+            item = raw.item if "@" not in raw.item else ""
+            labels.setdefault((row.face_id, row.annotator, item), set()).add(row.label)
+    return {(face_id, who): found for (face_id, who, _), found in labels.items() if len(found) > 1}
 
 
 def _repeats(given: Sequence[RawVote], rows: Sequence[Vote]) -> dict[str, tuple[int, int]]:
@@ -157,5 +173,12 @@ def _is_older(vote: Vote, other: Vote) -> bool:
 
 
 def adjudicated(raw: RawVotes, adjudicator: str) -> RawVotes:
-    """The same judgements as the last word of `adjudicator`, whoever the file says gave them."""
-    return replace(raw, votes=[vote._replace(annotator=adjudicator) for vote in raw.votes])
+    """The same judgements as the last word of `adjudicator`; items that two people judged differently are conflicts."""
+    words: dict[str, dict[str, set[str]]] = {}
+    for vote in raw.votes:
+        words.setdefault(vote.item, {}).setdefault(vote.annotator, set()).add(vote.label)
+    torn = {item: found for item, found in words.items() if len(found) > 1 and len(set().union(*found.values())) > 1}
+    votes = [vote._replace(annotator=adjudicator) for vote in raw.votes if vote.item not in torn]
+    told = [f"{item}: {', '.join(sorted(set().union(*found.values())))}" for item, found in torn.items()]
+    gold = [vote._replace(annotator=adjudicator) for vote in raw.gold]
+    return replace(raw, votes=votes, gold=gold, conflicts=[*raw.conflicts, *told], guessed="", people=[], entries={})

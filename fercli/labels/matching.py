@@ -1,5 +1,7 @@
 """Items of an annotation tool (face ids, file names, paths) to the faces of the project."""
 
+import base64
+import contextlib
 import hashlib
 import re
 from collections.abc import Iterable
@@ -7,10 +9,14 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
+from fercli.core.files import slug
+from fercli.core.names import folded
 from fercli.core.rows import Face, Frame
 
 # Label Studio puts 8 hexadecimal digits and a dash before the name of an uploaded file.
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
+# How Label Studio addresses a file in the cloud that it shows itself.
+_RESOLVED = re.compile(r"/resolve/?\?fileuri=([\w%+/=-]+)")
 _FACE_ID = re.compile(r"^[a-z0-9_-]+/f\d{6,}-\d+$")
 _ROW = re.compile(r"^row (\d+)$")
 _BLIND_CODE = re.compile(r"^x[0-9a-f]{12}$")
@@ -52,8 +58,10 @@ class FaceIndex:
         """The face that `item` names; None when none or several do.
 
         Tried in this order: face id; "row N" of a public set; a path that ends like the face's; a file stem, without
-        Label Studio's upload prefix, that only one face has. A stem below the name of another video does not count.
-        A box on a frame names the face that it covers best, if their IoU is 0.5 or more.
+        Label Studio's upload prefix, that only one face has; then the same with the file that the face, or the only
+        face of a picture, came from (`origin`): by path, by name, by stem. Case and the form of accents do not count. A
+        stem below the name of another video does not count. A box on a frame names the face that it covers best, if
+        their IoU is 0.5 or more.
         """
         if item in self._ids:
             return item
@@ -64,12 +72,51 @@ class FaceIndex:
         if _FACE_ID.match(item):
             return None
         parts = _parts(item)
-        return self._by_path_end(parts) or self._by_stem(parts)
+        if found := self._by_path_end(parts):
+            return found
+        likely = self.candidates(item)
+        return likely[0] if len(likely) == 1 else None
+
+    def candidates(self, item: str) -> list[str]:
+        """The faces that a file of this name may be: ours of the name, and those whose origin it may be.
+
+        A file `000005.png` that came in may be another face than the one that we store under this name.
+        """
+        own = self._by_stem(_parts(item))
+        likely, has_folder = self._of_origin(item)
+        return sorted({*likely, *([own] if own and not has_folder else [])})
+
+    def _of_origin(self, item: str) -> tuple[list[str], bool]:
+        """The faces of the path of an item, else of its name, else of its stem; whether their folder is the same."""
+        parts = tuple(folded(part) for part in _parts(item))
+        if not parts:
+            return [], False
+        name = _UPLOAD_PREFIX.sub("", parts[-1])
+        for names, word in ((self._by_origin, name), (self._by_origin_stem, _stem(name))):
+            found = names.get(word, [])
+            ends = [(_common_end((*parts[:-1], name), (*origin[:-1], name)), face_id) for origin, face_id in found]
+            best = max((length for length, _ in ends), default=0)
+            if found:
+                return [face_id for length, face_id in ends if length == best], best > 1
+        return [], False
+
+    def why_not(self, item: str) -> str:
+        """Why an item finds no face: there is none, or there are several."""
+        likely = self.candidates(item)
+        if len(likely) < 2:
+            return "is no face of this project"
+        return f"may be any of {len(likely):,} faces: {', '.join(likely[:3])}{', ...' if len(likely) > 3 else ''}"
 
     def is_shared_name(self, item: str) -> bool:
         """Whether `item` is the name of several faces, in different videos."""
         parts = _parts(item)
-        return bool(parts) and self._by_name.get(PurePosixPath(parts[-1]).stem) == ""
+        is_shared = bool(parts) and self._by_name.get(PurePosixPath(parts[-1]).stem) == ""
+        return is_shared or len(self.candidates(item)) > 1
+
+    def has_frame(self, item: str) -> bool:
+        """Whether the frame of an item that is a box was kept."""
+        match = _BOXED.match(item)
+        return bool(match and self._frame_of(_parts(match["name"])))
 
     def _by_path_end(self, parts: list[str]) -> str | None:
         for first in range(len(parts) - 1):
@@ -99,11 +146,23 @@ class FaceIndex:
         return face_id if overlap >= MIN_IOU else None
 
     def _frame_of(self, parts: list[str]) -> str | None:
-        """The frame that a path or name ends with; None where several do."""
+        """The frame that a path or name ends with, or whose origin it is; None where several do."""
         name = "/".join(parts)
-        parts = name.removesuffix(PurePosixPath(name).suffix).split("/") if parts else []
-        ends = ("/".join(parts[first:]) for first in range(len(parts)))
-        return next((self._frame_by_name[end] for end in ends if end in self._frame_by_name), None) or None
+        stems = name.removesuffix(PurePosixPath(name).suffix).split("/") if parts else []
+        ends = ["/".join(stems[first:]) for first in range(len(stems))]
+        ends += ["/".join([slug(stems[-2]), stems[-1]])] if len(stems) > 1 else []
+        found = next((self._frame_by_name[end] for end in ends if end in self._frame_by_name), None)
+        return found or self._frame_by_origin.get(folded(parts[-1]) if parts else "") or None
+
+    @cached_property
+    def _frame_by_origin(self) -> dict[str, str]:
+        """Names of the pictures that frames came from; the empty string where several have one."""
+        names: dict[str, str] = {}
+        for frame in self._frames:
+            if frame.origin:
+                name = folded(path_in(frame.origin).rsplit("/", 1)[-1])
+                names[name] = "" if name in names else frame.frame_id
+        return names
 
     @cached_property
     def _frame_by_name(self) -> dict[str, str]:
@@ -147,17 +206,63 @@ class FaceIndex:
         return names | {flat_name(face.face_id): face.face_id for face in self._faces}
 
     @cached_property
+    def _origins(self) -> list[tuple[tuple[str, ...], str]]:
+        """The parts of each origin, folded, and its face; a picture's is that of the only face in it."""
+        origins = {face.face_id: face.origin for face in self._faces if face.origin}
+        for frame in self._frames:
+            inside = self._by_frame.get(frame.frame_id, []) if frame.origin else []
+            if len(inside) == 1:
+                origins.setdefault(inside[0].face_id, frame.origin)
+        return [(tuple(folded(part) for part in _parts(origin)), face_id) for face_id, origin in origins.items()]
+
+    @cached_property
+    def _by_origin(self) -> dict[str, list[tuple[tuple[str, ...], str]]]:
+        names: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        for origin, face_id in self._origins:
+            names.setdefault(origin[-1], []).append((origin, face_id))
+        return names
+
+    @cached_property
+    def _by_origin_stem(self) -> dict[str, list[tuple[tuple[str, ...], str]]]:
+        names: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        for origin, face_id in self._origins:
+            names.setdefault(_stem(origin[-1]), []).append((origin, face_id))
+        return names
+
+    @cached_property
     def _by_code(self) -> dict[str, str]:
         return {blind_code(face.face_id, copy): face.face_id for face in self._faces for copy in (1, 2)}
 
 
-def _parts(item: str) -> list[str]:
-    """The folders and the name in a path or URL; Label Studio's local files stand behind `?d=`."""
+def _stem(name: str) -> str:
+    return PurePosixPath(name).stem
+
+
+def _common_end(parts: tuple[str, ...], others: tuple[str, ...]) -> int:
+    """How many of the last parts are the same."""
+    number = 0
+    for one, other in zip(reversed(parts), reversed(others), strict=False):
+        if one != other:
+            break
+        number += 1
+    return number
+
+
+def path_in(item: str) -> str:
+    """The path in an item that may be an address; Label Studio's local files stand behind `?d=`."""
     if "?d=" in item:
-        item = unquote(item.split("?d=", 1)[1])
+        item = unquote(item.split("?d=", 1)[1].split("&", 1)[0])
+    elif match := _RESOLVED.search(item):
+        with contextlib.suppress(ValueError):
+            item = base64.b64decode(unquote(match[1]) + "==").decode("utf-8")
     elif "://" in item or item.startswith("/data/"):
         item = unquote(item.split("?", 1)[0])
-    return [part for part in item.replace("\\", "/").split("/") if part not in ("", ".")]
+    return item.replace("\\", "/")
+
+
+def _parts(item: str) -> list[str]:
+    """The folders and the name in a path or address."""
+    return [part for part in path_in(item).split("/") if part not in ("", ".")]
 
 
 def _iou(face: Face, box: tuple[float, ...]) -> float:

@@ -20,7 +20,8 @@ def extend_pseudonyms(known: Mapping[str, str], names: Iterable[str]) -> dict[st
     new = [name for name in dict.fromkeys(names) if name not in known]
     key = {**known, **{name: name for name in new if _is_no_name(name)}}
     # Before any number is given away: the one of a name further down must not go to another person.
-    taken = {*known.values(), *key.values()}
+    # Merged and removed ones stand among the names alone.
+    taken = {*known.values(), *key.values(), *(name for name in key if is_pseudonym(name))}
     last = max((int(match[1]) for word in taken if (match := _PSEUDONYM.match(word))), default=0)
     for name in new:
         if name not in key:
@@ -29,5 +30,10 @@ def extend_pseudonyms(known: Mapping[str, str], names: Iterable[str]) -> dict[st
     return {name: key[name] for name in (*known, *new)}
 
 
+def is_pseudonym(name: str) -> bool:
+    """Whether a name has the form of those that we give."""
+    return bool(_PSEUDONYM.match(name))
+
+
 def _is_no_name(name: str) -> bool:
-    return bool(_PSEUDONYM.match(name)) or is_ballot(name) or name == ADJUDICATOR
+    return is_pseudonym(name) or is_ballot(name) or name == ADJUDICATOR

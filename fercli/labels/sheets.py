@@ -39,18 +39,19 @@ class Suggestions:
 def make_sheets(
     face_ids: Sequence[str], *, num_sheets: int, blind_share: float, rng: np.random.Generator
 ) -> list[Sheet]:
-    """One sheet for each annotator, all with the same faces.
+    """One sheet for each annotator, all with the same faces, each in an order of its own drawn by `rng`.
 
-    With a `blind_share` that part of the faces is shown to everybody twice, the names are codes, and the order is drawn
-    anew for each sheet; else the order is that of `face_ids`.
+    In one order for all, early faces would be judged by fresh and late ones by tired eyes, and neighbours alike. With a
+    `blind_share` that part of the faces is shown to everybody twice, and the names are codes.
     """
-    if blind_share <= 0:
-        return [Sheet(tuple((flat_name(face_id), face_id) for face_id in face_ids))] * num_sheets
-    num_twice = max(1, round(blind_share * len(face_ids)))
-    twice = rng.choice(len(face_ids), size=min(num_twice, len(face_ids)), replace=False)
-    items = [(blind_code(face_id, 1), face_id) for face_id in face_ids]
-    items += [(blind_code(face_ids[place], 2), face_ids[place]) for place in sorted(twice.tolist())]
-    return [Sheet(tuple(items[place] for place in rng.permutation(len(items))), True) for _ in range(num_sheets)]
+    items = [(flat_name(face_id), face_id) for face_id in face_ids]
+    if blind_share > 0:
+        num_twice = max(1, round(blind_share * len(face_ids)))
+        twice = rng.choice(len(face_ids), size=min(num_twice, len(face_ids)), replace=False)
+        items = [(blind_code(face_id, 1), face_id) for face_id in face_ids]
+        items += [(blind_code(face_ids[place], 2), face_ids[place]) for place in sorted(twice.tolist())]
+    orders = [rng.permutation(len(items)) for _ in range(num_sheets)]
+    return [Sheet(tuple(items[place] for place in order), blind_share > 0) for order in orders]
 
 
 def tallies(votes: Iterable[Vote]) -> dict[str, Counter[str]]:

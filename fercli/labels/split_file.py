@@ -57,7 +57,7 @@ def read_split_file(path: Path, faces: FaceIndex) -> SplitFile:
     if not found:
         raise InputError(
             f"{path}: none of its {len(unmatched)} items matches a face of this project",
-            hint="Items are matched by face_id, file name or path; manifests/faces.csv lists them.",
+            hint="Items are matched by face_id, file name or path (also of the files that were added).",
         )
     return SplitFile([found[key] for key in sorted(found, key=lambda key: (key[0], key[1] or 0))], unmatched)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from fercli.core.emotions import NO_CLASS, built_in_aliases
 from fercli.core.errors import InputError
+from fercli.core.names import folded
 
 _SKIPS = frozenset({"", "-", "skip", "skipped", "n/a", "nan"})
 
@@ -29,6 +30,10 @@ class Vocabulary:
                 raise InputError(f"'{word}' cannot be mapped to '{label}', which is not a class", hint=hint)
             self._meanings[_plain(word)] = label
         self._meanings |= {_plain(word): word for word in self.classes}
+
+    def is_class(self, word: str) -> bool:
+        """Whether the word is a class, `unknown` or another word for one."""
+        return _plain(word) in self._meanings
 
     def is_skip(self, word: str) -> bool:
         """Whether the word says that the annotator left the face out."""
@@ -67,7 +72,7 @@ class Vocabulary:
 
 
 def _plain(word: str) -> str:
-    return re.sub(r"[\s_\-]+", " ", word).strip().casefold() if word != "-" else word
+    return folded(re.sub(r"[\s_\-]+", " ", word)) if word != "-" else word
 
 
 def _close(word: str, known: Sequence[str]) -> str:

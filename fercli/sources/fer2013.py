@@ -4,7 +4,7 @@ Source: Goodfellow et al., Challenges in Representation Learning, ICONIP 2013.
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from fercli.core.emotions import PRESETS
 from fercli.core.errors import InputError
 from fercli.core.results import Failure
+from fercli.core.rows import Split
 from fercli.sources.folder import class_items
 from fercli.sources.items import Decode, Roles, SourceBatch, SourceItem, SourceOptions, shown
 from fercli.sources.pictures import find_pictures, read_pictures
@@ -23,7 +24,10 @@ EMOTIONS = PRESETS["fer2013"]
 PARTS = ("Training", "PublicTest", "PrivateTest")
 PUBLISHED = {"Training": 28_709, "PublicTest": 3_589, "PrivateTest": 3_589}
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
-LOOKS_LIKE = "fer2013.csv, icml_face_data.csv, or a folder with train/<class>/*.jpg and test/<class>/*.jpg"
+LOOKS_LIKE = (
+    "fer2013.csv, icml_face_data.csv, or a folder with train/<class>/*.jpg and test/<class>/*.jpg "
+    "(or images/train and images/validation)"
+)
 _COLUMNS = ("emotion", "pixels", "usage")
 _BATCH = 1024
 # 2304 numbers of three digits are under 10 kB; a line of a hundred megabytes must not be read whole.
@@ -50,14 +54,21 @@ def find_csv(path: Path) -> Path | None:
         raise InputError(f"'{shown(path)}' does not exist", hint=f"Expected: {LOOKS_LIKE}.")
     if path.is_file():
         return path
-    return next((path / name for name in CSV_NAMES if (path / name).is_file()), None)
+    places = (root / name for root in _roots(path) for name in CSV_NAMES)
+    return next((place for place in places if place.is_file()), None)
+
+
+def _roots(path: Path) -> tuple[Path, ...]:
+    """The folder, and those that archives put around what they hold."""
+    return path, path / "fer2013", path / "images", path / "images" / "images"
 
 
 def fer2013_roles(parts: Collection[str]) -> Roles:
     """Which split each published part is: without PrivateTest, PublicTest is what is reported."""
     if "PrivateTest" in parts:
         return {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}
-    return {"Training": "train", "PublicTest": "test", "test": "test"}
+    validation: Split = "val" if "test" in parts else "test"
+    return {"Training": "train", "PublicTest": "test", "test": "test", "validation": validation}
 
 
 def read_csv(path: Path, options: SourceOptions) -> Iterator[SourceBatch]:
@@ -165,6 +176,7 @@ def _plain(cell: bytes) -> str:
 
 
 def _read_folders(path: Path, options: SourceOptions, decode: Decode) -> Iterator[SourceBatch]:
+    path = next((root for root in _roots(path) if (root / "train").is_dir()), path)
     if not (path / "train").is_dir():
         raise InputError(f"no FER2013 data found in '{shown(path)}'", hint=f"Expected: {LOOKS_LIKE}.")
     found = find_pictures(path)
@@ -177,8 +189,9 @@ def _read_folders(path: Path, options: SourceOptions, decode: Decode) -> Iterato
 def _with_published_part(item: SourceItem) -> SourceItem:
     # Kaggle's file names begin with the part: Training_123.jpg, PublicTest_7.jpg; without it the folder decides.
     part = next((part for part in PARTS if Path(item.where).name.startswith(part)), None)
-    named = {"train": "Training", "test": "test"}
-    return SourceItem(item.row, item.where, item.emotion, part or named.get(item.part, item.part), file=item.file)
+    # One form holds 28,821 pictures in images/train and 7,066 in images/validation, which are not the published parts.
+    named = {"train": "Training", "test": "test", "val": "validation"}
+    return replace(item, part=part or named.get(item.part, item.part))
 
 
 def _only_of_size(batch: SourceBatch) -> SourceBatch:

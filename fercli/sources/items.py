@@ -7,6 +7,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from fercli.core.names import composed, folded
 from fercli.core.results import Failure
 from fercli.core.rows import LabelStatus, Split
 
@@ -30,23 +31,26 @@ class SourceOptions:
         aliases: other spellings of them.
         mode: how FERPlus' votes become a label.
         votes: FERPlus' fer2013new.csv where it does not lie beside the pictures.
+        subject_from: "folder", or a pattern with the group `subject` (and `class`) for file names; see `core.names`.
     """
 
     emotions: tuple[str, ...]
     aliases: Mapping[str, str] = field(default_factory=dict)
     mode: FerplusMode = "majority"
     votes: Path | None = None
+    subject_from: str = ""
 
     def class_of(self, word: str) -> str | None:
-        """The project's class for a word of the dataset; case, `_` and surrounding spaces do not matter."""
-        plain = word.strip().lower().replace("_", " ")
-        for spelling in (word, plain, plain.replace(" ", "-")):
+        """The project's class for a word of the dataset; case, `_`, blanks and the form of accents do not matter."""
+        plain = folded(word).replace("_", " ")
+        for spelling in (word, composed(word), plain, plain.replace(" ", "-")):
             if spelling in self.emotions:
                 return spelling
             if spelling in self.aliases:
                 return self.aliases[spelling]
-        lowered = {emotion.lower(): emotion for emotion in self.emotions}
-        return lowered.get(plain)
+        known = {folded(emotion): emotion for emotion in self.emotions}
+        aliases = {folded(alias): meaning for alias, meaning in self.aliases.items()}
+        return known.get(plain) or aliases.get(plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ class SourceItem:
         entropy: of the votes, bits.
         shares: soft label, by class.
         file: the picture's file, when it is one.
+        origin: the path of the picture's file below the data set; empty when it came in a table.
+        subject: the person, as the data set calls them; empty when it does not say.
     """
 
     row: int
@@ -78,6 +84,8 @@ class SourceItem:
     entropy: float | None = None
     shares: Mapping[str, float] = field(default_factory=dict)
     file: Path | None = None
+    origin: str = ""
+    subject: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from fercli.core.errors import InputError, MediaError
+from fercli.core.kinds import PICTURE_SUFFIXES
 from fercli.core.results import Failure
 from fercli.sources.items import Decode, SourceBatch, SourceItem, shown
 
-# Other rooms have their own list; this one holds what published sets are made of.
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm"})
 _BATCH = 64
 _SYSTEM_FOLDERS = frozenset({"__MACOSX", ".ipynb_checkpoints"})
 
@@ -34,7 +33,7 @@ def find_pictures(folder: Path) -> Found:
         for name in sorted(names):
             if name.startswith("."):
                 continue
-            if Path(name).suffix.lower() in SUFFIXES:
+            if Path(name).suffix.lower() in PICTURE_SUFFIXES:
                 files.append(Path(parent, name))
             else:
                 num_foreign += 1

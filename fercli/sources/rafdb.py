@@ -9,23 +9,33 @@ from pathlib import Path
 from fercli.core.emotions import PRESETS
 from fercli.core.errors import InputError
 from fercli.core.results import Failure
+from fercli.sources.folder import coded_items
 from fercli.sources.items import Decode, Roles, SourceBatch, SourceItem, SourceOptions, shown
-from fercli.sources.pictures import folder_here, read_pictures
+from fercli.sources.pictures import find_pictures, folder_here, read_pictures
 
 EMOTIONS = PRESETS["raf-db"]
 PUBLISHED = {"train": 12_271, "test": 3_068}
 # The spelling is the publishers'.
 LABELS = "EmoLabel/list_patition_label.txt"
-LOOKS_LIKE = f"{LABELS} and Image/aligned/train_00001_aligned.jpg"
+LOOKS_LIKE = f"{LABELS} and Image/aligned/train_00001_aligned.jpg, or train/1..7/*.jpg and test/1..7/*.jpg"
 
 
 def read_rafdb(path: Path, options: SourceOptions, decode: Decode) -> Iterator[SourceBatch]:
-    """Read the label list and the aligned picture of each line; `path` is RAF-DB's folder or its `basic` folder.
+    """Read the label list and the aligned picture of each line, or folders called by the codes.
+
+    `path` is RAF-DB's folder, its `basic` folder, or what Kaggle calls DATASET.
 
     Raises:
         InputError: the list or the pictures are not there, or no line can be read.
     """
-    root = _find_root(folder_here(path, "RAF-DB", LOOKS_LIKE))
+    if coded := _coded_root(folder_here(path, "RAF-DB", LOOKS_LIKE)):
+        found = find_pictures(coded)
+        by_code = {str(code): emotion for code, emotion in enumerate(EMOTIONS, start=1)}
+        items = coded_items(coded, found.files, by_code, options)
+        yield SourceBatch(num_foreign=found.num_foreign, num_total=len(items))
+        yield from read_pictures(items, decode, num_total=len(items))
+        return
+    root = _find_root(path)
     items, failures = _read_list(root, options)
     if not items:
         reason = f": {failures[0].reason}" if failures else ": it is empty"
@@ -37,6 +47,10 @@ def read_rafdb(path: Path, options: SourceOptions, decode: Decode) -> Iterator[S
 def rafdb_roles(parts: Collection[str]) -> Roles:
     """RAF-DB publishes train and test."""
     return {"train": "train", "test": "test"}
+
+
+def _coded_root(path: Path) -> Path | None:
+    return next((root for root in (path, path / "DATASET") if (root / "train" / "1").is_dir()), None)
 
 
 def _find_root(path: Path) -> Path:
@@ -73,4 +87,5 @@ def _read_line(line: str, row: int, root: Path, options: SourceOptions) -> Sourc
     emotion = options.class_of(EMOTIONS[int(code) - 1])
     assert emotion is not None  # the registry has checked that the project knows all classes
     file = root / "Image" / "aligned" / f"{Path(name).stem}_aligned{Path(name).suffix}"
-    return SourceItem(row, shown(file.relative_to(root)), emotion, part, file=file)
+    where = shown(file.relative_to(root))
+    return SourceItem(row, where, emotion, part, file=file, origin=where)

@@ -107,6 +107,18 @@ TABLE: tuple[Row, ...] = (
         home="labels.importing:labels_import",
     ),
     Row(
+        "labels remove", "Labels", "Take an import back, with its votes and labels.", "fer labels remove import-3",
+        home="labels.annotators:remove_import", has_section=False,
+    ),
+    Row(
+        "labels annotators merge", "Labels", "Merge annotators that are the same person.",
+        "fer labels annotators merge a2 a3", home="labels.annotators:merge_annotators", has_section=False,
+    ),
+    Row(
+        "labels annotators rename", "Labels", "Rename an annotator's pseudonym.",
+        "fer labels annotators rename a2 expert", home="labels.annotators:rename_annotator", has_section=False,
+    ),
+    Row(
         "labels suggest", "Labels", "Export faces with a run's predictions as suggestions.", "fer labels suggest",
         home="labels.suggest:labels_suggest",
     ),
@@ -197,16 +209,17 @@ TABLE: tuple[Row, ...] = (
 
 @dataclass(frozen=True)
 class Group:
-    """Commands under one word; the word alone runs `default`."""
+    """Commands under one word, or under two; the word alone runs `default`, where there is one."""
 
     panel: str
     help: str
-    default: str
+    default: str = ""
 
 
 GROUPS: dict[str, Group] = {
     "subjects": Group("Data", "Assign faces to subjects: by seat, from a table or by hand.", "track"),
     "labels": Group("Labels", "Import votes, derive labels and measure agreement.", "show"),
+    "labels annotators": Group("Labels", "Merge or rename annotators."),
     "check": Group("Labels", "Check images, labels and splits for problems.", "all"),
     "config": Group("Project", "Show the current settings.", "show"),
 }

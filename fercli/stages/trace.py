@@ -11,6 +11,7 @@ from fercli.core.rows import Face, Frame, Label, Prediction, Subject, Video, Vot
 from fercli.core.runs import list_runs
 from fercli.core.stage import Argument, Stage
 from fercli.core.tables import read_table
+from fercli.stages.labels.archive import numbered, read_imports
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def call(
         frame=frame,
         video=video,
         subject=next((one for one in project.rows(Subject) if one.subject_id == face.subject_id), None),
-        votes=tuple(vote for vote in project.rows(Vote) if vote.face_id == face_id),
+        votes=tuple(numbered((vote for vote in project.rows(Vote) if vote.face_id == face_id), read_imports(project))),
         label=next((label for label in project.rows(Label) if label.face_id == face_id), None),
         splits=_splits_of(project, face_id),
         predictions=tuple(_predictions_of(project, face_id)),

@@ -1,5 +1,6 @@
 """Picture files to RGB arrays and back, safely: the header is checked before decoding, a cut-off file is refused."""
 
+import importlib
 import io
 import os
 import re
@@ -14,10 +15,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from fercli.core.errors import MediaError
 from fercli.core.files import replace_bytes
+from fercli.core.kinds import HEIF_BRANDS, PICTURE_SUFFIXES, brand_of
 
 # 100 megapixels are 300 MB as RGB: more than any camera frame, less than what stops a small machine.
 MAX_PIXELS = 100_000_000
@@ -25,10 +27,9 @@ MAX_PIXELS = 100_000_000
 MAX_BYTES = 2**30
 # OpenCV warps no picture with a longer side.
 MAX_SIDE = 32_766
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 # Only these parsers of Pillow are let near a stranger's file.
-_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", *(["AVIF"] if features.check("avif") else []))
 _EXIF_ORIENTATION = 0x0112
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 # What Pillow's parsers raise on broken bytes; its own class, UnidentifiedImageError, is an OSError.
@@ -51,7 +52,8 @@ def read_image(path: Path) -> UInt8[np.ndarray, "height width 3"]:
 def decode_image(data: bytes, *, name: str) -> UInt8[np.ndarray, "height width 3"]:
     """Decode a picture held in memory as RGB, turned upright by its EXIF orientation.
 
-    Grey and palette pictures become RGB; transparent pixels are laid over black; 16 bits are cut to the upper 8;
+    Grey and palette pictures become RGB; transparent pixels are laid over black; of 9 to 16 bits, as many as the
+    brightest pixel has, the upper 8 are kept (cameras write 12 bits into files of 16);
     of an animation the first picture counts.
 
     Args:
@@ -95,7 +97,12 @@ def write_jpeg(path: Path, image: UInt8[np.ndarray, "height width 3"], quality: 
     Raises:
         ProjectError: the disk is full or the folder cannot be written.
     """
-    replace_bytes(path, _encoded(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality]))
+    replace_bytes(path, jpeg_bytes(image, quality))
+
+
+def jpeg_bytes(image: UInt8[np.ndarray, "height width 3"], quality: int = 95) -> bytes:
+    """RGB `image` as a JPEG file."""
+    return _encoded(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
 def write_png(path: Path, image: UInt8[np.ndarray, "height width 3"]) -> None:
@@ -126,7 +133,7 @@ def list_images(folder: Path) -> tuple[list[Path], int]:
         raise MediaError(
             f"cannot list '{printable(folder)}': {error.strerror}", hint="Name a folder that exists."
         ) from error
-    images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    images = [path for path in files if path.suffix.lower() in PICTURE_SUFFIXES]
     return sorted(images, key=lambda path: os.fsencode(path.name)), len(files) - len(images)
 
 
@@ -164,7 +171,7 @@ def printable(path: Path) -> str:
 def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
     """The picture, its header checked; whatever Pillow raises within becomes a MediaError."""
     try:
-        with _quiet_pillow(), Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        with _quiet_pillow(), Image.open(io.BytesIO(data), formats=_formats_of(data, name)) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise _too_large(name, f"{width} x {height} pixels")
@@ -185,6 +192,28 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
             f"cannot decode image '{name}': truncated, corrupt or not an image ({reason})",
             hint="If it opens in a viewer, save it again as PNG or JPEG.",
         ) from error
+
+
+def _formats_of(data: bytes, name: str) -> tuple[str, ...]:
+    """The parsers that a picture may need; TGA has no mark of its own, and HEIC's decoder is an extra.
+
+    Raises:
+        MediaError: it is HEIC or AVIF, and what reads it is not installed.
+    """
+    brand = brand_of(data[:16])
+    if brand in HEIF_BRANDS:
+        try:
+            pi_heif = importlib.import_module("pi_heif")
+        except ImportError as error:
+            hint = 'Install it: pip install "fercli[heif]"; or save the pictures as JPEG.'
+            raise MediaError(f"image '{name}' is HEIC, whose decoder is not installed", hint=hint) from error
+        pi_heif.register_heif_opener()
+        return ("HEIF",)
+    if brand.startswith(b"avi") and "AVIF" not in _FORMATS:
+        raise MediaError(f"image '{name}' is AVIF, which this Pillow cannot read", hint="Install Pillow 11.3 or later.")
+    if data[:12] == b"\0\0\0\x0cjP  \r\n\x87\n" or data[:4] == b"\xff\x4f\xff\x51":
+        return ("JPEG2000",)
+    return (*_FORMATS, "TGA") if name.lower().endswith(".tga") else _FORMATS
 
 
 @contextmanager
@@ -227,7 +256,8 @@ def _eight_bits(grey: np.ndarray) -> UInt8[np.ndarray, "height width"]:
         scale = 255.0 if grey.size and float(np.nanmax(grey)) <= 1.0 else 1.0
         wide = np.nan_to_num(grey) * scale
     else:
-        wide = np.clip(grey, 0, 65535) // 256
+        whole = np.clip(grey, 0, 65535)
+        wide = whole >> max(int(whole.max(initial=0)).bit_length() - 8, 0)
     return np.asarray(np.clip(wide, 0, 255), dtype=np.uint8)
 
 

@@ -2,14 +2,20 @@
 
 import hashlib
 import os
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fercli.core.digests import FileDigests
+from fercli.core.errors import InputError
+from fercli.core.kinds import kind_of
 
 PICTURES = "pictures"  # stands in the column codec of a folder of images
 # What a project makes itself; `fer add .` inside one must not take it for new.
+_MOST_NAMED = 8
+_ADDRESS = re.compile(r"^[a-z][a-z0-9+.-]+:[/\\]", re.IGNORECASE)
 _OWN_FOLDERS = ("frames", "faces", "images", "labels", "manifests", "runs", "reports", "exports", ".fer")
 
 
@@ -47,10 +53,20 @@ class MediaItem:
 
 @dataclass
 class Media:
-    """Items in the order of the paths, and how many files were neither video nor picture."""
+    """Items in the order of the paths, and how many files were neither video nor picture, by their suffix."""
 
     items: list[MediaItem] = field(default_factory=list)
-    num_foreign: int = 0
+    foreign: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def num_foreign(self) -> int:
+        """How many files were passed over."""
+        return self.foreign.total()
+
+    def passed_over(self) -> str:
+        """What was passed over, with counts: "3 .txt, 1 without suffix"."""
+        words = [f"{number:,} {suffix or 'without suffix'}" for suffix, number in self.foreign.most_common(_MOST_NAMED)]
+        return ", ".join(words) + (", ..." if len(self.foreign) > _MOST_NAMED else "")
 
 
 def list_files(paths: Sequence[Path], project_root: Path, *, skip_own: bool = True) -> Listing:
@@ -60,10 +76,18 @@ def list_files(paths: Sequence[Path], project_root: Path, *, skip_own: bool = Tr
         paths: files and folders.
         project_root: of the project.
         skip_own: pass over the folders that the project made.
+
+    Raises:
+        InputError: a path is an address on a network.
     """
     named, folders, missing = [], [], []
     own = {project_root / name for name in _OWN_FOLDERS} if skip_own else set()
     for path in paths:
+        if _ADDRESS.match(str(path)) and not path.exists():
+            scheme = str(path).partition(":")[0]
+            raise InputError(
+                f"'{shown(path)}' is an address ({scheme})", hint="Download or record it, and add the file."
+            )
         if path.is_dir():
             folders += _walk(path.resolve(), own)
         elif path.is_file():
@@ -86,21 +110,23 @@ def content_of(listing: Listing, project_root: Path) -> list[tuple[str, str]]:
 
 
 def find_media(listing: Listing) -> Media:
-    """Tell videos and pictures by their suffix; a file that was named itself is a video unless it is a picture."""
-    from fercli.vision.images import IMAGE_SUFFIXES
-    from fercli.vision.video.reader import VIDEO_SUFFIXES
-
+    """Tell videos and pictures by their contents; a file that was named itself is a video unless it tells otherwise."""
     media = Media()
     for file in listing.named:
-        is_picture = file.suffix.lower() in IMAGE_SUFFIXES
+        kind = kind_of(file)
+        if kind == "text":
+            media.foreign[file.suffix.lower()] += 1
+            continue
+        is_picture = kind == "picture"
         media.items.append(_item(shown(Path(file.stem if is_picture else file.name)), (file,), is_pictures=is_picture))
     for folder, files in listing.folders:
-        pictures = tuple(file for file in files if file.suffix.lower() in IMAGE_SUFFIXES)
-        videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
+        kinds = {file: kind_of(file) for file in files}
+        pictures = tuple(file for file in files if kinds[file] == "picture")
+        videos = [file for file in files if kinds[file] == "video"]
         media.items += [_item(shown(Path(file.name)), (file,), is_pictures=False) for file in videos]
         if pictures:
             media.items.append(_item(shown(Path(folder.name)), pictures, is_pictures=True))
-        media.num_foreign += len(files) - len(pictures) - len(videos)
+        media.foreign.update(file.suffix.lower() for file in files if kinds[file] in ("text", "unknown"))
     return media
 
 

@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import os
 from pathlib import Path
 
@@ -78,7 +79,9 @@ def test_sha256_is_the_published_one(tmp_path: Path) -> None:
         ("Lesson 1.mp4", "lesson-1-mp4"),
         ("Übung", "ubung"),
         ("../..", "x"),
-        ("第一课", "u7b2cu4e00u8bfe"),
+        ("第一课", hashlib.sha256("第一课".encode()).hexdigest()[:8]),
+        ("课 1", "1-" + hashlib.sha256("课 1".encode()).hexdigest()[:8]),
+        ("a" * 61, "a" * 51 + "-" + hashlib.sha256(b"a" * 61).hexdigest()[:8]),
         ("a_b", "a_b"),
     ],
 )

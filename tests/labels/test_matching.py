@@ -101,3 +101,52 @@ def test_row_that_several_sets_have_names_no_face() -> None:
     index = FaceIndex([*FACES, *others])
     assert index.find("row 7") is None
     assert index.find("row 8") == "raf-db/f8"
+
+
+def given(number: int, origin: str) -> Face:
+    return Face(f"set/{number:06d}", "", "", path=f"faces/set/{number:06d}.png", status="given", origin=origin)
+
+
+GIVEN = [
+    given(0, "happy/S010_004_00000017.png"),
+    given(1, "bored/Zo\u00eb.JPG"),
+    given(2, "happy/000001.png"),
+    given(3, "bored/same.png"),
+    given(4, "happy/same.png"),
+]
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ("S010_004_00000017.png", "set/000000"),
+        ("/data/upload/3/0a1b2c3d-S010_004_00000017.png", "set/000000"),
+        ("s010_004_00000017", "set/000000"),
+        ("Zoe\u0308.jpg", "set/000001"),
+        ("zo\u00eb.png", "set/000001"),
+        ("C:\\faces\\bored\\same.png", "set/000003"),
+        ("happy/same.png", "set/000004"),
+        ("happy/000001.png", "set/000002"),
+        ("set/000001", "set/000001"),
+        ("same.png", None),
+        ("000001.png", None),
+        ("sad/same.png", None),
+    ],
+)
+def test_face_is_found_by_the_file_that_it_came_from(item: str, expected: str | None) -> None:
+    assert FaceIndex(GIVEN).find(item) == expected
+
+
+def test_name_of_several_files_says_which() -> None:
+    assert FaceIndex(GIVEN).why_not("same.png") == "may be any of 2 faces: set/000003, set/000004"
+    assert FaceIndex(GIVEN).why_not("none.png") == "is no face of this project"
+
+
+def test_picture_with_one_face_stands_for_it_and_one_with_two_does_not() -> None:
+    frames = [
+        Frame(f"photos/f00000{place}", "photos", place, None, "", origin=f"in/portrait {place}.JPG") for place in (0, 1)
+    ]
+    faces = [face(f"photos/f00000{place}", frame_id=f"photos/f00000{place[0]}") for place in ("0-0", "1-0", "1-1")]
+    index = FaceIndex(faces, frames)
+    assert index.find("portrait 0.jpg") == "photos/f000000-0"
+    assert index.find("portrait 1.jpg") is None

@@ -6,8 +6,8 @@ import pytest
 
 from fercli.core.errors import InputError
 from fercli.sources.affectnet import read_affectnet
-from fercli.vision.images import decode_image, write_png
-from tests.sources.trees import colour, options, read_all, write_affectnet
+from fercli.vision.images import decode_image, write_jpeg, write_png
+from tests.sources.trees import colour, options, read_all, write_affectnet, write_class_folders
 
 EIGHT = options("affectnet8")
 SEVEN = options("affectnet7")
@@ -119,3 +119,24 @@ def test_a_quote_that_is_never_closed_is_told(tables: Path) -> None:
     (tables / "training.csv").write_text(f'{HEADER}\n"1/a.png' + ",1" * 70_000 + "\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"training\.csv: cannot be parsed as CSV: field larger than field limit"):
         read_all(read_affectnet, tables, EIGHT)
+
+
+def test_folders_called_by_codes_are_read_and_a_class_that_the_project_lacks_is_counted(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, ["train/0", "train/7", "val/1"], per_folder=1)
+    batches = list(read_affectnet(tmp_path, options("affectnet7"), decode_image))
+    items = [item for batch in batches for item in batch.items]
+    assert [(item.part, item.emotion) for item in items] == [("train_set", "neutral"), ("val_set", "happy")]
+    assert batches[0].left_out == {"contempt": 1}
+
+
+@pytest.mark.parametrize("has_header", [True, False])
+def test_official_folders_are_read_and_a_list_may_lack_its_header(tmp_path: Path, has_header: bool) -> None:
+    images = tmp_path / "Manually_Annotated" / "Manually_Annotated_Images" / "1"
+    write_jpeg(images / "a.jpg", colour(1))
+    lists = tmp_path / "Manually_Annotated_file_lists"
+    lists.mkdir()
+    header = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal\n"
+    line = "1/a.jpg,0,0,20,20,1;2,3,0.1,0.2\n"
+    (lists / "validation.csv").write_text((header if has_header else "") + line, encoding="utf-8")
+    items, _, _ = read_all(read_affectnet, tmp_path, options("affectnet7"))
+    assert [(item.part, item.emotion, item.origin) for item in items] == [("val_set", "surprise", "1/a.jpg")]

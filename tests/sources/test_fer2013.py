@@ -7,7 +7,7 @@ from fercli.core.errors import InputError
 from fercli.sources.fer2013 import fer2013_roles, read_fer2013
 from fercli.sources.items import SourceItem
 from fercli.vision.images import write_jpeg, write_png
-from tests.sources.trees import grey, options, pixels, read_all, write_fer2013
+from tests.sources.trees import grey, options, pixels, read_all, write_class_folders, write_fer2013
 
 HOW = options("fer2013")
 
@@ -170,3 +170,15 @@ def test_a_picture_of_another_size_is_told_and_the_others_stay(tmp_path: Path) -
 )
 def test_parts_mean_the_published_splits(parts: tuple[str, ...], roles: dict[str, str]) -> None:
     assert {part: fer2013_roles(parts)[part] for part in parts} == {"Training": "train"} | roles
+
+
+@pytest.mark.parametrize("around", [".", "images", "images/images"])
+def test_form_with_train_and_validation_folders_is_read(tmp_path: Path, around: str) -> None:
+    write_class_folders(tmp_path / around / "train", ["angry", "happy"], side=48)
+    write_class_folders(tmp_path / around / "validation", ["happy"], side=48)
+    items, _, failures = read_all(read_fer2013, tmp_path, options("fer2013"))
+    assert not failures
+    assert {(item.part, item.emotion) for item in items} == {
+        ("Training", "angry"), ("Training", "happy"), ("validation", "happy"),
+    }  # fmt: skip
+    assert fer2013_roles({"Training", "validation"})["validation"] == "test"

@@ -5,7 +5,8 @@ import pytest
 
 from fercli.core.errors import InputError
 from fercli.sources.folder import folder_roles, read_folder
-from fercli.vision.images import decode_image
+from fercli.sources.items import SourceOptions
+from fercli.vision.images import decode_image, write_png
 from tests.sources.trees import colour, options, read_all, write_class_folders
 
 HOW = options("scfed")
@@ -75,3 +76,42 @@ def test_what_is_no_folder_is_refused(tmp_path: Path, is_file: bool) -> None:
         path.write_text("x", encoding="utf-8")
     with pytest.raises(InputError, match="is a file; a set" if is_file else "does not exist; a set"):
         read_all(read_folder, path, HOW)
+
+
+def tree(root: Path, *names: str) -> Path:
+    for number, name in enumerate(names):
+        write_png(root / name, colour(number))
+    return root
+
+
+def told(root: Path, how: SourceOptions) -> list[tuple[str, str, str]]:
+    items, _, _ = read_all(read_folder, root, how)
+    return [(item.origin, item.emotion, item.subject) for item in items]
+
+
+@pytest.mark.parametrize("names", [("calm/Ann/1.png", "jolly/Ann/2.png"), ("Ann/calm/1.png", "Ann/jolly/2.png")])
+def test_folders_tell_subjects_in_either_order(tmp_path: Path, names: tuple[str, str]) -> None:
+    found = told(tree(tmp_path, *names), options("sferd", subject_from="folder"))
+    assert [(emotion, subject) for _, emotion, subject in found] == [("calm", "Ann"), ("jolly", "Ann")]
+
+
+def test_folders_that_could_be_either_or_neither_are_refused(tmp_path: Path) -> None:
+    how = options("sferd", subject_from="folder")
+    with pytest.raises(InputError, match="are both classes"):
+        told(tree(tmp_path / "a", "calm/jolly/1.png"), how)
+    with pytest.raises(InputError, match="are neither of them classes"):
+        told(tree(tmp_path / "b", "x/y/1.png"), how)
+    with pytest.raises(InputError, match="none of them can be a subject"):
+        told(tree(tmp_path / "c", "calm/1.png"), how)
+
+
+def test_names_tell_subject_and_class_by_one_pattern(tmp_path: Path) -> None:
+    how = SourceOptions(("angry", "neutral"), {"AN": "angry", "NE": "neutral"},
+                        subject_from=r"(?P<subject>[A-Z]{2})\.(?P<class>[A-Z]{2})")  # fmt: skip
+    found = told(tree(tmp_path, "KA.AN1.39.png", "KA.NE2.27.png"), how)
+    assert found == [("KA.AN1.39.png", "angry", "KA"), ("KA.NE2.27.png", "neutral", "KA")]
+
+
+def test_class_folder_in_the_other_form_of_its_accent_is_the_class(tmp_path: Path) -> None:
+    found = told(tree(tmp_path, "ge\u0301ne\u0301/1.png", "calme/2.png"), SourceOptions(("g\u00e9n\u00e9", "calme")))
+    assert {emotion for _, emotion, _ in found} == {"g\u00e9n\u00e9", "calme"}

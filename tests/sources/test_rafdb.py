@@ -6,7 +6,7 @@ import pytest
 from fercli.core.errors import InputError
 from fercli.sources.rafdb import LABELS, read_rafdb
 from fercli.vision.images import read_image
-from tests.sources.trees import options, read_all, write_rafdb
+from tests.sources.trees import options, read_all, write_class_folders, write_rafdb
 
 HOW = options("raf-db")
 
@@ -70,3 +70,12 @@ def test_an_empty_list_is_refused(rafdb: Path) -> None:
     (rafdb / LABELS).write_text("", encoding="utf-8")
     with pytest.raises(InputError, match="no line can be read: it is empty"):
         read_all(read_rafdb, rafdb, HOW)
+
+
+@pytest.mark.parametrize("around", [".", "DATASET"])
+def test_folders_called_by_codes_are_read(tmp_path: Path, around: str) -> None:
+    write_class_folders(tmp_path / around, ["train/1", "train/7", "test/4"])
+    items, _, _ = read_all(read_rafdb, tmp_path, options("raf-db"))
+    assert {(item.part, item.emotion) for item in items} == {
+        ("train", "surprise"), ("train", "neutral"), ("test", "happiness"),
+    }  # fmt: skip

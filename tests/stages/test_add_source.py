@@ -9,11 +9,13 @@ import pytest
 from fercli.core.emotions import PRESETS
 from fercli.core.errors import InputError, ProjectError
 from fercli.core.project import Project, create_project
-from fercli.core.rows import Face, Label, SplitRow, Video, Vote
+from fercli.core.rows import Face, Label, SplitRow, Subject, Video, Vote
 from fercli.data.samples import load_samples
 from fercli.sources.registry import SOURCES
 from fercli.stages.add import AddSourceSettings, SourceName, add_source
-from fercli.vision.images import read_image
+from fercli.stages.subjects import assign_subjects
+from fercli.stages.train.prepare import data_set_of
+from fercli.vision.images import read_image, write_png
 from tests.sources.trees import (
     colour,
     grey,
@@ -166,7 +168,7 @@ def test_ferplus_brings_soft_labels_votes_and_its_own_file(tmp_path: Path, csv: 
         "happiness": 9,
         "surprise": 1,
     }
-    (kept,) = (project.root / "labels/imports").glob("*-fer2013new.csv")
+    (kept,) = (project.root / "labels/imports").glob("import-1.csv")
     assert kept.read_bytes() == votes.read_bytes()
     imports = json.loads((project.root / "labels/imports/imports.json").read_text(encoding="utf-8"))
     assert [(entry["name"], entry["format"], entry["num_votes"]) for entry in imports] == [
@@ -263,3 +265,81 @@ def test_a_second_call_looks_again_once_a_video_has_the_name(project: Project, c
     project.write_rows([other, Video("fer2013", "videos/fer2013.mp4", "", 0, 0, 0)], Video)
     with pytest.raises(ProjectError, match="'fer2013' is a video of this project"):
         add_source(project, FER2013, csv)
+
+
+FOLDER = AddSourceSettings(source="folder", name="set")
+
+
+def small_set(root: Path, *names: str) -> Path:
+    for name in names:
+        write_png(root / name, colour(sum(map(ord, name))))
+    return root
+
+
+def test_origin_of_each_face_is_kept_and_finds_it_again(tmp_path: Path) -> None:
+    project = create_project(tmp_path / "p", name="t", classes=("happy", "bored"))
+    add_source(project, FOLDER, small_set(tmp_path / "data", "happy/S010_1.png", "bored/S011_1.png"))
+    assert {face.face_id: face.origin for face in project.rows(Face)} == {
+        "set/000000": "bored/S011_1.png", "set/000001": "happy/S010_1.png",
+    }  # fmt: skip
+    table = tmp_path / "people.csv"
+    table.write_text("path,subject\nS010_1.png,Ann\nbored/S011_1.png,Ben\nnowhere.png,Carl\n", encoding="utf-8")
+    result = assign_subjects(project, table)
+    assert {face.origin: face.subject_id for face in project.rows(Face)} == {
+        "bored/S011_1.png": "ben", "happy/S010_1.png": "ann",
+    }  # fmt: skip
+    assert [failure.item for failure in result.failures] == ["nowhere.png"]
+
+
+def test_faces_keep_their_ids_when_files_come_between(tmp_path: Path) -> None:
+    project = create_project(tmp_path / "p", name="t", classes=("happy", "bored"))
+    data = small_set(tmp_path / "data", "happy/b.png", "happy/d.png")
+    add_source(project, FOLDER, data)
+    before = {face.origin: face.face_id for face in project.rows(Face)}
+    table = tmp_path / "people.csv"
+    table.write_text("path,subject\nb.png,Ann\n", encoding="utf-8")
+    assign_subjects(project, table)
+    add_source(project, FOLDER, small_set(data, "happy/a.png", "happy/c.png"))
+    after = {face.origin: face for face in project.rows(Face)}
+    assert {origin: after[origin].face_id for origin in before} == before
+    assert len({face.face_id for face in after.values()}) == 4
+    assert after["happy/b.png"].subject_id == "ann"
+    for origin, face in after.items():
+        pack, _, row = face.path.partition("#")
+        np.testing.assert_array_equal(np.load(project.root / pack)[int(row)], read_image(data / origin))
+
+
+def test_names_give_subjects_and_map_gives_classes(tmp_path: Path) -> None:
+    project = create_project(tmp_path / "p", name="t", classes=("happy", "bored"))
+    pattern = r"(?P<subject>S\d+)_"
+    settings = AddSourceSettings(source="folder", name="set", subject_from=pattern, map=("joyful=happy",))
+    data = small_set(tmp_path / "d", "joyful/S010_1.png", "bored/S010_2.png", "bored/x.png")
+    result = add_source(project, settings, data)
+    assert (result.num_subjects, result.num_without_subject) == (1, 1)
+    assert any("1 faces have no subject" in warning for warning in result.warnings)
+    assert [subject.subject_id for subject in project.rows(Subject)] == ["s010"]
+    assert result.classes == {"happy": 1, "bored": 2}
+
+
+def test_person_of_another_set_with_the_same_name_is_another_subject(tmp_path: Path) -> None:
+    project = create_project(tmp_path / "p", name="t", classes=("happy", "bored"))
+    for name in ("one", "two"):
+        settings = AddSourceSettings(source="folder", name=name, subject_from="folder")
+        add_source(project, settings, small_set(tmp_path / name, f"happy/S1/{name}.png"))
+    assert {face.subject_id for face in project.rows(Face)} == {"s1", "two-s1"}
+
+
+def test_folders_below_the_classes_are_told(tmp_path: Path) -> None:
+    project = create_project(tmp_path / "p", name="t", classes=("happy", "bored"))
+    result = add_source(project, FOLDER, small_set(tmp_path / "d", "happy/Ann/1.png", "bored/Ann/2.png"))
+    assert any("2 images lie in folders below the class folders" in warning for warning in result.warnings)
+
+
+def test_data_set_is_named_only_where_its_source_brought_it(tmp_path: Path, csv: Path) -> None:
+    project = create_project(tmp_path / "p", name="t", classes=PRESETS["fer2013"])
+    add_source(project, AddSourceSettings(source="fer2013", name="mine"), csv)
+    own = small_set(tmp_path / "d", "happy/1.png", "sad/2.png")
+    add_source(project, AddSourceSettings(source="folder", name="fer2013"), own)
+    assert data_set_of(project, ["mine/000000", "mine/000001"]) == "fer2013"
+    assert data_set_of(project, ["fer2013/000000"]) == ""
+    assert data_set_of(project, ["mine/000000", "fer2013/000000"]) == ""

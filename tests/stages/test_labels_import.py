@@ -43,7 +43,7 @@ def test_file_is_kept_byte_for_byte_with_its_digest_and_names_only_there(project
     labels_import(project, AUTO, [path])
     (entry,) = json.loads((project.root / "labels/imports/imports.json").read_text(encoding="utf-8"))
     assert (project.root / entry["kept"]).read_bytes() == path.read_bytes()
-    assert entry["kept"].startswith(f"labels/imports/{entry['sha256'][:8]}-votes")
+    assert entry["kept"] == "labels/imports/import-1.csv"
     key = json.loads((project.root / "labels/imports/annotators.json").read_text(encoding="utf-8"))
     assert key == {"Zoë": "a1", "Amir": "a2"}
     manifests = "".join(table.read_text(encoding="utf-8") for table in (project.root / "manifests").glob("*.csv"))
@@ -108,7 +108,7 @@ def test_names_that_several_videos_share_are_told(project: Project, tmp_path: Pa
     path = write_votes(tmp_path / "v.csv", {"f000000-0.png": "h"})
     with pytest.raises(InputError, match="none of its items") as caught:
         labels_import(project, AUTO, [path])
-    assert "Several videos have a face called 'f000000-0.png'" in caught.value.hint
+    assert "Several faces are called 'f000000-0.png'" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_log_tells_the_numbers_of_the_files_that_came_in(project: Project, tmp_p
     labels_import(project, AUTO, [good, other])
     labels_import(project, AUTO, [good], force=True)
     told = [line["arguments"] for line in log_lines(project.root)]
-    # The second call reads the first file as well, as it is told of another annotator: import-2.
-    assert told == [["import-1"], ["import-1", "import-3"], ["import-1"]]
+    # The second call reads the first file as well, as it is told of another annotator; each reading has its number.
+    assert told == [["import-1"], ["import-2", "import-3"], ["import-4"]]
     log = (project.root / ".fer/journal.jsonl").read_text(encoding="utf-8")
     assert not [name for name in ("anna", "ben", "cleo", "dora") if name in log]

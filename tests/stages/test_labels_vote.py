@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fercli.core.commit import Commit
-from fercli.core.errors import CheckError, MissingStageError
+from fercli.core.errors import CheckError, MissingStageError, UsageError
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, SplitRow, Vote
 from fercli.core.tables import write_table
@@ -15,7 +15,7 @@ from fercli.stages.labels.show import LabelsShowSettings, labels_show
 from fercli.stages.labels.vote import LabelsVoteSettings, labels_vote
 from fercli.stages.next_steps import after_labels
 from fercli.vision.images import read_image
-from tests.stages.voted import face, make_faces, write_votes
+from tests.stages.voted import all_votes, face, make_faces, write_votes
 
 
 @pytest.fixture
@@ -145,3 +145,15 @@ def test_votes_that_come_in_just_before_the_lock_are_counted(project: Project, t
     found = {label.face_id: label.label for label in project.rows(Label)}
     assert (found[face(0, 1)], found[face(2, 0)]) == ("neutral", "bored")
     assert len(project.rows(Vote)) == 12 + 5
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [LabelsVoteSettings(method="ferplus", tie="error"), LabelsVoteSettings(method="ferplus", min_agreement=0.7)],
+    ids=["tie", "min-agreement"],
+)
+def test_option_that_a_method_has_no_use_for_is_refused(tmp_path: Path, settings: LabelsVoteSettings) -> None:
+    project = make_faces(tmp_path / "p")
+    labels_import(project, LabelsImportSettings(), [write_votes(tmp_path / "v.csv", all_votes())])
+    with pytest.raises(UsageError, match="--method ferplus has no use for --"):
+        labels_vote(project, settings)

@@ -1,6 +1,7 @@
 """Pictures in and out: what a stranger's folder may hold."""
 
 import errno
+import importlib.util
 import io
 import os
 import struct
@@ -14,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from fercli.core.errors import MediaError, ProjectError
 from fercli.vision import images
@@ -223,3 +224,27 @@ def test_pictures_are_listed_in_order_and_foreign_files_counted(tmp_path: Path) 
 def test_listing_a_missing_folder_says_so(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="cannot list"):
         list_images(tmp_path / "none")
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+def test_grey_of_any_depth_in_a_file_of_16_bits_keeps_its_upper_8(tmp_path: Path, bits: int) -> None:
+    grey = np.linspace(0, 2**bits - 1, 256).astype(np.uint16).reshape(16, 16)
+    Image.fromarray(grey).save(tmp_path / "deep.png")
+    np.testing.assert_allclose(read_image(tmp_path / "deep.png")[:, :, 0].ravel(), np.arange(256), atol=1)
+
+
+@pytest.mark.parametrize(("suffix", "form"), [("jfif", "JPEG"), ("jp2", "JPEG2000"), ("tga", "TGA"), ("avif", "AVIF")])
+def test_other_forms_of_pictures_are_read(tmp_path: Path, suffix: str, form: str) -> None:
+    if form == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    Image.new("RGB", (32, 32), (200, 100, 50)).save(tmp_path / f"a.{suffix}", form)
+    np.testing.assert_allclose(read_image(tmp_path / f"a.{suffix}")[16, 16], (200, 100, 50), atol=8)
+
+
+def test_heic_without_its_decoder_says_what_to_install(tmp_path: Path) -> None:
+    if importlib.util.find_spec("pi_heif"):
+        pytest.skip("the decoder is here")
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200))
+    with pytest.raises(MediaError, match="is HEIC, whose decoder is not installed") as caught:
+        read_image(tmp_path / "a.heic")
+    assert "fercli[heif]" in caught.value.hint

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fercli.core.errors import InputError
 from fercli.vision.media import MediaItem, find_media, list_files, shown
 
 
@@ -33,7 +34,8 @@ def test_videos_are_one_item_each_and_a_folder_of_pictures_is_one(tmp_path: Path
 
 
 def test_file_named_itself_is_a_video_unless_it_is_a_picture(tmp_path: Path) -> None:
-    touch(tmp_path, "odd.video", "face.jpg")
+    touch(tmp_path, "face.jpg")
+    (tmp_path / "odd.video").write_bytes(bytes(range(200)))
     assert found(tmp_path, tmp_path / "odd.video", tmp_path / "face.jpg") == [
         ("odd.video", ["odd.video"], False),
         ("face", ["face.jpg"], True),
@@ -90,3 +92,22 @@ def test_key_of_an_item_changes_with_any_of_its_files(tmp_path: Path) -> None:
 def test_name_that_is_no_text_is_shown_in_hexadecimal() -> None:
     assert shown(Path(os.fsdecode(b"caf\xe9.mp4"))) == "caf\\xe9.mp4"
     assert shown(Path("café.mp4")) == "café.mp4"
+
+
+def test_text_named_itself_is_no_video_and_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("Monday: the camera stood at the back.", encoding="utf-8")
+    media = find_media(list_files([tmp_path / "notes.txt"], tmp_path / "project"))
+    assert media.items == []
+    assert media.passed_over() == "1 .txt"
+
+
+def test_what_was_passed_over_is_told_by_suffix(tmp_path: Path) -> None:
+    touch(tmp_path, "in/a.mp4", "in/1.txt", "in/2.txt", "in/README", "in/x.csv")
+    media = find_media(list_files([tmp_path / "in"], tmp_path / "project"))
+    assert media.passed_over() == "2 .txt, 1 without suffix, 1 .csv"
+
+
+@pytest.mark.parametrize("address", ["http://x.org/a.mp4", "rtsp://camera/1"])
+def test_address_is_refused_by_name(tmp_path: Path, address: str) -> None:
+    with pytest.raises(InputError, match=f"is an address \\({address.partition(':')[0]}\\)"):
+        list_files([Path(address)], tmp_path)

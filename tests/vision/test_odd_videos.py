@@ -1,11 +1,15 @@
 """Files that are whole and yet not as they seem: joined, trimmed, refreshed bit by bit, with strange titles."""
 
+import io
 import random
 import struct
+from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
+from PIL import Image
 
 from fercli.vision.keyframes.selection import SelectionRule, select_frames
 from fercli.vision.keyframes.selectors import Method
@@ -131,3 +135,41 @@ def test_damaged_frames_never_come_out_of_order(seed: int, tmp_path: Path) -> No
     frames = [(frame.index, round(frame.time_s * FPS)) for frame in VideoReader(path, threads=1)]
     assert frames == sorted(set(frames))
     assert all(index == place for index, place in frames)
+
+
+def test_stream_marked_as_default_is_read_and_the_others_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("mpeg4", rate=25) for _ in range(2)]
+        for stream, (width, height) in zip(streams, ((64, 48), (96, 64)), strict=True):
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            marks = type(stream.disposition)
+            stream.disposition = marks.default if width == 96 else marks(0)
+        for index in range(5):
+            for stream in streams:
+                pixels = np.full((stream.height, stream.width, 3), 40 * index, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        for stream in streams:
+            container.mux(stream.encode())
+    info = probe_video(path)
+    assert (info.width, info.height) == (96, 64)
+    assert any("holds 2 video streams; number 2" in text for text in scan_video(path).warnings)
+
+
+@pytest.mark.parametrize("suffix", ["avi", "mov"])
+def test_pictures_with_exif_in_a_video_are_frames(tmp_path: Path, suffix: str) -> None:
+    exif = Image.Exif()
+    exif[0x0110] = "camera"
+    path = tmp_path / f"lapse.{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for index in range(6):
+            data = io.BytesIO()
+            Image.new("RGB", (64, 48), (40 * index, 90, 30)).save(data, "JPEG", exif=exif)
+            packet = av.Packet(data.getvalue())
+            packet.stream, packet.time_base = stream, Fraction(1, 5)
+            packet.pts = packet.dts = index
+            packet.is_keyframe = True
+            container.mux(packet)
+    assert [round(float(frame.rgb()[24, 32, 0]) / 40) for frame in VideoReader(path)] == list(range(6))

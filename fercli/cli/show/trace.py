@@ -22,6 +22,11 @@ def show_trace(result: TraceResult, *_: Any) -> bool:
 def _lines(result: TraceResult) -> list[tuple[str, str]]:
     face, label = result.face, result.label
     lines = [("video", result.video.path if result.video else "none (added as a crop)")]
+    origin = (
+        face.origin or (result.frame.origin if result.frame else "") or (result.video.origin if result.video else "")
+    )
+    if origin:
+        lines.append(("origin", origin))
     if result.frame:
         at = f" at {result.frame.time_s:.3f} s" if result.frame.time_s is not None else ""
         kept = result.frame.path or "not saved, decoded from the video"

@@ -56,7 +56,8 @@ def read_csv(path: Path, *, annotator: str = "") -> RawVotes:
 
     Args:
         path: the file.
-        annotator: who voted, where a long file has no annotator column; else the file's stem stands for them.
+        annotator: who voted, where a long file has no annotator column or an empty cell in it; without a column the
+            file's stem stands for them.
 
     Raises:
         InputError: wrong columns, wrong encoding, a line without end, an item without a name.
@@ -140,9 +141,7 @@ def _long_columns(header: Sequence[str]) -> _Columns | None:
 
 def _read_long(path: Path, table: Table, columns: _Columns, annotator: str) -> RawVotes:
     notes = list(table.notes)
-    if columns.annotator is None and not annotator:
-        annotator = path.stem
-        notes.append(f"{path.name}: no annotator column; the file name, '{annotator}', is used as the annotator")
+    guessed = "" if columns.annotator is not None or annotator else path.stem
     votes, num_skipped, num_no_number = [], 0, 0
     width = len(table.header)
     for line, cells in table.rows:
@@ -151,7 +150,7 @@ def _read_long(path: Path, table: Table, columns: _Columns, annotator: str) -> R
         if not word:
             num_skipped += 1
             continue
-        who = cells[columns.annotator] if columns.annotator is not None else annotator
+        who = (cells[columns.annotator] if columns.annotator is not None else guessed) or annotator
         _check_named(path, line, item, who)
         confidence = None
         if columns.confidence is not None and cells[columns.confidence]:
@@ -163,7 +162,11 @@ def _read_long(path: Path, table: Table, columns: _Columns, annotator: str) -> R
     if num_no_number:
         notes.append(f"{path.name}: ignored {counted(num_no_number, 'non-numeric confidence')}")
     used = [table.titles[place] for place in (columns.item, columns.annotator, columns.label) if place is not None]
-    return RawVotes("csv-long", f"the header has {', '.join(used)}", votes, num_skipped, notes=notes)
+    holds = f"a CSV table with {counted(num_skipped, 'line')} and no label in them"
+    return RawVotes(
+        "csv-long", f"the header has {', '.join(used)}", votes, num_skipped, notes=notes,
+        guessed=guessed if votes else "", holds=holds,
+    )  # fmt: skip
 
 
 def _read_wide(path: Path, table: Table) -> RawVotes:
@@ -187,7 +190,8 @@ def _read_wide(path: Path, table: Table) -> RawVotes:
             _check_named(path, line, cells[item], name)
             votes.append(RawVote(cells[item], name, cells[place]))
     reason = f"the header has {table.titles[item]}, no label column, and {len(names)} more columns, one per annotator"
-    return RawVotes("csv-wide", reason, votes, num_skipped, notes=list(table.notes))
+    holds = f"a CSV table with {len(names)} columns of votes, all empty"
+    return RawVotes("csv-wide", reason, votes, num_skipped, notes=list(table.notes), holds=holds)
 
 
 def _mark(cells: Sequence[str], place: int | None, kind: Any) -> Any:  # a Literal, and one of its words
@@ -206,7 +210,9 @@ def _padded(path: Path, line: int, cells: list[str], width: int) -> list[str]:
 def _check_named(path: Path, line: int, item: str, annotator: str) -> None:
     if not item or not annotator:
         missing = "a face" if not item else "an annotator"
-        raise InputError(f"{path}:{line}: label without {missing}", hint="Fill in the cell, or clear the label.")
+        fill = "Fill in the cell, or clear the label."
+        hint = fill if not item else "Fill in the column, or name the annotator with --annotator NAME."
+        raise InputError(f"{path}:{line}: label without {missing}", hint=hint)
 
 
 def _check_distinct(path: Path, names: Sequence[str]) -> None:

@@ -1,13 +1,12 @@
 """Votes given by sorting pictures into folders: annotator/class/file, or class/file of one annotator."""
 
 from collections import defaultdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from fercli.core.errors import InputError
+from fercli.core.kinds import PICTURE_SUFFIXES
 from fercli.core.words import counted
 from fercli.labels.formats.rawvotes import RawVote, RawVotes
-
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff"})
 
 
 def read_folder(path: Path, *, annotator: str = "") -> RawVotes:
@@ -20,10 +19,8 @@ def read_folder(path: Path, *, annotator: str = "") -> RawVotes:
     Raises:
         InputError: the folder is missing or empty, pictures lie at different depths, class/file without `annotator`.
     """
-    if not path.is_dir():
-        raise InputError(f"{path}: not a folder", hint="Use a folder with one subfolder per class.")
-    files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
-    pictures = [file.relative_to(path).parts for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
+    files = [PurePosixPath(name) for name in _listed_files(path)]
+    pictures = [file.parts for file in files if file.suffix.lower() in (*PICTURE_SUFFIXES, ".gif")]
     depth = _only_depth(path, {len(parts) for parts in pictures})
     if depth == 2 and not annotator:
         raise InputError(
@@ -33,11 +30,21 @@ def read_folder(path: Path, *, annotator: str = "") -> RawVotes:
     for parts in pictures:
         words[parts[0] if depth == 3 else annotator, parts[-1]].append(parts[-2])
     votes = [RawVote(name, who, found[0]) for (who, name), found in words.items() if len(found) == 1]
-    conflicts = [f"{name} ({who}): {', '.join(found)}" for (who, name), found in words.items() if len(found) > 1]
+    conflicts = [f"{name}: {', '.join(found)}" for (_, name), found in words.items() if len(found) > 1]
     num_foreign = len(files) - len(pictures)
-    notes = [f"{path.name}: skipped {counted(num_foreign, 'non-image file')}"] if num_foreign else []
+    notes = [f"skipped {counted(num_foreign, 'non-image file')}"] if num_foreign else []
     reason = "folders annotator/class/file" if depth == 3 else "folders class/file"
     return RawVotes("folder", reason, votes, conflicts=conflicts, notes=notes)
+
+
+def _listed_files(path: Path) -> list[str]:
+    """The files below a folder, or in the list of them that an import keeps."""
+    if path.is_file():
+        return [line.partition("  ")[2] for line in path.read_text(encoding="utf-8").splitlines()]
+    if not path.is_dir():
+        raise InputError(f"{path}: is no folder", hint="Name the folder that holds one folder for each class.")
+    files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+    return [file.relative_to(path).as_posix() for file in files]
 
 
 def _only_depth(path: Path, depths: set[int]) -> int:

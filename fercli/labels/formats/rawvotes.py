@@ -38,7 +38,14 @@ class RawVotes:
         num_skipped: items that an annotator left out or skipped; no votes.
         gold: judgements marked as known truth; no votes.
         conflicts: items with two labels from one annotator at once; no votes.
-        notes: what was guessed, to be said aloud.
+        notes: what was guessed or passed over, to be said aloud; without the name of an annotator.
+        guessed: the annotator's name where the file names nobody and its own name stands for somebody.
+        people: names of one person, as the file shows: number and e-mail address in Label Studio.
+        entries: the tool's own number of a judgement -> its item and time, and who gave it: two exports of one
+            project share them, and so show who is who.
+        holds: what is in the file, for whoever finds no votes in it.
+        advice: what to try where its labels are no classes.
+        is_dense: there is a judgement for every frame of a video, so those of frames that were not kept are no fault.
     """
 
     format: str
@@ -48,6 +55,12 @@ class RawVotes:
     gold: list[RawVote] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    guessed: str = ""
+    people: list[tuple[str, ...]] = field(default_factory=list)
+    entries: dict[str, tuple[str, str]] = field(default_factory=dict)
+    holds: str = ""
+    advice: str = ""
+    is_dense: bool = False
 
 
 _UTC_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")

@@ -12,7 +12,7 @@ from fercli.labels.formats.cvat import holds_cvat, read_cvat
 from fercli.labels.formats.ferplus import HEADER, read_ferplus
 from fercli.labels.formats.folder import read_folder
 from fercli.labels.formats.labelstudio import read_label_studio
-from fercli.labels.formats.rawvotes import RawVotes
+from fercli.labels.formats.rawvotes import RawVotes, listed
 from fercli.labels.formats.textfile import read_head
 
 # A zip with members, and one without.
@@ -28,18 +28,22 @@ class VotesHints:
     Args:
         annotator: who voted, where the file does not say.
         control: Label Studio's Choices control (`--field`).
-        attribute: CVAT's attribute of boxes (`--cvat-attribute`).
+        attribute: CVAT's attribute of tags or boxes (`--cvat-attribute`).
+        is_class: whether a word is a class of the project, where a file has labels for several things.
     """
 
     annotator: str = ""
     control: str = ""
     attribute: str = ""
+    is_class: Callable[[str], bool] = lambda _: True
 
 
 READERS: dict[VotesFormat, Callable[[Path, VotesHints], RawVotes]] = {
     "csv": lambda path, hints: read_csv(path, annotator=hints.annotator),
     "label-studio": lambda path, hints: read_label_studio(path, control=hints.control, annotator=hints.annotator),
-    "cvat": lambda path, hints: read_cvat(path, annotator=hints.annotator, attribute=hints.attribute),
+    "cvat": lambda path, hints: read_cvat(
+        path, annotator=hints.annotator, attribute=hints.attribute, is_class=hints.is_class
+    ),
     "ferplus": lambda path, hints: read_ferplus(path),
     "folder": lambda path, hints: read_folder(path, annotator=hints.annotator),
 }
@@ -91,4 +95,8 @@ def _zip_format(path: Path) -> VotesFormat:
             raise InputError(
                 f"{path}: Excel workbooks are not supported", hint="Save the sheet as CSV (UTF-8) and import that."
             )
-    raise InputError(f"{path}: zip file without annotations.xml", hint="Unpack it and import the files inside.")
+        names = sorted(name for name in archive.namelist() if not name.endswith("/"))
+    raise InputError(
+        f"{path}: zip file without annotations.xml; it holds {listed(names, 3)}",
+        hint='From CVAT export "CVAT for images 1.1"; else unpack it and import the files inside.',
+    )

@@ -30,6 +30,8 @@ class AddSourceSettings:
     )
     votes: Path | None = setting(None, "Read the FERPlus votes (fer2013new.csv) from this file.")
     seed: int = setting(0, "Draw a missing val part with this seed.", minimum=0)
+    map: tuple[str, ...] = setting((), "Map words of the data set to classes: joyful=happy,calm=neutral.")
+    subject_from: str = setting("", "Read subjects from folders (folder), or from names by a pattern.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,7 @@ class AddSourceResult(StageResult):
         identical_across_splits: pictures of val and test that are byte-identical to one of an earlier part.
         left_out: rows of no class of the project, by the dataset's word for it.
         num_foreign: files that are no pictures.
+        num_subjects: people that names or folders tell; `num_without_subject` faces are nobody's then.
     """
 
     name: str
@@ -61,6 +64,8 @@ class AddSourceResult(StageResult):
     identical_across_splits: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
     num_foreign: int = 0
+    num_subjects: int = 0
+    num_without_subject: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,12 @@ class AddSettings:
         AddSourceSettings.mode, "Derive labels from FERPlus votes with this rule."
     )
     seed: int = setting(AddSourceSettings.seed, "Set the random seed for a validation set drawn from train.", minimum=0)
+    map: tuple[str, ...] = setting(
+        AddSourceSettings.map, "Map words of the dataset to classes: joyful=happy,calm=neutral."
+    )
+    subject_from: str = setting(
+        AddSourceSettings.subject_from, "With --source folder, read subjects: 'folder', or 'name PATTERN'."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,11 @@ from fercli.vision.media import PICTURES, Listing, Media, MediaItem, find_media,
 from fercli.vision.quality import phash, sharpness
 from fercli.vision.video.reader import probe_video, scan_video
 
+_INTERLACED = (
+    "is interlaced: moving faces show combs, and sharpness is measured on them; deinterlace it first "
+    "(ffmpeg -i IN -vf yadif OUT.mp4)"
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class MediaPlan(Plan):
@@ -46,11 +51,15 @@ def plan(
     if not media.items and not listing.missing:
         places = ", ".join(shown(path) for path in paths)
         raise InputError(
-            f"no videos or images found in {places} ({media.num_foreign} other files skipped)",
+            f"no videos or images found in {places} ({media.num_foreign} other files: {media.passed_over() or 'none'})",
             hint="Videos are MP4, MOV, MKV, AVI, WEBM, GIF...; images JPEG, PNG, BMP, WEBP, TIFF.",
         )
     return MediaPlan(
-        lines=tuple(_lines(media.items)), counts={"num_foreign": media.num_foreign}, listing=listing, media=media
+        lines=tuple(_lines(media.items)),
+        warnings=_passed_over(media),
+        counts={"num_foreign": media.num_foreign},
+        listing=listing,
+        media=media,
     )
 
 
@@ -74,7 +83,15 @@ def fold(
     is_unchanged = tally.is_unchanged()
     outputs = tally.put(commit)
     tally.batch.commit_to(commit)
-    return replace(tally.result(outputs, plan.media.num_foreign), is_unchanged=is_unchanged)
+    result = tally.result(outputs, plan.media.num_foreign)
+    return replace(result, is_unchanged=is_unchanged, warnings=(*_passed_over(plan.media), *result.warnings))
+
+
+def _passed_over(media: Media) -> tuple[str, ...]:
+    """What in the folders was neither video nor picture, by suffix."""
+    if not media.num_foreign:
+        return ()
+    return (f"{media.num_foreign:,} files that are no videos or images were passed over: {media.passed_over()}.",)
 
 
 def _lines(items: Sequence[MediaItem]) -> Iterator[str]:
@@ -114,6 +131,10 @@ class _Tally:
             except MediaError as error:
                 self.first_error = self.first_error or error
                 self.failures.append(Failure(item.name, error.message))
+                return
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                # What a decoder raises on a file that nobody has thought of; the other files go on.
+                self.failures.append(Failure(item.name, f"cannot be read: {type(error).__name__}: {error}"))
                 return
             self.batch.add(item.key, record)
         self._note(record)
@@ -205,8 +226,10 @@ class _Tally:
             num_frames=len(span.times_s),
             duration_s=round(span.end_s, 6),
             codec=info.codec,
+            origin=shown(path),
         )
-        return _record(video, warnings=[f"'{video_id}': {text}" for text in span.warnings], links=links)
+        said = [*span.warnings, *([_INTERLACED] if info.is_interlaced else [])]
+        return _record(video, warnings=[f"'{video_id}': {text}" for text in said], links=links)
 
     def _is_held(self, video: Video) -> bool:
         """Whether the file of a video that came in before is there, and is the one that came in."""
@@ -345,7 +368,17 @@ class _ImageFolder:
         frame_id = f"{self._video_id}/f{self.next_index:06d}"
         sharp, digits = round(sharpness(image), 4), phash(image)
         self.frames.append(
-            Frame(frame_id, self._video_id, self.next_index, None, place, "given", sharpness=sharp, phash=digits)
+            Frame(
+                frame_id,
+                self._video_id,
+                self.next_index,
+                None,
+                place,
+                "given",
+                sharpness=sharp,
+                phash=digits,
+                origin=shown(file),
+            )
         )
         self.size = self.size if any(self.size) else (image.shape[1], image.shape[0])
         self.num_bytes += file.stat().st_size

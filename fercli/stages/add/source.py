@@ -8,6 +8,7 @@ from fercli.core.batch import Batch
 from fercli.core.commit import Commit
 from fercli.core.errors import InputError, ProjectError
 from fercli.core.memory import read_state
+from fercli.core.names import name_pattern, parse_map
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Video, Vote
@@ -16,7 +17,7 @@ from fercli.sources.items import SourceOptions
 from fercli.sources.registry import SOURCES, Source, differences
 from fercli.sources.storage import PictureStore
 from fercli.stages.add import AddSourceResult, AddSourceSettings, dataset_name
-from fercli.stages.add.source_rows import Gathered, Written, gather, put_ferplus_votes, put_source
+from fercli.stages.add.source_rows import Gathered, Written, gather, known_rows, put_ferplus_votes, put_source
 from fercli.stages.next_steps import train_command
 
 _MAX_NAMED = 5
@@ -53,7 +54,11 @@ def plan(project: Project, settings: AddSourceSettings, path: Path, *, force: bo
         raise ProjectError(f"'{name}' is a video of this project", hint="Choose another --name for the dataset.")
     verb = "replace" if read_state(project.root, f"add-{name}") else "add"
     source = SOURCES[settings.source]
-    options = SourceOptions(project.classes, project.aliases, settings.mode, settings.votes)
+    name_pattern(settings.subject_from)
+    words = parse_map(settings.map, project.classes)
+    options = SourceOptions(
+        project.classes, project.aliases | words, settings.mode, settings.votes, subject_from=settings.subject_from
+    )
     return SourcePlan(
         lines=(f"{verb} the faces of '{name}' from {path}",),
         counts={"name": name},
@@ -74,7 +79,8 @@ def run(project: Project, settings: AddSourceSettings, plan: SourcePlan, *, prog
     batch.clear()
     store = PictureStore(batch.room / "faces", plan.name)
     try:
-        gathered = gather(plan.source, plan.path, plan.options, store, name=plan.name, progress=progress)
+        known = known_rows(project, plan.source, plan.name)
+        gathered = gather(plan.source, plan.path, plan.options, store, name=plan.name, known=known, progress=progress)
         if not gathered.items:
             problem = f"no images of {plan.source.name} found in '{plan.path}'"
             raise InputError(problem, hint=f"Expected: {plan.source.looks_like}")
@@ -147,6 +153,8 @@ def _result(source: Source, options: SourceOptions, gathered: Gathered, written:
         identical_across_splits=written.identical_across_splits,
         left_out=dict(gathered.left_out),
         num_foreign=gathered.num_foreign,
+        num_subjects=len({face.subject_id for face in written.faces if face.subject_id}),
+        num_without_subject=sum(not face.subject_id for face in written.faces) if options.subject_from else 0,
         outputs=tuple(written.outputs),
         warnings=tuple(_warnings(source, options, gathered, written)),
         failures=tuple(gathered.failures),
@@ -180,9 +188,23 @@ def _warnings(source: Source, options: SourceOptions, gathered: Gathered, writte
     if gathered.left_out:
         words = ", ".join(f"{word} {number:,}" for word, number in sorted(gathered.left_out.items()))
         yield f"Rows of no class of this project were left out: {words}."
+    yield from _subject_warnings(source, options, gathered)
     num_open = sum(not item.emotion for item in gathered.items)
     if num_open:
         yield f"{num_open:,} of {len(gathered.items):,} faces have no label: their votes decide for no class."
     empty = [emotion for emotion, number in written.classes.items() if not number]
     if empty:
         yield f"No face has the label {', '.join(empty)}."
+
+
+def _subject_warnings(source: Source, options: SourceOptions, gathered: Gathered) -> Iterator[str]:
+    num_nobody = sum(not item.subject for item in gathered.items) if options.subject_from else 0
+    if num_nobody:
+        first = next(item.where for item in gathered.items if not item.subject)
+        yield f"{num_nobody:,} faces have no subject: their names do not match the pattern, as '{first}'."
+    num_inner = sum(item.origin.count("/") > 1 + bool(item.part) for item in gathered.items)
+    if num_inner and source.name == "folder" and not options.subject_from:
+        yield (
+            f"{num_inner:,} images lie in folders below the class folders, which were not read; "
+            "if these are people: --subject-from folder."
+        )

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from fercli.core.commit import Commit
-from fercli.core.files import read_text
+from fercli.core.errors import InputError
+from fercli.core.files import read_text, slug
+from fercli.core.names import folded
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
-from fercli.core.rows import SPLITS, Face, Label, SplitRow, Vote
+from fercli.core.rows import SPLITS, Face, Label, SplitRow, Subject, Vote
 from fercli.core.splits import record_text
 from fercli.labels.formats.ferplus import read_ferplus
 from fercli.labels.importing import match_votes
@@ -32,8 +34,10 @@ from fercli.sources.storage import PictureStore
 from fercli.stages.labels.archive import (
     ImportedFile,
     content_digest,
+    import_name,
     keep_file,
     kept_path,
+    numbered,
     put_imports,
     read_imports,
 )
@@ -80,15 +84,31 @@ class Written:
     identical_across_splits: int = 0
 
 
+def known_rows(project: Project, source: Source, name: str) -> dict[str, int]:
+    """The number of each file that came in before, by its path; of sets with a published order none is needed."""
+    if source.emotions:
+        return {}
+    mine = [face for face in project.rows(Face) if face.face_id.startswith(f"{name}/") and face.origin]
+    return {face.origin: face.source_row for face in mine if face.source_row is not None}
+
+
 def gather(
-    source: Source, path: Path, options: SourceOptions, store: PictureStore, *, name: str, progress: Progress
+    source: Source,
+    path: Path,
+    options: SourceOptions,
+    store: PictureStore,
+    *,
+    name: str,
+    known: Mapping[str, int],
+    progress: Progress,
 ) -> Gathered:
-    """Read the whole set, its pictures into `store`.
+    """Read the whole set, its pictures into `store`; files that are `known` keep their number, so that votes stay.
 
     Raises:
         InputError: nothing like the dataset is at `path`.
     """
     gathered = Gathered(name)
+    last = max(known.values(), default=-1)
     progress.start(f"reading {name}")
     for batch in source.read(path, options, decode_image):
         if batch.num_total is not None and not gathered.items:
@@ -96,7 +116,12 @@ def gather(
         gathered.failures += batch.failures
         gathered.left_out.update(batch.left_out)
         gathered.num_foreign += batch.num_foreign
-        for item, image in zip(batch.items, batch.images, strict=True):
+        for read, image in zip(batch.items, batch.images, strict=True):
+            item = read
+            if known:
+                row = known.get(read.origin)
+                last += row is None
+                item = dataclasses.replace(read, row=last if row is None else row)
             store.add(item, image)
             gathered.items.append(item)
             gathered.pictures.append(picture_digest(image))
@@ -119,8 +144,12 @@ def put_source(
         seed: draws val, where the set publishes none.
     """
     items = gathered.items
-    faces = _faces(gathered, places)
-    outputs = [f"faces/{places[0].partition('#')[0].partition('/')[0]}", *_put_rows(project, commit, gathered, faces)]
+    ids = _subject_ids(project, gathered)
+    faces = _faces(project, gathered, places, ids)
+    outputs = [
+        f"faces/{places[0].partition('#')[0].partition('/')[0]}",
+        *_put_rows(project, commit, gathered, faces, ids),
+    ]
     counts = Counter(item.emotion for item in items)
     emotions = [item.emotion for item in items]
     census = take_census(gathered.pictures, emotions)
@@ -139,30 +168,62 @@ def put_ferplus_votes(
 ) -> list[str]:
     """Keep FERPlus' file as it is, and its ten votes a face as rows, for agreement and the human ceiling."""
     _, votes_path = find_ferplus(path, options)
-    digest = content_digest(votes_path)
-    kept = kept_path(votes_path, digest)
+    digest, imports = content_digest(votes_path), read_imports(project)
+    mark = "fer add --source ferplus"
+    place = next((place for place, old in enumerate(imports) if (old.sha256, old.mark) == (digest, mark)), len(imports))
+    kept = kept_path(votes_path, place)
     keep_file(project, commit, votes_path, kept)
     vocabulary = Vocabulary(project.classes, project.aliases)
-    index = FaceIndex(faces)
     raw = read_ferplus(votes_path)
-    matched = match_votes(raw, index, vocabulary, pseudonyms={}, source=kept)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    how = raw.format, raw.reason, now, "fer add --source ferplus"
+    matched = match_votes(raw, FaceIndex(faces), vocabulary, pseudonyms={}, source=import_name(place))
+    how = raw.format, raw.reason, datetime.now(UTC).isoformat(timespec="seconds"), mark
     counts = len(matched.votes), matched.num_unmatched
     entry = ImportedFile(votes_path.name, digest, kept, *how, *counts, faces_mark="")
-    listed = put_imports(project, commit, [*(old for old in read_imports(project) if old.kept != kept), entry])
+    listed = put_imports(project, commit, [*imports[:place], entry, *imports[place + 1 :]])
     others = [vote for vote in project.rows(Vote) if not gathered.is_mine(vote.face_id)]
-    return [kept, listed, commit.table([*others, *matched.votes], Vote)]
+    return [kept, listed, commit.table([*numbered(others, imports), *matched.votes], Vote)]
 
 
-def _faces(gathered: Gathered, places: Sequence[str]) -> list[Face]:
+def _subject_ids(project: Project, gathered: Gathered) -> dict[str, str]:
+    """The id of each person in the data set; one that a person of another set or video has gets the set's name.
+
+    Raises:
+        InputError: two people would have one id.
+    """
+    taken = {face.subject_id for face in project.rows(Face) if not gathered.is_mine(face.face_id)} - {""}
+    ids: dict[str, str] = {}
+    spelled: dict[str, str] = {}
+    for subject in dict.fromkeys(item.subject for item in gathered.items if item.subject):
+        name = slug(subject)
+        if folded(spelled.setdefault(name, subject)) != folded(subject):
+            raise InputError(
+                f"'{spelled[name]}' and '{subject}' would both be subject '{name}'",
+                hint="Give them names that differ in letters or digits.",
+            )
+        ids[subject] = f"{gathered.name}-{name}" if name in taken else name
+    return ids
+
+
+def _faces(project: Project, gathered: Gathered, places: Sequence[str], ids: Mapping[str, str]) -> list[Face]:
+    """Rows of the faces; where the set does not tell a subject, one that somebody assigned stays."""
+    before = {face.face_id: face for face in project.rows(Face) if gathered.is_mine(face.face_id)}
+    assigned = {
+        face_id: old.subject_id
+        for item in gathered.items
+        if (old := before.get(face_id := gathered.face_id(item))) and old.origin in ("", item.origin)
+    }
     return [
-        Face(gathered.face_id(item), "", "", path=f"faces/{place}", status="given", source_row=item.row)
+        Face(
+            gathered.face_id(item), "", "", path=f"faces/{place}", status="given", source_row=item.row,
+            origin=item.origin, subject_id=ids.get(item.subject) or assigned.get(gathered.face_id(item), ""),
+        )
         for item, place in zip(gathered.items, places, strict=True)
-    ]
+    ]  # fmt: skip
 
 
-def _put_rows(project: Project, commit: Commit, gathered: Gathered, mine: Sequence[Face]) -> list[str]:
+def _put_rows(
+    project: Project, commit: Commit, gathered: Gathered, mine: Sequence[Face], ids: Mapping[str, str]
+) -> list[str]:
     faces = [face for face in project.rows(Face) if not gathered.is_mine(face.face_id)]
     labels = {label.face_id: label for label in project.rows(Label)}
     # The last word of a person on a face outlives the set's own label.
@@ -171,7 +232,21 @@ def _put_rows(project: Project, commit: Commit, gathered: Gathered, mine: Sequen
     for item in gathered.items:
         face_id = gathered.face_id(item)
         labels.setdefault(face_id, _label(face_id, item))
-    return [commit.table([*faces, *mine], Face), commit.table(labels.values(), Label)]
+    outputs = [commit.table([*faces, *mine], Face), commit.table(labels.values(), Label)]
+    named = sorted(set(ids.values()))
+    if named:
+        others = [subject for subject in project.rows(Subject) if subject.subject_id not in named]
+        outputs.append(commit.table([*others, *_subjects(mine, named)], Subject))
+    return outputs
+
+
+def _subjects(mine: Sequence[Face], named: Sequence[str]) -> list[Subject]:
+    """Rows of the people that came with a data set."""
+    faces: dict[str, list[Face]] = {name: [] for name in named}
+    for face in sorted(mine, key=lambda face: face.face_id):
+        if face.subject_id in faces:
+            faces[face.subject_id].append(face)
+    return [Subject(name, "given", len(faces[name]), 0, "", faces[name][0].face_id) for name in named]
 
 
 def _label(face_id: str, item: SourceItem) -> Label:

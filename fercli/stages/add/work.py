@@ -24,12 +24,25 @@ def call(
     if not paths:
         raise UsageError("no files given", hint="Usage: fer add lesson.mp4")
     _check_date(settings.recorded_at)
+    if settings.subject_from and settings.source != "folder":
+        raise UsageError(
+            "--subject-from is for class folders (--source folder)",
+            hint="For images without labels: fer align, then fer subjects assign CSV, with columns path and subject.",
+        )
+    if settings.map and settings.source is None:
+        raise UsageError("--map is for datasets", hint="Name the dataset: --source folder.")
     if settings.source is None:
         return add_media(project, settings, list(paths), progress=progress, dry_run=dry_run, force=force)
     if len(paths) > 1:
         raise UsageError("a dataset is read from one path", hint=f"Run: fer add --source {settings.source} PATH")
     of_source = AddSourceSettings(
-        source=settings.source, name=settings.name, votes=settings.votes, mode=settings.mode, seed=settings.seed
+        source=settings.source,
+        name=settings.name,
+        votes=settings.votes,
+        mode=settings.mode,
+        seed=settings.seed,
+        map=settings.map,
+        subject_from=settings.subject_from,
     )
     return add_source(project, of_source, paths[0], progress=progress, force=force, dry_run=dry_run)
 

@@ -19,7 +19,7 @@ _RULE_OF = {
     "min_face": "min_face_px",
 }
 # Settings that change no face.
-_NOT_IDENTITY = ("device", "workers", "engine", "address")
+_NOT_IDENTITY = ("device", "workers", "engine", "address", "draw")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class AlignSettings:
     engine: Literal["local", "ray"] = setting("local", "Run on this machine or on a Ray cluster.")
     address: str = setting("", "Connect to the Ray cluster at HOST:PORT.")
     limit: int | None = setting(None, "Process only the first N frames.", minimum=1)
+    draw: bool = setting(False, "Draw frames with the faces found, kept or dropped, to reports/align.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,5 +131,6 @@ align = Stage(
     batch=lambda _, settings: settings_mark(settings),
     retries=True,
     recalled=_with_device,
+    looks=lambda settings: settings.draw,
     skip=came_as_crops,
 )

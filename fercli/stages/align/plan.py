@@ -60,7 +60,7 @@ def plan(project: Project, settings: AlignSettings, *, force: bool, progress: Pr
     state = read_state(project.root, "align") if faces else None
     mark = settings_mark(settings)
     videos = {video.video_id: video for video in project.rows(Video)}
-    tasks = _frame_tasks(frames[: settings.limit], faces, videos)
+    tasks = frame_tasks(frames[: settings.limit], faces, videos)
     if settings.tracking:
         tasks = _in_chunks(tasks, settings.track_every, {frame.frame_id for frame in frames if frame.method == "scene"})
     if settings.realign:
@@ -145,7 +145,8 @@ def _file_of(task: PictureTask) -> str:
     return task.place.video if task.place else task.path.partition("#")[0]
 
 
-def _frame_tasks(frames: Iterable[Frame], faces: Iterable[Face], videos: Mapping[str, Video]) -> list[PictureTask]:
+def frame_tasks(frames: Iterable[Frame], faces: Iterable[Face], videos: Mapping[str, Video]) -> list[PictureTask]:
+    """What is to be looked at in each frame, and what an earlier run found there."""
     known = defaultdict(list)
     for face in faces:
         if face.frame_id:

@@ -17,6 +17,7 @@ from fercli.core.rows import Face, Vote
 from fercli.engine.choose import choose_engine
 from fercli.engine.local import LOCAL, Engine
 from fercli.stages.align import AlignResult, AlignSettings
+from fercli.stages.align.drawing import draw_frames
 from fercli.stages.align.merge import MergedFaces, merge_faces
 from fercli.stages.align.pictures import PictureTask
 from fercli.stages.align.plan import AlignPlan, has_own_crop, plan, whole_chunks
@@ -37,6 +38,15 @@ class Found:
     records: dict[str, Record]
     device: str
     batch: Batch
+
+
+def look(project: Project, settings: AlignSettings, plan: AlignPlan, *, progress: Progress) -> AlignResult:
+    """Draw the faces of the last run on frames.
+
+    Raises:
+        MissingStageError: there was none.
+    """
+    return draw_frames(project, settings, plan, progress=progress)
 
 
 def run(

@@ -2,13 +2,17 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from fercli.core.commit import Commit, current_path
 from fercli.core.errors import InputError, ProjectError
-from fercli.core.files import read_text, sha256_of, slug
+from fercli.core.files import read_text, sha256_of
 from fercli.core.project import Project
+from fercli.core.rows import Label, Vote
+from fercli.core.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,8 @@ class ImportedFile:
     """One import: the file, where its copy lies, how it was read, and with what settings (`mark`).
 
     `faces_mark` names the faces it was matched against while some items had none, so that new faces bring it back.
+    `settings` is how it was read, `guessed` whether the file's name stands for the annotator, `renamed` which names in
+    it were taken for others. Of an import that was taken back (`removed_at`) neither name nor copy is left.
     """
 
     name: str
@@ -28,6 +34,10 @@ class ImportedFile:
     num_votes: int
     num_unmatched: int
     faces_mark: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    guessed: bool = False
+    renamed: dict[str, str] = field(default_factory=dict)
+    removed_at: str = ""
 
 
 def archive_folder(project: Project) -> Path:
@@ -35,8 +45,25 @@ def archive_folder(project: Project) -> Path:
     return project.root / "labels" / "imports"
 
 
+def import_name(place: int) -> str:
+    """What an import is called everywhere but in labels/imports: by its number, the first (place 0) being 1."""
+    return f"import-{place + 1}"
+
+
+def import_place(name: str) -> int:
+    """The place of an import of this name; -1 where it is none."""
+    number = name.removeprefix("import-")
+    return int(number) - 1 if number.isdecimal() else -1
+
+
+def numbered(votes: Iterable[Vote], imports: Sequence[ImportedFile]) -> list[Vote]:
+    """Votes that name their import by its number; older versions wrote the path of the copy, which may hold a name."""
+    names = {entry.kept: import_name(place) for place, entry in enumerate(imports) if entry.kept}
+    return [replace(vote, source=names.get(vote.source, vote.source)) for vote in votes]
+
+
 def read_imports(project: Project) -> list[ImportedFile]:
-    """All imports so far, oldest first."""
+    """All imports so far, oldest first, those that were taken back too."""
     path = current_path(project.root, archive_folder(project) / "imports.json")
     if not path.exists():
         return []
@@ -72,6 +99,30 @@ def put_key(project: Project, commit: Commit, key: dict[str, str]) -> str:
     return commit.text(path, json.dumps(key, indent=1, ensure_ascii=False) + "\n")
 
 
+def keep_given(project: Project, commit: Commit, labels: Sequence[Label]) -> None:
+    """Keep the labels that came with a data set and that votes now replace: they are back when the votes are gone."""
+    after = {label.face_id: label for label in labels}
+    lost = {
+        label.face_id: label
+        for label in project.rows(Label)
+        if label.status == "given" and after.get(label.face_id) != label
+    }
+    if lost:
+        commit.table(
+            [*({row.face_id: row for row in read_given(project)} | lost).values()], Label, _given_path(project)
+        )
+
+
+def read_given(project: Project) -> list[Label]:
+    """Labels of data sets that votes have replaced."""
+    path = current_path(project.root, _given_path(project))
+    return read_table(path, Label) if path.exists() else []
+
+
+def _given_path(project: Project) -> Path:
+    return project.root / "labels" / "given.csv"
+
+
 def content_digest(path: Path) -> str:
     """SHA-256 of a file, or of the list of a folder's files.
 
@@ -88,10 +139,10 @@ def content_digest(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {error.strerror}", hint="Check its permissions.") from error
 
 
-def kept_path(path: Path, digest: str) -> str:
+def kept_path(path: Path, place: int) -> str:
     """Where the copy of an imported file lies, relative to the project; of a folder of pictures it is their list."""
     suffix = ".list" if path.is_dir() else path.suffix.lower()
-    return f"labels/imports/{digest[:8]}-{slug(path.name if path.is_dir() else path.stem)}{suffix}"
+    return f"labels/imports/{import_name(place)}{suffix if suffix[1:].isalnum() and suffix.isascii() else ''}"
 
 
 def keep_file(project: Project, commit: Commit, path: Path, kept: str) -> None:

@@ -36,9 +36,10 @@ from fercli.vision.images import image_size
 
 TOOLS = {
     "csv": """\
-Look at each image in images/ and write one of the labels into the column `label` of your votes file.
-Leave the cell empty to skip an image. If the column `annotator` is empty, write your name into it, in every line,
-or name yourself at the import: fer labels import votes.csv --annotator NAME
+Look at each image that {files} names in its column `image`, in the order of the lines, and write one of the labels into
+the column `label`. Leave the cell empty to skip an image. If the column `annotator` is empty, write your name into it,
+in every line with a label, or name yourself at the import, which fills the empty cells:
+fer labels import {file} --annotator NAME
 """,
     "html": """\
 Send each annotator a file of their own (all parts of it, where there are several); it opens in any browser, needs no
@@ -47,19 +48,23 @@ network and no installation. Votes stay in that browser until "Save votes" gives
 Another person who opens the same file on the same computer and browser sees the first one's votes: use one file each.
 """,
     "label-studio": """\
-1. Start Label Studio with access to the parent folder:
-   LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT=<parent folder> label-studio
-2. Make a project, paste labelling-config.xml under Settings > Labeling Interface > Code.
-3. Under Settings > Cloud Storage add "Local files" for the images folder, so that the images are shown.
-4. Import tasks.json (one tasks file, and one project, for each annotator where there are several).
+1. Start Label Studio with access to the folder above this one:
+   LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={parent} label-studio
+2. Make a project; paste labelling-config.xml under Settings > Labeling Interface > Code.
+3. Under Settings > Cloud Storage add a source storage "Local files" with the absolute path of this folder's images;
+   do not synchronise it: the tasks name the images.
+4. Import {files}{each}.
 5. Export as JSON, JSON-MIN or CSV, and: fer labels import EXPORT
+   The names of annotators come from Label Studio; --annotator is not needed.
 """,
     "cvat": """\
 1. Make a task; under "Raw" of the label constructor paste labels.json; upload images.zip.
 2. Give each annotator a job of their own: one task for each, or "Consensus replicas" in the advanced settings.
+   CVAT shows the images in the order of their names, to everybody the same.
 3. Set the assignee of each job; CVAT does not note who set a tag, so the assignee is the annotator.
 4. Export each job as "CVAT for images 1.1" (no images needed), and: fer labels import EXPORT.zip
-""",
+   A job without an assignee needs --annotator NAME.
+{earlier}""",
 }
 _FINAL = """
 These are the faces on which the annotators could not agree. Whoever decides them has the last word: labels that come
@@ -241,7 +246,8 @@ def _write_sheets(project: Project, settings: LabelsExportSettings, folder: Path
 
 def _write_readme(project: Project, settings: LabelsExportSettings, folder: Path, num_sheets: int) -> None:
     is_final = settings.only == "ties"
-    text = _readme_text(settings.to, project.classes, num_sheets=num_sheets, is_final=is_final)
+    has_votes = any(folder.glob("annotations-*.xml"))
+    text = _readme_text(settings, project.classes, num_sheets=num_sheets, has_votes=has_votes, is_final=is_final)
     replace_text(folder / "README.txt", text)
 
 
@@ -282,11 +288,27 @@ def _next_command(project: Project, settings: LabelsExportSettings, folder: Path
     return f"fer labels import EXPORT{final}"
 
 
-def _readme_text(tool: str, classes: Sequence[str], *, num_sheets: int, is_final: bool) -> str:
-    """The README of an export for `tool` (csv, label-studio or cvat)."""
+def _readme_text(
+    settings: LabelsExportSettings, classes: Sequence[str], *, num_sheets: int, has_votes: bool, is_final: bool
+) -> str:
+    """The README of an export, with its files by their names."""
     lines = [f"Labels: {', '.join(classes)}; or unknown, where nobody could tell.", ""]
-    if num_sheets > 1 and tool != "cvat":
-        lines = [f"{num_sheets} sheets, one for each annotator. Everybody works alone.", *lines]
-    if num_sheets > 1 and tool == "cvat":
-        lines = [f"{num_sheets} annotators. Everybody works alone.", *lines]
-    return "\n".join(lines) + TOOLS[tool] + (_FINAL if is_final else "")
+    if num_sheets > 1:
+        what = "annotators" if settings.to == "cvat" else "sheets, one for each annotator, each in an order of its own"
+        lines = [f"{num_sheets} {what}. Everybody works alone.", *lines]
+    text = tool_text(settings.to, num_sheets=num_sheets, has_votes=has_votes)
+    return "\n".join(lines) + text + (_FINAL if is_final else "")
+
+
+def tool_text(tool: str, *, num_sheets: int = 1, has_votes: bool = False) -> str:
+    """How an export is used with a tool, with its files by their names."""
+    stem, suffix = {"csv": ("votes", "csv"), "label-studio": ("tasks", "json")}.get(tool, ("", ""))
+    names = [f"{stem}-{number}.{suffix}" for number in range(1, num_sheets + 1)] if num_sheets > 1 else []
+    names = names or [f"{stem}.{suffix}"]
+    return TOOLS[tool].format(
+        files=names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} (one for each annotator)",
+        file=names[0],
+        parent="<the folder above this one>",
+        each=", each into a project of its own" if num_sheets > 1 else "",
+        earlier='Votes of earlier annotators are in annotations-*.xml ("CVAT 1.1").\n' if has_votes else "",
+    )

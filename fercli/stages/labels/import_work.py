@@ -14,22 +14,26 @@ from fercli.core.files import sha256_of
 from fercli.core.memory import fingerprint, recall
 from fercli.core.progress import Progress
 from fercli.core.project import Project
-from fercli.core.results import Failure
 from fercli.core.rows import Face, Label, Vote
+from fercli.core.settings import plain_settings
 from fercli.core.splits import stale_splits
 from fercli.core.stage import Plan
 from fercli.core.tables import read_table
-from fercli.labels.importing import merge_votes
+from fercli.labels.importing import merge_votes, under_one_name
+from fercli.labels.people import People
 from fercli.stages.labels.archive import (
     ImportedFile,
     content_digest,
+    import_name,
     keep_file,
+    keep_given,
+    numbered,
     put_imports,
     put_key,
     read_imports,
 )
 from fercli.stages.labels.importing import LabelsImportResult, LabelsImportSettings
-from fercli.stages.labels.reading import Reading, guesses, read_all
+from fercli.stages.labels.reading import Reading, Readings, notes_of, read_all
 from fercli.stages.labels.vote import LabelCounts, vote_settings
 from fercli.stages.labels.vote_work import label_counts, relabel
 from fercli.stages.next_steps import after_labels
@@ -69,8 +73,13 @@ def _known(project: Project, settings: LabelsImportSettings) -> set[str]:
     return {
         entry.sha256
         for entry in read_imports(project)
-        if entry.mark == mark and (not entry.num_unmatched or entry.faces_mark == faces_mark)
+        if not entry.removed_at and entry.mark == mark and (not entry.num_unmatched or entry.faces_mark == faces_mark)
     }
+
+
+def is_default_mark(project: Project, mark: str) -> bool:
+    """Whether an import with this mark was read with the built-in settings."""
+    return mark == _mark(project, LabelsImportSettings())
 
 
 def _mark(project: Project, settings: LabelsImportSettings) -> str:
@@ -81,8 +90,7 @@ def _mark(project: Project, settings: LabelsImportSettings) -> str:
 class ImportPlan(Plan):
     """What the files hold; of several files a bad one is a failure, the others are imported."""
 
-    readings: Sequence[Reading]
-    failures: Sequence[Failure]
+    readings: Readings
 
 
 def plan(
@@ -100,14 +108,24 @@ def plan(
     project.require(Face)
     digests = {path: content_digest(path) for path in files} if len(files) == 1 else _digests(files)
     known = _known(project, settings)
-    todo = [path for path in files if force or digests.get(path) not in known]
+    todo = [path for path in _once(files, digests) if force or digests.get(path) not in known]
     if not todo:
-        return ImportPlan(known=_unchanged(project, digests.values()), readings=(), failures=())
+        nothing = Readings([], [], People({}))
+        return ImportPlan(known=_unchanged(project, digests.values()), readings=nothing)
     with _collector_paused():
-        readings, failures = read_all(project, settings, todo, digests, progress=progress)
+        readings = read_all(project, settings, todo, digests, progress=progress)
+    notes = [note for reading in readings.read for note in notes_of(reading)]
     return ImportPlan(
-        lines=_lines(readings), counts={"failures": tuple(failures)}, readings=readings, failures=failures
+        lines=_lines(readings.read), warnings=notes, counts={"failures": tuple(readings.failures)}, readings=readings
     )
+
+
+def _once(files: Sequence[Path], digests: dict[Path, str]) -> list[Path]:
+    """The files without those that hold the same as one before."""
+    first: dict[object, Path] = {}
+    for path in files:
+        first.setdefault(digests.get(path, path), path)
+    return list(first.values())
 
 
 def run(
@@ -131,23 +149,26 @@ def fold(
     withdrawn: Container[VoteName] = (),
 ) -> LabelsImportResult:
     """The same; votes that were taken back since they were imported, `withdrawn`, go."""
-    readings = plan.readings
-    before = {(vote.face_id, vote.annotator): vote for vote in project.rows(Vote)}
-    gone = {vote.face_id for vote in before.values() if name_of(vote) in withdrawn}
-    stays = [vote for vote in before.values() if name_of(vote) not in withdrawn]
-    new = [vote for reading in readings for vote in reading.matched.votes]
+    readings, people = plan.readings.read, plan.readings.people
+    known = under_one_name(numbered(project.rows(Vote), read_imports(project)), people.merged)
+    gone = {vote.face_id for vote in known if name_of(vote) in withdrawn}
+    stays, _, _ = merge_votes((), [vote for vote in known if name_of(vote) not in withdrawn])
+    new = under_one_name([vote for reading in readings for vote in reading.matched.votes], people.merged)
     votes, _, num_changed = merge_votes(stays, new)
     rule = vote_settings(project)
     # Votes that were there already count too: a run that was killed may have left them without a label.
-    labels = relabel(project, votes, rule, only={vote.face_id for vote in new} | gone)
-    outputs = [_keep(project, commit, readings), commit.table(votes, Vote), commit.table(labels, Label)]
-    outputs += _keep_gold(project, commit, readings)
-    commit.words = _note(project, commit, settings, readings)
+    moved = {vote.face_id for vote in known if vote.annotator in people.merged.values()} if people.merged else set()
+    labels = relabel(project, votes, rule, only=moved | gone | {vote.face_id for vote in new})
+    keep_given(project, commit, labels)
+    outputs = [_keep(project, commit, readings, people), commit.table(votes, Vote), commit.table(labels, Label)]
+    outputs += _keep_gold(project, commit, readings, people)
+    _note(project, commit, settings, readings)
+    commit.words = [import_name(reading.place) for reading in readings]
     counts = label_counts(project, labels, votes, rule)
     warnings = (*counts["warnings"], *stale_splits(project, labels))
     result = LabelsImportResult(
         **counts | {"warnings": warnings},
-        **_import_counts(readings),
+        **_import_counts(readings, people),
         num_new=len(votes) - len(stays),
         num_changed=num_changed,
         outputs=tuple(outputs),
@@ -155,9 +176,9 @@ def fold(
     )
     # A file's name may be a person's, and so may what was guessed of it: that is said, and not remembered.
     forms = {word: reading.raw.format for word, reading in zip(commit.words, readings, strict=True)}
-    commit.kept = replace(result, formats=forms)
-    notes = [note for reading in readings for note in guesses(reading)]
-    return replace(result, warnings=(*notes, *warnings), failures=tuple(plan.failures))
+    commit.kept = replace(result, imports=dict.fromkeys(commit.words, ""), formats=forms)
+    notes = [note for reading in readings for note in notes_of(reading)]
+    return replace(result, warnings=(*notes, *warnings), failures=tuple(plan.readings.failures))
 
 
 def name_of(vote: Vote) -> VoteName:
@@ -165,10 +186,10 @@ def name_of(vote: Vote) -> VoteName:
     return vote.face_id, vote.annotator, vote.created_at
 
 
-def _import_counts(readings: Sequence[Reading]) -> dict[str, Any]:  # fields of LabelsImportResult
+def _import_counts(readings: Sequence[Reading], people: People) -> dict[str, Any]:  # fields of LabelsImportResult
     annotators: dict[str, int] = {}
     for reading in readings:
-        for vote in reading.matched.votes:
+        for vote in under_one_name(reading.matched.votes, people.merged):
             annotators[vote.annotator] = annotators.get(vote.annotator, 0) + 1
     repeats: dict[str, tuple[int, int]] = {}
     for reading in readings:
@@ -176,6 +197,7 @@ def _import_counts(readings: Sequence[Reading]) -> dict[str, Any]:  # fields of 
             before = repeats.get(annotator, (0, 0))
             repeats[annotator] = before[0] + number, before[1] + num_alike
     return {
+        "imports": {reading.path.name: import_name(reading.place) for reading in readings},
         "formats": {reading.path.name: f"{reading.raw.format}: {reading.raw.reason}" for reading in readings},
         "num_votes": sum(len(reading.matched.votes) for reading in readings),
         "num_overwritten": sum(reading.matched.num_overwritten for reading in readings),
@@ -188,12 +210,12 @@ def _import_counts(readings: Sequence[Reading]) -> dict[str, Any]:  # fields of 
     }
 
 
-def _keep(project: Project, commit: Commit, readings: Sequence[Reading]) -> str:
+def _keep(project: Project, commit: Commit, readings: Sequence[Reading], people: People) -> str:
     """Copy the files and extend the key."""
     for reading in readings:
         keep_file(project, commit, reading.path, reading.kept)
     if readings:
-        put_key(project, commit, readings[-1].matched.pseudonyms)
+        put_key(project, commit, people.key)
     return "labels/imports"
 
 
@@ -205,18 +227,24 @@ def _note(project: Project, commit: Commit, settings: LabelsImportSettings, read
     for reading in readings:
         counts = len(reading.matched.votes), reading.matched.num_unmatched
         how = reading.raw.format, reading.raw.reason, now, _mark(project, settings)
-        entries.append(ImportedFile(reading.path.name, reading.digest, reading.kept, *how, *counts, faces_mark))
+        entries.append(
+            ImportedFile(
+                reading.path.name, reading.digest, reading.kept, *how, *counts, faces_mark,
+                settings=plain_settings(settings), guessed=bool(reading.raw.guessed), renamed=reading.renamed,
+            )
+        )  # fmt: skip
     put_imports(project, commit, entries)
     digests = [entry.sha256 for entry in entries]
     return [f"import-{digests.index(reading.digest) + 1}" for reading in readings]
 
 
-def _keep_gold(project: Project, commit: Commit, readings: Sequence[Reading]) -> list[str]:
-    gold = [vote for reading in readings for vote in reading.matched.gold]
-    if not gold:
-        return []
+def _keep_gold(project: Project, commit: Commit, readings: Sequence[Reading], people: People) -> list[str]:
+    gold = under_one_name([vote for reading in readings for vote in reading.matched.gold], people.merged)
     path = project.root / GOLD_PATH
     known = read_table(path, Vote) if path.exists() else []
+    if not gold and not (known and people.merged):
+        return []
+    known = under_one_name(numbered(known, read_imports(project)), people.merged)
     return [commit.table(merge_votes(known, gold)[0], Vote, path)]
 
 
@@ -230,7 +258,7 @@ def _unchanged(project: Project, digests: Iterable[str]) -> LabelsImportResult:
         labels = project.rows(Label)
         counts = label_counts(project, labels, project.rows(Vote), vote_settings(project))
         counts["next_command"] = after_labels(project, labels)
-    last = {entry.sha256: entry for entry in read_imports(project)}
+    last = {entry.sha256: entry for entry in read_imports(project) if not entry.removed_at}
     unmatched = {entry.name: entry.num_unmatched for digest in digests if (entry := last[digest]).num_unmatched}
     notes = [f"{number:,} votes of '{name}' match no face of this project." for name, number in unmatched.items()]
     new = {"is_unchanged": True, "failures": (), "warnings": (*notes, *counts["warnings"])}

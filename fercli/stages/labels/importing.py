@@ -33,6 +33,7 @@ class LabelsImportResult(LabelCounts):
     """What came in.
 
     Attributes:
+        imports: for each file the number of its import, "import-3".
         formats: for each file how it was read, and why.
         num_votes: votes in the files that count.
         num_new: of these on a face that the annotator had not judged before.
@@ -46,6 +47,7 @@ class LabelsImportResult(LabelCounts):
         self_agreement: share of faces judged twice, under two names, that got the same label, by annotator.
     """
 
+    imports: dict[str, str] = field(default_factory=dict)
     formats: dict[str, str] = field(default_factory=dict)
     num_votes: int = 0
     num_new: int = 0

@@ -17,7 +17,7 @@ from fercli.core.runs import Run
 from fercli.core.stage import Plan
 from fercli.labels.matching import flat_name
 from fercli.labels.sheets import Sheet, Suggestions, label_studio_config, label_studio_tasks
-from fercli.stages.labels.export_work import TOOLS, chosen_faces, new_folder, without, write_images
+from fercli.stages.labels.export_work import chosen_faces, new_folder, tool_text, without, write_images
 from fercli.stages.labels.suggest import LabelsSuggestResult, LabelsSuggestSettings
 from fercli.stages.predictions import predict_faces
 
@@ -80,7 +80,7 @@ def run(
     )
     replace_text(waiting / "tasks.json", tasks)
     replace_text(waiting / "labelling-config.xml", label_studio_config(project.classes))
-    replace_text(waiting / "README.txt", TOOLS[settings.to] + _NOTE.format(run=plan.run.run_id))
+    replace_text(waiting / "README.txt", tool_text(settings.to) + _NOTE.format(run=plan.run.run_id))
     return Suggested(batch, folder, sheet, suggestions, failures)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fercli.core.commit import Commit
+from fercli.core.errors import UsageError
 from fercli.core.files import input_digest
 from fercli.core.progress import Progress
 from fercli.core.project import Project
@@ -37,7 +38,9 @@ def plan(project: Project, settings: LabelsVoteSettings, *, force: bool, progres
     Raises:
         MissingStageError: no votes have been imported.
         CheckError: `tie` is "error", and some faces have no majority.
+        UsageError: a setting that the method has no use for.
     """
+    _check_useful(settings)
     votes = project.required_rows(Vote)
     labels = relabel(project, votes, settings)
     before = {label.face_id: label.label for label in project.rows(Label)}
@@ -68,6 +71,17 @@ def run(
     """Write the labels."""
     commit.table(plan.labels, Label)
     return plan.result
+
+
+def _check_useful(settings: LabelsVoteSettings) -> None:
+    """Refuse what would be passed over: FERPlus' rule knows neither ties nor another share than one half."""
+    default = LabelsVoteSettings()
+    ignored = [name for name in ("tie", "min_agreement") if getattr(settings, name) != getattr(default, name)]
+    if settings.method == "ferplus" and ignored:
+        raise UsageError(
+            f"--method ferplus has no use for --{ignored[0].replace('_', '-')}",
+            hint="Its rule calls a face without majority unknown. Leave the option out, or use --method majority.",
+        )
 
 
 def _is_written(project: Project, labels: Sequence[Label]) -> bool:

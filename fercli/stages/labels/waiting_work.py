@@ -12,10 +12,11 @@ from fercli.core.progress import SILENT
 from fercli.core.project import Project
 from fercli.core.rows import Label, Vote
 from fercli.labels.journal import JournalPart, journal_csv, read_journal
+from fercli.labels.people import People
 from fercli.stages.labels.archive import content_digest, read_imports
 from fercli.stages.labels.import_work import STAGE, ImportPlan, fold
 from fercli.stages.labels.importing import LabelsImportResult, LabelsImportSettings
-from fercli.stages.labels.reading import read_all
+from fercli.stages.labels.reading import Readings, read_all
 from fercli.stages.labels.waiting import FOLDER, TAKEN, journals, page_lock, read_taken
 
 
@@ -63,7 +64,11 @@ def _import(project: Project, commit: Commit, parts: list[tuple[str, JournalPart
     settings = LabelsImportSettings(votes_format="csv")
     number = len(read_imports(project)) + 1
     with TemporaryDirectory() as folder:
-        plan = _plan(project, settings, Path(folder), parts) if has_votes else ImportPlan(readings=(), failures=())
+        plan = (
+            _plan(project, settings, Path(folder), parts)
+            if has_votes
+            else ImportPlan(readings=Readings([], [], People({})))
+        )
         result = fold(project, settings, plan, commit, withdrawn=withdrawn)
     mark = fingerprint(LabelsImportSettings(), [project.table_path(Vote), project.table_path(Label)], commit=commit)
     remember(commit, STAGE, mark, settings, result=result, words=[f"import-{number}"] if has_votes else [])
@@ -76,5 +81,5 @@ def _plan(
     """The journals as a file of votes, read as any other is."""
     path = folder / f"annotate-{datetime.now(UTC):%Y%m%d-%H%M%S}.csv"
     replace_text(path, journal_csv(parts))
-    readings, failures = read_all(project, settings, [path], {path: content_digest(path)}, progress=SILENT)
-    return ImportPlan(readings=readings, failures=failures)
+    digests = {path: content_digest(path)}
+    return ImportPlan(readings=read_all(project, settings, [path], digests, progress=SILENT))

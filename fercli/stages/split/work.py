@@ -11,7 +11,7 @@ from fercli.core.files import slug
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
-from fercli.core.rows import MIN_UNITS, SPLITS, Face, Label, SplitRow, Vote
+from fercli.core.rows import MIN_UNITS, SPLITS, Face, Frame, Label, SplitRow, Vote
 from fercli.core.splits import read_record, record_text, stale_splits
 from fercli.core.stage import Plan
 from fercli.core.words import counted
@@ -86,7 +86,7 @@ def _check_settings(project: Project, settings: SplitSettings) -> None:
 
 def _rows(project: Project, settings: SplitSettings, material: Material) -> tuple[list[SplitRow], list[Failure]]:
     if settings.from_file:
-        return _rows_of_file(settings.from_file, material)
+        return _rows_of_file(project, settings.from_file, material)
     face_ids = list(material.groups)
     labels = [material.labels[face_id] for face_id in face_ids]
     groups = [material.groups[face_id] for face_id in face_ids]
@@ -100,9 +100,10 @@ def _rows(project: Project, settings: SplitSettings, material: Material) -> tupl
     return make_split(faces, ratios=(train, val, test), seed=seed, stratify=stratify), []
 
 
-def _rows_of_file(path: Path, material: Material) -> tuple[list[SplitRow], list[Failure]]:
-    read = read_split_file(path, FaceIndex(material.faces))
-    return read.rows, [Failure(item, "matches no face of this project") for item in read.unmatched]
+def _rows_of_file(project: Project, path: Path, material: Material) -> tuple[list[SplitRow], list[Failure]]:
+    index = FaceIndex(material.faces, project.rows(Frame))
+    read = read_split_file(path, index)
+    return read.rows, [Failure(item, index.why_not(item)) for item in read.unmatched]
 
 
 def _without_duplicates(rows: list[SplitRow], material: Material) -> tuple[list[SplitRow], int]:

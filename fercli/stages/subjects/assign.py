@@ -11,14 +11,17 @@ from fercli.core.files import slug
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
-from fercli.core.rows import Face
+from fercli.core.rows import Face, Frame
 from fercli.core.stage import Plan
+from fercli.labels.formats.csv import ITEM_WORDS
 from fercli.labels.formats.textfile import find_encoding
+from fercli.labels.matching import FaceIndex
 from fercli.stages.subjects import SubjectsResult
 from fercli.stages.subjects.names import put_names
 from fercli.stages.subjects.tables import put_subjects, subject_sources, together
 
-_ITEM_COLUMNS = ("face_id", "track_id", "subject_id", "video_id")
+_ID_COLUMNS = ("face_id", "track_id", "subject_id", "video_id")
+_ITEM_COLUMNS = (*_ID_COLUMNS, *(word for word in ITEM_WORDS if word != "face_id"), "file")
 _PERSON_COLUMNS = ("subject", "person", "pupil", "name")
 
 
@@ -31,7 +34,9 @@ class AssignPlan(Plan):
 
 
 def plan(project: Project, settings: None, table: Path, *, force: bool, progress: Progress) -> AssignPlan:
-    """Read the table: a column `face_id`, `track_id`, `subject_id` or `video_id`, and `subject` (person, pupil, name).
+    """Read the table: a column of items, and `subject` (person, pupil, name).
+
+    The items are ids (`face_id`, `track_id`, `subject_id`, `video_id`), or files: those that were added or our crops.
 
     Raises:
         InputError: it cannot be read, lacks a column, says two things of one face, or two names become one id.
@@ -44,13 +49,36 @@ def plan(project: Project, settings: None, table: Path, *, force: bool, progress
 def run(project: Project, settings: None, plan: AssignPlan, commit: Commit, *, progress: Progress) -> SubjectsResult:
     """Give the faces their subjects."""
     faces, column = project.required_rows(Face), plan.column
-    wanted = {face.face_id: plan.named[key] for face in faces if (key := getattr(face, column)) in plan.named}
-    known = {getattr(face, column) for face in faces}
-    unknown = [Failure(key, f"no face has this {column}") for key in sorted(set(plan.named) - known)]
+    if column in _ID_COLUMNS:
+        wanted = {face.face_id: plan.named[key] for face in faces if (key := getattr(face, column)) in plan.named}
+        known = {getattr(face, column) for face in faces}
+        unknown = [Failure(key, f"no face has this {column}") for key in sorted(set(plan.named) - known)]
+    else:
+        wanted, unknown = _by_file(FaceIndex(faces, project.rows(Frame)), plan.named)
     faces = [replace(face, subject_id=wanted.get(face.face_id, face.subject_id)) for face in faces]
     sources = subject_sources(project) | dict.fromkeys(plan.named.values(), "csv")
     put_names(project, commit, sorted(set(plan.named.values())))
     return put_subjects(project, commit, faces, sources, warnings=together(faces), failures=unknown)
+
+
+def _by_file(index: FaceIndex, named: dict[str, str]) -> tuple[dict[str, str], list[Failure]]:
+    """The subject of each face whose file is named, and the files that are no face or may be several.
+
+    Raises:
+        InputError: two files of one face have different subjects.
+    """
+    wanted: dict[str, str] = {}
+    unknown = []
+    for item, name in named.items():
+        face_id = index.find(item)
+        if face_id is None:
+            unknown.append(Failure(item, index.why_not(item)))
+        elif wanted.setdefault(face_id, name) != name:
+            hint = "Keep one of the two lines."
+            raise InputError(
+                f"'{item}' is face {face_id}, which is given to '{wanted[face_id]}' and '{name}'", hint=hint
+            )
+    return wanted, unknown
 
 
 @dataclass(frozen=True)
@@ -98,12 +126,13 @@ def _header(table: Path, line: str) -> _Header:
     columns = [_column(name) for name in line.rstrip("\r\n").split(delimiter)]
     item = next((name for name in _ITEM_COLUMNS if name in columns), None)
     person = next((name for name in _PERSON_COLUMNS if name in columns), None)
-    if person is None and item in ("face_id", "track_id", "video_id") and "subject_id" in columns:
+    if person is None and "subject_id" in columns:
         person = "subject_id"
+        item = next((name for name in _ITEM_COLUMNS if name in columns and name != person), None)
     if item is None or person is None:
         raise InputError(
             f"{table}: the columns are {', '.join(columns)}",
-            hint="It needs face_id, track_id, subject_id or video_id, and subject.",
+            hint="It needs face_id, track_id, subject_id, video_id or path, and subject.",
         )
     return _Header(item, person, delimiter)
 

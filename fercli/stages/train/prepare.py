@@ -1,7 +1,7 @@
 """Tables and settings to what a training learns from: samples, plan, input, crops."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from fercli.core.emotions import PRESETS
 from fercli.core.errors import FerError, InputError, SettingsError
+from fercli.core.memory import read_state
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
@@ -43,8 +44,7 @@ _CHANGES = {
 }
 # An image shrunk to less than this share of its frame shows nothing.
 _LEAST_SCALE = 0.1
-# Face ids of public datasets begin with the name under which `fer add` took them.
-_PUBLIC = {"fer2013": "fer2013", "ferplus": "ferplus", "rafdb": "raf-db", "raf-db": "raf-db", "affectnet": "affectnet7"}
+_PUBLISHED = ("fer2013", "ferplus", "raf-db", "affectnet", "scfed", "sferd")
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,10 @@ def prepare(project: Project, settings: TrainSettings) -> Prepared:
     spec = find_spec(settings.model_name)
     train, val = (_limited(samples.of_split(name), settings) for name in ("train", "val"))
     _check_enough(train, settings)
-    data_set = _data_set(project, train)
-    plan = make_settings_plan(settings, spec, data_set=data_set, num_train=len(train))
+    data_set = data_set_of(project, train.face_ids)
+    # A paper's recipe for these classes serves other faces too; only their name would be wrong.
+    recipe_set = data_set or ("scfed" if project.classes == PRESETS["scfed"] else "")
+    plan = make_settings_plan(settings, spec, data_set=recipe_set, num_train=len(train))
     form = make_form(settings, spec, plan)
     warnings = (*_warnings(train, val, project), *_changed_recipe(plan))
     return Prepared(samples, train, val, spec, plan, form, data_set, warnings)
@@ -205,12 +207,17 @@ def _warnings(train: Samples, val: Samples, project: Project) -> list[str]:
     return warnings
 
 
-def _data_set(project: Project, train: Samples) -> str:
-    """Which published dataset the faces are, for its recipe; empty when they are the user's own."""
-    prefixes = {face_id.split("/", 1)[0] for face_id in train.face_ids}
-    if len(prefixes) == 1 and (name := _PUBLIC.get(prefixes.pop())):
-        return name
-    return "scfed" if project.classes == PRESETS["scfed"] else ""
+def data_set_of(project: Project, face_ids: Iterable[str]) -> str:
+    """The published data set that all of these faces are; empty unless `fer add --source` brought them.
+
+    A name alone says nothing: a folder of anybody's own faces may be called fer2013.
+    """
+    states = [read_state(project.root, f"add-{name}") for name in {face_id.partition("/")[0] for face_id in face_ids}]
+    sources = {str(state.settings.get("source", "")) if state else "" for state in states}
+    source = sources.pop() if len(sources) == 1 else ""
+    if source == "affectnet":
+        return "affectnet8" if "contempt" in project.classes else "affectnet7"
+    return source if source in _PUBLISHED else ""
 
 
 def make_settings_plan(settings: TrainSettings, spec: ModelSpec, *, data_set: str, num_train: int) -> Plan:

@@ -14,3 +14,13 @@ def level_scales(shape: tuple[int, ...], largest: float, factor: float) -> list[
         scales.append(scale)
         scale *= factor
     return scales
+
+
+def with_whole_level(scales: list[float], shape: tuple[int, ...]) -> list[float]:
+    """The scales and, where the last one leaves its window a good part smaller than the picture, one more.
+
+    At that the window is as large as the shorter side: a face that fills the picture fits into no other.
+    """
+    # The sum of two floats may fall short of a whole number of pixels.
+    last = (WINDOW_PX + 0.01) / min(shape[:2])
+    return [*scales, last] if scales and scales[-1] > 1.05 * last else scales

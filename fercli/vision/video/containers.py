@@ -90,6 +90,17 @@ class Source:
         if num_packets is not None:
             yield from self._missing_end(num_packets, end_s)
 
+    def choices(self) -> Iterator[str]:
+        """A sentence where the file holds several films."""
+        streams = [stream for stream in self.container.streams.video if not _is_cover(stream)]
+        if len(streams) > 1:
+            others = ", ".join(f"{one.width} x {one.height}" for one in streams if one.index != self.stream.index)
+            number = [one.index for one in streams].index(self.stream.index) + 1
+            yield (
+                f"holds {len(streams)} video streams; number {number}, which players show ({self.stream.width} x "
+                f"{self.stream.height}), is read, the others ({others}) are not"
+            )
+
     def _missing_end(self, num_packets: int, end_s: float) -> Iterator[str]:
         # An editor may have left pictures in the file that are no longer shown.
         num_frames = sum(not entry.is_discard for entry in self.listed) or self.num_frames
@@ -164,7 +175,9 @@ def _cannot_open(name: str, error: Exception) -> MediaError:
 
 
 def _source(container: Any, name: str) -> Source:
-    stream = next((stream for stream in container.streams.video if not _is_cover(stream)), None)
+    streams = [stream for stream in container.streams.video if not _is_cover(stream)]
+    # The one that players show: marked as default, else the first.
+    stream = next((one for one in streams if _is_default(one)), next(iter(streams), None))
     if stream is None:
         raise MediaError(f"'{name}' has no video stream", hint="Audio and subtitle files have no frames.")
     if stream.codec_context is None:
@@ -185,6 +198,10 @@ def _source(container: Any, name: str) -> Source:
 def _is_cover(stream: Any) -> bool:
     """Whether the stream is the cover picture of a sound file."""
     return bool(stream.disposition & type(stream.disposition).attached_pic)
+
+
+def _is_default(stream: Any) -> bool:
+    return bool(stream.disposition & type(stream.disposition).default)
 
 
 def _clock(container: Any, stream: Any) -> Clock:

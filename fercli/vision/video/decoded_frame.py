@@ -53,6 +53,11 @@ class DecodedFrame:
         self._picture = picture  # av.VideoFrame
         self._showing = showing
 
+    @property
+    def is_interlaced(self) -> bool:
+        """Whether it is two half pictures of different moments."""
+        return bool(self._picture.interlaced_frame)
+
     @cached_property
     def luma(self) -> UInt8[np.ndarray, "height width"]:
         """Brightness, as stored: most videos use 16 to 235. A view into the decoder's memory where possible."""
@@ -96,7 +101,11 @@ def turn_of(picture: Any) -> Turn:
     The matrix a b u c d v x y w takes a stored point to x' = a x + c y, y' = b x + d y (ISO/IEC 14496-12, 6.2.2).
     Only quarter turns and flips are followed: phones and cameras write no others.
     """
-    data = picture.side_data.get(SideDataType.DISPLAYMATRIX)
+    try:
+        data = picture.side_data.get(SideDataType.DISPLAYMATRIX)
+    except ValueError:
+        # PyAV has no name for some kinds, such as the EXIF of MJPEG; those files were never turned by a matrix.
+        data = None
     if data is None:
         return Turn()
     a, b, _, c, d = (int(value) for value in np.frombuffer(data, np.int32)[:5])

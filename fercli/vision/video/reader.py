@@ -19,11 +19,6 @@ from fercli.vision.video.video_writer import VideoWriter
 
 __all__ = ["DecodedFrame", "VideoInfo", "VideoReader", "VideoSpan", "VideoWriter", "probe_video", "scan_video"]
 
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp",
-     ".ogv", ".gif"}
-)  # fmt: skip
-
 Watch = Callable[[DecodedFrame], None]
 Frames = Generator[DecodedFrame, None, None]
 
@@ -38,6 +33,7 @@ class VideoInfo:
         num_frames: None when the container does not say.
         duration_s: of the video stream where the container says so, else of the file; None when it says neither.
         codec: FFmpeg's name of the decoder, such as h264.
+        is_interlaced: each frame holds two half pictures of different moments, which show as combs where people move.
     """
 
     width: int
@@ -46,6 +42,7 @@ class VideoInfo:
     num_frames: int | None
     duration_s: float | None
     codec: str
+    is_interlaced: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,8 @@ def probe_video(path: Path) -> VideoInfo:
     width, height = frame.size
     with open_video(path) as source:
         codec = str(source.stream.codec_context.name)
-        return VideoInfo(width, height, source.fps, source.num_frames, source.duration_s, codec)
+        is_interlaced = frame.is_interlaced
+        return VideoInfo(width, height, source.fps, source.num_frames, source.duration_s, codec, is_interlaced)
 
 
 def scan_video(path: Path) -> VideoSpan:
@@ -109,7 +107,7 @@ def scan_video(path: Path) -> VideoSpan:
             are_keyframes.append(bool(packet.is_keyframe))
             num_bytes.append(packet.size)
             end_s = max(end_s, time_s + length_s)
-        warnings = tuple(source.oddities(len(times), end_s))
+        warnings = (*source.choices(), *source.oddities(len(times), end_s))
     order = np.argsort(np.asarray(times, np.float64), kind="stable")
     times_s, sizes = np.asarray(times, np.float64)[order], np.fromiter(num_bytes, np.int64)[order]
     keys = np.asarray(are_keyframes, np.int8)[order].astype(bool)

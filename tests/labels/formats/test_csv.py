@@ -98,7 +98,15 @@ def test_annotator_is_the_one_named_or_the_files_name(tmp_path: Path) -> None:
     assert read_csv(path, annotator="ben").votes[0].annotator == "ben"
     unnamed = read_csv(path)
     assert unnamed.votes[0].annotator == "votes"
-    assert "the file name" in unnamed.notes[0]
+    assert unnamed.guessed == "votes"
+
+
+def test_named_annotator_fills_empty_cells_of_the_column(tmp_path: Path) -> None:
+    path = written(tmp_path, "face_id,annotator,label\nx,,happy\ny,anna,sad\n")
+    assert [vote.annotator for vote in read_csv(path, annotator="ben").votes] == ["ben", "anna"]
+    with pytest.raises(InputError, match=r":2: label without an annotator") as caught:
+        read_csv(path)
+    assert "--annotator" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_folders_class_file_need_an_annotator(tmp_path: Path) -> None:
 def test_picture_in_two_classes_is_a_conflict_and_other_files_are_counted(tmp_path: Path) -> None:
     raw = read_folder(tree(tmp_path, "anna/happy/a.png", "anna/sad/a.png", "anna/sad/notes.txt", "anna/.DS_Store"))
     assert raw.votes == []
-    assert raw.conflicts == ["a.png (anna): happy, sad"]
+    assert raw.conflicts == ["a.png: happy, sad"]
     assert "skipped 1 non-image file" in raw.notes[0]
 
 
