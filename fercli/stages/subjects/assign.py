@@ -16,7 +16,7 @@ from fercli.core.stage import Plan
 from fercli.labels.formats.textfile import find_encoding
 from fercli.stages.subjects import SubjectsResult
 from fercli.stages.subjects.names import put_names
-from fercli.stages.subjects.tables import put_subjects, subject_sources, together
+from fercli.stages.subjects.tables import held_already, put_subjects, subject_sources, together
 
 _ITEM_COLUMNS = ("face_id", "track_id", "subject_id", "video_id")
 _PERSON_COLUMNS = ("subject", "person", "pupil", "name")
@@ -38,19 +38,27 @@ def plan(project: Project, settings: None, table: Path, *, force: bool, progress
     """
     project.require(Face)
     column, named = read_assignments(table)
-    return AssignPlan(lines=(f"assign {len(named):,} values of {column} to subjects",), column=column, named=named)
+    line = f"assign {len(named):,} values of {column} to subjects"
+    made = AssignPlan(lines=(line,), column=column, named=named)
+    faces, sources, unknown = _assigned(project, made)
+    return replace(made, known=held_already(project, faces, sources, failures=unknown))
 
 
 def run(project: Project, settings: None, plan: AssignPlan, commit: Commit, *, progress: Progress) -> SubjectsResult:
     """Give the faces their subjects."""
+    faces, sources, unknown = _assigned(project, plan)
+    put_names(project, commit, sorted(set(plan.named.values())))
+    return put_subjects(project, commit, faces, sources, warnings=together(faces), failures=unknown)
+
+
+def _assigned(project: Project, plan: AssignPlan) -> tuple[list[Face], dict[str, str], list[Failure]]:
+    """The faces with their subjects, where each subject comes from, and what no face has."""
     faces, column = project.required_rows(Face), plan.column
     wanted = {face.face_id: plan.named[key] for face in faces if (key := getattr(face, column)) in plan.named}
     known = {getattr(face, column) for face in faces}
     unknown = [Failure(key, f"no face has this {column}") for key in sorted(set(plan.named) - known)]
     faces = [replace(face, subject_id=wanted.get(face.face_id, face.subject_id)) for face in faces]
-    sources = subject_sources(project) | dict.fromkeys(plan.named.values(), "csv")
-    put_names(project, commit, sorted(set(plan.named.values())))
-    return put_subjects(project, commit, faces, sources, warnings=together(faces), failures=unknown)
+    return faces, subject_sources(project) | dict.fromkeys(plan.named.values(), "csv"), unknown
 
 
 @dataclass(frozen=True)
