@@ -33,6 +33,7 @@ class Journal:
         self._path, self._lock = path, threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
         self.sources = _digest()
+        self.is_over = False  # somebody wants to end
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
         self.rows: dict[str, dict[str, Any]] = {row["trial"]: row for row in rows if row["sources"] == self.sources}
 
@@ -69,15 +70,18 @@ def main() -> int:
             def work(number: int) -> None:
                 with Server() as server:
                     bench = Bench(server, projects, Path(name) / f"bench-{number}")
-                    while time.monotonic() < stop:
+                    while time.monotonic() < stop and not journal.is_over:
                         with lock:
                             if not waiting:
                                 return
                             part, case = waiting.pop(0)
                         _try(bench, part, case, journal, stop=stop, share=options.share)
 
-            for done in [pool.submit(work, number) for number in range(options.jobs)]:
-                done.result()
+            try:
+                for done in [pool.submit(work, number) for number in range(options.jobs)]:
+                    done.result()
+            except KeyboardInterrupt:
+                journal.is_over = True
     return _tell(journal)
 
 
@@ -100,7 +104,7 @@ def _trials(bench: Bench, part: str, case: Case) -> Iterator[tuple[str, Callable
 
 def _try(bench: Bench, part: str, case: Case, journal: Journal, *, stop: float, share: float) -> None:
     for name, attempt in _trials(bench, part, case):
-        if time.monotonic() > stop:
+        if time.monotonic() > stop or journal.is_over:
             return
         if name in journal.rows or _drawn(name) >= share:
             continue
