@@ -79,3 +79,10 @@ def mutants(session: nox.Session) -> None:
     """Count which of 400 drawn faults the tests notice: at most 90 minutes, and run again to go on."""
     session.install("-e", ".", *group("test"))
     session.run("python", "-m", "tests.mutants", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session(default=False)
+def faults(session: nox.Session) -> None:
+    """Kill, fill, unplug and cross every command at its file operations: at most an hour, and run again to go on."""
+    session.install("-e", ".", *group("test"))
+    session.run("python", "-m", "tests.faults", *session.posargs, env=ONE_THREAD)

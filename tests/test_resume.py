@@ -112,6 +112,13 @@ def test_interrupted_align_goes_on_to_the_same_tables(extracted: Path, aligned_w
     assert leftovers(root) == []
 
 
+def test_align_that_was_interrupted_at_its_end_still_knows_its_device(extracted: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(extracted, tmp_path / "mine"))
+    words = ("align", "--device", "cpu", "-p", root)
+    assert_interrupted(*disturb("fercli.stages.align.work:fold", 1, "SIGINT", *words, moment="before"))
+    assert must(*words)["result"]["device"] == "cpu"
+
+
 def test_interrupted_align_does_no_frame_twice(extracted: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(extracted, tmp_path / "mine"))
     disturb(ITEM_DONE, 2, "SIGINT", "align", "-p", root)

@@ -14,7 +14,7 @@ import typer
 from fercli import __version__
 from fercli.cli.show import result as render
 from fercli.core.errors import INTERRUPTED_EXIT_CODE, FerError, UsageError
-from fercli.core.files import storage_error
+from fercli.core.files import storage_error, unnamed_error
 from fercli.stages.table import GROUPS, TABLE, Row
 
 _HELP = "Facial-expression recognition from classroom video to published results, in one project folder."
@@ -196,6 +196,8 @@ def _usage_error(error: Exception) -> FerError:
 def _own_bug(error: Exception) -> FerError:
     if isinstance(error, OSError) and error.filename:
         return storage_error(error, Path(os.fsdecode(error.filename)))
+    if isinstance(error, OSError) and error.errno:
+        return unnamed_error(error)
     # Torch has errors of its own: a class on a GPU, words alone on the processor.
     name, text = type(error).__name__, str(error)
     if isinstance(error, MemoryError) or name == "OutOfMemoryError" or "can't allocate memory" in text:

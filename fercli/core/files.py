@@ -19,6 +19,7 @@ _SYNCED_ONE_BY_ONE = 32
 _LONGEST_SLUG = 60
 # No file that fercli reads whole is larger: a million faces are a table of 400 MB.
 MOST_BYTES = 4 * 2**30
+CHECK_DISK = "Check the disk and run the command again."
 _TEMPORARY = re.compile(r"\..*~[0-9a-f]{8}(\.[^.]*)?")
 
 
@@ -115,8 +116,15 @@ def storage_error(error: OSError, path: Path) -> ProjectError:
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return ProjectError(f"could not write '{path}': {error.strerror}", hint="Check the folder's permissions.")
+    return ProjectError(f"could not write '{path}': {error.strerror or error}", hint=CHECK_DISK)
+
+
+def unnamed_error(error: OSError) -> ProjectError:
+    """The clear form of an operating system's refusal that does not say which file it is about."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ProjectError("disk full", hint="Free some space and run the same command again.")
     return ProjectError(
-        f"could not write '{path}': {error.strerror or error}", hint="Check the disk and run the command again."
+        f"could not read or write a file: {error.strerror or error}", hint=f"{CHECK_DISK} --debug shows which."
     )
 
 
@@ -178,12 +186,16 @@ def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes.
 
     Raises:
-        OSError: it cannot be read, or is a pipe or device.
+        OSError: it cannot be opened, or is a pipe or device.
+        ProjectError: the disk fails while it is read.
     """
     if not is_plain(path) and path.exists():
         raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise ProjectError(f"'{path}' cannot be read: {error.strerror}", hint=CHECK_DISK) from error
 
 
 def count_files(folder: Path) -> int:

@@ -15,7 +15,7 @@ import tomli_w
 from fercli.core.commit import Commit, current_path, read_record
 from fercli.core.emotions import NO_CLASS, built_in_aliases
 from fercli.core.errors import FerError, MissingStageError, ProjectError, SettingsError, TableError
-from fercli.core.files import replace_text
+from fercli.core.files import replace_text, sync_folder
 from fercli.core.locks import writing_lock
 from fercli.core.places import Places, check_folders, check_names, digests_of, leads_out
 from fercli.core.rows import Face, Frame, Label, SplitRow, Subject, Video, Vote
@@ -233,6 +233,8 @@ def open_project(root: Path) -> Project:
         raise ProjectError(
             f"{path}: not valid TOML: {error}", hint="Fix that line and run the command again."
         ) from error
+    except OSError as error:
+        raise ProjectError(f"{path}: cannot be read: {error.strerror}", hint="Check its permissions.") from error
     _check_config(path, config)
     check_folders(root)
     classes = tuple(config["project"]["classes"])
@@ -260,9 +262,14 @@ def create_project(
         return project
     for folder in ("videos", "frames", "faces", "labels/imports", "manifests/splits", "runs", "reports", ".fer"):
         (root / folder).mkdir(parents=True, exist_ok=True)
+        sync_folder((root / folder).parent)
+    for left in root.glob(".fer~*.toml"):
+        left.unlink(missing_ok=True)  # a kill while the file was written
     header = "# A fer project. Settings written here differ from the built-in ones: `fer config show --origin`.\n"
     table = {"project": {"name": name, "classes": list(classes)}, **(sections or {})}
     replace_text(root / CONFIG_NAME, header + tomli_w.dumps(table))
+    sync_folder(root)
+    sync_folder(root.parent)
     return open_project(root)
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -12,12 +13,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, get_args
 
-from filelock import FileLock, Timeout
-
 from fercli import __version__
 from fercli.core.errors import InputError, MissingStageError, ProjectError
-from fercli.core.files import read_text, replace_text, slug, unused
-from fercli.core.locks import LOCK_NAME, folder_lock
+from fercli.core.files import read_text, replace_text, slug, sync_folder, unused
+from fercli.core.locks import LOCK_NAME, folder_lock, is_held
 
 RunStatus = Literal["running", "finished", "interrupted", "failed"]
 RUNS_FOLDER = "runs"
@@ -73,7 +72,7 @@ class Run:
     @property
     def status(self) -> RunStatus:
         """The record's status, save that "running" without a living process is "interrupted"."""
-        if self.record.status == "running" and not is_held(self.folder):
+        if self.record.status == "running" and not is_held(self.folder / LOCK_NAME):
             return "interrupted"
         return self.record.status
 
@@ -102,7 +101,16 @@ def create_run_folder(project_root: Path, model: str, name: str = "", *, now: da
         except FileExistsError:  # another process was faster
             taken.add(folder.name)
         else:
+            sync_folder(runs)
             return folder
+
+
+def sweep_run_folders(project_root: Path) -> None:
+    """Take away what trainings left that were killed before they had written anything; call it under the lock."""
+    for folder in (project_root / RUNS_FOLDER).glob("*/"):
+        is_empty = all(path.name == LOCK_NAME for path in folder.iterdir())
+        if is_empty and not is_held(folder / LOCK_NAME):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def record_text(record: RunRecord) -> str:
@@ -270,20 +278,6 @@ def holding(folder: Path) -> Iterator[None]:
     hint = "Wait for it, or start another run with --name or other settings."
     with folder_lock(folder, ProjectError(f"run '{folder.name}' is being trained by another process", hint=hint)):
         yield
-
-
-def is_held(folder: Path) -> bool:
-    """Whether a living process trains the run in `folder`."""
-    path = folder / LOCK_NAME
-    if not path.exists():
-        return False
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False
 
 
 def _record_of(values: object, path: Path) -> RunRecord:

@@ -13,7 +13,7 @@ from safetensors import torch as safetensors
 from torch import Tensor
 
 from fercli.core.errors import InputError
-from fercli.core.files import check_plain, read_text, replace_bytes, replace_text
+from fercli.core.files import check_plain, read_text, replace_bytes, replace_text, sync_folder
 
 SCHEMA = "fer.checkpoint/1"
 _STATE_SLOTS = ("state-a.safetensors", "state-b.safetensors")
@@ -42,9 +42,14 @@ def _write_pair(
     data = safetensors.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     sha256 = hashlib.sha256(data).hexdigest()
     plain = json.loads(json.dumps(dict(meta)))
+    if previous and (previous["sha256"], previous["meta"]) == (sha256, plain):
+        # A kill came right after this very pair was written: it is no older one.
+        previous = _read_note(path).get("previous")
     note = {"schema": SCHEMA, "sha256": sha256, "meta": plain, "meta_sha256": _sha256_of(plain), "previous": previous}
     replace_text(_note_path(path), json.dumps(note, indent=1, ensure_ascii=False) + "\n")
     replace_bytes(path, data)
+    # What is said to be saved survives a power cut.
+    sync_folder(path.parent)
     return sha256
 
 
@@ -114,11 +119,10 @@ def state_meta(folder: Path) -> dict[str, Any] | None:  # JSON
     return dict(held["meta"]) if held else None
 
 
-def drop_state(folder: Path) -> None:
-    """Delete the states of a finished run; best and last stay."""
-    for slot in _STATE_SLOTS:
-        (folder / slot).unlink(missing_ok=True)
-        _note_path(folder / slot).unlink(missing_ok=True)
+def state_files(folder: Path) -> list[Path]:
+    """The files of the states, which a finished run needs no more; best and last stay."""
+    slots = [folder / slot for slot in _STATE_SLOTS]
+    return [path for slot in slots for path in (slot, _note_path(slot)) if path.exists()]
 
 
 def copy_into(target: Tensor, source: Tensor) -> Tensor:

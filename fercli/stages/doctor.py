@@ -167,7 +167,8 @@ def _files_of(project: Project, name: str, paths: list[str]) -> list[Finding]:
     lost, refused = [], []
     for path in paths:
         try:
-            if not project.inside(path, f"{name}.csv").exists():
+            # What is committed and waits for its place is there.
+            if not project.has(project.inside(path, f"{name}.csv")):
                 lost.append(path)
         except FerError as error:
             refused.append(error)

@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import json
 import os
 import subprocess
@@ -119,6 +120,22 @@ def test_a_mistake_of_ours_is_told_from_one_of_the_user(monkeypatch: pytest.Monk
     assert "a mistake in fercli" in err
     with pytest.raises(ZeroDivisionError):
         run_fer("init", tmp_path, "--preset", "scfed", "--debug")
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [(errno.EIO, "could not read or write a file: Input/output error"), (errno.ENOSPC, "disk full")],
+    ids=["damaged", "full"],
+)
+def test_disk_that_fails_without_a_name_is_no_mistake_of_ours(
+    number: int, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*_words: object, **_options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fercli.cli.init.run_init", fail)
+    code, _, err = run_fer("init", tmp_path, "--preset", "scfed")
+    assert (code, err.splitlines()[0]) == (3, f"fer: {message}")
 
 
 class OutOfMemoryError(RuntimeError):

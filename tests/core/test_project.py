@@ -43,6 +43,12 @@ def test_odd_words_read_back_from_the_settings_file(tmp_path: Path, word: str) -
     assert {name: dict(project.section(name)) for name in sections} == sections
 
 
+def test_making_a_project_sweeps_up_what_a_kill_left(tmp_path: Path) -> None:
+    (tmp_path / ".fer~0a1b2c3d.toml").write_text("[proj", encoding="utf-8")
+    create_project(tmp_path, name="mine", classes=("a", "b"))
+    assert [path.name for path in tmp_path.glob(".fer~*")] == []
+
+
 def test_classes_that_will_not_do_leave_no_folder_behind(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="at least two different words"):
         create_project(tmp_path / "mine", name="mine", classes=("a",))

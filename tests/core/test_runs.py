@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fercli.core.errors import InputError, MissingStageError, ProjectError
+from fercli.core.locks import LOCK_NAME, is_held
 from fercli.core.runs import (
     RunRecord,
     RunStatus,
@@ -17,11 +18,11 @@ from fercli.core.runs import (
     find_own_run,
     find_run,
     holding,
-    is_held,
     list_runs,
     newest_finished,
     read_run,
     same_work,
+    sweep_run_folders,
     write_record,
 )
 
@@ -140,7 +141,16 @@ def test_hold_of_a_killed_process_is_free_again(tmp_path: Path) -> None:
         "with holding(Path(sys.argv[1])):\n    os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 9
-    assert not is_held(tmp_path)
+    assert not is_held(tmp_path / LOCK_NAME)
+
+
+def test_folder_of_a_training_that_never_began_is_taken_away_unless_it_is_held(tmp_path: Path) -> None:
+    left, held = (create_run_folder(tmp_path, name) for name in ("a", "b"))
+    (left / LOCK_NAME).touch()
+    kept = make_run(tmp_path, "c", "finished")
+    with holding(held):
+        sweep_run_folders(tmp_path)
+        assert sorted((tmp_path / "runs").iterdir()) == sorted([held, kept])
 
 
 def test_run_in_training_cannot_be_held_twice(tmp_path: Path) -> None:

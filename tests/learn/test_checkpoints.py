@@ -8,7 +8,7 @@ from torch import nn
 
 from fercli.core.errors import InputError
 from fercli.learn import checkpoints
-from fercli.learn.checkpoints import copy_into, drop_state, load_checkpoint, load_state, save_checkpoint, save_state
+from fercli.learn.checkpoints import copy_into, load_checkpoint, load_state, save_checkpoint, save_state, state_files
 from fercli.learn.state import _like
 
 FIRST = {"weight": torch.arange(6.0).reshape(2, 3), "half": torch.ones(2, dtype=torch.bfloat16)}
@@ -170,10 +170,20 @@ def test_state_that_was_saved_twice_in_its_place_and_vanished_is_an_error(tmp_pa
         load_state(tmp_path)
 
 
-def test_dropped_states_are_gone_and_weights_stay(tmp_path: Path) -> None:
+def test_pair_that_is_written_again_after_a_kill_stays_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "best.safetensors"
+    for tensors in (FIRST, {name: tensor + 1 for name, tensor in FIRST.items()}):
+        save_checkpoint(path, tensors, {"epoch": 1})
+        before = path.with_suffix(".json").read_bytes()
+        save_checkpoint(path, tensors, {"epoch": 1})
+        assert path.with_suffix(".json").read_bytes() == before
+
+
+def test_files_of_the_states_are_all_but_the_weights(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "best.safetensors", FIRST, {})
     save_state(tmp_path, FIRST, {"position": 1})
-    drop_state(tmp_path)
+    for path in state_files(tmp_path):
+        path.unlink()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.json", "best.safetensors"]
     assert load_state(tmp_path) is None
 

@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -54,6 +55,17 @@ def test_look_that_breaks_is_a_finding_and_stops_no_other(monkeypatch: pytest.Mo
 def test_damaged_table_is_a_finding(project: Project) -> None:
     project.table_path(Face).write_text("no,columns\n1,2\n", encoding="utf-8")
     assert finding("tables", project).state == "problem"
+
+
+def test_file_that_is_committed_and_waits_for_its_place_is_not_missed(project: Project) -> None:
+    project.write_rows([Face("v/f000000-0", "v/f000000", "v", 0.0, path="faces/v/f000000-0.png")], Face)
+    assert "1 of 1 files are gone" in finding("faces files", project).detail
+    waiting = project.root / ".fer/running/align/faces/v/f000000-0.png"
+    waiting.parent.mkdir(parents=True)
+    waiting.write_bytes(b"crop")
+    record = {"number": 1, "folders": [".fer/running/align"]}
+    (project.root / ".fer/commit.json").write_text(json.dumps(record), encoding="utf-8")
+    assert finding("faces files", project).state == "ok"
 
 
 def test_interrupted_stage_is_told(project: Project) -> None:

@@ -201,6 +201,20 @@ def test_table_names_subjects(lesson: Project, tmp_path: Path, text: str) -> Non
     assert {row.subject_id: row.source for row in lesson.rows(Subject)}["ann"] == "csv"
 
 
+def test_table_that_is_assigned_again_changes_nothing_and_says_so(lesson: Project, tmp_path: Path) -> None:
+    (tmp_path / "pupils.csv").write_text("face_id,subject\nv/f000000-0,Ann\nx/f1-0,ben\n", encoding="utf-8")
+    first = assign_subjects(lesson, tmp_path / "pupils.csv")
+    log = (lesson.root / ".fer/journal.jsonl").read_bytes()
+    again = assign_subjects(lesson, tmp_path / "pupils.csv")
+    assert (first.is_unchanged, again.is_unchanged) == (False, True)
+    assert (again.num_subjects, again.num_faces, again.failures) == (
+        first.num_subjects,
+        first.num_faces,
+        first.failures,
+    )
+    assert (lesson.root / ".fer/journal.jsonl").read_bytes() == log
+
+
 def test_tracking_joins_a_seats_new_faces_to_the_named_subject(lesson: Project, tmp_path: Path) -> None:
     (tmp_path / "pupils.csv").write_text("face_id,subject\nv/f000000-0,Ann\n", encoding="utf-8")
     assign_subjects(lesson, tmp_path / "pupils.csv")

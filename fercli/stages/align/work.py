@@ -33,7 +33,7 @@ __all__ = ["fold", "plan", "run"]
 
 @dataclass(frozen=True)
 class Found:
-    """What the search has found, and on which device; no device where nothing was left to do."""
+    """What the search has found, and on which device, or devices where an interrupted search went on elsewhere."""
 
     records: dict[str, Record]
     device: str
@@ -72,14 +72,14 @@ def run(
     todo = [task for task in plan.todo if not _is_finished(plan, task.item, batch)]
     todo = whole_chunks(todo, plan.todo)
     progress.advance(len(plan.todo) - len(todo))
-    device = ""
     if todo:
         worker_plan = _worker_plan(project, settings, batch.room)
-        device = worker_plan.device
         for task, record in zip(todo, _records(worker_plan, todo, settings, engine), strict=True):
-            batch.add(task.item, record | {"key": plan.keys[task.item]})
+            batch.add(task.item, record | {"key": plan.keys[task.item], "device": worker_plan.device})
             progress.advance(1, faces=str(len(record.get("faces", ()))))
-    return Found({task.item: batch.finished[task.item] for task in plan.todo}, device, batch)
+    records = {task.item: batch.finished[task.item] for task in plan.todo}
+    devices = sorted({str(record["device"]) for record in records.values() if "device" in record})
+    return Found(records, ", ".join(devices), batch)
 
 
 def fold(

@@ -18,7 +18,7 @@ from fercli.labels.formats.textfile import find_encoding
 from fercli.labels.matching import FaceIndex
 from fercli.stages.subjects import SubjectsResult
 from fercli.stages.subjects.names import put_names
-from fercli.stages.subjects.tables import put_subjects, subject_sources, together
+from fercli.stages.subjects.tables import held_already, put_subjects, subject_sources, together
 
 _ID_COLUMNS = ("face_id", "track_id", "subject_id", "video_id")
 _ITEM_COLUMNS = (*_ID_COLUMNS, *(word for word in ITEM_WORDS if word != "face_id"), "file")
@@ -43,11 +43,21 @@ def plan(project: Project, settings: None, table: Path, *, force: bool, progress
     """
     project.require(Face)
     column, named = read_assignments(table)
-    return AssignPlan(lines=(f"assign {len(named):,} values of {column} to subjects",), column=column, named=named)
+    line = f"assign {len(named):,} values of {column} to subjects"
+    made = AssignPlan(lines=(line,), column=column, named=named)
+    faces, sources, unknown = _assigned(project, made)
+    return replace(made, known=held_already(project, faces, sources, failures=unknown))
 
 
 def run(project: Project, settings: None, plan: AssignPlan, commit: Commit, *, progress: Progress) -> SubjectsResult:
     """Give the faces their subjects."""
+    faces, sources, unknown = _assigned(project, plan)
+    put_names(project, commit, sorted(set(plan.named.values())))
+    return put_subjects(project, commit, faces, sources, warnings=together(faces), failures=unknown)
+
+
+def _assigned(project: Project, plan: AssignPlan) -> tuple[list[Face], dict[str, str], list[Failure]]:
+    """The faces with their subjects, where each subject comes from, and what no face has."""
     faces, column = project.required_rows(Face), plan.column
     if column in _ID_COLUMNS:
         wanted = {face.face_id: plan.named[key] for face in faces if (key := getattr(face, column)) in plan.named}
@@ -56,9 +66,7 @@ def run(project: Project, settings: None, plan: AssignPlan, commit: Commit, *, p
     else:
         wanted, unknown = _by_file(FaceIndex(faces, project.rows(Frame)), plan.named)
     faces = [replace(face, subject_id=wanted.get(face.face_id, face.subject_id)) for face in faces]
-    sources = subject_sources(project) | dict.fromkeys(plan.named.values(), "csv")
-    put_names(project, commit, sorted(set(plan.named.values())))
-    return put_subjects(project, commit, faces, sources, warnings=together(faces), failures=unknown)
+    return faces, subject_sources(project) | dict.fromkeys(plan.named.values(), "csv"), unknown
 
 
 def _by_file(index: FaceIndex, named: dict[str, str]) -> tuple[dict[str, str], list[Failure]]:

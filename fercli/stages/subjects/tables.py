@@ -53,11 +53,8 @@ def put_subjects(
 ) -> SubjectsResult:
     """Commit faces.csv, subjects.csv and reports/subjects.png, and count."""
     before = {face.face_id: face.subject_id for face in project.rows(Face)}
-    of_subject: dict[str, list[Face]] = defaultdict(list)
-    for face in sorted(faces, key=lambda face: face.face_id):
-        if face.subject_id and face.is_usable:
-            of_subject[face.subject_id].append(face)
-    subjects = [_subject_row(name, of_subject[name], sources.get(name, "tracks")) for name in sorted(of_subject)]
+    of_subject = _by_subject(faces)
+    subjects = _subject_rows(of_subject, sources)
     outputs = [commit.table(faces, Face), commit.table(subjects, Subject)]
     sheets, damaged = _put_sheets(project, commit, subjects, of_subject)
     num_changed = sum(before[face.face_id] != face.subject_id for face in faces)
@@ -72,6 +69,38 @@ def put_subjects(
         warnings=(*warnings, *_split_warning(project, num_changed)),
         failures=(*failures, *damaged),
     )
+
+
+def held_already(
+    project: Project, faces: Sequence[Face], sources: Mapping[str, str], *, failures: Iterable[Failure] = ()
+) -> SubjectsResult | None:
+    """The result where both tables hold these subjects already; None where they do not."""
+    subjects = _subject_rows(_by_subject(faces), sources)
+    if project.rows(Face) != list(faces) or project.rows(Subject) != subjects:
+        return None
+    usable = [face for face in faces if face.is_usable]
+    return SubjectsResult(
+        num_subjects=len(subjects),
+        num_faces=sum(bool(face.subject_id) for face in usable),
+        num_faces_without_subject=sum(not face.subject_id for face in usable),
+        num_tracks=len({face.track_id for face in usable if face.track_id}),
+        num_changed=0,
+        is_unchanged=True,
+        warnings=tuple(together(faces)),
+        failures=tuple(failures),
+    )
+
+
+def _by_subject(faces: Iterable[Face]) -> dict[str, list[Face]]:
+    found: dict[str, list[Face]] = defaultdict(list)
+    for face in sorted(faces, key=lambda face: face.face_id):
+        if face.subject_id and face.is_usable:
+            found[face.subject_id].append(face)
+    return found
+
+
+def _subject_rows(faces: Mapping[str, list[Face]], sources: Mapping[str, str]) -> list[Subject]:
+    return [_subject_row(name, faces[name], sources.get(name, "tracks")) for name in sorted(faces)]
 
 
 def _subject_row(subject_id: str, faces: list[Face], source: str) -> Subject:

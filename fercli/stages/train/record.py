@@ -4,11 +4,9 @@ import dataclasses
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from fercli import __version__
-from fercli.core.files import replace_text
 from fercli.core.runs import RunRecord, now, package_versions
 from fercli.learn.device import Machine
 from fercli.learn.history import EpochRow
@@ -23,8 +21,8 @@ _LIMITS = (
 )
 
 
-def write_environment(folder: Path, machine: Machine) -> None:
-    """Write env.json: the machine and the versions, none of which changes what was asked for."""
+def environment(machine: Machine) -> str:
+    """The text of env.json: the machine and the versions, none of which changes what was asked for."""
     values = {
         "python": platform.python_version(),
         "system": platform.platform(terse=True),
@@ -34,7 +32,7 @@ def write_environment(folder: Path, machine: Machine) -> None:
         "threads": machine.num_threads,
         "versions": package_versions(),
     }
-    replace_text(folder / "env.json", json.dumps(values, indent=2, sort_keys=True) + "\n")
+    return json.dumps(values, indent=2, sort_keys=True) + "\n"
 
 
 def end_record(record: RunRecord, result: FitResult, prepared: Prepared) -> RunRecord:

@@ -9,8 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from fercli.core.errors import CheckError, SettingsError, UsageError
-from fercli.core.files import replace_text
+from fercli.core.errors import CheckError, ProjectError, SettingsError, UsageError
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
@@ -26,12 +25,11 @@ from fercli.core.runs import (
     now,
     package_versions,
     record_text,
-    write_record,
+    sweep_run_folders,
 )
 from fercli.core.settings import plain_settings
-from fercli.core.tables import write_table
 from fercli.data.seeding import derive_seed
-from fercli.learn.checkpoints import drop_state
+from fercli.learn.checkpoints import state_files
 from fercli.learn.compiling import Work, check_still_compiles, decide_compilation
 from fercli.learn.device import Machine, apply_threads, choose_machine
 from fercli.learn.pretrained import ready_to_learn, some_inputs
@@ -39,8 +37,9 @@ from fercli.learn.trainer import Faces, FitResult, Training, fit
 from fercli.learn.world import World
 from fercli.models.build import build_model
 from fercli.models.pretrained.weights import LoadReport, load_backbone_weights
+from fercli.stages.train.identity import inputs_of
 from fercli.stages.train.prepare import Prepared, count_macs, prepare, read_crops
-from fercli.stages.train.record import draw_history, end_record, model_card, write_environment
+from fercli.stages.train.record import draw_history, end_record, environment, model_card
 from fercli.stages.train.result import TrainResult, finished_result, record_result, stopped_by_clock
 from fercli.stages.train.resume import check_named, kept_pretrained, take_hold, version_words
 from fercli.stages.train.settings import TrainSettings, parse_values, settings_text
@@ -77,14 +76,12 @@ def run_training(
         prepared = replace(prepared, train=train[0], val=val[0])
         faces = some_inputs(train[1], prepared.form, settings.seed)
         pretrained = ready_to_learn(model, backbone, prepared.plan, faces) if backbone else kept or ()
-        make_folder = partial(create_run_folder, project.root, settings.model_name, settings.name)
-        folder = known.folder if known else world.from_main(make_folder)
-        job = _Job(project, settings, folder, prepared, machine, pretrained, world)
+        work = _Work(project, settings, prepared, machine, world)
+        folder, record = world.from_main(partial(_begin, work, known, inputs, hold))
+        job = _Job(**vars(work), folder=folder, pretrained=pretrained)
         if not world.is_main:
             return _follow(job, model, (train[1], val[1]), progress=progress)
-        if known is None:
-            hold.enter_context(holding(folder))
-        record, result = _fit_and_record(job, _begin(job, known, inputs), model, (train[1], val[1]), progress=progress)
+        record, result = _fit_and_record(job, record, model, (train[1], val[1]), progress=progress)
     words = (*prepared.warnings, *compile_words, *_backbone_words(backbone, settings), *version_words(known))
     return _result(folder, record, failures, warnings=words, was_resumed=result.was_resumed)
 
@@ -106,16 +103,22 @@ def check_settings(project: Project, settings: TrainSettings, known: Run | None)
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One training in its folder, ready to begin; `pretrained` names the parameters that came from a file."""
+class _Work:
+    """What is to be trained, and where."""
 
     project: Project
     settings: TrainSettings
-    folder: Path
     prepared: Prepared
     machine: Machine
-    pretrained: tuple[str, ...]
     world: World
+
+
+@dataclass(frozen=True)
+class _Job(_Work):
+    """One training in its folder, ready to begin; `pretrained` names the parameters that came from a file."""
+
+    folder: Path
+    pretrained: tuple[str, ...]
 
 
 def _follow(job: _Job, model: nn.Module, faces: tuple[Faces, Faces], *, progress: Progress) -> TrainResult:
@@ -154,11 +157,11 @@ def _fit_and_record(
         commit.text(folder / "model_card.md", model_card(record, prepared))
         if result.history:
             commit.data(folder / "curves.png", draw_history(result.history, result.best))
+        # A run that is not known as finished goes on from its state.
+        for path in state_files(folder / "checkpoints") if result.status == "finished" else ():
+            commit.delete(path)
         counts = {"run": folder.name, "epochs": record.result["epochs"]}
         commit.log("train", plain_settings(job.settings), counts)
-    if result.status == "finished":
-        # Only now: a run that is not known as finished goes on from its state.
-        drop_state(folder / "checkpoints")
     return record, result
 
 
@@ -207,32 +210,46 @@ def _machine(
     return machine, (warning,) if warning else ()
 
 
-def _begin(job: _Job, known: Run | None, inputs: Mapping[str, str]) -> RunRecord:
-    """Write down what the run is made from, before the first step."""
-    project, settings, folder, prepared = job.project, job.settings, job.folder, job.prepared
-    record = RunRecord(
-        run_id=folder.name,
-        model=settings.model_name,
-        status="running",
-        created_at=known.record.created_at if known else now(),
-        fingerprint=digest(dict(inputs)),
-        name=settings.name,
-        data_set=prepared.data_set,
-        classes=project.classes,
-        seed=settings.seed,
-        inputs=dict(inputs),
-        decided={**job.machine.to_json(), "memory_format": "channels_last", "num_processes": job.world.size},
-        versions=package_versions(),
-        is_tryout=settings.limit is not None,
-    )
-    write_record(folder, record)
-    replace_text(folder / "config.toml", settings_text(settings, prepared.plan, prepared.form))
-    write_environment(folder, job.machine)
-    samples = prepared.samples
-    rows = [SplitRow(name, split) for name, split in zip(samples.face_ids, samples.splits, strict=True)]
-    write_table(folder / "split.csv", rows, SplitRow)
-    write_table(folder / "labels.csv", project.rows(Label), Label, project.classes)
-    return record
+def _begin(work: _Work, known: Run | None, inputs: Mapping[str, str], hold: ExitStack) -> tuple[Path, RunRecord]:
+    """Write down what the run is made from, all at once, before the first step; its folder and record come back.
+
+    The folder is held until `hold` is closed.
+    """
+    project, settings, prepared = work.project, work.settings, work.prepared
+    with project.commit(patience_s=_PATIENCE_S) as commit:
+        if inputs_of(project, settings, known) != inputs:
+            raise ProjectError(
+                "another command changed what this training is made from just now", hint="Run the same command again."
+            )
+        if known is None:
+            sweep_run_folders(project.root)
+            folder = create_run_folder(project.root, settings.model_name, settings.name)
+            hold.enter_context(holding(folder))
+        else:
+            folder = known.folder
+        record = RunRecord(
+            run_id=folder.name,
+            model=settings.model_name,
+            status="running",
+            created_at=known.record.created_at if known else now(),
+            fingerprint=digest(dict(inputs)),
+            name=settings.name,
+            data_set=prepared.data_set,
+            classes=project.classes,
+            seed=settings.seed,
+            inputs=dict(inputs),
+            decided={**work.machine.to_json(), "memory_format": "channels_last", "num_processes": work.world.size},
+            versions=package_versions(),
+            is_tryout=settings.limit is not None,
+        )
+        commit.text(folder / RECORD_FILE, record_text(record))
+        commit.text(folder / "config.toml", settings_text(settings, prepared.plan, prepared.form))
+        commit.text(folder / "env.json", environment(work.machine))
+        samples = prepared.samples
+        rows = [SplitRow(name, split) for name, split in zip(samples.face_ids, samples.splits, strict=True)]
+        commit.table(rows, SplitRow, folder / "split.csv")
+        commit.table(project.rows(Label), Label, folder / "labels.csv")
+    return folder, record
 
 
 def _new_model(
