@@ -64,6 +64,7 @@ def setting(
     minimum: float | None = None,
     maximum: float | None = None,
     is_hidden: bool = False,
+    is_later: bool = False,
 ) -> Any:  # a dataclass field, which takes the type of its annotation
     """A field of a settings class: its only default, and the help line of the option that mirrors it.
 
@@ -76,6 +77,7 @@ def setting(
         minimum: smallest allowed value.
         maximum: largest allowed value.
         is_hidden: settable in fer.toml and by `--set`, but no option of its own.
+        is_later: it came after the class: what was done without it counts as done with its default.
     """
     metadata = {
         "help": help_line,
@@ -85,6 +87,7 @@ def setting(
         "minimum": minimum,
         "maximum": maximum,
         "is_hidden": is_hidden,
+        "is_later": is_later,
     }
     if isinstance(default, dict):
         return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
@@ -92,9 +95,17 @@ def setting(
 
 
 def plain_settings(settings: Any) -> dict[str, Any]:  # an instance of any settings class
-    """The fields of a settings object as JSON has them."""
+    """The fields of a settings object as JSON has them; a later one only where it is not at its default.
+
+    So what was done before it came is done still.
+    """
     plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(settings), default=str))
-    return plain
+    later = {
+        column.name
+        for column in dataclasses.fields(settings)
+        if column.metadata.get("is_later") and getattr(settings, column.name) == column.default
+    }
+    return {name: value for name, value in plain.items() if name not in later}
 
 
 def option_name(field: "dataclasses.Field[Any]") -> str:

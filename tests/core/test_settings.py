@@ -9,6 +9,7 @@ from fercli.core.settings import (
     assignment_layers,
     environment_values,
     parse_duration,
+    plain_settings,
     resolve_settings,
     setting,
 )
@@ -124,3 +125,16 @@ def test_environment_variables_carry_section_and_field() -> None:
 )
 def test_durations_are_read_in_seconds(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A class with a setting that it did not have at first."""
+
+    size: int = setting(3, "Set the size.")
+    draw: bool = setting(False, "Draw.", is_later=True)
+
+
+def test_setting_that_came_later_is_told_only_where_it_is_not_at_its_default() -> None:
+    assert plain_settings(Grown()) == {"size": 3}
+    assert plain_settings(Grown(draw=True)) == {"size": 3, "draw": True}

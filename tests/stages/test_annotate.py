@@ -133,7 +133,7 @@ def test_closed_page_is_one_import_with_its_raw_file(project: Project) -> None:
     assert result.annotators == {"a1": 12, "a2": 12}
     (entry,) = read_imports(project)
     assert (project.root / entry.kept).read_text(encoding="utf-8").count("a remark") == 24
-    assert {vote.source for vote in project.rows(Vote)} == {entry.kept}
+    assert {vote.source for vote in project.rows(Vote)} == {"import-1"}
     assert {vote.confidence for vote in project.rows(Vote)} == {0.5}
     assert {label.label for label in project.rows(Label)} == {"happy"}
     assert not list((project.root / ".fer/running/annotate").glob("*.jsonl"))

@@ -30,8 +30,10 @@ class AddSourceSettings:
     )
     votes: Path | None = setting(None, "Read the FERPlus votes (fer2013new.csv) from this file.")
     seed: int = setting(0, "Draw a missing val part with this seed.", minimum=0)
-    map: tuple[str, ...] = setting((), "Map words of the data set to classes: joyful=happy,calm=neutral.")
-    subject_from: str = setting("", "Read subjects from folders (folder), or from names by a pattern.")
+    map: tuple[str, ...] = setting(
+        (), "Map words of the data set to classes: joyful=happy,calm=neutral.", is_later=True
+    )
+    subject_from: str = setting("", "Read subjects from folders (folder), or from names by a pattern.", is_later=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +85,12 @@ class AddSettings:
     )
     seed: int = setting(AddSourceSettings.seed, "Set the random seed for a validation set drawn from train.", minimum=0)
     map: tuple[str, ...] = setting(
-        AddSourceSettings.map, "Map words of the dataset to classes: joyful=happy,calm=neutral."
+        AddSourceSettings.map, "Map words of the dataset to classes: joyful=happy,calm=neutral.", is_later=True
     )
     subject_from: str = setting(
-        AddSourceSettings.subject_from, "With --source folder, read subjects: 'folder', or 'name PATTERN'."
+        AddSourceSettings.subject_from,
+        "With --source folder, read subjects: 'folder', or 'name PATTERN'.",
+        is_later=True,
     )
 
 
