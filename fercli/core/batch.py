@@ -96,7 +96,7 @@ class Batch:
 
     def _take_over(self) -> None:
         """Find what an interrupted run of this mark has left, or begin afresh."""
-        if self.room.relative_to(self._root).as_posix() in read_record(self._root).folders:
+        if self._is_committed():
             raise ProjectError(
                 f"what a killed command has committed still waits in '{self.room}'",
                 hint="Another command is writing; run this one again when it has ended.",
@@ -122,7 +122,8 @@ class Batch:
         """Give the hold back; of a run that ended, or that had nothing to go on from, no file stays."""
         is_over = not self._journal.exists()
         if is_over:
-            shutil.rmtree(self.room, ignore_errors=True)
+            if not self._is_committed():
+                shutil.rmtree(self.room, ignore_errors=True)
             with suppress(OSError):  # Windows deletes no file that is open
                 Path(self._lock.lock_file).unlink(missing_ok=True)
         self._lock.release()
@@ -130,6 +131,10 @@ class Batch:
             with suppress(OSError):
                 Path(self._lock.lock_file).unlink(missing_ok=True)
                 self._journal.parent.rmdir()
+
+    def _is_committed(self) -> bool:
+        """Whether a commit has happened that still has to give the waiting files their places."""
+        return self.room.relative_to(self._root).as_posix() in read_record(self._root).folders
 
     def _hold(self) -> None:
         try:

@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,6 +112,7 @@ class Commit:
         """Put a file that lies elsewhere in the project into its place, which comes back relative to the project."""
         with _told(waiting):
             sync_file(waiting)
+            _sync_names(self.root, [waiting.parent])
         place = path.relative_to(self.root).as_posix()
         return self._exchange(place, waiting.relative_to(self.root).as_posix())
 
@@ -120,7 +121,9 @@ class Commit:
         if not waiting.is_dir():
             return
         with _told(waiting):
-            sync_files([path for path in waiting.rglob("*") if path.is_file() and not path.is_symlink()])
+            paths = [waiting, *waiting.rglob("*")]
+            sync_files([path for path in paths if path.is_file() and not path.is_symlink()])
+            _sync_names(self.root, [path for path in paths if path.is_dir() and not path.is_symlink()])
         self.folders.append(waiting.relative_to(self.root).as_posix())
 
     def delete(self, path: Path) -> None:
@@ -176,9 +179,9 @@ class Commit:
         last = read_record(self.root)
         deletions = [place for place in self.deletions if place not in self.exchanges]
         record = CommitRecord(last.number + 1, self.exchanges, self.folders, deletions, self.line, self.sizes)
-        check_targets(self.root, _places_of(self.root, record))
         with _told(self.root / RECORD):
-            sync_folder(self.root / ROOM)
+            check_targets(self.root, _places_of(self.root, record))
+            _sync_names(self.root, [self.root / ROOM])
             _write_record(self.root, record)
             apply(self.root, record)
 
@@ -229,20 +232,26 @@ def finish_pending(root: Path) -> None:
 def apply(root: Path, record: CommitRecord) -> None:
     """Put everything into its place; doing it again changes nothing."""
     check_targets(root, _places_of(root, record))
-    touched = set()
+    moved = [place for folder in record.folders for place in _files_below(root / folder, root / folder)]
+    _make_folders(root, [*record.exchanges, *moved])
+    filled, emptied = set(), set()
     for place, waiting in record.exchanges.items():
-        touched.add(_replace(root / waiting, root / place))
+        filled.add(_replace(root / waiting, root / place))
         _miss(root / place, record.sizes.get(place), root)
     for folder in record.folders:
         for place in list(_files_below(root / folder, root / folder)):
-            touched.add(_replace(root / folder / place, root / place))
+            filled.add(_replace(root / folder / place, root / place))
+    # What is new is on disk before anything else goes.
+    _sync_names(root, filled)
+    for folder in record.folders:
         shutil.rmtree(root / folder, ignore_errors=True)
+        with suppress(OSError):  # others still wait beside it
+            (root / folder).parent.rmdir()
     for place in record.deletions:
         path = root / place
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
-        touched.add(path.parent)
-    for changed in sorted(touched):
-        sync_folder(changed)
+        emptied.add(path.parent)
+    _sync_names(root, emptied)
     if record.log:
         _append_to_log(root, record)
     _write_record(root, CommitRecord(record.number))
@@ -325,9 +334,9 @@ def _append_to_log(root: Path, record: CommitRecord) -> None:
         tail = file.read()
         if any(_number_of(known) == record.number for known in tail.splitlines()[-2:]):
             return
-        # A kill may have cut the line before.
-        begin = "" if not tail or tail.endswith(b"\n") else "\n"
-        file.write(f"{begin}{line}\n".encode())
+        # A kill may have cut the line before: what there is of it goes.
+        file.truncate(end - len(tail) + tail.rfind(b"\n") + 1)
+        file.write(f"{line}\n".encode())
         file.flush()
         os.fsync(file.fileno())
 
@@ -377,9 +386,31 @@ def _places_of(root: Path, record: CommitRecord) -> Iterator[str]:
 
 
 def _files_below(folder: Path, base: Path) -> Iterator[str]:
-    for where, _, names in os.walk(folder):
+    if not folder.exists():
+        return
+    for where, _, names in os.walk(folder, onerror=_raise):
         inside = Path(where).relative_to(base).as_posix()
         yield from (name if inside == "." else f"{inside}/{name}" for name in sorted(names))
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _make_folders(root: Path, places: Iterable[str]) -> None:
+    """Have the folders of these places on disk before a file is moved into them."""
+    folders = {(root / place).parent for place in places}
+    made = [folder for folder in sorted(folders) if not folder.is_dir()]
+    for folder in made:
+        folder.mkdir(parents=True, exist_ok=True)
+    _sync_names(root, made)
+
+
+def _sync_names(root: Path, folders: Iterable[Path]) -> None:
+    """Have the names in these folders on disk, and the names of the folders in those above them, within the project."""
+    above = {one for folder in folders for one in (folder, *folder.parents) if one.is_relative_to(root)}
+    for folder in sorted(above):
+        sync_folder(folder)
 
 
 def _holds(path: Path, data: bytes) -> bool:

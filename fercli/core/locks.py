@@ -12,6 +12,7 @@ from fercli.core.errors import ProjectError
 from fercli.core.files import storage_error, sweep_temporaries
 
 LOCK_NAME = ".lock"
+WRITING = ".fer/writing"
 # What is written only by who holds the lock; a stage at work in .fer/running sweeps up after itself.
 _ROOMS = ("videos", "frames", "faces", "images", "labels", "manifests", "exports")
 # What is written without it, one small file at a time: only what is old was left behind.
@@ -39,7 +40,7 @@ def writing_lock(project_root: Path, *, patience_s: float = 0.2) -> Iterator[Non
     except OSError as error:
         raise storage_error(error, folder / "lock") from error
     # It is still there only when the last writer was killed.
-    mark = folder / "writing"
+    mark = project_root / WRITING
     try:
         finish_pending(project_root)
         if mark.exists():

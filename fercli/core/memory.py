@@ -12,7 +12,7 @@ from fercli.core.commit import Commit, current_path
 from fercli.core.files import input_digest, read_text
 from fercli.core.places import are_same
 from fercli.core.results import Failure, StageResult
-from fercli.core.settings import plain_settings
+from fercli.core.settings import identifying_settings, plain_settings
 
 Result = TypeVar("Result", bound=StageResult)
 
@@ -49,7 +49,7 @@ def fingerprint(
         commit: look at the files as they will be after it.
     """
     digests = [commit.sha256(path) if commit else input_digest(path) for path in inputs]
-    text = json.dumps([plain_settings(settings), digests, extra], sort_keys=True, default=str)
+    text = json.dumps([identifying_settings(settings), digests, extra], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
@@ -122,7 +122,9 @@ def overwritten_records(project_root: Path, family: str, outputs: Iterable[str])
 def changed_settings(state: StageState, settings: object) -> list[str]:
     """What differs between the remembered settings and these, one "name: old -> new" each."""
     old, new = state.settings, plain_settings(settings)
-    return [f"{name}: {old.get(name)} -> {value}" for name, value in new.items() if old.get(name) != value]
+    unknown = new.keys() - identifying_settings(settings).keys() - old.keys()
+    changed = {name: value for name, value in new.items() if name not in unknown and old.get(name) != value}
+    return [f"{name}: {old.get(name)} -> {value}" for name, value in changed.items()]
 
 
 def _tuples(value: Any) -> Any:  # any JSON value

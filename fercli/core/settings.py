@@ -77,7 +77,7 @@ def setting(
         minimum: smallest allowed value.
         maximum: largest allowed value.
         is_hidden: settable in fer.toml and by `--set`, but no option of its own.
-        is_later: it came after the class: what was done without it counts as done with its default.
+        is_later: added to a stage that projects have finished: at its default it leaves their results valid.
     """
     metadata = {
         "help": help_line,
@@ -95,17 +95,18 @@ def setting(
 
 
 def plain_settings(settings: Any) -> dict[str, Any]:  # an instance of any settings class
-    """The fields of a settings object as JSON has them; a later one only where it is not at its default.
-
-    So what was done before it came is done still.
-    """
+    """The fields of a settings object as JSON has them."""
     plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(settings), default=str))
-    later = {
-        column.name
-        for column in dataclasses.fields(settings)
-        if column.metadata.get("is_later") and getattr(settings, column.name) == column.default
-    }
-    return {name: value for name, value in plain.items() if name not in later}
+    return plain
+
+
+def identifying_settings(settings: Any) -> dict[str, Any]:  # an instance of any settings class
+    """The same without those that were added later and have their defaults, as if they were still unknown."""
+    plain = plain_settings(settings)
+    for column in dataclasses.fields(settings):
+        if column.metadata.get("is_later") and getattr(settings, column.name) == column.default:
+            del plain[column.name]
+    return plain
 
 
 def option_name(field: "dataclasses.Field[Any]") -> str:

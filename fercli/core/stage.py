@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 from fercli.core.batch import Batch
-from fercli.core.commit import Commit, read_record, read_settled
+from fercli.core.commit import ROOM, Commit, read_record, read_settled
 from fercli.core.errors import ProjectError
+from fercli.core.locks import WRITING
 from fercli.core.memory import fingerprint, recall, remember
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
@@ -315,6 +316,9 @@ class _Call(Generic[R]):
         if self.stage.batch is None:
             return self._attempts({})
         mark = self.stage.batch(self.project, self.settings, *self.arguments)
+        if read_record(self.project.root).is_pending:
+            with self.project.commit():  # or say why that cannot be finished
+                pass
         with Batch(self.project.root, self.name, mark) as batch:
             if self.force:
                 batch.clear()
@@ -364,9 +368,13 @@ class _Call(Generic[R]):
 
 
 def _finish_pending(project: Project) -> None:
-    """Finish what a killed command has committed, where that can be done now; readers read through it meanwhile."""
-    if read_record(project.root).is_pending:
-        with suppress(ProjectError), project.commit():
+    """Finish what a killed command has committed, and sweep up after it, where that can be done now.
+
+    While somebody writes it cannot: readers read through what is committed meanwhile.
+    """
+    left_over = any((project.root / name).exists() for name in (WRITING, ROOM))
+    if left_over or read_record(project.root).is_pending:
+        with suppress(ProjectError), project.commit(patience_s=0):
             pass
 
 

@@ -107,3 +107,21 @@ def test_files_that_a_pending_commit_names_are_never_thrown_away(
     assert (tmp_path / "faces/v/f1-0.png").read_text(encoding="utf-8") == "crop"
     with Batch(tmp_path, "align", mark) as batch:
         assert batch.finished == {}
+
+
+def test_error_while_the_commit_is_applied_takes_no_waiting_file_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(ProjectError), Batch(tmp_path, "labels-export", "mark") as batch:  # noqa: PT012
+        put(batch, "exports/labels/f1.png")  # without a journal
+        commit = Commit(tmp_path)
+        batch.commit_to(commit)
+        with monkeypatch.context() as patched:
+            patched.setattr(commits, "_replace", fail)
+            commit.finish()
+    finish_pending(tmp_path)
+    assert (tmp_path / "exports/labels/f1.png").read_text(encoding="utf-8") == "crop"
+    assert not (tmp_path / ".fer" / "running").exists()

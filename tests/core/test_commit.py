@@ -1,5 +1,6 @@
 import contextlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -261,3 +262,34 @@ def test_file_that_is_written_after_all_is_not_deleted(root: Path) -> None:
     commit.data(root / "old.png", b"old")
     commit.finish()
     assert (root / "old.png").read_bytes() == b"old"
+
+
+def test_waiting_folder_that_cannot_be_listed_is_not_taken_for_empty(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = prepared(root)
+    true_scandir = os.scandir
+
+    def refuse(path: object) -> object:
+        if str(path).endswith("faces") and read_record(root).is_pending:
+            raise OSError(5, "Input/output error", str(path))
+        return true_scandir(path)  # type: ignore[call-overload]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", refuse)
+        with pytest.raises(ProjectError):
+            commit.finish()
+    finish_pending(root)
+    assert contents(root) == NEW
+
+
+def test_names_of_waiting_files_and_of_new_folders_are_synced(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(commits, "sync_folder", lambda folder: synced.append(folder.relative_to(root).as_posix()))
+    record_at: list[int] = []
+    true_write = commits._write_record
+    monkeypatch.setattr(commits, "_write_record", lambda *words: (record_at.append(len(synced)), true_write(*words))[1])
+    prepared(root).finish()
+    before, after = set(synced[: record_at[0]]), set(synced[record_at[0] :])
+    assert {".fer/running/align/faces/v", ".fer/running/align/faces", ".fer/running/align", ".fer/running"} <= before
+    assert {"faces/v", "faces", "."} <= after

@@ -1,10 +1,11 @@
+import dataclasses
 from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
 from fercli.core import rows
 
-TABLES = [kind for kind in vars(rows).values() if isinstance(kind, type)]
+TABLES = [kind for kind in vars(rows).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
 
 
 def test_rows_cannot_be_changed() -> None:

@@ -8,8 +8,8 @@ from fercli.core.settings import (
     Layer,
     assignment_layers,
     environment_values,
+    identifying_settings,
     parse_duration,
-    plain_settings,
     resolve_settings,
     setting,
 )
@@ -136,5 +136,5 @@ class Grown:
 
 
 def test_setting_that_came_later_is_told_only_where_it_is_not_at_its_default() -> None:
-    assert plain_settings(Grown()) == {"size": 3}
-    assert plain_settings(Grown(draw=True)) == {"size": 3, "draw": True}
+    assert identifying_settings(Grown()) == {"size": 3}
+    assert identifying_settings(Grown(draw=True)) == {"size": 3, "draw": True}

@@ -19,28 +19,7 @@ class Known:
     reason: str
 
 
-KNOWN: tuple[Known, ...] = (
-    Known(
-        re.compile(r"(add --source|labels export).* \| (signal=INT|error=)"),
-        re.compile(r"lost: |differs: \.fer/(commit\.json|journal\.jsonl)|doctor right after"),
-        "Batch._leave takes the waiting room away although a pending commit names it",
-    ),
-    Known(
-        re.compile(r"labels export.* getdents64"),
-        re.compile(r"lost: "),
-        "os.walk passes over a folder that cannot be read; Commit.apply then takes it away as empty",
-    ),
-    Known(
-        re.compile(r""),
-        re.compile(r"left over: \.fer/(commit/.*|writing)$"),
-        "what was killed after its commit is swept up by the next writer, not by a command with nothing to do",
-    ),
-    Known(
-        re.compile(r"^(add|extract-frames|align|labels export|predict|eval|gradcam|run) ?.* \| power (strict|drawn)"),
-        re.compile(r""),
-        "names in a waiting room are not synced before the record, nor is the parent of a folder that a commit makes",
-    ),
-)
+KNOWN: tuple[Known, ...] = ()
 
 
 def unknown(trial: str, wrong: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import tomli_w
 
-from fercli.core.settings import plain_settings, setting
+from fercli.core.settings import identifying_settings, setting
 
 # What only says how or how long to work, or is known by its contents; equal trainings may differ in it.
 _OUTSIDE = ("time_limit_s", "workers", "ram_limit_mb", "backbone_weights", "gpus", "tensorboard")
@@ -121,7 +121,7 @@ class TrainSettings:
 def identity(settings: TrainSettings) -> dict[str, Any]:  # JSON
     """The settings that two equal trainings share."""
     model, augment = parse_values(settings.model), parse_values(settings.augment)
-    plain = plain_settings(dataclasses.replace(settings, model=model, augment=augment))
+    plain = identifying_settings(dataclasses.replace(settings, model=model, augment=augment))
     if settings.norm is None:
         # Runs of versions that had no such setting stay the same work.
         plain.pop("norm")
