@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from fercli.core.commit import Commit, current_path
 from fercli.core.files import sha256_of
 from fercli.core.results import Failure, StageResult
-from fercli.core.settings import plain_settings
+from fercli.core.settings import identifying_settings, plain_settings
 
 Result = TypeVar("Result", bound=StageResult)
 
@@ -45,7 +45,7 @@ def fingerprint(
         commit: look at the files as they will be after it.
     """
     digests = [commit.sha256(path) if commit else _sha256(path) for path in inputs]
-    text = json.dumps([plain_settings(settings), digests, extra], sort_keys=True, default=str)
+    text = json.dumps([identifying_settings(settings), digests, extra], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 

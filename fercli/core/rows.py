@@ -93,7 +93,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One row of subjects.csv: a person seen, under a pseudonym; `source` is tracks, csv or given."""
+    """One row of subjects.csv: a person seen, under a pseudonym; `source` says how it is known, see core/people.py."""
 
     subject_id: str
     source: str

@@ -46,6 +46,7 @@ def setting(
     minimum: float | None = None,
     maximum: float | None = None,
     is_hidden: bool = False,
+    is_later: bool = False,
 ) -> Any:  # a dataclass field, which takes the type of its annotation
     """A field of a settings class: its only default, and the help line of the option that mirrors it.
 
@@ -58,6 +59,7 @@ def setting(
         minimum: smallest allowed value.
         maximum: largest allowed value.
         is_hidden: settable in fer.toml and by `--set`, but no option of its own.
+        is_later: added to a stage that projects have finished: at its default it leaves their results valid.
     """
     metadata = {
         "help": help_line,
@@ -67,6 +69,7 @@ def setting(
         "minimum": minimum,
         "maximum": maximum,
         "is_hidden": is_hidden,
+        "is_later": is_later,
     }
     if isinstance(default, dict):
         return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
@@ -76,6 +79,15 @@ def setting(
 def plain_settings(settings: Any) -> dict[str, Any]:  # an instance of any settings class
     """The fields of a settings object as JSON has them."""
     plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(settings), default=str))
+    return plain
+
+
+def identifying_settings(settings: Any) -> dict[str, Any]:  # an instance of any settings class
+    """The same without those that were added later and have their defaults, as if they were still unknown."""
+    plain = plain_settings(settings)
+    for column in dataclasses.fields(settings):
+        if column.metadata.get("is_later") and getattr(settings, column.name) == column.default:
+            del plain[column.name]
     return plain
 
 

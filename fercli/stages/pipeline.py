@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from fercli.core.errors import FerError, MissingStageError, UsageError
 from fercli.core.memory import read_state
+from fercli.core.people import people_doubt, unmatched_in_project
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import TABLES, Project
 from fercli.core.results import StageResult
@@ -62,6 +63,7 @@ def status(project: Project, settings_of: SettingsOf) -> StatusResult:
         splits=tuple(project.splits()),
         runs={run.run_id: run.status + (", try-out" if run.is_tryout else "") for run in list_runs(project.root)},
         steps=steps,
+        warnings=people_doubt(unmatched_in_project(project)),
         next_command=hint,
     )
 

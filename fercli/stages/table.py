@@ -91,6 +91,18 @@ TABLE: tuple[Row, ...] = (
         home="subjects:rename_subject", has_section=False,
     ),
     Row(
+        "subjects split", "Data", "Split a subject that is several people.", "fer subjects split s003",
+        home="subjects:split_subject", has_section=False,
+    ),
+    Row(
+        "subjects confirm", "Data", "Confirm which subjects of different videos are one person.",
+        "fer subjects confirm s001=s013", home="subjects:confirm_subjects", has_section=False,
+    ),
+    Row(
+        "subjects undo", "Data", "Undo the last change of subjects made by hand.", "fer subjects undo",
+        home="subjects:undo_subjects", has_section=False,
+    ),
+    Row(
         "labels show", "Labels", "Summarise votes, labels and inter-annotator agreement.", "fer labels show",
         home="labels.show:labels_show",
     ),

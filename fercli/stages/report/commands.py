@@ -38,7 +38,14 @@ def made_by(project: Project, run: Run | None) -> list[str]:
         key = (place, number, row.words)
         kept[key] = f"fer {row.words}{_arguments(row, line)}{''.join(_options(row, settings))}"
     commands = [f"fer init . --classes {_word(list(project.classes))}"]
-    return [*commands, *dict.fromkeys(kept[key] for key in sorted(kept)), "fer report"]
+    return [*commands, *_once(kept), "fer report"]
+
+
+def _once(kept: Mapping[tuple[int, int, str], str]) -> list[str]:
+    """The commands in their order, each once but for those by hand, where a second `undo` undoes another step."""
+    told = {key: key if key[2].split()[0] in _BY_HAND else kept[key] for key in sorted(kept)}
+    first = {mark: key for key, mark in reversed(told.items())}
+    return [kept[key] for key, mark in told.items() if first[mark] == key]
 
 
 def _row_of(name: str, run: Run | None, split: str) -> Row | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fercli.core.people import people_doubt, unmatched_in_split
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, SplitRow, Subject, Video, Vote
 from fercli.core.rows import Frame as FrameRow
@@ -35,6 +36,7 @@ class ProjectFacts:
     split_rows: list[SplitRow]
     agreement: Agreement | None
     annotators: AnnotatorReport | None
+    unmatched_videos: tuple[str, ...] = ()
 
 
 def project_facts(project: Project, run: Run | None, split_name: str, seed: int) -> ProjectFacts:
@@ -47,7 +49,8 @@ def project_facts(project: Project, run: Run | None, split_name: str, seed: int)
         draws: dict[str, Any] = {"unit_name": unit_name, "unit_of_face": units}  # of both functions
         agreement = measure_agreement(votes, project.classes, rng=np.random.default_rng([seed, 0]), **draws)
         annotators = compare_annotators(votes, project.classes, rng=np.random.default_rng([seed, 1]), **draws)
-    return ProjectFacts(faces, labels, votes, split_name, rows, agreement, annotators)
+    unmatched = unmatched_in_split(project, rows)
+    return ProjectFacts(faces, labels, votes, split_name, rows, agreement, annotators, unmatched)
 
 
 def project_sections(project: Project, facts: ProjectFacts) -> list[Section]:
@@ -76,6 +79,7 @@ def project_sections(project: Project, facts: ProjectFacts) -> list[Section]:
             how=_how_split(record),
             leaks=leaks,
             num_identical=_num_identical(record),
+            doubts=people_doubt(facts.unmatched_videos),
         ),
     ]
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fercli import __version__
 from fercli.core.commit import Commit
+from fercli.core.people import is_doubt, people_doubt
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.runs import Run
@@ -51,6 +52,7 @@ def fold(
         num_bytes=len(text.encode("utf-8")),
         missing=tuple(section.title for section in page.sections if section.missing),
         outputs=(where,),
+        warnings=tuple(sentence for sentence in page.warnings if is_doubt(sentence)),
         next_command=next((gap.command for part in page.sections for gap in part.missing if gap.command), ""),
     )
 
@@ -103,6 +105,7 @@ def _highlights(facts: ProjectFacts, outcome: Outcome | None) -> list[Highlight]
     subjects = {face.subject_id for face in usable if face.subject_id}
     if usable:
         note = f"of {counted(len(subjects), 'subject')}" if subjects else "subjects not assigned"
+        note += ", each known within one video" * bool(facts.unmatched_videos)
         shown.append(Highlight(count(len(usable)), "faces", note))
     if facts.agreement and facts.agreement.fleiss.value is not None and not outcome:
         kappa = f"{facts.agreement.fleiss.value:.2f}"
@@ -111,7 +114,7 @@ def _highlights(facts: ProjectFacts, outcome: Outcome | None) -> list[Highlight]
 
 
 def _warnings(run: Run | None, outcome: Outcome | None, facts: ProjectFacts) -> list[str]:
-    found = []
+    found = list(people_doubt(facts.unmatched_videos))
     if run and run.status != "finished":
         found.append(f"The training of this run is not finished: {run.status}. {run.record.reason}".rstrip())
     if outcome:

@@ -11,14 +11,18 @@ from fercli.core.rows import Face, Frame, Video
 from fercli.core.settings import setting
 from fercli.core.stage import Argument, Inputs, Stage
 from fercli.stages.align import came_as_crops
+from fercli.stages.subjects.proposals import read_proposals
 
 __all__ = [
     "SubjectsResult",
     "TrackSettings",
     "assign_subjects",
+    "confirm_subjects",
     "merge_subjects",
     "rename_subject",
+    "split_subject",
     "track_subjects",
+    "undo_subjects",
 ]
 
 
@@ -62,6 +66,14 @@ def _words(_: Project, settings: None, first: object, second: object = ()) -> Se
     return [word.name if isinstance(word, Path) else str(word) for word in words]
 
 
+def _with_proposals(
+    project: Project, settings: None, pairs: Sequence[str] = (), distinct: bool = False
+) -> tuple[None, tuple[list[str], bool]]:
+    """Without pairs those of the open matching that are sure, so that the log names them."""
+    sure = [one.word for one in read_proposals(project) or () if one.is_sure]
+    return settings, (list(pairs) or sure, distinct)
+
+
 track_subjects = Stage(
     words="subjects track",
     settings=TrackSettings,
@@ -89,6 +101,48 @@ merge_subjects = Stage(
         Argument("others", list[str], "Merge these subjects into it.", "OTHER..."),
     ),
     told=_words,
+    is_repeated=True,
+)
+split_subject = Stage(
+    words="subjects split",
+    settings=None,
+    result=SubjectsResult,
+    work="fercli.stages.subjects.splitting",
+    arguments=(
+        Argument("subject", str, "Split this subject.", "SUBJECT"),
+        Argument(
+            "parts",
+            list[str],
+            "Move these tracks, or a track from a face on.",
+            "[TRACK|FACE]...",
+            default=(),
+        ),
+    ),
+    told=_words,
+    is_repeated=True,
+)
+confirm_subjects = Stage(
+    words="subjects confirm",
+    settings=None,
+    result=SubjectsResult,
+    work="fercli.stages.subjects.confirm",
+    arguments=(
+        Argument("pairs", list[str], "Take these subjects for one person.", "[A=B]...", default=()),
+        Argument("distinct", bool, "Take all others for different people.", default=False, option="--distinct"),
+    ),
+    settle=_with_proposals,
+    told=lambda _project, _settings, pairs, distinct: [*pairs, *["--distinct"] * distinct],
+    is_repeated=True,
+)
+undo_subjects = Stage(
+    words="subjects undo",
+    settings=None,
+    result=SubjectsResult,
+    work="fercli.stages.subjects.undo",
+    arguments=(
+        Argument("forget", bool, "Only delete what matching keeps of faces.", default=False, option="--forget"),
+    ),
+    told=lambda _project, _settings, forget: ["--forget"] * forget,
     is_repeated=True,
 )
 rename_subject = Stage(

@@ -8,6 +8,7 @@ from fercli.core.commit import Commit
 from fercli.core.csvtext import reading_csv
 from fercli.core.errors import InputError
 from fercli.core.files import slug
+from fercli.core.people import subject_sources
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
@@ -15,7 +16,7 @@ from fercli.core.rows import Face
 from fercli.core.stage import Plan
 from fercli.labels.formats.textfile import find_encoding
 from fercli.stages.subjects import SubjectsResult
-from fercli.stages.subjects.tables import put_subjects, subject_sources, together
+from fercli.stages.subjects.tables import put_subjects, together
 
 _ITEM_COLUMNS = ("face_id", "track_id", "subject_id", "video_id")
 _PERSON_COLUMNS = ("subject", "person", "pupil", "name")
@@ -27,6 +28,7 @@ class AssignPlan(Plan):
 
     column: str
     named: dict[str, str]
+    table: str
 
 
 def plan(project: Project, settings: None, table: Path, *, force: bool, progress: Progress) -> AssignPlan:
@@ -37,7 +39,9 @@ def plan(project: Project, settings: None, table: Path, *, force: bool, progress
     """
     project.require(Face)
     column, named = read_assignments(table)
-    return AssignPlan(lines=(f"assign {len(named):,} values of {column} to subjects",), column=column, named=named)
+    return AssignPlan(
+        lines=(f"assign {len(named):,} values of {column} to subjects",), column=column, named=named, table=table.name
+    )
 
 
 def run(project: Project, settings: None, plan: AssignPlan, commit: Commit, *, progress: Progress) -> SubjectsResult:
@@ -48,7 +52,8 @@ def run(project: Project, settings: None, plan: AssignPlan, commit: Commit, *, p
     unknown = [Failure(key, f"no face has this {column}") for key in sorted(set(plan.named) - known)]
     faces = [replace(face, subject_id=wanted.get(face.face_id, face.subject_id)) for face in faces]
     sources = subject_sources(project) | dict.fromkeys(plan.named.values(), "csv")
-    return put_subjects(project, commit, faces, sources, warnings=together(faces), failures=unknown)
+    words = f"subjects assign {plan.table}"
+    return put_subjects(project, commit, faces, sources, words=words, warnings=together(faces), failures=unknown)
 
 
 @dataclass(frozen=True)

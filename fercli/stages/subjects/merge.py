@@ -5,18 +5,20 @@ from dataclasses import dataclass, replace
 
 from fercli.core.commit import Commit
 from fercli.core.errors import UsageError
+from fercli.core.people import subject_sources
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face
 from fercli.core.stage import Plan
 from fercli.stages.subjects import SubjectsResult
-from fercli.stages.subjects.tables import known_subject, put_subjects, subject_sources, together
+from fercli.stages.subjects.tables import known_subject, put_subjects, together
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamesPlan(Plan):
     """The new name of each subject that gets one, and where each subject comes from."""
 
+    words: str
     names: Mapping[str, str]
     sources: Mapping[str, str]
 
@@ -36,11 +38,12 @@ def plan(
     if keep in others:
         raise UsageError(f"subject '{keep}' cannot be merged with itself", hint="Name two different subjects.")
     lines = (f"merge {', '.join(others)} into {keep}",)
-    return NamesPlan(lines=lines, names=dict.fromkeys(others, keep), sources=sources | {keep: "manual"})
+    words = " ".join(["subjects merge", keep, *others])
+    return NamesPlan(lines=lines, words=words, names=dict.fromkeys(others, keep), sources=sources | {keep: "manual"})
 
 
 def run(project: Project, settings: None, plan: NamesPlan, commit: Commit, *, progress: Progress) -> SubjectsResult:
     """Give the faces the new names of their subjects."""
     faces = project.required_rows(Face)
     faces = [replace(face, subject_id=plan.names.get(face.subject_id, face.subject_id)) for face in faces]
-    return put_subjects(project, commit, faces, plan.sources, warnings=together(faces))
+    return put_subjects(project, commit, faces, plan.sources, words=plan.words, warnings=together(faces))

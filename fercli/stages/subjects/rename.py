@@ -2,10 +2,11 @@
 
 from fercli.core.errors import InputError
 from fercli.core.files import slug
+from fercli.core.people import subject_sources
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.stages.subjects.merge import NamesPlan, run
-from fercli.stages.subjects.tables import known_subject, subject_sources
+from fercli.stages.subjects.tables import known_subject
 
 __all__ = ["plan", "run"]
 
@@ -23,4 +24,7 @@ def plan(project: Project, settings: None, old: str, new: str, *, force: bool, p
         raise InputError(f"'{new}' is not a subject id", hint=hint)
     if new in sources:
         raise InputError(f"subject '{new}' already exists", hint=f"To merge them: fer subjects merge {new} {old}")
-    return NamesPlan(lines=(f"rename {old} to {new}",), names={old: new}, sources=sources | {new: "manual"})
+    words = f"subjects rename {old} {new}"
+    return NamesPlan(
+        lines=(f"rename {old} to {new}",), words=words, names={old: new}, sources=sources | {new: "manual"}
+    )

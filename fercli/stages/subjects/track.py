@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fercli.core.commit import Commit
+from fercli.core.people import subject_sources
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Frame, Video
 from fercli.core.stage import Plan
 from fercli.stages.subjects import SubjectsResult, TrackSettings
-from fercli.stages.subjects.tables import listed, put_subjects, subject_sources, together
+from fercli.stages.subjects.tables import listed, put_subjects, together
 from fercli.stages.subjects.tracking import assign_tracks
 
 _NEXT = "fer labels import FILE"

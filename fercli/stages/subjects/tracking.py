@@ -1,15 +1,15 @@
 """Rows of faces to rows with tracks and subjects: one subject for each seat of a video."""
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from fercli.core.people import DECIDED
 from fercli.core.rows import Face, Frame, Video
 from fercli.stages.subjects import TrackSettings
-from fercli.stages.subjects.tables import DECIDED
+from fercli.stages.subjects.tables import Names
 from fercli.vision.tracks import Track, link_tracks, seats_from_tracks
 
 
@@ -47,7 +47,7 @@ def assign_tracks(
     timed = [face for face in faces if face.status == "ok" and face.time_s is not None and face.left is not None]
     tracked = {face.face_id: face for face in _with_tracks(timed, frames, settings)}
     kept = {name for name, source in sources.items() if source in DECIDED or not force}
-    names = _Names({face.subject_id for face in faces if face.subject_id})
+    names = Names({face.subject_id for face in faces if face.subject_id})
     for group in _groups(tracked.values(), videos, settings):
         for seat, name in _named_seats(_seats(group, videos, settings), kept, names):
             for face in seat.faces:
@@ -109,18 +109,7 @@ def _seats(faces: list[Face], videos: Mapping[str, Video], settings: TrackSettin
     return [seats[number] for number in sorted(seats)]
 
 
-class _Names:
-    """New subject ids, none of which was ever in use."""
-
-    def __init__(self, taken: Iterable[str]) -> None:
-        self._last = max((int(name[1:]) for name in taken if re.fullmatch(r"s\d{3,}", name)), default=0)
-
-    def new(self) -> str:
-        self._last += 1
-        return f"s{self._last:03d}"
-
-
-def _named_seats(seats: list[_Seat], kept: set[str], names: _Names) -> list[tuple[_Seat, str]]:
+def _named_seats(seats: list[_Seat], kept: set[str], names: Names) -> list[tuple[_Seat, str]]:
     """Each seat with its subject; two seats seen in one frame never get the same."""
     wishes = [Counter(face.subject_id for face in seat.faces if face.subject_id in kept) for seat in seats]
     offers = sorted(

@@ -7,6 +7,7 @@ from typing import Any
 
 from fercli.core.errors import InputError, UsageError
 from fercli.core.files import sha256_of
+from fercli.core.people import unmatched_in_run, with_doubt
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label
 from fercli.core.runs import Run, digest, end_order, find_run, list_runs, same_work
@@ -14,7 +15,7 @@ from fercli.core.settings import plain_settings
 from fercli.core.splits import choose_split
 from fercli.models.pretrained.tfjs_files import weight_files
 from fercli.models.table.specs import find_spec
-from fercli.stages.train.result import TrainResult, finished_result
+from fercli.stages.train.result import SETS, TrainResult, finished_result
 from fercli.stages.train.resume import check_unchanged, kept_pretrained, settings_of
 from fercli.stages.train.settings import TrainSettings, identity, read_settings
 
@@ -46,6 +47,11 @@ def finished_before(project: Project, settings: TrainSettings, run: Run | None) 
     """What a finished run of the same work says of itself; None where there is none."""
     known = look_up(project, settings, run, inputs_of(project, settings, run))
     return finished_result(known) if known and known.record.status == "finished" else None
+
+
+def as_known_now(project: Project, settings: TrainSettings, known: TrainResult, *_: object) -> TrainResult:
+    """What a finished run says, with what is known of its people by now."""
+    return with_doubt(known, unmatched_in_run(project, find_run(project.root, known.run)), SETS)
 
 
 def look_up(

@@ -7,6 +7,9 @@ from typing import Any
 from fercli.core.results import Failure, StageResult
 from fercli.core.runs import Run, RunRecord
 
+# What a score of a training compares.
+SETS = "training and the validation set"
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainResult(StageResult):
