@@ -86,10 +86,12 @@ def people_doubt(videos: Sequence[str], sets: str = "training and the test set")
     return (f"{_OPENING} ({_listed(videos)}), so people may be in both the {sets}. To find out: {HOW_TO_MATCH}.",)
 
 
-def with_doubt(result: Result, videos: Sequence[str], sets: str = "training and the test set") -> Result:
-    """A result, new or of an earlier call, that says what is known of the people now."""
-    said = tuple(one for one in result.warnings if not is_doubt(one))
-    return dataclasses.replace(result, warnings=(*people_doubt(videos, sets), *said))
+def with_doubt(
+    result: Result, videos: Sequence[str], sets: str = "training and the test set", first: Sequence[str] = ()
+) -> Result:
+    """A result, new or of an earlier call, that says what is known of the people now; before that, what is `first`."""
+    said = tuple(one for one in result.warnings if not is_doubt(one) and one not in first)
+    return dataclasses.replace(result, warnings=(*first, *people_doubt(videos, sets), *said))
 
 
 def is_doubt(sentence: str) -> bool:

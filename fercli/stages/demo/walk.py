@@ -152,9 +152,14 @@ class Walk:
             "majority_rate": judged.majority_rate,
             "num_subjects": judged.num_subjects,
         }
+        if judged.accuracy <= judged.majority_rate:
+            self.failed_checks.append(
+                f"model_accuracy: {judged.accuracy:.1%} is not above the {judged.majority_rate:.1%} that calling every "
+                "face by the most frequent emotion reaches."
+            )
         if judged.low is None:
             self.warnings.append(f"The model's accuracy has no interval: {judged.reason}.")
-        elif judged.low <= judged.majority_rate:
+        elif judged.low <= judged.majority_rate < judged.accuracy:
             self.failed_checks.append(
                 f"model_accuracy: its interval begins at {judged.low:.1%}, not above the {judged.majority_rate:.1%} "
                 "that calling every face by the most frequent emotion reaches."

@@ -1,10 +1,12 @@
 """`fer eval`: evaluate a trained run and write metrics, confidence intervals and figures."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from fercli.core.doubts import baseline_doubt
 from fercli.core.memory import fingerprint
 from fercli.core.people import unmatched_in_run, with_doubt
 from fercli.core.project import Project
@@ -83,7 +85,13 @@ def predictions_mark(project: Project, run: Run, settings: EvalSettings) -> str:
 
 def _as_known_now(project: Project, settings: EvalSettings, known: EvalResult, run: Run) -> EvalResult:
     """The scores of an earlier call, with what is known of the run's people by now."""
-    return with_doubt(known, unmatched_in_run(project, run), sets_of(settings.split))
+    return with_all_doubts(known, unmatched_in_run(project, run))
+
+
+def with_all_doubts(result: EvalResult, unmatched: Sequence[str]) -> EvalResult:
+    """Scores that say first what makes them doubtful: a baseline that they do not beat, people in two sets."""
+    first = baseline_doubt(result.split, result.accuracy, result.majority_class)
+    return with_doubt(result, unmatched, sets_of(result.split), first)
 
 
 def sets_of(part: str) -> str:

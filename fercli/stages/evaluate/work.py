@@ -7,7 +7,6 @@ from typing import Any
 
 from fercli.core.commit import Commit
 from fercli.core.memory import read_state
-from fercli.core.people import with_doubt
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Label, Prediction
@@ -16,7 +15,7 @@ from fercli.core.stage import Plan
 from fercli.core.tables import read_table
 from fercli.data.samples import run_samples
 from fercli.learn.predict import load_run_model, predict_probabilities
-from fercli.stages.evaluate import EvalResult, EvalSettings, evaluate, predictions_mark, sets_of
+from fercli.stages.evaluate import EvalResult, EvalSettings, evaluate, predictions_mark, with_all_doubts
 from fercli.stages.evaluate.findings import Findings, find_out, put_files
 
 
@@ -59,7 +58,7 @@ def fold(
     outputs = put_files(project, plan.run, settings, findings, commit)
     commit.items = {"predictions": plan.mark}
     result = _result(plan.counts, findings, outputs, tuple(_warnings(project, plan.run, settings, findings)))
-    return with_doubt(result, findings.unmatched_videos, sets_of(settings.split))
+    return with_all_doubts(result, findings.unmatched_videos)
 
 
 def _known_predictions(project: Project, run: Run, settings: EvalSettings, *, mark: str) -> list[Prediction] | None:

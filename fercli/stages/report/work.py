@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fercli import __version__
 from fercli.core.commit import Commit
+from fercli.core.doubts import baseline_doubt
 from fercli.core.people import is_doubt, people_doubt
 from fercli.core.progress import Progress
 from fercli.core.project import Project
@@ -113,22 +114,21 @@ def _highlights(facts: ProjectFacts, outcome: Outcome | None) -> list[Highlight]
     return shown
 
 
+def _baseline_doubt(outcome: Outcome) -> tuple[str, ...]:
+    emotion, share = outcome.baseline
+    accuracy = {**interval_of(outcome.metrics, "accuracy"), "value": outcome.scores.accuracy}
+    return baseline_doubt(outcome.split, accuracy, {"emotion": emotion, "value": share})
+
+
 def _warnings(run: Run | None, outcome: Outcome | None, facts: ProjectFacts) -> list[str]:
-    found = list(people_doubt(facts.unmatched_videos))
+    found = [*(_baseline_doubt(outcome) if outcome else ()), *people_doubt(facts.unmatched_videos)]
     if run and run.status != "finished":
         found.append(f"The training of this run is not finished: {run.status}. {run.record.reason}".rstrip())
     if outcome:
-        low, _ = bounds_of(interval_of(outcome.metrics, "accuracy"))
         if outcome.split != "test":
             found.append(
                 f"These are {outcome.split} scores. The model was trained or selected on this set, so they are "
                 "overestimated."
-            )
-        if low is not None and low <= outcome.baseline[1]:
-            emotion, share = outcome.baseline
-            found.append(
-                f"The lower bound of the accuracy CI ({percent(low)}) does not exceed the majority-class baseline "
-                f"({percent(share)}, '{emotion}')."
             )
         few = [row.emotion for row in outcome.scores.per_class if 0 < row.support < _WORTH_SAYING]
         if few:
