@@ -30,6 +30,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "TrackSettings",
         "assign_subjects",
         "confirm_subjects",
+        "match_subjects",
         "merge_subjects",
         "rename_subject",
         "split_subject",

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fercli.core.project import Project, create_project
-from fercli.core.rows import Face
+from fercli.core.rows import Face, Subject, Video
 from fercli.demo.classroom import Lesson, Pupil
 from fercli.demo.identity import CLOTHES, Identity, draw_identity
 from fercli.demo.seats import place_seats
@@ -18,24 +18,37 @@ from fercli.stages.align import AlignSettings, align
 from fercli.stages.extract_frames import ExtractFramesSettings, extract_frames
 from fercli.stages.labels.importing import LabelsImportSettings, labels_import
 from fercli.stages.subjects import TrackSettings, track_subjects
+from fercli.vision.align import crop_face
+from fercli.vision.images import write_png
 from fercli.vision.video.reader import VideoWriter
 
 NUM_PUPILS, SECONDS, SIZE = 12, 6, (1280, 720)
 DAYS = ("monday", "tuesday")
 
 
-def film_twice(folder: Path, seed: int = 0, absent: int = 0) -> dict[str, Lesson]:
-    """Two lessons, drawn to `folder`; on the second day the last `absent` pupils are away."""
+def draw_twice(seed: int = 0, absent: int = 0) -> dict[str, Lesson]:
+    """Two lessons; on the second day the last `absent` pupils are away."""
     rng = np.random.default_rng((seed, 77))
     identities = [draw_identity(rng) for _ in range(NUM_PUPILS)]
     lessons = {}
     for day, name in enumerate(DAYS):
         present = identities[: NUM_PUPILS - absent * day]
         lessons[name] = _lesson(name, present, rng)
+    return lessons
+
+
+def film_twice(folder: Path, seed: int = 0, absent: int = 0) -> dict[str, Lesson]:
+    """Write the two lessons as videos."""
+    lessons = draw_twice(seed, absent)
+    for day, name in enumerate(DAYS):
         with VideoWriter(folder / f"{name}.mp4", SIZE, 1) as video:
             for frame in lessons[name].frames():
                 video.write(_in_evening_light(frame) if day else frame)
     return lessons
+
+
+_PARTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
+_POINTS = [f"{part}_{axis}" for part in _PARTS for axis in "xy"]
 
 
 def film_project(root: Path, seed: int = 0, absent: int = 0) -> tuple[Project, dict[str, str]]:
@@ -48,6 +61,35 @@ def film_project(root: Path, seed: int = 0, absent: int = 0) -> tuple[Project, d
     align(project, AlignSettings())
     track_subjects(project, TrackSettings())
     return project, pupils_of(project, lessons)
+
+
+def crop_project(root: Path, seed: int, absent: int = 0) -> tuple[Project, dict[str, str]]:
+    """The same without video and detector: crops of every frame, cut by the true landmarks."""
+    project = create_project(root / f"class-{seed}-{absent}", name="class", classes=("happy", "neutral", "tired"))
+    faces, pupils = [], {}
+    for day, lesson in enumerate(draw_twice(seed, absent).values()):
+        for index, frame in enumerate(lesson.frames()):
+            picture = _in_evening_light(frame) if day else frame
+            for number, truth in enumerate(lesson.truth(index)):
+                subject = f"s{1 + number + NUM_PUPILS * day:03d}"
+                pupils[subject] = truth.pupil
+                faces.append(_cut(project, picture, truth.landmarks, f"{lesson.name}/f{index:06d}-{number}", subject))
+    project.write_rows(faces, Face)
+    seen = {subject: [face for face in faces if face.subject_id == subject] for subject in pupils}
+    rows = [Subject(name, "tracks", SECONDS, 1, own[0].video_id, own[0].face_id) for name, own in seen.items()]
+    project.write_rows(rows, Subject)
+    project.write_rows([Video(name, f"videos/{name}.mp4", "", 1, *SIZE) for name in DAYS], Video)
+    return project, pupils
+
+
+def _cut(project: Project, picture: np.ndarray, landmarks: np.ndarray, face_id: str, subject: str) -> Face:
+    crop, affine = crop_face(picture, landmarks)
+    write_png(project.root / f"faces/{face_id}.png", crop)
+    points = dict(zip(_POINTS, landmarks.ravel().tolist(), strict=True))
+    points |= dict(zip(("m00", "m01", "m02", "m10", "m11", "m12"), affine.ravel().tolist(), strict=True))
+    frame_id, video = face_id.rpartition("-")[0], face_id.partition("/")[0]
+    index = float(frame_id.rpartition("/f")[2])
+    return Face(face_id, frame_id, video, index, path=f"faces/{face_id}.png", subject_id=subject, **points)
 
 
 def pupils_of(project: Project, lessons: Mapping[str, Lesson]) -> dict[str, str]:

@@ -17,6 +17,8 @@ from fercli.core.tables import read_table
 
 # `source` of a subject that tracking has made: it holds within its video, or within its session.
 WITHIN_VIDEO, WITHIN_SESSION = "tracks", "session"
+# Made by tracking too, but by seats that a person said to be the same in all sessions.
+EVERY_SESSION = "seats"
 # A person has said who it is: by a table, by hand, by confirming; or it came with a crop.
 DECIDED = ("csv", "manual", "matched", "given")
 HOW_TO_MATCH = (

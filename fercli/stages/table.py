@@ -95,6 +95,10 @@ TABLE: tuple[Row, ...] = (
         home="subjects:split_subject", has_section=False,
     ),
     Row(
+        "subjects match", "Data", "Propose who is one person in several videos, by appearance.", "fer subjects match",
+        home="subjects:match_subjects", has_section=False,
+    ),
+    Row(
         "subjects confirm", "Data", "Confirm which subjects of different videos are one person.",
         "fer subjects confirm s001=s013", home="subjects:confirm_subjects", has_section=False,
     ),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fercli.core.errors import InputError, MissingStageError, UsageError
+from fercli.core.people import unmatched_videos
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Frame, Subject, Video
 from fercli.stages.report.commands import made_by
@@ -133,12 +134,33 @@ def test_seat_is_one_subject_through_a_session_when_asked(tmp_path: Path, sessio
     assert (subject_at(project, "left", "v") == subject_at(project, "left", "w")) is is_same
 
 
-def test_moving_camera_makes_each_track_a_subject(tmp_path: Path) -> None:
-    faces = [*seen("v", 0, 50.0), *seen("v", 9, 50.0)]
-    away = [face for index in range(1, 9) for face in seen("v", index, 250.0)]
-    project = make_project(tmp_path, faces + away)
+@pytest.mark.parametrize(("looks", "number"), [((40, 40, 40), 1), ((40, 40, 200), 2), ((40, 120, 200), 3)])
+def test_moving_camera_tells_people_by_their_looks(tmp_path: Path, looks: tuple[int, ...], number: int) -> None:
+    times = {(0, 1): 50.0, (2, 3, 4, 5, 6, 7, 8, 9): 250.0, (10, 11): 50.0}
+    parts = [[face for index in own for face in seen("v", index, left)] for own, left in times.items()]
+    project = make_project(tmp_path, [face for part in parts for face in part])
+    for part, look in zip(parts, looks, strict=True):
+        for face in part:
+            write_png(project.root / face.path, np.full((8, 8, 3), look, np.uint8))
     assert track_subjects(project, TrackSettings(max_missed=3)).num_subjects == 2
-    assert track_subjects(project, TrackSettings(max_missed=3, camera="moving"), force=True).num_subjects == 3
+    result = track_subjects(project, TrackSettings(max_missed=3, camera="moving"), force=True)
+    assert result.num_subjects == number
+
+
+@pytest.mark.parametrize(
+    ("across", "source", "is_known"), [(False, "session", False), (True, "seats", True)], ids=["within", "across"]
+)
+def test_seats_are_joined_across_sessions_where_asked(
+    tmp_path: Path, across: bool, source: str, is_known: bool
+) -> None:
+    faces = [face for name in "uvw" for face in (*seen(name, 0, 50.0, 150.0), *seen(name, 1, 50.0, 150.0))]
+    project = make_project(tmp_path, faces, {"u": "monday", "v": "monday", "w": "tuesday"})
+    result = track_subjects(project, TrackSettings(join_sessions=True, across_sessions=across))
+    assert result.num_subjects == (2 if across else 4)
+    assert set(sources_of(project).values()) == {source}
+    assert (unmatched_videos(project, project.rows(Face), sources_of(project)) == ()) is is_known
+    alone = [face for face in project.rows(Face) if face.video_id != "w"]
+    assert unmatched_videos(project, alone, sources_of(project)) == ()
 
 
 def test_new_frames_join_the_subjects_that_are_there(lesson: Project) -> None:

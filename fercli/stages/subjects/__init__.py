@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from fercli.core.project import Project
 from fercli.core.results import StageResult
@@ -14,10 +14,12 @@ from fercli.stages.align import came_as_crops
 from fercli.stages.subjects.proposals import read_proposals
 
 __all__ = [
+    "MatchResult",
     "SubjectsResult",
     "TrackSettings",
     "assign_subjects",
     "confirm_subjects",
+    "match_subjects",
     "merge_subjects",
     "rename_subject",
     "split_subject",
@@ -34,7 +36,28 @@ class TrackSettings:
         "fixed", "Assume a fixed camera (one seat, one person) or a moving one."
     )
     join_sessions: bool = setting(False, "Keep each seat's subject across the videos of a session.")
+    across_sessions: bool = setting(False, "With --join-sessions, keep seats across sessions too.", is_later=True)
+    appearance: bool = setting(False, "Compare faces too where people walk (biometric).", is_later=True)
     max_missed: int = setting(5, "End a track after this many frames without a match.", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchResult(StageResult):
+    """Who may be one person.
+
+    Attributes:
+        num_subjects: subjects that were compared.
+        num_faces: faces of them that were looked at.
+        num_proposed: pairs.
+        num_sure: pairs that `fer subjects confirm` takes by itself.
+        proposals: each pair with its similarity, and its margin over the next best of either.
+    """
+
+    num_subjects: int = 0
+    num_faces: int = 0
+    num_proposed: int = 0
+    num_sure: int = 0
+    proposals: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +125,12 @@ merge_subjects = Stage(
     ),
     told=_words,
     is_repeated=True,
+)
+match_subjects = Stage(
+    words="subjects match",
+    settings=None,
+    result=MatchResult,
+    work="fercli.stages.subjects.match",
 )
 split_subject = Stage(
     words="subjects split",

@@ -102,7 +102,7 @@ def _put_sheets(
     outputs = []
     for page, start in enumerate(range(0, len(subjects), _ROWS_A_SHEET)):
         rows = [
-            SheetRow(subject.subject_id, _note(subject), _pictures(project, faces[subject.subject_id], failures))
+            SheetRow(subject.subject_id, _note(subject), pictures_of(project, faces[subject.subject_id], failures))
             for subject in subjects[start : start + _ROWS_A_SHEET]
         ]
         path = project.root / "reports" / (f"subjects-{page + 1}.png" if page else "subjects.png")
@@ -120,10 +120,12 @@ def _note(subject: Subject) -> str:
     return f"{subject.num_faces} faces, {where}"
 
 
-def _pictures(project: Project, faces: list[Face], failures: list[Failure]) -> list[np.ndarray]:
+def pictures_of(
+    project: Project, faces: Sequence[Face], failures: list[Failure], number: int = _FACES_A_ROW
+) -> list[np.ndarray]:
     """Some of a subject's crops, evenly over all of them; rows of packed files are not opened for this."""
     paths = [face.path for face in faces if face.path and "#" not in face.path]
-    chosen = [paths[place * len(paths) // _FACES_A_ROW] for place in range(_FACES_A_ROW)] if paths else []
+    chosen = [paths[place * len(paths) // number] for place in range(number)] if paths else []
     pictures = []
     for path in dict.fromkeys(chosen):
         try:
