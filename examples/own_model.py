@@ -1,7 +1,7 @@
-"""A network of your own on the faces of a project: `python own_model.py PROJECT`.
+"""Train your own model on the faces of a project: `python own_model.py PROJECT`.
 
-The project needs faces, labels and a split (`fer demo` makes one). The network gets grey crops of 48 x 48 pixels; the
-best epoch on val is kept, and scored on the people of test.
+The project needs faces, labels and a split (`fer demo` makes one). The model gets greyscale crops of 48 x 48 pixels;
+the best epoch on val is evaluated on test.
 """
 
 import sys
@@ -26,7 +26,7 @@ FORM = InputFormat(size=48, channels=1, mean=(0.5,), std=(0.25,))
 
 
 class TinyNet(nn.Module):
-    """Four convolutions; any module that turns pictures into logits will do."""
+    """Four convolutions; any module from images to logits works."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -43,12 +43,12 @@ class TinyNet(nn.Module):
         return nn.Sequential(nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2))
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
-        """Pictures to logits."""
+        """Images to logits."""
         return self.layers(image_BCHW)
 
 
 def main(root: Path, epochs: int) -> None:
-    """Train and score the network on the project at `root`."""
+    """Train and evaluate the model on the project at `root`."""
     project = fercli.open_project(root)
     samples = load_samples(
         project.root,

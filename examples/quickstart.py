@@ -1,6 +1,6 @@
-"""From a video and votes to a report in Python: `python quickstart.py` draws its own lesson and annotators first.
+"""From a video and votes to a report in Python: `python quickstart.py` first simulates a lesson and its annotators.
 
-With a video and votes of your own (a CSV: face_id, annotator, label) leave `draw_lesson` and `draw_votes` out.
+If you have a video and votes (a CSV with face_id, annotator, label), leave out `draw_lesson` and `draw_votes`.
 """
 
 import sys
@@ -16,7 +16,7 @@ from fercli.vision.video.reader import VideoWriter
 
 
 def main(folder: Path) -> None:
-    """Go from a drawn lesson to a scored network in `folder`."""
+    """Go from a synthetic lesson to an evaluated model in `folder`."""
     lesson = draw_lesson(folder / "lesson.mp4")
     classes = ("happy", "dedicated", "neutral", "confused", "tired", "bored")
     project = fercli.create_project(folder / "project", name="quickstart", classes=classes)
@@ -32,16 +32,16 @@ def main(folder: Path) -> None:
     print(f"{labels.num_labelled} of {labels.num_faces} faces have a label: {labels.classes}")
 
     fercli.split(project, fercli.SplitSettings(seed=1))
-    run = fercli.train(project, fercli.TrainSettings(model_name="drf-msam", epochs=2))
+    run = fercli.train(project, fercli.TrainSettings(model="drf-msam", epochs=2))
     scores = fercli.evaluate(project, fercli.EvalSettings(), run.run)
-    print(f"accuracy {scores.accuracy['value']:.1%} on {scores.num_faces} faces of people never seen")
+    print(f"accuracy {scores.accuracy['value']:.1%} on {scores.num_faces} faces of held-out subjects")
     fercli.gradcam(project, fercli.GradcamSettings(), run.run)
     page = fercli.report(project, fercli.ReportSettings(), run.run)
     print(project.root / page.path)
 
 
 def draw_lesson(path: Path) -> Lesson:
-    """Draw twelve pupils for ten seconds."""
+    """Render twelve pupils for ten seconds."""
     lesson = Classroom(seed=8, num_subjects=12, seconds=10, fps=2).lessons[0]
     with VideoWriter(path, lesson.size, lesson.fps) as video:
         for frame in lesson.frames():
@@ -50,7 +50,7 @@ def draw_lesson(path: Path) -> Lesson:
 
 
 def draw_votes(project: fercli.Project, lesson: Lesson, folder: Path) -> tuple[Path, ...]:
-    """Let three drawn annotators vote on what `align` found; each face is the drawn one whose nose is nearest."""
+    """Let three simulated annotators label the detected faces; a face's pupil is the one with the nearest nose."""
     index_of = {frame.frame_id: frame.frame_index for frame in project.rows(Frame)}
     rng = np.random.default_rng(0)
     shown = []

@@ -1,4 +1,4 @@
-"""From classroom video to a published facial-expression model; the Python API mirrors the commands of `fer`.
+"""Python API of fercli; each function mirrors a `fer` command.
 
 ```python
 import fercli

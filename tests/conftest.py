@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -14,6 +15,23 @@ __all__ = ["aligned", "aligned_template", "drawn_lesson"]
 # A busy machine is no reason to fail.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+_LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")  # noqa: S104  # none of them leads out
+
+
+def _refuse_to_leave(event: str, args: tuple[object, ...]) -> None:
+    """Nothing that a test runs speaks to another machine, the demo and every command included."""
+    if event == "socket.connect" and isinstance(args[1], tuple):
+        host = str(args[1][0])
+    elif event == "socket.getaddrinfo":
+        host = str(args[0] or "localhost")
+    else:
+        return
+    if not host.startswith(_LOOPBACK):
+        raise AssertionError(f"something wants to speak to {host}")
+
+
+sys.addaudithook(_refuse_to_leave)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

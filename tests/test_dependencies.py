@@ -1,5 +1,6 @@
 """What the package imports is what pyproject.toml declares."""
 
+import ast
 import re
 import sys
 import tomllib
@@ -54,3 +55,31 @@ def test_package_imports_all_that_it_requires() -> None:
 
 def test_tests_import_only_what_they_declare() -> None:
     assert imported("tests") - REQUIRED - EXTRAS - declared(CONFIG["dependency-groups"]["test"]) == set()
+
+
+def _local_imports() -> list[tuple[str, bool]]:
+    """The imports inside functions of stages/ and cli/, and whether a comment above says why."""
+    found = []
+    for path in sorted(path for room in ("stages", "cli") for path in ((ROOT / "fercli") / room).rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        lines = text.splitlines()
+        for function in ast.walk(ast.parse(text)):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                nodes = [node for node in ast.walk(function) if isinstance(node, ast.Import | ast.ImportFrom)]
+                for node in nodes:
+                    above = node.lineno - 2
+                    while lines[above].lstrip().startswith(("import ", "from ")) or not lines[above].strip():
+                        above -= 1
+                    found.append((f"{path.name}:{node.lineno}", lines[above].lstrip().startswith("#")))
+    return found
+
+
+def test_imports_inside_functions_are_few_and_each_says_why() -> None:
+    found = _local_imports()
+    assert 0 < len(found) <= 30
+    assert [place for place, has_reason in found if not has_reason] == []
+
+
+def test_no_import_is_for_types_alone() -> None:
+    hidden = [path for path in (ROOT / "fercli").rglob("*.py") if "TYPE_CHECKING" in path.read_text(encoding="utf-8")]
+    assert hidden == []

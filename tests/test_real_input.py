@@ -147,7 +147,7 @@ def test_maps_are_drawn_for_every_face_of_the_photographs(videos: Project, real_
 
 def test_report_says_that_there_is_no_interval(videos: Project) -> None:
     page = (videos.root / videos.answers["report"]["outputs"][0]).read_text(encoding="utf-8")
-    assert "an interval needs at least 5" in page
+    assert "a confidence interval needs at least 5" in page
 
 
 def test_three_people_alone_are_enough_for_a_split_and_no_more(tmp_path: Path, real_data: Path) -> None:

@@ -1,4 +1,4 @@
-"""Upright faces and a trained network to the same faces with their maps laid over them."""
+"""Class activation maps of aligned faces, overlaid on them."""
 
 from collections.abc import Sequence
 from pathlib import Path

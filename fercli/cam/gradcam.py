@@ -1,4 +1,4 @@
-"""Images and a network to maps of where the network looked, through the grad-cam package.
+"""Class activation maps, computed with the grad-cam package.
 
 Axes: B images, C channels, H and W pixels of the input.
 """
@@ -93,7 +93,7 @@ def _engine_of(method: str) -> type[BaseCAM]:
         "hirescam": HiResCAM,
     }
     if method not in engines:
-        raise UsageError(f"CAM method '{method}' is not known", hint=f"Known: {', '.join(engines)}")
+        raise UsageError(f"unknown CAM method '{method}'", hint=f"Known: {', '.join(engines)}")
     return engines[method]
 
 

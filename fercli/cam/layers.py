@@ -1,4 +1,4 @@
-"""A network's modules to the layers that can be looked at: named, found, brought into the form of a map.
+"""Layers of a model that can be used for class activation maps.
 
 Axes: B images, C channels, H and W rows and columns of a map, T tokens, D their width.
 """
@@ -49,9 +49,10 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
     if name in modules:
         return modules[name]
     close = difflib.get_close_matches(name, modules, n=3, cutoff=0.5)
-    known = f"Did you mean {' or '.join(close)}?" if close else f"The first ones are: {', '.join(list(modules)[:6])}."
+    known = f"Did you mean {' or '.join(close)}?" if close else f"The first layers are: {', '.join(list(modules)[:6])}."
     raise UsageError(
-        f"layer '{name}' is not in {type(model).__name__}", hint=f"{known} `fer gradcam --list-layers` prints all."
+        f"layer '{name}' not found in {type(model).__name__}",
+        hint=f"{known} List all layers with `fer gradcam --list-layers`.",
     )
 
 
@@ -74,12 +75,14 @@ def probe_layer(
     output = kept[0] if kept else None
     if _map_shape(output, token_grid) is None:
         raise UsageError(
-            f"layer '{name}' gives no map: its output is {_describe(output)}",
-            hint="`fer gradcam --list-layers` prints the layers that do.",
+            f"layer '{name}' cannot be used for CAM: its output is {_describe(output)}",
+            hint="List usable layers with `fer gradcam --list-layers`.",
         )
     assert isinstance(output, Tensor)  # _map_shape said so
     if not output.requires_grad or torch.autograd.grad(logit_sum, output, allow_unused=True)[0] is None:
-        raise UsageError(f"layer '{name}' has no part in the logits", hint="Choose a layer on the way to the output.")
+        raise UsageError(
+            f"layer '{name}' does not contribute to the output", hint="Choose a layer between input and logits."
+        )
 
 
 def as_map(output: Float[Tensor, "..."], token_grid: tuple[int, int] | None = None) -> Float[Tensor, "B C H W"]:
@@ -94,7 +97,7 @@ def as_map(output: Float[Tensor, "..."], token_grid: tuple[int, int] | None = No
         return output.clone()
     grid = _grid_of(output.shape[1], token_grid) if output.ndim == 3 else None
     if grid is None:
-        raise ValueError(f"output of shape {tuple(output.shape)} is no map")
+        raise ValueError(f"output of shape {tuple(output.shape)} is not a map")
     rows, columns = grid
     tokens_BTD = output[:, -rows * columns :]
     return tokens_BTD.transpose(1, 2).reshape(len(output), -1, rows, columns).clone()

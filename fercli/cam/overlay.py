@@ -1,4 +1,4 @@
-"""A face and its map to one picture."""
+"""Overlay of a map on a face."""
 
 import cv2
 import numpy as np

@@ -6,12 +6,15 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from fercli import __version__
-from fercli.core.errors import INTERRUPTED_EXIT_CODE, FerError
+from fercli.cli.show import result as render
+from fercli.core.errors import INTERRUPTED_EXIT_CODE, FerError, UsageError
+from fercli.core.files import storage_error
 from fercli.stages.table import GROUPS, TABLE, Row
 
 _HELP = "Facial-expression recognition from classroom video to published results, in one project folder."
@@ -120,6 +123,7 @@ def _with_default(words: list[str]) -> list[str]:
 
 
 def _add_real(app: typer.Typer, row: Row) -> None:
+    # Settings and stages are loaded for the command that is asked for: `fer --help` needs none.
     from fercli.cli.options import add_command
 
     add_command(app, row)
@@ -147,8 +151,6 @@ def _top_options(
 
 
 def _fail(error: FerError, words: list[str], *, is_json: bool) -> int:
-    from fercli.cli.show import result as render
-
     if "--debug" in words:
         traceback.print_exception(error)
     if is_json:
@@ -173,19 +175,13 @@ def _interrupted() -> int:
 
 
 def _usage_error(error: Exception) -> FerError:
-    from fercli.core.errors import UsageError
-
     message = getattr(error, "format_message", lambda: str(error))()
     asked = getattr(getattr(error, "ctx", None), "command_path", "fer")
     return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=f"See: {asked} --help")
 
 
 def _own_bug(error: Exception) -> FerError:
-    from fercli.core.files import storage_error
-
     if isinstance(error, OSError) and error.filename:
-        from pathlib import Path
-
         return storage_error(error, Path(os.fsdecode(error.filename)))
     # Torch has errors of its own: a class on a GPU, words alone on the processor.
     name, text = type(error).__name__, str(error)

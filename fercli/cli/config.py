@@ -55,6 +55,7 @@ def _shown(section: str, resolved: Resolved[object]) -> list[ShownSetting]:
 
 
 def _show(result: ConfigResult, *, has_origin: bool) -> None:
+    # Rich is loaded only to show.
     from rich.console import Console
 
     console, section = Console(highlight=False, soft_wrap=True), ""

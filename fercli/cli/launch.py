@@ -65,7 +65,8 @@ def _run_workers(num: int, words: list[str]) -> _End:
     with _signals_as_interrupts():
         # A group of its own: a Ctrl-C reaches the processes once, from here, and not a second time from the terminal,
         # which would make them leave without saving.
-        workers = subprocess.Popen(
+        # Python itself and our own module; the words are settings, never a shell's.
+        workers = subprocess.Popen(  # noqa: S603
             [*command, "-m", "fercli.cli.rank", *words],
             start_new_session=True,
             stdin=subprocess.PIPE,  # says nothing; its end tells the processes to save and leave

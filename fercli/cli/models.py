@@ -18,6 +18,7 @@ def models(
     """Stage -> show; works outside a project."""
     result = tell_models(name, with_weights=weights)
     if not call.json:
+        # Rich is loaded only to show.
         from fercli.cli.show.models import show_model, show_models, show_weights
 
         if weights:

@@ -69,10 +69,15 @@ class Call:
     @functools.cached_property
     def project(self) -> Project:
         """The project that `-p`, FER_PROJECT or the current folder names."""
-        named = self.project_dir or (Path(os.environ["FER_PROJECT"]) if os.environ.get("FER_PROJECT") else None)
-        project = open_project(named if named else find_project(Path.cwd()))
+        project = open_project(self.folder)
         self.root = project.root
         return project
+
+    @property
+    def folder(self) -> Path:
+        """Where that project lies, whether it can be opened or not."""
+        named = self.project_dir or (Path(os.environ["FER_PROJECT"]) if os.environ.get("FER_PROJECT") else None)
+        return named if named else find_project(Path.cwd())
 
     def settings(self, settings_class: type[S], *, needs_project: bool = True) -> S:
         """The settings of this command, from every origin in its order of precedence."""
@@ -83,7 +88,7 @@ class Call:
         section = self.command.replace(" ", "-")
         sections = self.project.config if needs_project else {}
         layers = [
-            Layer("the last run", self.last),
+            Layer("the last run", self.last, is_file=True),
             *table_layers(sections, section, settings_class, "fer.toml"),
             Layer("environment", environment_values(os.environ, section, settings_class)),
             *table_layers(_read_config(self.config), section, settings_class, str(self.config)),
@@ -97,7 +102,7 @@ def table_layers(config: Mapping[str, Any], section: str, settings_class: type[A
     """What a TOML file holds for one command: its own section, and the table `[model]` of a mapping field `model`."""
     mappings = [column.name for column in dataclasses.fields(settings_class) if typing.get_origin(column.type) is dict]
     tables = {name: config[name] for name in mappings if isinstance(config.get(name), Mapping)}
-    return [Layer(origin, tables), Layer(origin, config.get(section, {}))]
+    return [Layer(origin, tables, is_file=True), Layer(origin, config.get(section, {}), is_file=True)]
 
 
 def makes_project(function: Command) -> Command:
@@ -185,7 +190,10 @@ def _end(call: Call, result: StageResult) -> None:
     if call.json:
         print(render.json_object(call.command, result, call.root))
     else:
-        render.show_result(call.command, result, call.root, title=call.title, has_shown=call.has_shown)
+        # Rich is loaded only for people: a script waits for nothing that it does not need.
+        from fercli.cli.show.lines import show_result
+
+        show_result(call.command, result, call.root, title=call.title, has_shown=call.has_shown)
     if result.failed_checks:
         raise typer.Exit(CheckError.exit_code)
     if result.failures:

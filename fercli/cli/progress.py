@@ -3,15 +3,25 @@
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
-if TYPE_CHECKING:
-    from rich.progress import Task, TaskID
+from fercli.cli.rates import shown_rate, shown_time
+from fercli.core.progress import Progress
 
 ProgressStyle = Literal["auto", "rich", "plain", "none"]
 
 # What a task counts in its first moment was done by an earlier call, and says nothing of its pace.
 _KNOWN_BEFORE_S = 0.3
+
+
+class ShownProgress(Progress, Protocol):
+    """A progress that is shown within a `with` block."""
+
+    def __enter__(self) -> Progress:
+        """Begin to show it."""
+
+    def __exit__(self, *_error: object) -> None:
+        """Leave what is finished on the screen."""
 
 
 class PlainProgress:
@@ -75,79 +85,6 @@ class PlainProgress:
         print(line, file=sys.stderr, flush=True)
 
 
-class RichProgress:
-    """A bar with rate and time left; finished tasks stay as a line."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            SpinnerColumn,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        from fercli.cli.live_table import RestColumn, TableProgress
-
-        self._bar = TableProgress(
-            SpinnerColumn(finished_text="[green]✓[/green]"),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=12),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            RestColumn("{task.fields[extra]}"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            console=Console(stderr=True),
-        )
-        self._current: TaskID | None = None
-
-    def start(self, task: str, total: int | None = None) -> None:
-        """See `core.progress.Progress`."""
-        self._finish()
-        self._current = None if total == 0 else self._bar.add_task(task, total=total, extra="", rate="")
-
-    def advance(self, num_items: int = 1, **fields: str) -> None:
-        """See `core.progress.Progress`."""
-        if self._current is not None:
-            self._bar.advance(self._current, num_items)
-            speed = self._task().speed
-            self._bar.update(self._current, rate=shown_rate(speed) if speed else "")
-            if fields:
-                self._bar.update(self._current, extra=" ".join(fields.values()))
-
-    def note(self, text: str) -> None:
-        """See `core.progress.Progress`."""
-        self._bar.console.print(text, markup=False, highlight=False)
-
-    def add_row(self, cells: Mapping[str, str]) -> None:
-        """See `core.progress.Progress`."""
-        self._bar.add_row(cells)
-
-    def __enter__(self) -> "RichProgress":
-        self._bar.start()
-        return self
-
-    def __exit__(self, kind: object, *_error: object) -> None:
-        if kind is None:
-            self._finish()
-        else:
-            self._bar.end_table()
-        self._bar.stop()
-
-    def _finish(self) -> None:
-        if self._current is not None:
-            task = self._task()
-            rate = shown_rate(task.finished_speed or task.speed or 0.0) if task.completed else ""
-            self._bar.update(self._current, total=task.completed, completed=task.completed, rate=rate)
-        self._current = None
-        self._bar.end_table()
-
-    def _task(self) -> "Task":
-        assert self._current is not None
-        return self._bar.tasks[self._bar.task_ids.index(self._current)]
-
-
 class NoProgress:
     """Notes only; for `--progress none`."""
 
@@ -170,27 +107,13 @@ class NoProgress:
         """Do nothing."""
 
 
-def shown_rate(per_s: float) -> str:
-    """Items in a second, or seconds for one, whichever reads better."""
-    if per_s >= 10:
-        return f"{per_s:.0f}/s"
-    if per_s >= 0.5 or per_s == 0:
-        return f"{per_s:.1f}/s"
-    return f"{1 / per_s:.1f} s each"
-
-
-def shown_time(seconds: float) -> str:
-    """A rough length of time: 40 s, 3 min, 2 h 5 min."""
-    minutes = round(seconds / 60)
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def make_progress(style: ProgressStyle) -> PlainProgress | RichProgress | NoProgress:
+def make_progress(style: ProgressStyle) -> ShownProgress:
     """What `--progress` asks for; `auto` draws on a terminal and writes plain lines elsewhere."""
     if style == "none":
         return NoProgress()
     if style == "rich" or (style == "auto" and sys.stderr.isatty()):
+        # Rich is loaded only where somebody looks.
+        from fercli.cli.bars import RichProgress
+
         return RichProgress()
     return PlainProgress()

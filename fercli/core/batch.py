@@ -12,9 +12,9 @@ from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 
-from fercli.core.commit import Commit
+from fercli.core.commit import Commit, read_record
 from fercli.core.errors import ProjectError
-from fercli.core.files import replace_text, storage_error, sweep_temporaries
+from fercli.core.files import read_text, replace_text, storage_error, sweep_temporaries
 
 RUNNING = ".fer/running"
 
@@ -23,7 +23,8 @@ class Batch:
     """The items that a running stage has finished, and the files of theirs that wait for the stage's commit.
 
     Use as a context manager; one process at a time. `finished` holds the records that an earlier, interrupted run of
-    the same mark left behind; a half last line is ignored, and what was made under another mark is thrown away.
+    the same mark left behind; a half last line is ignored, and what was made under another mark is thrown away. What
+    a pending commit names is no leftover: such a batch cannot be entered before the commit is finished.
 
     Attributes:
         room: where finished files wait, at the place that they will have in the project.
@@ -43,16 +44,11 @@ class Batch:
     def __enter__(self) -> "Batch":
         self._journal.parent.mkdir(parents=True, exist_ok=True)
         self._hold()
-        for path in self._journal.parent.glob(f".{glob.escape(self._name)}~*.jsonl"):
-            path.unlink(missing_ok=True)  # a kill while the journal was written
-        lines = _whole_lines(self._journal)
-        if lines and lines[0] == {"fingerprint": self._mark}:
-            self.finished = {line["item"]: line["record"] for line in lines[1:]}
-        if self.finished:
-            sweep_temporaries(self.room)
-            self._begin()
-        else:
-            self.clear()
+        try:
+            self._take_over()
+        except BaseException:
+            self._lock.release()
+            raise
         return self
 
     def is_finished(self, item: str, key: str, paths: Iterable[str] = ()) -> bool:
@@ -98,6 +94,24 @@ class Batch:
         finally:
             self._leave()
 
+    def _take_over(self) -> None:
+        """Find what an interrupted run of this mark has left, or begin afresh."""
+        if self.room.relative_to(self._root).as_posix() in read_record(self._root).folders:
+            raise ProjectError(
+                f"what a killed command has committed still waits in '{self.room}'",
+                hint="Another command is writing; run this one again when it has ended.",
+            )
+        for path in self._journal.parent.glob(f".{glob.escape(self._name)}~*.jsonl"):
+            path.unlink(missing_ok=True)  # a kill while the journal was written
+        lines = _whole_lines(self._journal)
+        if lines and lines[0] == {"fingerprint": self._mark}:
+            self.finished = {line["item"]: line["record"] for line in lines[1:]}
+        if self.finished:
+            sweep_temporaries(self.room)
+            self._begin()
+        else:
+            self.clear()
+
     def _begin(self) -> None:
         """Write the journal of all that is finished, and go on at its end."""
         kept = [{"item": item, "record": record} for item, record in self.finished.items()]
@@ -123,7 +137,7 @@ class Batch:
         except Timeout as error:
             raise ProjectError(
                 f"another fer command is running this stage on '{self._root}'",
-                hint="Wait until it has finished; reading commands (status, models, trace) work meanwhile.",
+                hint="Wait for it to finish. Read-only commands (status, models, trace) still work.",
             ) from error
 
     def _close(self) -> None:
@@ -157,7 +171,7 @@ def _is_held(path: Path) -> bool:
 
 def _whole_lines(path: Path) -> list[Any]:
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = read_text(path, errors="replace")
     except OSError:
         return []
     lines = []

@@ -18,7 +18,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fercli.core.errors import ProjectError
-from fercli.core.files import sha256_of, storage_error, sync_file, sync_files, sync_folder, write_synced
+from fercli.core.files import (
+    input_digest,
+    read_text,
+    sha256_of,
+    storage_error,
+    sync_file,
+    sync_files,
+    sync_folder,
+    write_synced,
+)
+from fercli.core.results import StageResult
 from fercli.core.tables import table_text
 
 T = TypeVar("T")
@@ -38,6 +48,7 @@ class CommitRecord:
         folders: folders of waiting files, each of which takes the same relative place in the project.
         deletions: files that go.
         log: the line for the project's log; empty once everything has taken its place.
+        sizes: bytes of what each place gets by an exchange, to miss a waiting file that somebody took away.
     """
 
     number: int = 0
@@ -45,6 +56,7 @@ class CommitRecord:
     folders: list[str] = field(default_factory=list)
     deletions: list[str] = field(default_factory=list)
     log: dict[str, Any] = field(default_factory=dict)  # JSON
+    sizes: dict[str, int] = field(default_factory=dict)
 
     @property
     def is_pending(self) -> bool:
@@ -57,14 +69,22 @@ class Commit:
 
     Attributes:
         items: what the stage has done, id -> key, to be remembered with its result.
+        words: what the log says in place of the arguments, where only the work knows: it names nobody.
+        kept: what is remembered in place of the result, where that names somebody.
+        reads: the files that the result was made from or consists of, by their places, with their SHA-256; while one
+            of them has other bytes, the result does not stand.
     """
 
     def __init__(self, root: Path, tables: Mapping[type[Any], str] | None = None, classes: Sequence[str] = ()) -> None:
         self.root = root
         self.items: dict[str, str] = {}
+        self.words: list[str] = []
+        self.kept: StageResult | None = None
+        self.reads: dict[str, str] = {}
         self._tables = dict(tables or {})
         self._classes = classes
         self.exchanges: dict[str, str] = {}
+        self.sizes: dict[str, int] = {}
         self.folders: list[str] = []
         self.deletions: list[str] = []
         self.line: dict[str, Any] = {}  # JSON
@@ -129,8 +149,7 @@ class Commit:
         waiting = self.exchanges.get(place)
         if waiting:
             return sha256_of(self.root / waiting)
-        is_there = path.exists() and place not in self.deletions
-        return sha256_of(path) if is_there else "missing"
+        return "missing" if place in self.deletions else input_digest(path)
 
     def count_files(self, folder: Path) -> int:
         """How many files will lie in `folder` and below."""
@@ -141,17 +160,23 @@ class Commit:
             there |= {place for place in _files_below(waiting, waiting) if place.startswith(inside)}
         return len(there - set(self.deletions))
 
+    @property
+    def has_changes(self) -> bool:
+        """Whether any file will be another than before."""
+        return bool(self.exchanges or self.folders or self.deletions)
+
     def finish(self) -> None:
         """Make it happen: the record, then every file in its place, deletions, the line of the log.
 
         Raises:
             ProjectError: the disk is full or cannot be written; before the record, nothing has changed then.
         """
-        if not (self.exchanges or self.folders or self.deletions or self.line):
+        if not (self.has_changes or self.line):
             return
         last = read_record(self.root)
         deletions = [place for place in self.deletions if place not in self.exchanges]
-        record = CommitRecord(last.number + 1, self.exchanges, self.folders, deletions, self.line)
+        record = CommitRecord(last.number + 1, self.exchanges, self.folders, deletions, self.line, self.sizes)
+        check_targets(self.root, _places_of(self.root, record))
         with _told(self.root / RECORD):
             sync_folder(self.root / ROOM)
             _write_record(self.root, record)
@@ -164,7 +189,33 @@ class Commit:
 
     def _exchange(self, place: str, waiting: str) -> str:
         self.exchanges[place] = waiting
+        self.sizes[place] = (self.root / waiting).stat().st_size
         return place
+
+
+def check_targets(root: Path, places: Iterable[str]) -> None:
+    """Refuse to write or delete where a folder on the way is a link that leads out of the project.
+
+    Raises:
+        ProjectError: with the folder.
+    """
+    top = os.path.realpath(root)
+    for folder in sorted({place.rpartition("/")[0] for place in places} - {""}):
+        if not is_below(os.path.realpath(root / folder), top):
+            raise linked_folder(folder)
+
+
+def linked_folder(name: str) -> ProjectError:
+    """The refusal of a folder that would let what is written land elsewhere."""
+    return ProjectError(
+        f"the folder '{name}' leads out of the project: it is a link",
+        hint="Move the folder into the project, or move the whole project to where the link leads.",
+    )
+
+
+def is_below(path: str, top: str) -> bool:
+    """Whether one real path is the other, or lies below it."""
+    return path == top or path.startswith(top.rstrip(os.sep) + os.sep)
 
 
 def finish_pending(root: Path) -> None:
@@ -177,11 +228,13 @@ def finish_pending(root: Path) -> None:
 
 def apply(root: Path, record: CommitRecord) -> None:
     """Put everything into its place; doing it again changes nothing."""
+    check_targets(root, _places_of(root, record))
     touched = set()
     for place, waiting in record.exchanges.items():
         touched.add(_replace(root / waiting, root / place))
+        _miss(root / place, record.sizes.get(place), root)
     for folder in record.folders:
-        for place in _files_below(root / folder, root / folder):
+        for place in list(_files_below(root / folder, root / folder)):
             touched.add(_replace(root / folder / place, root / place))
         shutil.rmtree(root / folder, ignore_errors=True)
     for place in record.deletions:
@@ -204,7 +257,7 @@ def read_record(root: Path) -> CommitRecord:
     """
     path = root / RECORD
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_text(path))
         record = CommitRecord(**values)
         places = [*record.exchanges, *record.exchanges.values(), *record.folders, *record.deletions]
         if not isinstance(record.number, int) or any(not _is_inside(place) for place in places):
@@ -212,7 +265,9 @@ def read_record(root: Path) -> CommitRecord:
     except FileNotFoundError:
         return CommitRecord()
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        hint = "If nobody is writing, delete that file; the tables are whole."
+        hint = (
+            "Restore it from a backup. Without one, delete it and run: fer doctor (a change may have been half made)."
+        )
         raise ProjectError(f"{path}: cannot be read: {error}", hint=hint) from error
     return record
 
@@ -241,7 +296,7 @@ def log_lines(root: Path) -> list[dict[str, Any]]:
     """The project's log, oldest first; a line that a kill cut short is left out."""
     path = root / LOG
     lines = []
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
+    for text in read_text(path, errors="replace").splitlines() if path.exists() else ():
         try:
             line = json.loads(text)
         except ValueError:
@@ -303,6 +358,24 @@ def _replace(waiting: Path, place: Path) -> Path:
     return place.parent
 
 
+def _miss(place: Path, size: int | None, root: Path) -> None:
+    """Raise ProjectError unless the place holds what the record promised it, by its size."""
+    if size is None or (place.is_file() and place.stat().st_size == size):
+        return
+    raise ProjectError(
+        f"{root / RECORD}: what a killed command wrote for '{place.relative_to(root).as_posix()}' is gone",
+        hint="Restore .fer from a backup. Without one, delete that record, run: fer doctor, and the command again.",
+    )
+
+
+def _places_of(root: Path, record: CommitRecord) -> Iterator[str]:
+    """Every place that a commit writes, reads from or deletes."""
+    yield from (*record.exchanges, *record.exchanges.values(), *record.deletions)
+    for folder in record.folders:
+        yield f"{folder}/."
+        yield from _files_below(root / folder, root / folder)
+
+
 def _files_below(folder: Path, base: Path) -> Iterator[str]:
     for where, _, names in os.walk(folder):
         inside = Path(where).relative_to(base).as_posix()
@@ -314,7 +387,10 @@ def _holds(path: Path, data: bytes) -> bool:
 
 
 def _is_inside(place: object) -> bool:
-    return isinstance(place, str) and bool(place) and not place.startswith("/") and ".." not in place.split("/")
+    if not isinstance(place, str) or not place or {"\\", "\0"} & set(place):
+        return False
+    parts = place.split("/")
+    return bool(parts[0]) and ":" not in parts[0] and ".." not in parts
 
 
 @contextmanager

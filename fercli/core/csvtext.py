@@ -19,4 +19,4 @@ def reading_csv(path: Path) -> Iterator[None]:
         yield
     except csv.Error as error:
         hint = "Look for an unclosed quotation mark."
-        raise InputError(f"{path}: not CSV: {error}", hint=hint) from error
+        raise InputError(f"{path}: cannot be parsed as CSV: {error}", hint=hint) from error

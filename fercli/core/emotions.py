@@ -1,4 +1,4 @@
-"""Class sets of the field's data sets, in their published order, and the spellings they go by."""
+"""Class sets of the field's datasets, in their published order, and the spellings they go by."""
 
 PRESETS: dict[str, tuple[str, ...]] = {
     "scfed": ("happy", "dedicated", "neutral", "confused", "tired", "bored"),

@@ -16,6 +16,11 @@ class FerError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def told(self) -> str:
+        """What is wrong and what to do, in one line, for a list of failures."""
+        return f"{self.message}. {self.hint}" if self.hint else self.message
+
 
 class UsageError(FerError):
     """The command line asks for something that does not exist or does not go together."""

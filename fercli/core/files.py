@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import re
+import stat
 import time
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,8 @@ from fercli.core.errors import ProjectError
 
 # More files than these are put on disk by one call for the whole system.
 _SYNCED_ONE_BY_ONE = 32
+# No file that fercli reads whole is larger: a million faces are a table of 400 MB.
+MOST_BYTES = 4 * 2**30
 _TEMPORARY = re.compile(r"\..*~[0-9a-f]{8}(\.[^.]*)?")
 
 
@@ -107,17 +110,77 @@ def storage_error(error: OSError, path: Path) -> ProjectError:
     """The clear form of an operating system's refusal to write `path`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ProjectError(
-            f"the disk is full; '{path}' was not written", hint="Free some space and run the command again."
+            f"disk full: could not write '{path}'", hint="Free some space and run the same command again."
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return ProjectError(f"'{path}' cannot be written: {error.strerror}", hint="Check the folder's permissions.")
+        return ProjectError(f"could not write '{path}': {error.strerror}", hint="Check the folder's permissions.")
     return ProjectError(
-        f"'{path}' cannot be written: {error.strerror or error}", hint="Check the disk, then run again."
+        f"could not write '{path}': {error.strerror or error}", hint="Check the disk and run the command again."
     )
 
 
+def is_plain(path: Path) -> bool:
+    """Whether `path`, or what it links to, is a regular file: no folder, pipe or device."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def check_plain(path: Path) -> None:
+    """Refuse what is no regular file, or a link out of the project that holds it, before it is opened.
+
+    Raises:
+        OSError: it is a folder, pipe, device or such a link, has over `MOST_BYTES`, or does not exist.
+    """
+    status = path.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        root = next((folder for folder in path.absolute().parents if (folder / "fer.toml").is_file()), None)
+        if root and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+            raise OSError(errno.ELOOP, "it is a link that leads out of the project", str(path))
+        status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    if status.st_size > MOST_BYTES:
+        raise OSError(errno.EFBIG, f"it has {status.st_size:,} bytes, over {MOST_BYTES:,}", str(path))
+
+
+def read_text(path: Path, *, errors: str = "strict") -> str:
+    """The text of a file of a project, UTF-8; see `check_plain`.
+
+    Raises:
+        OSError: it cannot or must not be read.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    check_plain(path)
+    return path.read_text(encoding="utf-8", errors=errors)
+
+
+def input_digest(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file that a result depends on; "missing" where there is none.
+
+    Raises:
+        ProjectError: it must not be read; see `check_plain`.
+    """
+    try:
+        check_plain(path)
+        return sha256_of(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return "missing"
+    except OSError as error:
+        raise ProjectError(f"'{path}' cannot be read: {error.strerror}", hint="Restore that file.") from error
+
+
 def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
+    """Hexadecimal SHA-256 of a file's bytes.
+
+    Raises:
+        OSError: it cannot be read, or is a pipe or device.
+    """
+    if not is_plain(path) and path.exists():
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

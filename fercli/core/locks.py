@@ -32,8 +32,8 @@ def writing_lock(project_root: Path, *, patience_s: float = 0.2) -> Iterator[Non
         lock.acquire(timeout=patience_s)
     except Timeout as error:
         raise ProjectError(
-            f"another fer command is writing to '{project_root}'",
-            hint="Wait until it has ended; reading commands (status, models, trace) work meanwhile.",
+            f"another fer command is using '{project_root}'",
+            hint="Wait for it to finish. Read-only commands (status, models, trace) still work.",
         ) from error
     # It is still there only when the last writer was killed.
     mark = folder / "writing"

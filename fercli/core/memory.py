@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fercli.core.commit import Commit, current_path
-from fercli.core.files import sha256_of
+from fercli.core.files import input_digest, read_text
+from fercli.core.places import are_same
 from fercli.core.results import Failure, StageResult
 from fercli.core.settings import identifying_settings, plain_settings
 
@@ -25,12 +26,15 @@ class StageState:
         items: what was done, id -> key of the settings and input of that item; for stages that do only what is new.
         result: the fields of its StageResult.
         settings: the settings, to say what has changed.
+        reads: files of the project, by their places, that the result was made from or consists of: their SHA-256.
+            Records of older versions have none.
     """
 
     fingerprint: str
     items: dict[str, str] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)  # the fields of any StageResult
     settings: dict[str, Any] = field(default_factory=dict)  # the fields of any settings class
+    reads: dict[str, str] = field(default_factory=dict)
 
 
 def fingerprint(
@@ -44,26 +48,28 @@ def fingerprint(
         extra: anything JSON can hold.
         commit: look at the files as they will be after it.
     """
-    digests = [commit.sha256(path) if commit else _sha256(path) for path in inputs]
+    digests = [commit.sha256(path) if commit else input_digest(path) for path in inputs]
     text = json.dumps([identifying_settings(settings), digests, extra], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def _sha256(path: Path) -> str:
-    return sha256_of(path) if path.exists() else "missing"
-
-
 def recall(project_root: Path, stage: str, mark: str, result_class: type[Result]) -> Result | None:
-    """The result of the last run of `stage` if it was made from the same `mark` and its outputs are still there."""
+    """The result of the last run of `stage` if it was made from the same `mark` and files, and its outputs are there.
+
+    A file is the same while its bytes are: a `touch` costs one reading of it, see `core/digests.py`.
+    """
     state = read_state(project_root, stage)
     if state is None or state.fingerprint != mark:
         return None
-    known = {column.name for column in dataclasses.fields(result_class)}
-    if not set(state.result) <= known or not all((project_root / path).exists() for path in state.result["outputs"]):
-        return None
-    failures = tuple(Failure(**failure) for failure in state.result["failures"])
-    values = {name: _tuples(value) for name, value in state.result.items()}
-    return result_class(**(values | {"failures": failures, "is_unchanged": True}))
+    try:
+        if not all((project_root / path).exists() for path in state.result["outputs"]):
+            return None
+        failures = tuple(Failure(**failure) for failure in state.result["failures"])
+        values = {name: _tuples(value) for name, value in state.result.items()}
+        known = result_class(**(values | {"failures": failures, "is_unchanged": True}))
+        return known if are_same(project_root, state.reads) else None
+    except (KeyError, TypeError, ValueError):
+        return None  # of another version
 
 
 def remember(
@@ -78,19 +84,28 @@ def remember(
 ) -> None:
     """Note a finished run of `stage` and its line in the project's log, as a part of what the run commits."""
     values, plain = dataclasses.asdict(result), plain_settings(settings)
-    state = StageState(mark, dict(items or {}), values, plain)
-    commit.text(_state_path(commit.root, stage), json.dumps(dataclasses.asdict(state), default=str) + "\n")
+    state = StageState(mark, dict(items or {}), values, plain, dict(commit.reads))
+    noted = json.loads(json.dumps(dataclasses.asdict(state), default=str))
+    text = json.dumps(noted | {"digest": _digest_of(noted)})
+    commit.text(_state_path(commit.root, stage), f"{text}\n")
     counts = {name: value for name, value in values.items() if isinstance(value, int)}
     commit.log(stage, plain, counts, words)
 
 
 def read_state(project_root: Path, stage: str) -> StageState | None:
-    """What is remembered of the last finished run of `stage`; None when there was none or its record is damaged."""
+    """What is remembered of the last finished run of `stage`; None when there was none or its record was altered."""
     try:
         path = current_path(project_root, _state_path(project_root, stage))
-        return StageState(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        noted = json.loads(read_text(path))
+        # 0.1.0 noted no digest.
+        is_altered = noted.pop("digest", None) not in (None, _digest_of(noted))
+        return None if is_altered else StageState(**noted)
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _digest_of(noted: Mapping[str, Any]) -> str:  # JSON
+    return hashlib.sha256(json.dumps(noted, sort_keys=True).encode()).hexdigest()[:20]
 
 
 def overwritten_records(project_root: Path, family: str, outputs: Iterable[str]) -> list[Path]:

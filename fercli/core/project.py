@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,14 +17,13 @@ from fercli.core.emotions import NO_CLASS, built_in_aliases
 from fercli.core.errors import FerError, MissingStageError, ProjectError, SettingsError, TableError
 from fercli.core.files import replace_text
 from fercli.core.locks import writing_lock
+from fercli.core.places import Places, check_folders, check_names, digests_of, leads_out
 from fercli.core.rows import Face, Frame, Label, SplitRow, Subject, Video, Vote
 from fercli.core.settings import suggestion
 from fercli.core.tables import read_table, write_table
 
 Row = TypeVar("Row")
 Contents = TypeVar("Contents")
-# Where `fer add --link` may have made links that lead out.
-_LINKED = ("videos", "images")
 CONFIG_NAME = "fer.toml"
 TABLES: dict[type[Any], str] = {
     Video: "videos.csv",
@@ -35,12 +35,12 @@ TABLES: dict[type[Any], str] = {
 }
 # The command that makes each table, for the hint of whoever misses it.
 MAKERS: dict[type[Any], str] = {
-    Video: "fer add",
+    Video: "fer add VIDEO",
     Frame: "fer extract-frames",
     Face: "fer align",
     Subject: "fer subjects track",
-    Vote: "fer labels import",
-    Label: "fer labels import",
+    Vote: "fer labels import FILE",
+    Label: "fer labels import FILE",
 }
 
 
@@ -63,7 +63,13 @@ class Project:
         return self.root / "manifests" / TABLES[row_type]
 
     def split_path(self, name: str) -> Path:
-        """Where the split of that name lies; its .json beside it says how it was made."""
+        """Where the split of that name lies; its .json beside it says how it was made.
+
+        Raises:
+            SettingsError: it is no name, but a path.
+        """
+        if leads_out(name) or "/" in name:
+            raise SettingsError(f"{name!r} is not a name of a split", hint="Name one of manifests/splits.")
         return self.root / "manifests" / "splits" / f"{name}.csv"
 
     def rows(self, row_type: type[Row], *, read: Callable[[Path, type[Row]], list[Row]] = read_table) -> list[Row]:
@@ -78,6 +84,7 @@ class Project:
         """
         path = self.table_path(row_type)
         rows = self.read(path, lambda place: read(place, row_type)) if self.has(path) else []
+        check_names(path, rows)
         if row_type is not Vote:
             _check_ids(path, rows)
         return rows
@@ -99,9 +106,10 @@ class Project:
         """Raise MissingStageError when a table has not been made yet, without reading it."""
         if is_empty or not self.has(self.table_path(row_type)):
             noun = TABLES[row_type].removesuffix(".csv")
-            state = "is empty" if is_empty else "does not exist yet"
+            state = "is empty" if is_empty else "is missing"
             raise MissingStageError(
-                f"no {noun} in '{self.name}': manifests/{TABLES[row_type]} {state}", hint=f"Run: {MAKERS[row_type]}"
+                f"'{self.name}' has no {noun} yet: manifests/{TABLES[row_type]} {state}",
+                hint=f"Run: {MAKERS[row_type]}",
             )
 
     def write_rows(self, rows: Iterable[Any], row_type: type[Any]) -> str:
@@ -119,8 +127,8 @@ class Project:
         path = self.split_path(name)
         if not self.has(path):
             known = self.splits()
-            hint = f"Splits here: {', '.join(known)}." if known else "Run: fer split"
-            raise MissingStageError(f"no split '{name}' in '{self.name}'", hint=hint)
+            hint = f"Available splits: {', '.join(known)}." if known else "Run: fer split"
+            raise MissingStageError(f"split '{name}' not found in '{self.name}'", hint=hint)
         return self.read(path, lambda place: read_table(place, SplitRow))
 
     def splits(self) -> list[str]:
@@ -138,25 +146,28 @@ class Project:
         """Whether a file of the project is there, or has been committed and waits for its place."""
         return current_path(self.root, path).exists()
 
-    def inside(self, place: str, where: str = "") -> Path:
-        """The file that a table, a run.json or a settings file names; it lies in the project.
-
-        Args:
-            place: relative, POSIX.
-            where: the table and line that name it, for the error.
+    def inside(self, place: str, table: str = "") -> Path:
+        """The file that a table names, or that a commit has waiting for that place; see `Places.inside`.
 
         Raises:
-            TableError: it is absolute, holds "..", or a link leads out of the project, save one that
-                `fer add --link` made under videos/ or images/.
+            TableError: it may lie outside the project, or is no regular file.
         """
-        parts = place.split("/")
-        is_relative = place and not place.startswith("/") and ".." not in parts and not {"\\", "\0"} & set(place)
-        if is_relative and ":" not in parts[0]:
-            path = self.root / place
-            if parts[0] in _LINKED or path.resolve().is_relative_to(self.root):
-                return path
-        prefix = f"{where}: " if where else ""
-        raise TableError(f"{prefix}path '{place}' leads out of the project", hint="Correct or restore that line.")
+        return self.places.inside(place, table)
+
+    def digests(self, paths: Iterable[str], table: str = "") -> dict[str, str]:
+        """SHA-256 of the files that a table names, packed ones once; "missing" where there is none.
+
+        A file that looks as it did when it was read last is not read; see `core/digests.py`.
+
+        Raises:
+            TableError: as `inside`.
+        """
+        return digests_of(self.places, (path.partition("#")[0] for path in paths), table)
+
+    @cached_property
+    def places(self) -> Places:
+        """Where the files lie that the tables name."""
+        return Places(self.root)
 
     @contextmanager
     def commit(self, *, patience_s: float = 0.2) -> Iterator[Commit]:
@@ -198,7 +209,10 @@ def find_project(start: Path) -> Path:
     for folder in (start, *start.parents):
         if (folder / CONFIG_NAME).is_file():
             return folder
-    raise ProjectError(f"no project at or above '{start}'", hint="Make one with: fer init DIR, or name it with -p DIR.")
+    raise ProjectError(
+        f"not a fercli project (or any parent folder): '{start}'",
+        hint="Create one with `fer init DIR`, or point to one with `-p DIR`.",
+    )
 
 
 def open_project(root: Path) -> Project:
@@ -210,12 +224,17 @@ def open_project(root: Path) -> Project:
     """
     path = root / CONFIG_NAME
     if not path.is_file():
-        raise ProjectError(f"'{root}' is no project: it has no {CONFIG_NAME}", hint="Make one with: fer init DIR")
+        raise ProjectError(
+            f"'{root}' is not a fercli project: {CONFIG_NAME} is missing", hint="Create one with `fer init DIR`."
+        )
     try:
         config = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProjectError(f"{path}: not valid TOML: {error}", hint="Mend that line.") from error
+        raise ProjectError(
+            f"{path}: not valid TOML: {error}", hint="Fix that line and run the command again."
+        ) from error
     _check_config(path, config)
+    check_folders(root)
     classes = tuple(config["project"]["classes"])
     aliases = built_in_aliases(classes) | dict(config.get("labels", {}).get("aliases", {}))
     return Project(root.resolve(), str(config["project"].get("name", root.resolve().name)), classes, aliases, config)
@@ -235,8 +254,8 @@ def create_project(
         project = open_project(root)
         if project.classes != tuple(classes):
             raise ProjectError(
-                f"'{root}' is a project already, with the classes {', '.join(project.classes)}",
-                hint=f"Change them in {root / CONFIG_NAME}, or make the new project in another folder.",
+                f"'{root}' is already a project, with classes {', '.join(project.classes)}",
+                hint=f"Edit the classes in {root / CONFIG_NAME}, or create the new project in another folder.",
             )
         return project
     for folder in ("videos", "frames", "faces", "labels/imports", "manifests/splits", "runs", "reports", ".fer"):
@@ -255,7 +274,7 @@ def _check_ids(path: Path, rows: Sequence[Any]) -> None:
     ids = [getattr(row, name) for row in rows]
     if len(set(ids)) < len(ids):
         twice = next(one for one, number in Counter(ids).items() if number > 1)
-        raise TableError(f"{path}: {name} '{twice}' is there twice", hint="Take one of the two lines out.")
+        raise TableError(f"{path}: duplicate {name} '{twice}'", hint="Remove one of the two rows.")
 
 
 def check_classes(classes: object, place: str, kind: type[FerError] = SettingsError) -> None:
@@ -268,8 +287,8 @@ def check_classes(classes: object, place: str, kind: type[FerError] = SettingsEr
         raise kind(f"{place} needs classes, a list of at least two different words", hint=example)
     if taken := sorted(plain & set(NO_CLASS)):
         raise kind(
-            f"'{taken[0]}' cannot be a class: it is what annotators say of a face without one",
-            hint="Take another word.",
+            f"'{taken[0]}' cannot be a class name: it is reserved for faces without an emotion",
+            hint="Choose another name.",
         )
 
 
@@ -281,9 +300,12 @@ def _check_config(path: Path, config: Mapping[str, Any]) -> None:
     check_classes(classes, f"{path}: [project]")
     aliases = config.get("labels", {}).get("aliases", {})
     if not isinstance(aliases, Mapping):
-        raise SettingsError(f"{path}: [labels] aliases is no table", hint='For example: aliases = {joyful = "happy"}')
+        raise SettingsError(
+            f"{path}: [labels] aliases must be a table", hint='For example: aliases = {joyful = "happy"}'
+        )
     for word, meaning in aliases.items():
         if meaning not in classes:
             raise SettingsError(
-                f"{path}: alias '{word}' means '{meaning}', which is no class", hint=suggestion(str(meaning), classes)
+                f"{path}: alias '{word}' maps to '{meaning}', which is not a class",
+                hint=suggestion(str(meaning), classes),
             )

@@ -5,8 +5,12 @@ from typing import Literal
 
 FaceStatus = Literal["ok", "dropped", "given", "gone"]
 LabelStatus = Literal["ok", "tie", "no_majority", "too_few", "unknown", "adjudicated", "given"]
+# Of a face that can be labelled, split and learned from: it was cut out, or came as a crop.
+USABLE: tuple[FaceStatus, ...] = ("ok", "given")
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+# Fewer subjects (videos, faces) than this give no confidence interval.
+MIN_UNITS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,16 @@ class Video:
     codec: str = ""
     session: str = ""
     recorded_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One row of links.csv: a link under videos/ or images/ that `fer add --link` made, and the file that it means."""
+
+    path: str
+    target: str
+    bytes: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +109,8 @@ class Face:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it can be labelled, split and learned from: it was cut out, or came as a crop."""
-        return self.status in ("ok", "given")
+        """Whether it can be labelled, split and learned from."""
+        return self.status in USABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from fercli import __version__
 from fercli.core.errors import InputError, MissingStageError, ProjectError
-from fercli.core.files import replace_text, slug, unused
+from fercli.core.files import read_text, replace_text, slug, unused
 from fercli.core.locks import LOCK_NAME, folder_lock
 
 RunStatus = Literal["running", "finished", "interrupted", "failed"]
@@ -83,7 +83,7 @@ class Run:
         if self.record.is_tryout:
             return True
         try:
-            config = tomllib.loads((self.folder / "config.toml").read_text(encoding="utf-8"))
+            config = tomllib.loads(read_text(self.folder / "config.toml"))
             return config["train"].get("limit") is not None
         except (OSError, ValueError, KeyError, AttributeError):
             return False
@@ -143,9 +143,11 @@ def read_run(folder: Path) -> Run:
     """
     path = folder / RECORD_FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_text(path))
     except FileNotFoundError as error:
-        raise ProjectError(f"'{folder}' is no run: it has no run.json", hint="`fer runs` lists the runs.") from error
+        raise ProjectError(
+            f"'{folder}' is not a run folder: run.json is missing", hint="List the runs with `fer runs`."
+        ) from error
     except (OSError, ValueError) as error:
         raise ProjectError(f"'{path}' cannot be read: {error}", hint=_MEND) from error
     return Run(folder, _record_of(values, path))
@@ -153,13 +155,21 @@ def read_run(folder: Path) -> Run:
 
 def list_runs(project_root: Path) -> list[Run]:
     """All runs of the project that can be read, oldest first; other folders are passed over."""
-    runs = []
+    runs, foreign = [], set(linked_runs(project_root))
     for folder in sorted((project_root / RUNS_FOLDER).glob("*/")):
+        if folder in foreign:
+            continue
         try:
             runs.append(read_run(folder))
         except ProjectError:
             continue
     return sorted(runs, key=lambda run: (_moment(run.record.created_at), run.run_id))
+
+
+def linked_runs(project_root: Path) -> list[Path]:
+    """The folders in runs/ that are links out of the project: what they hold is not this project's."""
+    links = [folder for folder in sorted((project_root / RUNS_FOLDER).glob("*")) if folder.is_symlink()]
+    return [folder for folder in links if not folder.resolve().is_relative_to(project_root.resolve())]
 
 
 def newest_finished(project_root: Path) -> Run:
@@ -177,7 +187,7 @@ def newest_finished(project_root: Path) -> Run:
             hint=f"Run: fer train, or name the run: {newest.run_id}",
         )
     if not runs:
-        raise MissingStageError("no finished training run in this project", hint="Run: fer train")
+        raise MissingStageError("no finished run in this project", hint="Train one with `fer train`.")
     return max(runs, key=end_order)
 
 
@@ -211,8 +221,8 @@ def find_run(project_root: Path, text: str = "") -> Run:
     if len(found) == 1:
         return found[0]
     known = ", ".join(run.run_id for run in (found or runs)) or "none"
-    problem = "names several runs" if found else "is no run of this project"
-    raise InputError(f"'{text}' {problem}", hint=f"Runs: {known}.")
+    what = f"'{text}' matches several runs" if found else f"run '{text}' not found"
+    raise InputError(what, hint=f"Available runs: {known}.")
 
 
 def find_own_run(project_root: Path, text: str = "") -> Run:
@@ -225,7 +235,7 @@ def find_own_run(project_root: Path, text: str = "") -> Run:
     found = find_run(project_root, text)
     folder = found.folder.resolve()
     if not folder.is_relative_to(project_root.resolve()):
-        raise InputError(f"run '{folder}' belongs to another project", hint="Name that project with -p.")
+        raise InputError(f"run '{folder}' belongs to another project", hint="Select that project with -p.")
     return dataclasses.replace(found, folder=project_root / folder.relative_to(project_root.resolve()))
 
 
@@ -278,9 +288,11 @@ def is_held(folder: Path) -> bool:
 
 def _record_of(values: object, path: Path) -> RunRecord:
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:
-        raise ProjectError(f"'{path}' is no {SCHEMA} record", hint="It was made by another program or a newer fercli.")
+        raise ProjectError(
+            f"'{path}' is not a {SCHEMA} file", hint="It was written by another program or a newer fercli."
+        )
     if values.get("status") not in get_args(RunStatus):
-        raise ProjectError(f"'{path}': '{values.get('status')}' is no status of a run", hint=_MEND)
+        raise ProjectError(f"'{path}': '{values.get('status')}' is not a run status", hint=_MEND)
     known = {entry.name for entry in dataclasses.fields(RunRecord)}
     given = {name: value for name, value in values.items() if name in known}
     try:

@@ -20,12 +20,30 @@ OPTION = "option"
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "": 1.0}
 
 
+class RecordedPath(type(Path())):  # type: ignore[misc]  # PosixPath or WindowsPath
+    """A path that a file names, such as a run's, and nobody on the command line: outside the project it is not opened.
+
+    A project may come from somebody else.
+    """
+
+    def leads_out(self, root: Path) -> bool:
+        """Whether it lies outside the project at `root`."""
+        return not self.resolve().is_relative_to(root.resolve())
+
+
 @dataclass(frozen=True)
 class Layer:
-    """Values of one origin ("fer.toml", "--set", ...), by the field's name or its option's name."""
+    """Values of one origin ("fer.toml", "--set", ...), by the field's name or its option's name.
+
+    Attributes:
+        origin: how messages call it.
+        values: of the settings.
+        is_file: a file of settings, whose paths nobody has named on the command line.
+    """
 
     origin: str
     values: Mapping[str, object]
+    is_file: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,6 +138,8 @@ def resolve_settings(settings_class: type[S], layers: Sequence[Layer]) -> Resolv
             if name is None:
                 raise _unknown_key(key, sorted(set(names)), layer.origin)
             read = _read_value(fields[name], value, layer.origin)
+            if layer.is_file and isinstance(read, Path):
+                read = RecordedPath(read)
             values[name] = values.get(name, {}) | read if isinstance(read, dict) else read
             origins[name] = layer.origin
     return Resolved(settings_class(**values), origins)
@@ -136,7 +156,9 @@ def assignment_layers(assignments: Sequence[str], section: str) -> list[Layer]:
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals or not key:
-            raise UsageError(f"'--set {assignment}' has no value", hint="Write --set key=value, e.g. --set lr=0.001.")
+            raise UsageError(
+                f"--set {assignment}: missing value", hint="Use --set key=value, for example --set lr=0.001."
+            )
         table, dot, inner = key.removeprefix(f"{section}.").partition(".")
         if dot:
             tables.setdefault(table, {})[inner] = value
@@ -182,21 +204,22 @@ def suggestion(word: str, known: Sequence[str]) -> str:
 
 def _unknown_key(key: str, known: Sequence[str], origin: str) -> FerError:
     kind = UsageError if origin == OPTION else SettingsError
-    return kind(f"{origin}: no setting '{key}'", hint=suggestion(key, known))
+    return kind(f"unknown setting '{key}' ({origin})", hint=suggestion(key, known))
 
 
 def _read_value(field: "dataclasses.Field[Any]", value: object, origin: str) -> Any:
     kind = UsageError if origin == OPTION else SettingsError
     name = option_name(field)
+    place = f"--{name}" if origin == OPTION else f"'{name}' ({origin})"
     try:
         read = _convert(field.type, value, field.metadata.get("unit", ""))
     except (ValueError, TypeError, OverflowError) as error:
-        raise kind(f"{origin}: '{name}' cannot be '{value}'", hint=_expected(field)) from error
+        raise kind(f"invalid value '{value}' for {place}", hint=_expected(field)) from error
     low, high = field.metadata.get("minimum"), field.metadata.get("maximum")
     if isinstance(read, int | float) and not (
         read >= (low if low is not None else read) and read <= (high if high is not None else read)
     ):
-        raise kind(f"{origin}: '{name}' cannot be {value}", hint=_expected(field))
+        raise kind(f"invalid value {value} for {place}", hint=_expected(field))
     return read
 
 
@@ -253,7 +276,7 @@ def _truth(value: object) -> bool:
 def _expected(field: "dataclasses.Field[Any]") -> str:
     inner, _ = bare_type(field.type)
     member = (*typing.get_args(inner), None)[0]
-    for kind, words in ((inner, "one of"), (member, "one or several, separated by commas, of")):
+    for kind, words in ((inner, "one of"), (member, "one or more of (comma-separated)")):
         if typing.get_origin(kind) is typing.Literal:
             return f"Expected {words}: {', '.join(map(str, typing.get_args(kind)))}."
     if field.metadata.get("unit") == "s":

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fercli.core.files import replace_text
+from fercli.core.files import read_text, replace_text
 from fercli.core.project import Project
 from fercli.core.rows import Label, SplitRow
 from fercli.core.tables import read_table
@@ -30,7 +30,7 @@ def choose_split(project: Project, name: str = "") -> str:
 def read_record(path: Path) -> Record:
     """What stands beside the split at `path`; empty where there is nothing readable."""
     try:
-        record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        record = json.loads(read_text(path.with_suffix(".json")))
     except (OSError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}

@@ -8,6 +8,9 @@ A stage is a package: its light half (settings, result, a `Stage`) loads nothing
 A long stage (align, train for hours) holds the project's lock for neither of the two: its `run(project, settings,
 plan, *, progress) -> made` works in a folder of its own, and `fold(project, settings, plan, made, commit, *,
 force) -> result` puts it into the project, under the lock, if the inputs are still those of the plan.
+
+What a result depends on besides tables and settings, such as the crops that it looks at, only the work knows: it sets
+`commit.reads` to the digests that these files had before it read them, and the result stands while they have them.
 """
 
 import dataclasses
@@ -107,14 +110,15 @@ class Stage(Generic[R]):
         writes: whether a call with these settings changes the project.
         looks: whether a call with these settings only shows something: `look(project, settings, plan, *, progress)`.
         retries: whether a call that had failures tries those items again.
-        is_repeated: whether all calls count for "how to reproduce", not only the last.
+        remakes: its calls that write count for "how to reproduce", though the pipeline does not take it in turn.
         known: looks for the result of an earlier call where that is not remembered but lies in the project itself.
         last: the settings of the last finished call, where these are not remembered but lie in the project itself.
         is_whole: its work has a lock, commits and a resume of its own: `call(project, settings, *arguments, progress,
             force, dry_run) -> result`.
         recalled: adds what only this call knows to the result of an earlier one; takes project, settings, that
             result and the arguments.
-        told: the words of the log that stand for the arguments: no person's name, nothing of this machine.
+        told: the words of the log that stand for the arguments: no person's name, nothing of this machine. Where only
+            the work knows them, it gives them to the commit.
         skip: why the pipeline does not need the stage; empty where it does.
     """
 
@@ -133,7 +137,7 @@ class Stage(Generic[R]):
     writes: Callable[[Any], bool] = lambda _: True
     looks: Callable[[Any], bool] = lambda _: False
     retries: bool = False
-    is_repeated: bool = False
+    remakes: bool = False
     known: Callable[..., Any] | None = None
     last: Callable[[Project], Mapping[str, Any]] | None = None
     is_whole: bool = False
@@ -276,15 +280,16 @@ class _Call(Generic[R]):
     def look(self) -> R:
         """The result of a call that changes nothing; it is remembered where the project can be written."""
 
-        def settled() -> R:
+        def settled() -> tuple[R, dict[str, str]]:
             commit = Commit(self.project.root)
             done = self.work.run(self.project, self.settings, self.plan(), commit, progress=self.progress, **self.more)
-            return cast(R, done)
+            return cast(R, done), commit.reads
 
-        result = read_settled(self.project.root, settled)
+        result, reads = read_settled(self.project.root, settled)
         if self.stage.inputs is not None:
             # A project on a read-only disk, or of somebody who is writing: the look is done again next time.
             with suppress(ProjectError), self.project.commit() as commit:
+                commit.reads = reads
                 self._remember(commit, result)
         return result
 
@@ -297,6 +302,8 @@ class _Call(Generic[R]):
             if plan.known:
                 return cast(R, plan.known)
             result: R = self.work.run(self.project, self.settings, plan, commit, progress=self.progress, **self.more)
+            if self.stage.inputs is None and not commit.has_changes:
+                return dataclasses.replace(result, is_unchanged=True)
             self._remember(commit, result)
         return result
 
@@ -324,17 +331,19 @@ class _Call(Generic[R]):
                     result: R = self.work.fold(self.project, self.settings, plan, made, commit, force=self.force)
                     self._remember(commit, result)
                     return result
-            self.progress.note(f"fer {self.stage.words}: its inputs changed meanwhile; looking at them again")
+            self.progress.note(f"fer {self.stage.words}: its inputs changed in the meantime; checking them again")
 
     def _remember(self, commit: Commit, result: R) -> None:
         """Note the result, and the line of the log; of a stage without inputs the line alone."""
-        told = self.stage.told(self.project, self.settings, *self.arguments) if self.stage.told else ()
+        told: Sequence[str] = commit.words
+        if self.stage.told:
+            told = self.stage.told(self.project, self.settings, *self.arguments)
         settings = self._plain(self.stage.private)
         if self.stage.inputs is None:
             counts = {name: value for name, value in vars(result).items() if isinstance(value, int)}
             commit.log(self.name, plain_settings(settings), counts, told)
             return
-        kept = dataclasses.replace(result, is_unchanged=False)
+        kept = dataclasses.replace(commit.kept or result, is_unchanged=False)
         mark = self.mark(commit)
         remember(commit, self.name, mark, settings, result=kept, items=commit.items, words=told)
 

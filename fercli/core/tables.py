@@ -12,7 +12,7 @@ from typing import Any, TextIO, TypeVar
 
 from fercli.core.annotations import bare_type
 from fercli.core.errors import TableError
-from fercli.core.files import replace_text
+from fercli.core.files import check_plain, replace_text
 
 Row = TypeVar("Row")
 PROBABILITY_PREFIX = "p_"
@@ -46,12 +46,15 @@ def opened_table(path: Path) -> Iterator[TextIO]:
         TableError: within, too, where the file cannot be read or is not CSV.
     """
     try:
+        check_plain(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
             yield file
     except UnicodeDecodeError as error:
         raise TableError(f"{path}: not UTF-8 text ({error.reason})", hint="Save the table as UTF-8 CSV.") from error
     except csv.Error as error:
-        raise TableError(f"{path}: not a table: {error}", hint='Look for a " that is not closed.') from error
+        raise TableError(
+            f"{path}: cannot be parsed as CSV: {error}", hint="Look for an unclosed quotation mark."
+        ) from error
     except OSError as error:
         raise TableError(f"{path}: cannot be read: {error.strerror}", hint="Check its permissions.") from error
 
@@ -100,12 +103,12 @@ def check_header(path: Path, header: Sequence[str], row_type: type[Any]) -> list
     wanted = [column.name for column in fields if not is_mapping(column.type)]
     missing = [name for name in wanted if name not in header]
     if missing:
-        raise TableError(f"{path}: no column {', '.join(missing)}", hint=f"The columns are: {', '.join(wanted)}.")
+        raise TableError(f"{path}: missing column {', '.join(missing)}", hint=f"Required columns: {', '.join(wanted)}.")
     extra = [name for name in header if name not in wanted]
     has_mapping = len(wanted) < len(fields)
     foreign = [name for name in extra if not (has_mapping and name.startswith(PROBABILITY_PREFIX))]
     if foreign:
-        raise TableError(f"{path}: unknown column {', '.join(foreign)}", hint="Take it out; the project would lose it.")
+        raise TableError(f"{path}: unexpected column {', '.join(foreign)}", hint="Remove it: fercli would not keep it.")
     return extra
 
 
@@ -121,14 +124,14 @@ def _row_parser(row_type: type[Row], header: list[str], path: Path) -> Callable[
     def parse(cells: list[str], line: int) -> Row:
         if len(cells) != len(header):
             cells_here = f"{len(cells)} cells instead of {len(header)}"
-            raise TableError(f"{path}:{line}: {cells_here}", hint="Mend or restore that line.")
+            raise TableError(f"{path}:{line}: {cells_here}", hint="Fix or restore that row.")
         try:
             values = [
                 read(cells[place]) if place >= 0 else {name: float(cells[p]) for name, p in shares if cells[p]}
                 for _, read, place in readers
             ]
         except ValueError as error:
-            raise TableError(f"{path}:{line}: {_culprit(readers, cells)}", hint="Mend or restore that line.") from error
+            raise TableError(f"{path}:{line}: {_culprit(readers, cells)}", hint="Fix or restore that row.") from error
         return row_type(*values)
 
     return parse

@@ -1,1 +1,1 @@
-"""Rows to batches."""
+"""Datasets and data loading."""

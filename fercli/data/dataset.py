@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -16,12 +16,12 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from fercli.core.errors import FerError, InputError
+from fercli.core.errors import FerError, MediaError
 from fercli.core.processors import count_processors
 from fercli.core.progress import SILENT, Progress
+from fercli.data.crops import CropFiles
 from fercli.data.equalise import equalise, is_flat
 from fercli.data.transforms import InputFormat
-from fercli.vision.images import image_size, read_image
 
 # 28,709 FER2013 faces take 66 MB, 100,000 RGB crops of 112 pixels 3.8 GB: those are streamed.
 RAM_LIMIT_BYTES = 2 * 1024**3
@@ -53,36 +53,31 @@ class CropReader:
     form: InputFormat
     channels: int
     side: int
-    _packs: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    _files: CropFiles = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._files = CropFiles(self.root)
 
     def read(self, place: int) -> UInt8[np.ndarray, "{self.channels} {self.side} {self.side}"]:
         """The crop at `place`.
 
         Raises:
-            MediaError: the picture is missing or damaged.
-            InputError: the packed file is missing, damaged, or has no such row.
+            CropError: it is missing or damaged, or its packed file is.
+            TableError: its path leads out of the project.
         """
         return prepare_crop(self.read_raw(place), self.form, self.channels, self.side)
 
     def read_raw(self, place: int) -> UInt8[np.ndarray, "height width"] | UInt8[np.ndarray, "height width 3"]:
         """The crop as it is stored."""
-        name, mark, row = self.paths[place].rpartition("#")
-        if not mark:
-            return read_image(self.root / self.paths[place])
-        pack = self._packs.get(name)
-        if pack is None:
-            pack = self._packs[name] = _open_pack(self.root / name)
-        if not row.isdigit() or int(row) >= len(pack):
-            raise InputError(f"'{name}' has no row {row}", hint="Add the data set again: fer add --source ...")
-        return np.array(pack[int(row)])
+        return self._files.read(self.paths[place])
+
+    def shape(self, place: int) -> tuple[int, ...]:
+        """Height, width and, for RGB, 3; raises as `read`."""
+        return self._files.shape(self.paths[place])
 
     def is_flat(self, place: int) -> bool:
         """Whether the crop shows next to nothing even when it is equalised (`equalise.MIN_VARIANCE`)."""
         return is_flat(equalise(_to_grey(self.read_raw(place))))
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Everything but the open packs, which each process opens for itself."""
-        return {**self.__dict__, "_packs": {}}
 
 
 def make_reader(root: Path, paths: Sequence[str], form: InputFormat) -> CropReader:
@@ -119,10 +114,10 @@ def prepare_crop(
 
 @dataclass
 class RamCrops:
-    """All crops as one uint8 tensor; `failures` are the places that could not be read, with the reason."""
+    """All crops as one uint8 tensor; `failures` are the places that could not be read, with the error."""
 
     images: UInt8[Tensor, "faces channels side side"]
-    failures: dict[int, str] = field(default_factory=dict)
+    failures: dict[int, FerError] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -139,7 +134,7 @@ class StreamedCrops:
 
     reader: CropReader
     num_workers: int
-    failures: dict[int, str] = field(default_factory=dict)
+    failures: dict[int, FerError] = field(default_factory=dict)
     _orders: list[list[int]] = field(default_factory=list, repr=False)
     _loader: "DataLoader[Tensor] | None" = field(default=None, repr=False)
 
@@ -203,17 +198,17 @@ def load_crops(
     if is_streamed and is_checked:
         return StreamedCrops(reader, num_workers)
     images = torch.zeros(0 if is_streamed else num, reader.channels, reader.side, reader.side, dtype=torch.uint8)
-    failures: dict[int, str] = {}
+    failures: dict[int, FerError] = {}
 
     def load(place: int) -> None:
         try:
             crop = reader.read(place)
             if not is_streamed:
                 images[place] = torch.from_numpy(crop)
-        except FerError as error:
-            failures[place] = error.message
+        except MediaError as error:
+            failures[place] = error
 
-    progress.start("check crops" if is_streamed else "read crops", num)
+    progress.start("checking crops" if is_streamed else "reading crops", num)
     _for_each(load, num, num_threads, progress)
     found = dict(sorted(failures.items()))
     return StreamedCrops(reader, num_workers, found) if is_streamed else RamCrops(images, found)
@@ -247,28 +242,12 @@ class _Crops(Dataset[Tensor]):
         return torch.from_numpy(self.reader.read(place))
 
 
-def _open_pack(path: Path) -> np.ndarray:
-    try:
-        pack = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"packed crops '{path}' cannot be read: {error}", hint="Add the data set again.") from error
-    if pack.dtype != np.uint8 or pack.ndim not in (3, 4) or (pack.ndim == 4 and pack.shape[3] != 3):
-        raise InputError(
-            f"'{path}' holds no pictures: {pack.dtype} of shape {pack.shape}", hint="Add the data set again."
-        )
-    return np.asanyarray(pack)
-
-
 def _shape(reader: CropReader, place: int) -> tuple[int, ...] | None:
-    """Height, width and, for RGB, 3; None for a crop that cannot be read, which loading reports."""
-    path = reader.paths[place]
+    """The shape of a crop; None for one that cannot be read, which loading reports."""
     try:
-        if "#" in path:
-            return reader.read_raw(place).shape
-        width, height = image_size(reader.root / path)
+        return reader.shape(place)
     except FerError:
         return None
-    return height, width, 3
 
 
 def _to_grey(image: UInt8[np.ndarray, "..."]) -> UInt8[np.ndarray, "height width"]:

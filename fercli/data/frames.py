@@ -1,4 +1,4 @@
-"""Tables as pandas data frames, with the values and errors of `read_table`; counts of them."""
+"""Tables as pandas data frames, with the values and errors of `read_table`."""
 
 import csv
 import dataclasses
@@ -15,8 +15,9 @@ import pandas as pd
 
 from fercli.core.annotations import bare_type
 from fercli.core.errors import TableError, UsageError
+from fercli.core.files import check_plain
 from fercli.core.project import TABLES, Project
-from fercli.core.rows import SplitRow, Vote
+from fercli.core.rows import USABLE, SplitRow, Vote
 from fercli.core.settings import suggestion
 from fercli.core.tables import PROBABILITY_PREFIX, check_header, is_mapping, opened_table, read_table, reader_of
 
@@ -29,11 +30,16 @@ _EXACT: dict[str, Any] = (
 )
 
 
-def frame(project: Project, name: str) -> pd.DataFrame:
+def frame(project: Project, name: str, columns: Sequence[str] = ()) -> pd.DataFrame:
     """A table of the project by the name of its file: videos, frames, faces, subjects, votes, labels, splits/default.
 
     Strings are strings, empty where the cell is; a float that is not given is NaN, an integer `pd.NA`. Words of a
     closed choice, such as the status of a face, are categories in the order of `core/rows.py`.
+
+    Args:
+        project: whose table.
+        name: of the table.
+        columns: only these, which takes a fraction of the time; all of them where none is named.
 
     Raises:
         UsageError: no table has that name.
@@ -45,26 +51,37 @@ def frame(project: Project, name: str) -> pd.DataFrame:
     if name in row_types:
         row_type = row_types[name]
         project.require(row_type)
-        table = project.read(project.table_path(row_type), lambda path: read_frame(path, row_type))
+        table = project.read(project.table_path(row_type), lambda path: read_frame(path, row_type, columns))
         if row_type is not Vote and table.iloc[:, 0].duplicated().any():
             project.rows(row_type)  # refuses the table and names the id
         return table
     if name in splits:
-        return project.read(project.split_path(splits[name]), lambda path: read_frame(path, SplitRow))
+        return project.read(project.split_path(splits[name]), lambda path: read_frame(path, SplitRow, columns))
     raise UsageError(f"no table '{name}' in '{project.name}'", hint=suggestion(name, [*row_types, *splits]))
 
 
-def read_frame(path: Path, row_type: type[Any]) -> pd.DataFrame:
+def is_usable(faces: pd.DataFrame) -> "pd.Series[bool]":
+    """Which faces can be labelled, split and learned from, as `Face.is_usable`."""
+    return faces.status.isin(USABLE)
+
+
+def read_frame(path: Path, row_type: type[Any], columns: Sequence[str] = ()) -> pd.DataFrame:
     """All rows of a table as columns, in the order of the row's fields; a class's probabilities are `p_<class>`.
+
+    Args:
+        path: the table.
+        row_type: a class of `core/rows.py`.
+        columns: only these; what the others hold is not looked at.
 
     Raises:
         TableError: as `read_table`, or an integer has more than 64 bits.
     """
     try:
-        return _parse(_plain_lines(path), path, row_type)
+        return _parse(_plain_lines(path), path, row_type, columns)
     except (ValueError, OverflowError, OSError):
         # Not as `write_table` writes: `read_table` knows what else is allowed, and says what is wrong.
-        return _frame_of(read_table(path, row_type), path, row_type)
+        table = _frame_of(read_table(path, row_type), path, row_type)
+        return table[list(columns)] if columns else table
 
 
 def read_rows(path: Path, row_type: type[Row]) -> list[Row]:
@@ -109,6 +126,7 @@ def _plain_lines(path: Path, *foreign: bytes) -> bytes:
     Raises:
         ValueError: it is not so plain.
     """
+    check_plain(path)
     data = path.read_bytes().removeprefix(_BYTE_ORDER_MARK)
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n")
@@ -128,11 +146,12 @@ def _plain_lines(path: Path, *foreign: bytes) -> bytes:
     return data
 
 
-def _parse(data: bytes, path: Path, row_type: type[Any]) -> pd.DataFrame:
+def _parse(data: bytes, path: Path, row_type: type[Any], columns: Sequence[str] = ()) -> pd.DataFrame:
     header = data[: data.index(b"\n")].decode("utf-8").split(",")
     types = _types(path, header, row_type)
     if len(header) > len(types):
-        raise ValueError("a column stands there twice")
+        raise ValueError("a duplicate column")
+    types = {name: types[name] for name in columns or types}
     floats = [name for name, kind in types.items() if bare_type(kind)[0] is float]
     table = pd.read_csv(
         io.BytesIO(data),
@@ -140,6 +159,7 @@ def _parse(data: bytes, path: Path, row_type: type[Any]) -> pd.DataFrame:
         keep_default_na=False,
         na_values={name: [""] for name in floats if bare_type(types[name])[1]},
         index_col=False,
+        usecols=list(types),
         skip_blank_lines=False,
         **_EXACT,
     )

@@ -152,7 +152,7 @@ def _target(label: Label, classes: Sequence[str]) -> int:
     name = label.label or max(classes, key=lambda name: label.probabilities.get(name, 0.0))
     if name not in classes:
         raise InputError(
-            f"face '{label.face_id}' is labelled '{name}', which is no class of this project",
+            f"face '{label.face_id}' has label '{name}', which is not a class of this project",
             hint=f"Classes: {', '.join(classes)}.",
         )
     return list(classes).index(name)

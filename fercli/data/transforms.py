@@ -5,6 +5,7 @@ B pictures, C channels, H W pixels.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import isfinite
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,9 @@ from torch import Tensor
 
 from fercli.models.table.schema import NORMS, NormName
 from fercli.models.table.specs import ModelSpec
+
+# Of what a network is fed, pixels.
+_MAX_SIDE = 4096
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,30 @@ class InputFormat:
 
     @classmethod
     def from_json(cls, values: Mapping[str, object]) -> "InputFormat":
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`.
+
+        Raises:
+            TypeError: a field is missing or unknown.
+            ValueError: a value is none that `to_json` gives.
+        """
         plain = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-        return cls(**plain)  # type: ignore[arg-type]  # JSON has no types; checkpoints are verified by their sha256
+        form = cls(**plain)  # type: ignore[arg-type]  # JSON has no types; see below
+        if not form._is_sound():
+            raise ValueError(f"a network cannot be fed so: {dict(values)}"[:200])
+        return form
+
+    def _is_sound(self) -> bool:
+        """Whether all values are of their types, and within their ranges."""
+        numbers = (*self.mean, *self.std, self.window)
+        return (
+            all(type(number) is float and isfinite(number) for number in numbers)
+            and all(type(number) is int for number in (self.size, self.channels))
+            and all(isinstance(is_so, bool) for is_so in (self.is_equalised, self.is_grey))
+            and 0 < self.size <= _MAX_SIDE
+            and len(self.mean) == len(self.std) == self.channels in (1, 3)
+            and all(one > 0 for one in self.std)
+            and 0 < self.window <= 1
+        )
 
 
 @dataclass(frozen=True)

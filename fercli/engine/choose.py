@@ -17,9 +17,7 @@ def choose_engine(name: EngineName, *, address: str, workers: int = 1, device: s
     if name == "local":
         return LocalEngine(workers)
     if not address:
-        raise UsageError(
-            "'--engine ray' needs the address of a cluster", hint="Give --address HOST:PORT, as ray start said."
-        )
+        raise UsageError("--engine ray needs --address HOST:PORT", hint="Use the address printed by `ray start`.")
     from fercli.engine.ray import RayEngine
 
     return RayEngine(address, uses_gpus=device.startswith("cuda"))

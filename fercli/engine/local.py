@@ -68,8 +68,8 @@ class LocalEngine:
                 yield result
         except BrokenProcessPool as error:
             raise InputError(
-                "a worker process was ended from outside, perhaps for want of memory",
-                hint="Take fewer --workers; the same command goes on from what was finished.",
+                "a worker process was killed, possibly because memory ran out",
+                hint="Reduce --workers and run the same command to resume.",
             ) from error
         except BaseException:
             _end_soon(pool)

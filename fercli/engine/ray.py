@@ -54,7 +54,7 @@ class RayEngine:
             if self.uses_gpus and ray.cluster_resources().get("GPU", 0) < 1:
                 raise InputError(
                     f"the Ray cluster at '{self.address}' has no GPU",
-                    hint="Leave --device auto, or start its machines with ray start --num-gpus=N.",
+                    hint="Use --device auto, or start its machines with ray start --num-gpus=N.",
                 )
             yield from _map_on_cluster(ray, make_worker, items, uses_gpus=self.uses_gpus)
         finally:
@@ -68,7 +68,7 @@ def _import_ray() -> Any:  # the module; it is an extra
         import ray
     except ImportError as error:
         raise UsageError(
-            "'--engine ray' needs Ray, which is not installed", hint="Run: pip install 'fercli[ray]'"
+            "--engine ray needs Ray, which is not installed", hint="Run: pip install 'fercli[ray]'"
         ) from error
     return ray
 
@@ -77,7 +77,7 @@ def _probe(address: str) -> None:
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise UsageError(
-            f"'{address}' is no address of a Ray cluster", hint="Give --address HOST:PORT, as ray start said."
+            f"'{address}' is not the address of a Ray cluster", hint="Use the address printed by `ray start`."
         )
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_S).close()
@@ -94,12 +94,12 @@ def _connect(ray: Any, address: str) -> None:
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         if _lacks_token(error):
             raise InputError(
-                f"the Ray cluster at '{address}' wants a token, and got none or another",
+                f"the Ray cluster at '{address}' rejected the authentication token",
                 hint="Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN (or RAY_AUTH_TOKEN_PATH) as on the cluster.",
             ) from error
         raise InputError(
-            f"the Ray cluster at '{address}' cannot be used from here: {str(error).strip().splitlines()[0]}",
-            hint="This machine must be one of the cluster's: ray start --address=HOST:PORT, the same Ray and Python.",
+            f"cannot use the Ray cluster at '{address}' from here: {str(error).strip().splitlines()[0]}",
+            hint="This machine must be in the cluster (ray start --address=HOST:PORT), with the same Ray and Python.",
         ) from error
 
 
@@ -136,7 +136,7 @@ def _result(ray: Any, reference: Any) -> Any:  # what the worker gave
     except ray.exceptions.RayError as error:
         raise InputError(
             f"the Ray cluster lost a task {_MAX_RETRIES} times: {str(error).strip().splitlines()[0]}",
-            hint="See `ray status` on the cluster; the same command goes on from what was finished.",
+            hint="See `ray status` on the cluster; run the same command to resume.",
         ) from error
 
 

@@ -1,1 +1,1 @@
-"""Votes to labels, agreement between annotators, and splits of faces by subject."""
+"""Votes, labels, inter-annotator agreement, and splits by subject."""

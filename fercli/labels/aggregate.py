@@ -53,8 +53,7 @@ def aggregate_votes(
 
     Raises:
         CheckError: `tie` is "error", and there is such a face.
-        InputError: a method that needs persons, on anonymous counts.
-        ValueError: a vote for what is no class.
+        InputError: a method that needs persons, on anonymous counts, or a vote for what is no class.
     """
     codes = encode_votes(votes, classes)
     verdicts = _verdicts(codes, method, min_votes, min_agreement)
@@ -62,8 +61,8 @@ def aggregate_votes(
     is_open &= ~np.array([face_id in codes.final for face_id in codes.face_ids], dtype=bool)
     if tie == "error" and is_open.any():
         names = [codes.face_ids[place] for place in np.flatnonzero(is_open)]
-        hint = "Let one person decide them: fer labels export --only ties; or choose another --tie."
-        raise CheckError(f"{len(names)} faces have no majority: {listed(names)}", hint=hint)
+        hint = "Resolve them with an adjudicator (fer labels export --only ties), or use another --tie."
+        raise CheckError(f"{len(names)} faces have no majority label: {listed(names)}", hint=hint)
     labels = _labels(codes, verdicts, method, is_open if tie == "soft" else np.zeros_like(is_open))
     if tie == "drop":
         return [label for label, is_dropped in zip(labels, is_open.tolist(), strict=True) if not is_dropped]
@@ -91,7 +90,7 @@ def _verdicts(codes: VoteCodes, method: VoteMethod, min_votes: int, min_agreemen
 def _check_persons(codes: VoteCodes, method: str) -> None:
     if any(is_ballot(annotator) for annotator in codes.annotators):
         raise InputError(
-            f"'{method}' weighs annotators, and these votes are anonymous counts",
+            f"method '{method}' needs to know the annotators, but these votes are anonymous counts",
             hint="Use --method majority or ferplus.",
         )
 

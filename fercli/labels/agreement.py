@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
-from fercli.core.rows import Vote
+from fercli.core.rows import MIN_UNITS, Vote
 from fercli.labels.counts import count_votes, encode_votes
 
-MIN_UNITS = 5
 NUM_RESAMPLES = 2000
 
 
@@ -88,7 +87,7 @@ def measure_agreement(
     is_judged_twice = counts.sum(axis=1) >= 2
     counts = counts[is_judged_twice]
     faces = [face_id for face_id, keep in zip(codes.face_ids, is_judged_twice.tolist(), strict=True) if keep]
-    units = units_of(faces, unit_name, unit_of_face)
+    units = number_units(faces, unit_name, unit_of_face)
     by_class = {
         name: np.stack([counts[:, place], counts.sum(axis=1) - counts[:, place]], axis=1)
         for place, name in enumerate(codes.categories)
@@ -166,7 +165,7 @@ def ratio_of_sums(sums: Float[np.ndarray, " sums"]) -> float | None:
     return float(sums[0] / sums[1]) if sums[1] > 0 else None
 
 
-def units_of(faces: Sequence[str], name: str, unit_of_face: dict[str, str] | None) -> Units:
+def number_units(faces: Sequence[str], name: str, unit_of_face: dict[str, str] | None) -> Units:
     """Number the units of these faces; a face without an entry is a unit of its own."""
     words = [(unit_of_face or {}).get(face) or face for face in faces]
     numbers = {word: number for number, word in enumerate(sorted(set(words)))}
@@ -188,13 +187,15 @@ def estimate(
         return Estimate(value)
     num_units = units.num_units
     if num_units < MIN_UNITS:
-        why = f"an interval needs at least {MIN_UNITS} {units.name}s, and there are {num_units}"
+        why = f"a confidence interval needs at least {MIN_UNITS} {units.name}s, and there are {num_units}"
         return Estimate(value, unit=units.name, num_units=num_units, why_no_interval=why)
     by_unit = np.zeros((int(units.of_face.max()) + 1, sums.shape[1]))
     np.add.at(by_unit, units.of_face, sums)
     drawn = [entry for row in _resampled_sums(by_unit, rng) if (entry := of_sums(row)) is not None]
     if not drawn:
-        return Estimate(value, unit=units.name, num_units=num_units, why_no_interval="no resample has a value")
+        return Estimate(
+            value, unit=units.name, num_units=num_units, why_no_interval="no bootstrap resample has a value"
+        )
     low, high = np.percentile(drawn, [2.5, 97.5])
     return Estimate(value, float(low), float(high), units.name, num_units)
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from fercli.core.rows import Vote
-from fercli.labels.agreement import Estimate, estimate, ratio_of_sums, units_of
+from fercli.labels.agreement import Estimate, estimate, number_units, ratio_of_sums
 from fercli.labels.counts import VoteCodes, count_votes, encode_votes
 from fercli.labels.formats.rawvotes import is_ballot
 
@@ -88,7 +88,7 @@ def compare_annotators(
     codes = encode_votes(votes, classes)
     is_anonymous = any(is_ballot(annotator) for annotator in codes.annotators)
     right, has_rest, rest_winner = _against_the_rest(codes)
-    units = units_of([codes.face_ids[place] for place in codes.face.tolist()], unit_name, unit_of_face)
+    units = number_units([codes.face_ids[place] for place in codes.face.tolist()], unit_name, unit_of_face)
     ceiling = estimate(np.column_stack([right, has_rest]).astype(np.float64), _same, ratio_of_sums, units, rng=rng)
     by_class = {
         name: _share(right[rest_winner == place], has_rest[rest_winner == place])

@@ -7,7 +7,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from fercli.core.emotions import NOT_A_FACE, UNKNOWN
+from fercli.core.errors import InputError
 from fercli.core.rows import Vote
+from fercli.core.words import counted
 from fercli.labels.importing import merge_votes
 from fercli.labels.pseudonyms import ADJUDICATOR
 
@@ -37,7 +39,7 @@ def encode_votes(votes: Sequence[Vote], classes: Sequence[str]) -> VoteCodes:
     """Number faces and annotators in sorted order; of several votes of one annotator on a face only the newest counts.
 
     Raises:
-        ValueError: a vote's label is neither a class nor `unknown` nor `nf`.
+        InputError: a vote's label is neither a class nor `unknown` nor `nf`.
     """
     if len({(vote.face_id, vote.annotator) for vote in votes}) < len(votes):
         votes, _, _ = merge_votes((), votes)
@@ -45,7 +47,11 @@ def encode_votes(votes: Sequence[Vote], classes: Sequence[str]) -> VoteCodes:
     places = {name: place for place, name in enumerate(categories)}
     foreign = sorted({vote.label for vote in votes} - places.keys())
     if foreign:
-        raise ValueError(f"votes for what is no class: {', '.join(foreign)}")
+        num_foreign = sum(vote.label in foreign for vote in votes)
+        raise InputError(
+            f"{counted(num_foreign, 'vote')} in votes.csv for unknown classes: {', '.join(foreign)}",
+            hint="Put the class back into [project] classes of fer.toml, or fix those rows.",
+        )
     final = {vote.face_id: vote.label for vote in votes if vote.annotator == ADJUDICATOR}
     given = [vote for vote in votes if vote.annotator != ADJUDICATOR] if final else votes
     face_ids = sorted({vote.face_id for vote in votes})

@@ -41,8 +41,8 @@ def read_split_file(path: Path, faces: FaceIndex) -> SplitFile:
     table = open_table(path)
     item, part, fold = (find_column(table.header, words) for words in (ITEM_WORDS, SPLIT_WORDS, FOLD_WORDS))
     if item is None or part is None:
-        missing = f"face ({', '.join(ITEM_WORDS)})" if item is None else f"part ({', '.join(SPLIT_WORDS)})"
-        raise InputError(f"{path}: no column is the {missing}", hint="Expected: face_id,split with train, val, test.")
+        missing = f"face ({', '.join(ITEM_WORDS)})" if item is None else f"set ({', '.join(SPLIT_WORDS)})"
+        raise InputError(f"{path}: missing column: {missing}", hint="Expected: face_id,split with train, val, test.")
     found: dict[tuple[str, int | None], SplitRow] = {}
     unmatched = []
     for line, cells in table.rows:
@@ -56,8 +56,8 @@ def read_split_file(path: Path, faces: FaceIndex) -> SplitFile:
             raise InputError(f"{path}:{line}: '{face_id}' is in {both}", hint="Keep one of the two lines.")
     if not found:
         raise InputError(
-            f"{path}: none of its {len(unmatched)} items is a face of this project",
-            hint="Items are matched by face_id, file name or path; manifests/faces.csv holds them.",
+            f"{path}: none of its {len(unmatched)} items matches a face of this project",
+            hint="Items are matched by face_id, file name or path; manifests/faces.csv lists them.",
         )
     return SplitFile([found[key] for key in sorted(found, key=lambda key: (key[0], key[1] or 0))], unmatched)
 
@@ -65,7 +65,7 @@ def read_split_file(path: Path, faces: FaceIndex) -> SplitFile:
 def _meaning(path: Path, line: int, word: str) -> Split:
     meaning = _MEANINGS.get(word.strip().lower())
     if meaning is None:
-        raise InputError(f"{path}:{line}: '{word}' is no part of a split", hint="Write train, val or test.")
+        raise InputError(f"{path}:{line}: unknown set '{word}'", hint="Use train, val or test.")
     return meaning
 
 
@@ -73,5 +73,5 @@ def _fold(path: Path, line: int, cells: list[str], place: int | None) -> int | N
     if place is None or not cells[place]:
         return None
     if not cells[place].isdecimal():
-        raise InputError(f"{path}:{line}: '{cells[place]}' is no number of a fold", hint="Number folds 0, 1, 2, ...")
+        raise InputError(f"{path}:{line}: invalid fold number '{cells[place]}'", hint="Number the folds 0, 1, 2, ...")
     return int(cells[place])

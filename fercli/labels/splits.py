@@ -82,12 +82,14 @@ def make_folds(
         InputError: fewer groups than folds, or too few left for train and val.
     """
     if num_folds < 2 or not 0 <= val_ratio < 1:
-        raise InputError(f"{num_folds} folds with val {val_ratio:g} cannot be made", hint="Give 2 folds or more.")
+        raise InputError(
+            f"cannot make {num_folds} folds with a validation share of {val_ratio:g}", hint="Use at least 2 folds."
+        )
     table, names, group_of_face = _group_table(faces, stratify)
     if len(names) < num_folds:
         raise InputError(
             f"{num_folds} folds need {num_folds} {faces.group_name}s, and there are {len(names)}",
-            hint=f"Give --kfold {len(names)} at most, or group by something finer.",
+            hint=f"Use --kfold {len(names)} or less, or a finer --group.",
         )
     shares = np.full(num_folds, 1 / num_folds)
     fold_of_group = allocate_groups(table, shares, np.random.default_rng(seed))
@@ -168,7 +170,7 @@ def _group_table(
 def _check_ratios(ratios: tuple[float, float, float]) -> None:
     if min(ratios) < 0 or abs(sum(ratios) - 1) > 1e-6 or ratios[0] == 0:
         written = ",".join(f"{ratio:g}" for ratio in ratios)
-        raise InputError(f"the ratios {written} cannot be split by", hint="Give train,val,test that add up to 1.")
+        raise InputError(f"invalid --ratios {written}", hint="Use train,val,test proportions that sum to 1.")
 
 
 def _too_few(group_name: str, num_groups: int, wanted: Sequence[Split]) -> InputError:
@@ -176,5 +178,5 @@ def _too_few(group_name: str, num_groups: int, wanted: Sequence[Split]) -> Input
     found = f"there is {num_groups} {group_name}" if num_groups == 1 else f"there are {num_groups} {group_name}s"
     return InputError(
         f"a split into {names} needs at least {len(wanted)} {group_name}s, and {found}",
-        hint=f"Add videos of more {group_name}s, leave a part out (--ratios 0.8,0,0.2), or choose another --group.",
+        hint=f"Add videos of more {group_name}s, drop a set (--ratios 0.8,0,0.2), or change --group.",
     )

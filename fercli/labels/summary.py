@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fercli.core.rows import Label, Vote
+from fercli.core.words import counted
 from fercli.labels.aggregate import is_open
 from fercli.labels.pseudonyms import ADJUDICATOR
 
@@ -74,8 +75,8 @@ def _vanished(tally: ClassTally, num_labelled: int) -> str:
     if tally.num_faces or not num_labelled:
         return ""
     if not tally.num_votes:
-        return f"class '{tally.label}' has no vote and no face"
+        return f"class '{tally.label}' has no votes and no faces"
     return (
-        f"class '{tally.label}' vanishes: {tally.num_votes} votes, no face "
+        f"class '{tally.label}' has {counted(tally.num_votes, 'vote')} but no labelled face "
         f"({tally.num_outvoted} outvoted, {tally.num_open} on faces without a majority)"
     )

@@ -26,7 +26,7 @@ class Vocabulary:
         for word, label in (aliases or {}).items():
             if label not in (*self.classes, *NO_CLASS):
                 hint = _close(label, [*self.classes, *NO_CLASS]) or f"Known: {', '.join(self.classes)}."
-                raise InputError(f"'{word}' cannot stand for '{label}', which is no class", hint=hint)
+                raise InputError(f"'{word}' cannot be mapped to '{label}', which is not a class", hint=hint)
             self._meanings[_plain(word)] = label
         self._meanings |= {_plain(word): word for word in self.classes}
 
@@ -58,12 +58,12 @@ class Vocabulary:
             near = _close(word, list(self._meanings))
             parts.append(f"'{word}' ({count} {'vote' if count == 1 else 'votes'}{'; ' + near if near else ''})")
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        noun = "label is" if len(unknown) == 1 else "labels are"
-        return f"{place}: {len(unknown)} {noun} not in this project's set: {', '.join(parts)}{more}"
+        noun = "label is not a class" if len(unknown) == 1 else "labels are not classes"
+        return f"{place}: {len(unknown)} {noun} of this project: {', '.join(parts)}{more}"
 
     def _advice(self, unknown: Mapping[str, int]) -> str:
         word = sorted(unknown)[0]
-        return f"Known: {', '.join((*self.classes, *NO_CLASS))}. Take a word for a class with --map {word}=CLASS."
+        return f"Known: {', '.join((*self.classes, *NO_CLASS))}. Map a word to a class with --map {word}=CLASS."
 
 
 def _plain(word: str) -> str:

@@ -1,1 +1,1 @@
-"""Fit a network and apply it."""
+"""Training and inference."""

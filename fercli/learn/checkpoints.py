@@ -13,7 +13,7 @@ from safetensors import torch as safetensors
 from torch import Tensor
 
 from fercli.core.errors import InputError
-from fercli.core.files import replace_bytes, replace_text
+from fercli.core.files import check_plain, read_text, replace_bytes, replace_text
 
 SCHEMA = "fer.checkpoint/1"
 _STATE_SLOTS = ("state-a.safetensors", "state-b.safetensors")
@@ -41,7 +41,8 @@ def _write_pair(
 ) -> str:
     data = safetensors.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     sha256 = hashlib.sha256(data).hexdigest()
-    note = {"schema": SCHEMA, "sha256": sha256, "meta": dict(meta), "previous": previous}
+    plain = json.loads(json.dumps(dict(meta)))
+    note = {"schema": SCHEMA, "sha256": sha256, "meta": plain, "meta_sha256": _sha256_of(plain), "previous": previous}
     replace_text(_note_path(path), json.dumps(note, indent=1, ensure_ascii=False) + "\n")
     replace_bytes(path, data)
     return sha256
@@ -55,16 +56,21 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     note = _read_note(path)
     try:
+        check_plain(path)
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"checkpoint '{path}' cannot be read: {error.strerror}", hint=_hint(path)) from error
-    meta = _meta_of(note, hashlib.sha256(data).hexdigest())
-    if meta is None:
-        raise InputError(f"checkpoint '{path}' was altered: its sha256 is not the recorded one", hint=_hint(path))
+    entry = _entry_of(note, hashlib.sha256(data).hexdigest())
+    if entry is None:
+        raise InputError(f"checkpoint '{path}' is corrupt or modified (SHA-256 mismatch)", hint=_hint(path))
+    if _is_altered(entry):
+        raise InputError(
+            f"'{_note_path(path)}' is corrupt or modified (meta_sha256 does not match meta)", hint=_hint(path)
+        )
     try:
-        return Checkpoint(safetensors.load(data), meta)
+        return Checkpoint(safetensors.load(data), dict(entry["meta"]))
     except SafetensorError as error:
-        raise InputError(f"'{path}' is no safetensors file: {error}", hint=_hint(path)) from error
+        raise InputError(f"'{path}' is not a safetensors file: {error}", hint=_hint(path)) from error
 
 
 def save_state(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
@@ -145,25 +151,38 @@ def _read_note(path: Path) -> dict[str, Any]:  # JSON
     note_path = _note_path(path)
     if path.suffix != ".safetensors":
         raise InputError(
-            f"'{path}' is no checkpoint of fer: it must end in .safetensors", hint="Pickled files are never loaded."
+            f"'{path}' is not a fercli checkpoint (.safetensors expected)",
+            hint="Pickle files are never loaded, for security.",
         )
     try:
-        note = json.loads(note_path.read_text(encoding="utf-8"))
+        note = json.loads(read_text(note_path))
     except FileNotFoundError as error:
         missing = path if not path.exists() else note_path
         raise InputError(f"checkpoint file '{missing}' does not exist", hint=_hint(path)) from error
     except (OSError, ValueError) as error:
         raise InputError(f"'{note_path}' cannot be read: {error}", hint=_hint(path)) from error
     if not isinstance(note, dict) or note.get("schema") != SCHEMA:
-        raise InputError(f"'{note_path}' is no {SCHEMA} note", hint="It was made by another program or a newer fercli.")
+        raise InputError(
+            f"'{note_path}' is not a {SCHEMA} file", hint="It was written by another program or a newer fercli."
+        )
     return note
 
 
-def _meta_of(note: Mapping[str, Any], sha256: str) -> dict[str, Any] | None:  # JSON
+def _entry_of(note: Mapping[str, Any], sha256: str) -> dict[str, Any] | None:  # JSON
+    """What the note says of data with this digest."""
     for entry in (note, note.get("previous")):
         if isinstance(entry, dict) and entry.get("sha256") == sha256 and isinstance(entry.get("meta"), dict):
-            return dict(entry["meta"])
+            return {name: entry[name] for name in ("sha256", "meta", "meta_sha256") if name in entry}
     return None
+
+
+def _is_altered(entry: Mapping[str, Any]) -> bool:  # JSON
+    """Whether somebody changed the values; 0.1.0 noted no digest of them."""
+    return "meta_sha256" in entry and entry["meta_sha256"] != _sha256_of(entry["meta"])
+
+
+def _sha256_of(meta: Mapping[str, Any]) -> str:  # JSON
+    return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()
 
 
 def _previous(path: Path) -> dict[str, Any] | None:  # JSON
@@ -176,8 +195,8 @@ def _previous(path: Path) -> dict[str, Any] | None:  # JSON
         return None
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    meta = _meta_of(note, sha256)
-    return None if meta is None else {"sha256": sha256, "meta": meta}
+    entry = _entry_of(note, sha256)
+    return None if entry is None or _is_altered(entry) else entry
 
 
 def _position(held: Mapping[str, Any] | None) -> int:

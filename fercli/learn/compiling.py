@@ -45,9 +45,9 @@ def decide_compilation(machine: Machine, choice: CompileChoice, work: Work) -> t
     if choice == "auto" and (reason := _reason_against(machine, work)):
         return _with(machine, is_compiled=False, reason=reason), ""
     if failure := find_failure(machine.device):
-        warning = f"The network is not compiled: {failure}. Training goes on without, only slower."
+        warning = f"Model not compiled: {failure}. Training continues uncompiled (slower)."
         return _with(machine, is_compiled=False, reason=failure), warning if choice == "yes" else ""
-    reason = "as asked" if choice == "yes" else "the training is long and the network large"
+    reason = "as asked" if choice == "yes" else "long training of a large model"
     return _with(machine, is_compiled=True, reason=reason), ""
 
 
@@ -58,7 +58,9 @@ def check_still_compiles(machine: Machine) -> None:
         UsageError: what is missing.
     """
     if machine.is_compiled and (failure := find_failure(machine.device)):
-        raise UsageError(f"the run began with a compiled network, and now {failure}", hint="Mend that, or train anew.")
+        raise UsageError(
+            f"this run was started with a compiled model, but {failure}", hint="Fix that, or start a new run."
+        )
 
 
 def find_failure(device: str) -> str:
@@ -84,9 +86,9 @@ def allow_forms(num_forms: int) -> None:
 
 def _reason_against(machine: Machine, work: Work) -> str:
     if torch.device(machine.device).type != "cpu":
-        return "untried on this kind of device; --set compile=yes asks for it"
+        return "not tested on this kind of device; use --set compile=yes to try it"
     if not work.is_worth_compiling:
-        return "the training is too short or the network too small for it to pay"
+        return "the training is too short or the model too small to benefit"
     return ""
 
 

@@ -106,7 +106,7 @@ def _device(name: str) -> torch.device:
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).splitlines()[0]
-        raise UsageError(f"device '{name}' cannot be used: {reason}", hint="Use --device auto or cpu.") from error
+        raise UsageError(f"device '{name}' is not available: {reason}", hint="Use --device auto or cpu.") from error
     return device
 
 
@@ -116,7 +116,7 @@ def _best_precision(device: torch.device) -> tuple[Precision, str]:
             return "bf16", "the GPU multiplies in bf16"
         return "fp32", "the GPU has no bf16"
     if device.type != "cpu":
-        return "fp32", "bf16 is untried on this kind of device"
+        return "fp32", "bf16 has not been tested on this kind of device"
     features = _processor_features()
     for feature, name in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX-512")):
         if features.get(feature):

@@ -30,8 +30,8 @@ def check_something_learns(model: nn.Module, pretrained: Collection[str], plan: 
     """
     if plan.freeze_epochs and not learnable(model) - resting(model, pretrained, plan, 0):
         raise UsageError(
-            "with freeze_epochs nothing would learn: the weights fill the whole network, its head too",
-            hint="Leave freeze_epochs out, or give weights of the backbone alone.",
+            "freeze_epochs would freeze the whole model, because the weights file includes the head",
+            hint="Omit freeze_epochs, or use weights of the backbone only.",
         )
 
 

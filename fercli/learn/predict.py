@@ -61,7 +61,7 @@ def load_run_model(
         epoch = int(saved.meta["epoch"])
     except (FerError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"checkpoint '{path}' does not fit its network: {reason}", hint="Train again.") from error
+        raise InputError(f"checkpoint '{path}' does not match the model: {reason}", hint="Train again.") from error
     machine = choose_machine(device, _precision_of(run_dir, device) if precision == "auto" else precision)
     model = model.to(machine.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # not in torch's stub
     return LoadedModel(model, spec, classes, form, machine, run_dir.name, checkpoint, epoch)
@@ -103,9 +103,10 @@ def _crops_of(loaded: LoadedModel, faces: Samples | Sequence[UInt8[np.ndarray, "
     if isinstance(faces, Samples):
         crops = load_crops(make_reader(faces.root, faces.paths, form), num_workers=0, is_checked=True)
         if crops.failures:
-            place, reason = next(iter(crops.failures.items()))
-            count = f", and {len(crops.failures) - 1} more" if len(crops.failures) > 1 else ""
-            raise InputError(f"face '{faces.face_ids[place]}' cannot be read: {reason}{count}", hint="Run: fer align")
+            place, error = next(iter(crops.failures.items()))
+            count = f", and {len(crops.failures) - 1:,} more" if len(crops.failures) > 1 else ""
+            problem = f"face '{faces.face_ids[place]}' cannot be read: {error.message}{count}"
+            raise InputError(problem, hint=error.hint) from error
         return crops
     side = min(form.size, max((max(face.shape[:2]) for face in faces), default=form.size))
     prepared = [prepare_crop(face, form, form.channels, side) for face in faces]

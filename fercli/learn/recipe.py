@@ -159,7 +159,7 @@ def paper_plan(spec: ModelSpec, data_set: str = "") -> Plan:
 def fast_plan(spec: ModelSpec, num_train: int = 0) -> Plan:
     """Our own recipe: AdamW on one cosine with warm-up, moving average, cheap augmentation in batches.
 
-    A small network underfits, so its pictures are changed less. Small data sets get smaller batches and more epochs:
+    A small network underfits, so its pictures are changed less. Small datasets get smaller batches and more epochs:
     at least some 1,200 steps. The cosine brings its gains at the end, so patience is long.
     """
     is_small = spec.parameters < _SMALL_NETWORK

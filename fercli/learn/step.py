@@ -143,7 +143,7 @@ class StepMaker:
         """
         for name, parameter in self.model.named_parameters():
             if not torch.isfinite(parameter).all():
-                raise self._diverged(f"in epoch {epoch + 1}: '{name}' is no number any more")
+                raise self._diverged(f"in epoch {epoch + 1}: '{name}' is NaN or infinite")
 
     def check_epoch(self, losses: Sequence[float]) -> None:
         """Stop a training whose loss runs away; `losses` are the epochs' means so far.
@@ -207,8 +207,8 @@ class StepMaker:
             if "more than 1 value per channel" not in str(error):
                 raise
             raise UsageError(
-                "one face alone has no batch statistics, which this network is normalised by",
-                hint="Take another --batch-size, or a smaller --set accumulate.",
+                "batch normalisation needs more than one face per batch",
+                hint="Change --batch-size, or reduce --set accumulate.",
             ) from error
         return loss, logits_BK
 
@@ -230,7 +230,7 @@ class StepMaker:
     def _diverged(self, where: str) -> CheckError:
         return CheckError(
             f"training diverged {where}",
-            hint=f"Lower the learning rate (--lr, now {self.last_lr:g}); the best weights so far are kept.",
+            hint=f"Reduce the learning rate (--lr, currently {self.last_lr:g}). The best checkpoint so far is kept.",
         )
 
 

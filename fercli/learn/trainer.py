@@ -190,7 +190,7 @@ class _Fit:
         if standing.epoch >= self.plan.epochs:
             return "all epochs done"
         if self.job.val and self.plan.patience and standing.epochs_since_best >= self.plan.patience:
-            return f"no better {self.plan.metric} on val for {self.plan.patience} epochs"
+            return f"no improvement in validation {self.plan.metric} for {self.plan.patience} epochs (early stopping)"
         return ""
 
     def _validate(self, is_stopping: Callable[[], bool]) -> Validation | None:
@@ -233,8 +233,8 @@ class _Fit:
         orders = self._batches(0)
         if min(len(order) for order in orders) < self.world.size:
             raise UsageError(
-                f"batches of {self.plan.batch_size} cannot be shared by {self.world.size} processes",
-                hint="Take a larger --batch-size, or fewer processes.",
+                f"a batch size of {self.plan.batch_size} is too small for {self.world.size} processes",
+                hint="Increase --batch-size, or use fewer processes.",
             )
         return len(orders)
 
@@ -262,7 +262,7 @@ class _Fit:
         """Count steps and tell where the training stands; `more` of the epoch."""
         standing = self.standing
         # In the order of need, for a narrow screen cuts the end off.
-        fields = {"speed": f"{standing.images_per_s:.0f} images/s", "wait": f"{standing.data_wait:.0%} waiting"}
+        fields = {"speed": f"{standing.images_per_s:.0f} images/s", "wait": f"{standing.data_wait:.0%} data wait"}
         fields |= {"epoch": f"epoch {standing.epoch + 1}/{self.plan.epochs}{more}", "loss": f"loss {loss:.3f}"}
         if standing.best and standing.best.val_accuracy is not None:
             fields["best"] = f"best val {standing.best.val_accuracy:.1%}"

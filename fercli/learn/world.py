@@ -96,7 +96,7 @@ def joined_world(device: str = "auto") -> Iterator[World]:
         return
     if torch.device("cuda" if device == "auto" else device).type not in ("cpu", "cuda"):
         raise UsageError(
-            f"several processes cannot train on '{device}'", hint="They take CUDA GPUs, or the processor: --device cpu."
+            f"multi-process training is not supported on '{device}'", hint="Use CUDA GPUs or --device cpu."
         )
     has_gpu = torch.device("cuda" if device == "auto" else device).type == "cuda" and torch.cuda.is_available()
     if has_gpu:
@@ -116,7 +116,7 @@ def _take_own_gpu() -> None:
     if num_processes > num_gpus:
         raise UsageError(
             f"{num_processes} processes cannot share {num_gpus} GPUs",
-            hint="Start one process for each GPU, or train on the processor: --device cpu.",
+            hint="Use one process per GPU, or --device cpu.",
         )
     torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
 

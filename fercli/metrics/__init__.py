@@ -1,1 +1,1 @@
-"""Predictions to numbers, each with its interval."""
+"""Metrics with confidence intervals."""

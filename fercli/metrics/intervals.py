@@ -13,11 +13,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int64, Integer
 
-from fercli.core.rows import Face, Prediction
+from fercli.core.rows import MIN_UNITS, Face, Prediction
 from fercli.metrics.scores import Score
 
 UnitKind = Literal["subject", "video", "face"]
-MIN_UNITS = 5
 NUM_DRAWS = 2000
 LEVEL = 0.95
 # Draws made at once: 250 draws of 30,000 units are 60 MB.
@@ -86,7 +85,9 @@ def bootstrap_intervals(
     """
     whole, num_units = matrices.sum(0), len(matrices)
     if num_units < MIN_UNITS:
-        reason = f"only {num_units} {kind}{'' if num_units == 1 else 's'}; an interval needs at least {MIN_UNITS}"
+        reason = (
+            f"only {num_units} {kind}{'' if num_units == 1 else 's'}; a confidence interval needs at least {MIN_UNITS}"
+        )
         return {
             name: Interval(float(score(whole)), None, None, kind, num_units, reason) for name, score in scores.items()
         }

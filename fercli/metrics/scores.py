@@ -1,4 +1,4 @@
-"""Confusion matrices to accuracy, balanced accuracy, macro-F1 and the figures of each class.
+"""Accuracy, balanced accuracy, macro-F1 and per-class results from confusion matrices.
 
 Everything is computed from confusion matrices, with any number of leading axes, so that a score and the bootstrap draws
 behind its interval come from one formula; the tests hold it against scikit-learn's, whose functions take one set of

@@ -1,1 +1,1 @@
-"""Tensors to logits: the networks, and what is known of them without loading torch."""
+"""Model architectures, and what is known of them without loading torch."""

@@ -1,4 +1,4 @@
-"""From a network's name and options to the network."""
+"""Build a model from its name and options."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ def build_model(name: str, *, num_classes: int, **options: Any) -> nn.Module:  #
     spec = find_spec(name)
     if num_classes < 2:
         raise SettingsError(
-            f"model '{name}' needs at least 2 classes, not {num_classes}", hint="Name two classes or more in fer.toml."
+            f"model '{name}' needs at least 2 classes, not {num_classes}", hint="List at least two classes in fer.toml."
         )
     builder = _load_builder(spec)
     given = {**spec.options, **check_options(name, options)}
@@ -67,13 +67,15 @@ def check_options(name: str, options: Mapping[str, object]) -> dict[str, object]
             close = get_close_matches(key, known, n=1)
             meant = f"Did you mean '{close[0]}'? " if close else ""
             raise SettingsError(
-                f"model '{name}' has no option '{key}'", hint=f"{meant}Known: {', '.join(known) or 'none'}"
+                f"model '{name}' has no option '{key}'", hint=f"{meant}Available options: {', '.join(known) or 'none'}"
             )
         try:
             checked[key] = _fit(value, hints[key])
             _check_size(checked[key], lowest=0 if key in _MAY_BE_ZERO else 1)
         except TypeError as error:
-            raise SettingsError(f"option '{key}' of model '{name}' is {value!r}", hint=f"It takes {error}") from None
+            raise SettingsError(
+                f"invalid value {value!r} for option '{key}' of model '{name}'", hint=f"Expected {error}."
+            ) from None
     return checked
 
 

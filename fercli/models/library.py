@@ -190,7 +190,7 @@ def _spec(library: Library, network: str, fed: InputOf, *, paper: Paper, weights
         recipes={"default": _FINE_TUNING},
         options={"network": network},
         fast_size=112 if fed.size > 112 and _outputs(model, 112) else 0,
-        notes=("The recipe is ours, meant for weights learnt on ImageNet.", weights),
+        notes=("The recipe is ours, for weights trained on ImageNet.", weights),
     )
 
 
@@ -238,9 +238,7 @@ def _cam_layer(name: str, outputs: list[_Output]) -> tuple[str, tuple[int, int] 
         if before and (grid := _grid(before.value)):
             return before.name, grid
     if not maps:
-        raise UsageError(
-            f"'{name}' has no layer that a class activation map could be drawn from", hint="Choose another network."
-        )
+        raise UsageError(f"'{name}' has no layer that can be used for CAM", hint="Choose another model.")
     return outputs[maps[-1]].name, None
 
 
@@ -281,15 +279,15 @@ def _timm() -> Any:  # an optional package
 
 
 def _no_head(name: str) -> UsageError:
-    what = f"the head of '{name}' cannot be exchanged for the project's classes"
-    return UsageError(what, hint="Choose another network.")
+    what = f"the head of '{name}' cannot be replaced by one for the project's classes"
+    return UsageError(what, hint="Choose another model.")
 
 
 def _unknown(library: str, network: str, known: list[str], *, is_known: bool = False) -> UsageError:
     close = get_close_matches(network, known, n=3)
     meant = f"Did you mean {' or '.join(f'{library}:{name}' for name in close)}? " if close else ""
     listed = known if len(known) < _MOST_LISTED else []
-    what = f"{library} has no network '{network}'"
+    what = f"{library} has no model '{network}'"
     if is_known:
-        what = f"'{network}' of {library} is no classification network"
+        what = f"'{network}' of {library} is not a classification model"
     return UsageError(what, hint=meant + (f"Known: {', '.join(listed)}" if listed else ""))

@@ -1,4 +1,4 @@
-"""A network to what it costs: parameters and multiply-adds, counted the way papers do."""
+"""Parameters and multiply-adds of a model, counted as papers do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -38,7 +38,7 @@ def render_page(page: Page) -> str:
     environment.filters["shown_width"] = _shown_width
     style = resources.files("fercli.reports").joinpath("templates", "report.css").read_text(encoding="utf-8")
     # The style sheet is ours and part of the package; escaping it would break its quotes.
-    return environment.get_template("report.html.j2").render(page=page, style=Markup(style))
+    return environment.get_template("report.html.j2").render(page=page, style=Markup(style))  # noqa: S704
 
 
 def _data_uri(picture: bytes) -> str:

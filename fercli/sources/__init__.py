@@ -1,1 +1,1 @@
-"""Published data sets and class folders to rows."""
+"""Readers of public datasets and class folders."""

@@ -47,7 +47,7 @@ def read_affectnet(path: Path, options: SourceOptions, decode: Decode) -> Iterat
     tables = [path / name for name in _CSV_PARTS if (path / name).is_file()]
     if tables:
         return _read_tables(path, tables, options, decode)
-    raise InputError(f"'{shown(path)}' holds no AffectNet", hint=f"AffectNet is {LOOKS_LIKE}.")
+    raise InputError(f"no AffectNet data found in '{shown(path)}'", hint=f"Expected: {LOOKS_LIKE}.")
 
 
 def affectnet_roles(parts: Collection[str]) -> Roles:
@@ -83,9 +83,9 @@ def _read_code(path: Path) -> str:
     try:
         code = int(str(np.load(path, allow_pickle=False)))
     except FileNotFoundError as error:
-        raise ValueError(f"no annotations/{path.name}") from error
+        raise ValueError(f"missing annotations/{path.name}") from error
     except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"annotations/{path.name} holds no emotion code") from error
+        raise ValueError(f"annotations/{path.name} has no emotion code") from error
     return _word(code)
 
 
@@ -119,7 +119,7 @@ def _table_rows(table: Path, root: Path, options: SourceOptions, first_row: int)
         reader = csv.DictReader(file)
         missing = [name for name in _CSV_COLUMNS if name not in (reader.fieldnames or ())]
         if missing:
-            raise InputError(f"{shown(table)}: no column {', '.join(missing)}", hint=f"AffectNet is {LOOKS_LIKE}.")
+            raise InputError(f"{shown(table)}: missing column {', '.join(missing)}", hint=f"Expected: {LOOKS_LIKE}.")
         for number, cells in enumerate(reader):
             where = f"{table.name}:{reader.line_num}"
             try:
@@ -150,7 +150,7 @@ def _read_face(item: SourceItem, box: tuple[int, int, int, int], decode: Decode)
         return SourceBatch(failures=(Failure(item.where, error.message),))
     face = image[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)]
     if not face.size:
-        return SourceBatch(failures=(Failure(item.where, f"the face box {box} lies outside the picture"),))
+        return SourceBatch(failures=(Failure(item.where, f"the face box {box} lies outside the image"),))
     # The face is a part of the file, so the file itself does not stand for it any more.
     cut = SourceItem(item.row, item.where, item.emotion, item.part)
     return SourceBatch((cut,), (np.ascontiguousarray(face),))

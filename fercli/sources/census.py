@@ -1,4 +1,4 @@
-"""Pictures of a data set, seen one after another, to what is odd about them: copies, contradictions, blank ones."""
+"""Pictures of a dataset, seen one after another, to what is odd about them: copies, contradictions, blank ones."""
 
 import hashlib
 from collections.abc import Sequence

@@ -47,7 +47,7 @@ def find_csv(path: Path) -> Path | None:
         InputError: `path` does not exist.
     """
     if not path.exists():
-        raise InputError(f"'{shown(path)}' does not exist", hint=f"FER2013 is {LOOKS_LIKE}.")
+        raise InputError(f"'{shown(path)}' does not exist", hint=f"Expected: {LOOKS_LIKE}.")
     if path.is_file():
         return path
     return next((path / name for name in CSV_NAMES if (path / name).is_file()), None)
@@ -86,8 +86,8 @@ def _find_columns(line: bytes, path: Path) -> _Columns:
     if missing:
         found = ", ".join(name[:30] for name in names[:5]) or "nothing"
         raise InputError(
-            f"{shown(path)}: no column {', '.join(missing)}; its first line holds {found}",
-            hint=f"FER2013 is {LOOKS_LIKE}; the csv has the columns emotion, pixels, Usage.",
+            f"{shown(path)}: missing column {', '.join(missing)}; its first line is {found}",
+            hint=f"Expected: {LOOKS_LIKE}; the csv has the columns emotion, pixels, Usage.",
         )
     emotion, pixels, usage = (names.index(name) for name in _COLUMNS)
     return _Columns(emotion, pixels, usage, num_columns=len(names))
@@ -112,7 +112,7 @@ def _batches(file: BinaryIO, columns: _Columns, path: Path, options: SourceOptio
             items, images, failures = [], np.empty_like(images), []
     if not num_read and not items:
         reason = f"; line 2: {failures[0].reason}" if failures else ": it has no rows"
-        raise InputError(f"{shown(path)}: no row can be read{reason}", hint=f"FER2013 is {LOOKS_LIKE}.")
+        raise InputError(f"{shown(path)}: no row can be read{reason}", hint=f"Expected: {LOOKS_LIKE}.")
     yield SourceBatch(tuple(items), list(images[: len(items)]), tuple(failures))
 
 
@@ -152,7 +152,7 @@ def _read_pixels(text: bytes) -> UInt8[np.ndarray, "48 48"]:
     try:
         values = np.fromstring(text.strip(b' "\r\n\t'), dtype=np.int64, sep=" ")
     except (ValueError, DeprecationWarning) as error:
-        raise ValueError("the pixels hold something that is no whole number") from error
+        raise ValueError("a pixel value is not a whole number") from error
     if values.size != SIDE * SIDE:
         raise ValueError(f"{values.size} pixels instead of {SIDE * SIDE}")
     if values.min() < 0 or values.max() > 255:
@@ -166,7 +166,7 @@ def _plain(cell: bytes) -> str:
 
 def _read_folders(path: Path, options: SourceOptions, decode: Decode) -> Iterator[SourceBatch]:
     if not (path / "train").is_dir():
-        raise InputError(f"'{shown(path)}' holds no FER2013", hint=f"FER2013 is {LOOKS_LIKE}.")
+        raise InputError(f"no FER2013 data found in '{shown(path)}'", hint=f"Expected: {LOOKS_LIKE}.")
     found = find_pictures(path)
     items = [_with_published_part(item) for item in class_items(path, found.files, options)]
     yield SourceBatch(num_foreign=found.num_foreign, num_total=len(items))

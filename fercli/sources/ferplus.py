@@ -74,13 +74,13 @@ def find_ferplus(path: Path, options: SourceOptions) -> tuple[Path, Path]:
     pictures = find_csv(path)
     if pictures is None:
         raise InputError(
-            f"'{shown(path)}' holds no fer2013.csv; FERPlus' votes join it by line",
-            hint=f"FERPlus is {LOOKS_LIKE}; Kaggle's folders have lost the order of the lines.",
+            f"no fer2013.csv in '{shown(path)}'; FERPlus votes are joined to it by line",
+            hint=f"Expected: {LOOKS_LIKE}. Kaggle's folders do not keep the order of the lines.",
         )
     votes = options.votes or pictures.parent / VOTES_NAME
     if not votes.is_file():
         raise InputError(
-            f"'{shown(votes)}' does not exist", hint=f"FERPlus is {LOOKS_LIKE}; or name the votes with --votes."
+            f"'{shown(votes)}' does not exist", hint=f"Expected: {LOOKS_LIKE}. Or name the file of votes with --votes."
         )
     return pictures, votes
 
@@ -99,7 +99,7 @@ def read_ferplus_votes(path: Path) -> FerplusVotes:
         header = [cell.strip().lower() for cell in next(reader, [])]
         missing = [name for name in ("Usage", *CATEGORIES) if name.lower() not in header]
         if missing:
-            raise InputError(f"{shown(path)}: no column {', '.join(missing)}", hint=f"FERPlus is {LOOKS_LIKE}.")
+            raise InputError(f"{shown(path)}: missing column {', '.join(missing)}", hint=f"Expected: {LOOKS_LIKE}.")
         places = [header.index(name.lower()) for name in CATEGORIES]
         for row, cells in enumerate(cells for cells in reader if cells):
             try:
@@ -107,7 +107,7 @@ def read_ferplus_votes(path: Path) -> FerplusVotes:
                 parts.append(cells[header.index("usage")].strip())
             except (ValueError, IndexError):
                 where = f"{path.name}:{reader.line_num}"
-                failures[row] = Failure(where, "a cell of the ten counts is missing or no number")
+                failures[row] = Failure(where, "one of the ten counts is missing or not a number")
                 counts.append([0] * len(CATEGORIES))
                 parts.append("")
     return FerplusVotes(tuple(parts), np.array(counts, np.int64).reshape(-1, len(CATEGORIES)), failures)
@@ -176,8 +176,8 @@ def _joined(pictures: Path, votes_path: Path, options: SourceOptions) -> Iterato
         yield replace(batch, items=items, images=[batch.images[i] for i in places], failures=(*batch.failures, *bad))
     if num_rows >= _ENOUGH_ROWS and num_agreeing < _LEAST_AGREEMENT * num_rows:
         raise InputError(
-            f"{shown(votes_path)}: the votes agree with FER2013's labels on {num_agreeing} of {num_rows} pictures only",
-            hint=f"Line i of {VOTES_NAME} must be row i of {pictures.name}; one of them has been sorted or cut.",
+            f"{shown(votes_path)}: only {num_agreeing} of {num_rows} images have votes that match FER2013's labels",
+            hint=f"Line i of {VOTES_NAME} must match row i of {pictures.name}; one file was sorted or truncated.",
         )
 
 
@@ -187,7 +187,7 @@ def _check_lines(batch: SourceBatch, votes: FerplusVotes, pictures: Path, votes_
         if part != item.part and item.row not in votes.failures:
             raise InputError(
                 f"{shown(votes_path)}: row {item.row} is {part}, but {item.part} in {pictures.name}",
-                hint=f"Line i of {VOTES_NAME} must be row i of {pictures.name}; take both as published.",
+                hint=f"Line i of {VOTES_NAME} must match row i of {pictures.name}; use both files as published.",
             )
 
 

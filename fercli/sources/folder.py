@@ -51,13 +51,13 @@ def class_items(root: Path, files: Sequence[Path], options: SourceOptions) -> li
     places = [_place(file.relative_to(root)) for file in files]
     words = sorted({word for _, word in places if word})
     if not words:
-        raise InputError(f"'{shown(root)}' holds no pictures in class folders", hint=f"Expected {LOOKS_LIKE}.")
+        raise InputError(f"no images in class folders found in '{shown(root)}'", hint=f"Expected {LOOKS_LIKE}.")
     classes = {word: options.class_of(word) for word in words}
     unknown = [word for word in words if classes[word] is None]
     if unknown:
         hint = suggestion(unknown[0], options.emotions)
         raise InputError(
-            f"'{shown(root)}': class folder '{unknown[0]}' is not in this project's set",
+            f"'{shown(root)}': class folder '{unknown[0]}' is not a class of this project",
             hint=f"{hint} Or add it under [labels.aliases] in fer.toml.",
         )
     pairs = [(file, part, classes[word]) for file, (part, word) in zip(files, places, strict=True) if word]

@@ -1,4 +1,4 @@
-"""What a public data set gives, row by row, whatever its form on disk."""
+"""What a public dataset gives, row by row, whatever its form on disk."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class Decode(Protocol):
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """What the reader of a data set must know of the project.
+    """What the reader of a dataset must know of the project.
 
     Attributes:
         emotions: the project's classes.
@@ -38,7 +38,7 @@ class SourceOptions:
     votes: Path | None = None
 
     def class_of(self, word: str) -> str | None:
-        """The project's class for a word of the data set; case, `_` and surrounding spaces do not matter."""
+        """The project's class for a word of the dataset; case, `_` and surrounding spaces do not matter."""
         plain = word.strip().lower().replace("_", " ")
         for spelling in (word, plain, plain.replace(" ", "-")):
             if spelling in self.emotions:
@@ -51,12 +51,12 @@ class SourceOptions:
 
 @dataclass(frozen=True, slots=True)
 class SourceItem:
-    """One picture of a data set.
+    """One picture of a dataset.
 
     Attributes:
         row: its number in the published order, from 0; rows that cannot be read keep theirs.
         where: the place a person would look at, e.g. "fer2013.csv:12" or "train/happy/a.jpg".
-        emotion: the project's class; empty when the data set's votes give none.
+        emotion: the project's class; empty when the dataset's votes give none.
         part: the published part, e.g. Training; empty when there are no parts.
         status: of the label.
         rule: how the label came about.
@@ -86,9 +86,9 @@ class SourceBatch:
 
     Attributes:
         failures: rows that could not be read, and why.
-        left_out: rows that belong to no class of the project, by the word the data set has for them.
+        left_out: rows that belong to no class of the project, by the word the dataset has for them.
         num_foreign: files that are no pictures, passed over.
-        num_total: items in the whole data set, when that is known.
+        num_total: items in the whole dataset, when that is known.
     """
 
     items: tuple[SourceItem, ...] = ()

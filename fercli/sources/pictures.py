@@ -79,7 +79,7 @@ def read_file(path: Path | None) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise MediaError(f"cannot be read: {error.strerror}", hint="Unpack the data set again.") from error
+        raise MediaError(f"cannot be read: {error.strerror}", hint="Unpack the dataset again.") from error
 
 
 def folder_here(path: Path, source: str, looks_like: str) -> Path:
@@ -90,5 +90,5 @@ def folder_here(path: Path, source: str, looks_like: str) -> Path:
     """
     if not path.is_dir():
         state = "is a file" if path.exists() else "does not exist"
-        raise InputError(f"'{shown(path)}' {state}; {source} is a folder", hint=f"It looks like this: {looks_like}")
+        raise InputError(f"'{shown(path)}' {state}; {source} is a folder", hint=f"Expected: {looks_like}")
     return path

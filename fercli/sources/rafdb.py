@@ -29,7 +29,7 @@ def read_rafdb(path: Path, options: SourceOptions, decode: Decode) -> Iterator[S
     items, failures = _read_list(root, options)
     if not items:
         reason = f": {failures[0].reason}" if failures else ": it is empty"
-        raise InputError(f"{shown(root / LABELS)}: no line can be read{reason}", hint=f"RAF-DB is {LOOKS_LIKE}.")
+        raise InputError(f"{shown(root / LABELS)}: no line can be read{reason}", hint=f"Expected: {LOOKS_LIKE}.")
     yield SourceBatch(failures=tuple(failures), num_total=len(items))
     yield from read_pictures(items, decode, num_total=len(items))
 
@@ -43,7 +43,7 @@ def _find_root(path: Path) -> Path:
     for root in (path, path / "basic"):
         if (root / LABELS).is_file():
             return root
-    raise InputError(f"'{shown(path)}' holds no RAF-DB: no {LABELS}", hint=f"RAF-DB is {LOOKS_LIKE}.")
+    raise InputError(f"no RAF-DB data found in '{shown(path)}': {LABELS} is missing", hint=f"Expected: {LOOKS_LIKE}.")
 
 
 def _read_list(root: Path, options: SourceOptions) -> tuple[list[SourceItem], list[Failure]]:

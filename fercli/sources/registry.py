@@ -1,4 +1,4 @@
-"""The public data sets by name: how each is read, its classes, its published counts and what its parts mean."""
+"""The public datasets by name: how each is read, its classes, its published counts and what its parts mean."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from fercli.sources.items import Reader, Roles, SourceOptions
 
 @dataclass(frozen=True)
 class Source:
-    """One public data set.
+    """One public dataset.
 
     Attributes:
         name: what `fer add --source` calls it.
@@ -45,8 +45,8 @@ class Source:
         unknown = [word for word in self.emotions if word not in self.optional and options.class_of(word) is None]
         if unknown:
             raise InputError(
-                f"{self.name}'s class '{unknown[0]}' is not in this project's set ({', '.join(options.emotions)})",
-                hint=f"Make a project for it: fer init DIR --preset {self.preset}; or add it under [labels.aliases].",
+                f"{self.name}'s class '{unknown[0]}' is not a class of this project ({', '.join(options.emotions)})",
+                hint=f"Create a project for it: fer init DIR --preset {self.preset}. Or add it under [labels.aliases].",
             )
 
     def published_counts(self, options: SourceOptions) -> Mapping[str, int]:
@@ -121,7 +121,7 @@ SOURCES: dict[str, Source] = {
 def differences(counted: Mapping[str, int], published: Mapping[str, int]) -> list[str]:
     """What a person should know where the counted rows are not the published ones, one sentence a part."""
     return [
-        f"{part or 'all pictures'}: {counted.get(part, 0):,} here, {number:,} published"
+        f"{part or 'all images'}: {counted.get(part, 0):,} here, {number:,} published"
         for part, number in published.items()
         if counted.get(part, 0) != number
     ]

@@ -1,4 +1,4 @@
-"""Pictures of a data set into a project: one pack where they are small and of one size, else a file each."""
+"""Pictures of a dataset into a project: one pack where they are small and of one size, else a file each."""
 
 import shutil
 from pathlib import Path

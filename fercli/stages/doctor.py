@@ -8,14 +8,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from fercli.core.batch import interrupted
+from fercli.core.digests import FileDigests
 from fercli.core.errors import FerError
-from fercli.core.files import sha256_of
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Frame, Video
+from fercli.core.runs import linked_runs
 from fercli.stages.table import words_of
 
 State = Literal["ok", "note", "problem"]
@@ -39,11 +40,17 @@ class DoctorResult(StageResult):
     findings: tuple[Finding, ...]
 
 
-def doctor(project: Project | None = None) -> DoctorResult:
-    """Look at everything that makes commands fail: packages, the accelerator, the codecs, the disk, lost files."""
+def doctor(project: Project | None = None, refusal: FerError | None = None) -> DoctorResult:
+    """Look at everything that makes commands fail: packages, the accelerator, the codecs, the disk, lost files.
+
+    Args:
+        project: the one that is looked at.
+        refusal: why there is none, where a project is there that cannot be opened.
+    """
     looks: list[Callable[[], list[Finding]]] = [_python, _packages, _opencv, _torch, _mtcnn, _h264]
     findings = [finding for look in looks for finding in _guarded(look)]
     findings += _disk(project.root if project else Path.cwd())
+    findings += [Finding("project", "problem", refusal.message, refusal.hint)] if refusal else []
     if project:
         findings += _project_files(project)
     problems = [finding for finding in findings if finding.state == "problem"]
@@ -96,6 +103,7 @@ def _is_installed(name: str) -> bool:
 
 
 def _torch() -> list[Finding]:
+    # A package that is broken or missing is a finding, so each look loads its own.
     import torch
 
     from fercli.learn.device import choose_machine
@@ -114,6 +122,7 @@ def _torch() -> list[Finding]:
 
 
 def _mtcnn() -> list[Finding]:
+    # As in _torch: what cannot be loaded is a finding.
     from fercli.vision.mtcnn.detector import FaceDetector
 
     FaceDetector()
@@ -121,6 +130,7 @@ def _mtcnn() -> list[Finding]:
 
 
 def _h264() -> list[Finding]:
+    # As in _torch: what cannot be loaded is a finding.
     import av.codec
 
     if "libx264" in av.codec.codecs_available or "h264" in av.codec.codecs_available:
@@ -136,35 +146,61 @@ def _disk(folder: Path) -> list[Finding]:
 
 def _project_files(project: Project) -> list[Finding]:
     findings = []
-    try:
-        videos = project.rows(Video)
-        paths_of = {
-            "videos": {row.path for row in videos},
-            "frames": {row.path for row in project.rows(Frame)},
-            "faces": {row.path.partition("#")[0] for row in project.rows(Face)},
-        }
-    except FerError as error:
-        return [Finding("tables", "problem", error.message, error.hint)]
-    for name, found in paths_of.items():
-        paths = sorted(found - {""})
-        lost = [path for path in paths if not project.inside(path, f"{name}.csv").exists()]
-        if lost:
-            detail = f"{len(lost)} of {len(paths)} files are gone, the first is '{lost[0]}'"
-            findings.append(Finding(f"{name} files", "problem", detail, "Restore them, or run the stage with --force."))
-        else:
-            findings.append(Finding(f"{name} files", "ok", f"{len(paths):,}, none missing"))
-    findings += _changed_videos(project, videos)
+    kinds: tuple[tuple[type[Any], str], ...] = ((Video, "videos"), (Frame, "frames"), (Face, "faces"))
+    for kind, name in kinds:
+        try:
+            rows = project.rows(kind)
+        except FerError as error:
+            findings.append(Finding("tables", "problem", error.message, error.hint))
+            continue
+        findings += _files_of(project, name, sorted({row.path.partition("#")[0] for row in rows} - {""}))
+        findings += _changed_videos(project, rows) if kind is Video else []
+    findings += _linked_runs(project)
     for name in interrupted(project.root):
         hint = "Run the same command to resume."
         findings.append(Finding("stages", "note", f"'fer {words_of(name)}' was interrupted", hint))
     return findings
 
 
+def _files_of(project: Project, name: str, paths: list[str]) -> list[Finding]:
+    """The files that a table names: how many are gone, and how many are none that a project may name."""
+    lost, refused = [], []
+    for path in paths:
+        try:
+            if not project.inside(path, f"{name}.csv").exists():
+                lost.append(path)
+        except FerError as error:
+            refused.append(error)
+    findings = []
+    if refused:
+        more = f" (and {len(refused) - 1:,} more)" if len(refused) > 1 else ""
+        findings.append(Finding(f"{name} paths", "problem", f"{refused[0].message}{more}", refused[0].hint))
+    if lost:
+        detail = f"{len(lost)} of {len(paths)} files are gone, the first is '{lost[0]}'"
+        hint = "Restore them, or run the stage with --force."
+        return [*findings, Finding(f"{name} files", "problem", detail, hint)]
+    return [*findings, Finding(f"{name} files", "ok", f"{len(paths) - len(refused):,}, none missing")]
+
+
 def _changed_videos(project: Project, videos: list[Video]) -> list[Finding]:
     findings = []
-    for video in videos:
-        path = project.inside(video.path, "videos.csv")
-        if path.is_file() and video.sha256 and sha256_of(path) != video.sha256:
-            hint = "Add the new version under another name."
-            findings.append(Finding(f"video {video.video_id}", "problem", "file changed since it was added", hint))
+    with FileDigests(project.root) as digests:
+        for video in videos:
+            try:
+                path = project.inside(video.path, "videos.csv")
+            except FerError:
+                continue  # said already
+            if not path.is_file() or not video.sha256:
+                continue
+            if path.stat().st_size != video.bytes or digests.sha256(path) != video.sha256:
+                hint = "Add the new version under another name."
+                findings.append(Finding(f"video {video.video_id}", "problem", "file changed since it was added", hint))
     return findings
+
+
+def _linked_runs(project: Project) -> list[Finding]:
+    hint = "Move the folder into runs/, or remove the link."
+    return [
+        Finding(f"run {folder.name}", "problem", "its folder is a link that leads out of the project", hint)
+        for folder in linked_runs(project.root)
+    ]

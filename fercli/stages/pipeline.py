@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fercli.core.errors import FerError, MissingStageError, UsageError
+from fercli.core.files import check_plain
 from fercli.core.memory import read_state
 from fercli.core.people import people_doubt, unmatched_in_project
 from fercli.core.progress import SILENT, Progress
@@ -55,16 +56,13 @@ class RunResult(StageResult):
 def status(project: Project, settings_of: SettingsOf) -> StatusResult:
     """Say where every stage stands; writes nothing."""
     steps = tuple(_look(step, project, settings_of) for step in STEPS)
-    next_step = next((step for step in steps if step.state == "to do"), None)
-    waiting = next((step for step in steps if step.state == "waiting"), None)
-    hint = f"fer {next_step.words}" if next_step else waiting.detail if waiting else ""
     return StatusResult(
         rows={name.removesuffix(".csv"): _count_rows(project, row_type) for row_type, name in TABLES.items()},
         splits=tuple(project.splits()),
         runs={run.run_id: run.status + (", try-out" if run.is_tryout else "") for run in list_runs(project.root)},
         steps=steps,
         warnings=people_doubt(unmatched_in_project(project)),
-        next_command=hint,
+        next_command=_next_command(steps),
     )
 
 
@@ -92,7 +90,12 @@ def run_until(project: Project, until: str, settings_of: SettingsOf, *, progress
         part = _call(step, project, settings_of, progress=progress)
         reports.append(StepReport(step.words, "done", "up to date" if part.is_unchanged else ""))
         parts.append(part)
-    return _joined(parts, tuple(reports))
+    result = _joined(parts, tuple(reports))
+    if reports[-1].state == "done" and not reports[-1].detail:
+        return result
+    # What the last step once said of what comes next may be done by now.
+    rest = tuple(_look(step, project, settings_of) for step in STEPS[len(steps) :])
+    return dataclasses.replace(result, next_command=_next_command(rest))
 
 
 def _joined(parts: list[StageResult], steps: tuple[StepReport, ...]) -> RunResult:
@@ -105,6 +108,15 @@ def _joined(parts: list[StageResult], steps: tuple[StepReport, ...]) -> RunResul
         is_unchanged=all(part.is_unchanged for part in parts),
         next_command=parts[-1].next_command if parts else "",
     )
+
+
+def _next_command(steps: tuple[StepReport, ...]) -> str:
+    """The first step that can be done, else what the first one waits for."""
+    to_do = next((step for step in steps if step.state == "to do"), None)
+    waiting = next((step for step in steps if step.state == "waiting"), None)
+    if to_do:
+        return f"fer {to_do.words}"
+    return waiting.detail if waiting and waiting.detail.startswith("fer ") else ""
 
 
 def _place(until: str) -> int:
@@ -156,7 +168,9 @@ def _call(
 
 def _count_rows(project: Project, row_type: type[Any]) -> int:
     path = project.table_path(row_type)
-    if not path.exists():
+    try:
+        check_plain(path)
+        with path.open("rb") as file:
+            return max(0, sum(1 for _ in file) - 1)
+    except OSError:
         return 0
-    with path.open("rb") as file:
-        return max(0, sum(1 for _ in file) - 1)

@@ -4,12 +4,16 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fercli.core.files import read_text
 from fercli.core.people import people_doubt, unmatched_in_run
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import StageResult
+from fercli.core.rows import Label
 from fercli.core.runs import RUNS_FOLDER, Run, list_runs
 from fercli.core.stage import Stage
+from fercli.stages.next_steps import after_labels
+from fercli.stages.train.result import resume_command
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,19 @@ def call(project: Project, settings: None, *, progress: Progress, force: bool, d
     strange = sorted(folders - {run.run_id for run in known})
     unmatched = sorted({video for run in known for video in unmatched_in_run(project, run)})
     warnings = people_doubt(unmatched) + ((f"Not runs, or corrupt: {', '.join(strange)}.",) if strange else ())
-    next_command = "fer train" if not known else "fer eval --confusion"
     lines = tuple(asdict(_line(run)) for run in known)
-    return RunsResult(num_runs=len(known), runs=lines, warnings=warnings, next_command=next_command)
+    return RunsResult(num_runs=len(known), runs=lines, warnings=warnings, next_command=_next_command(project, known))
+
+
+def _next_command(project: Project, known: list[Run]) -> str:
+    if any(run.status == "finished" and not run.is_tryout for run in known):
+        return "fer eval --confusion"
+    if known and known[-1].status == "interrupted":
+        return resume_command(known[-1].folder, known[-1].record)
+    if known and known[-1].status == "running":
+        return ""
+    labels = project.rows(Label)
+    return after_labels(project, labels) if labels else "fer status"
 
 
 def _line(run: Run) -> RunLine:
@@ -67,7 +81,7 @@ def _line(run: Run) -> RunLine:
 
 def _test_accuracy(run: Run) -> float | None:
     try:
-        metrics = json.loads((run.folder / "eval" / "test" / "metrics.json").read_text(encoding="utf-8"))
+        metrics = json.loads(read_text(run.folder / "eval" / "test" / "metrics.json"))
         value = metrics["accuracy"]["value"]
     except (OSError, ValueError, KeyError, TypeError):
         return None

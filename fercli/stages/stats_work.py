@@ -1,17 +1,18 @@
 """The work of `fer stats`: faces counted by split, class, subject or video."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping
-from typing import Literal
+
+import pandas as pd
 
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import SPLITS, Face, Label
 from fercli.core.splits import choose_split
+from fercli.data.frames import count_pairs, frame, is_usable
 from fercli.reports.figures.scores import draw_class_counts
+from fercli.stages.next_steps import after_labels
 from fercli.stages.stats import StatsResult, StatsSettings
 
-By = Literal["split", "class", "subject", "video"]
 NO_LABEL = "no label"
 _NOT_KNOWN = "not known"
 _OUTSIDE = "in no part"
@@ -23,58 +24,73 @@ def call(project: Project, settings: StatsSettings, *, progress: Progress, force
     Raises:
         MissingStageError: there are no faces, or no split of that name.
     """
-    faces = project.required_rows(Face)
-    labels = {label.face_id: label for label in project.rows(Label)}
-    usable = [face for face in faces if face.is_usable]
-    words = {face_id: label.label or NO_LABEL for face_id, label in labels.items()}
-    name, parts = _parts(project, settings.split)
-    tables = {str(by): _table(by, usable, words, parts, classes=project.classes) for by in dict.fromkeys(settings.by)}
-    reasons = Counter(face.reason or face.status for face in faces if not face.is_usable)
-    statuses = Counter(str(label.status) for label in labels.values())
+    faces = frame(project, "faces", ("face_id", "video_id", "subject_id", "status", "reason"))
+    if faces.empty:
+        project.require(Face, is_empty=True)
+    has_labels = project.has(project.table_path(Label))
+    labels = frame(project, "labels", ("face_id", "label", "status")) if has_labels else _NO_LABELS
+    name = choose_split(project, settings.split) if settings.split or project.splits() else ""
+    usable, dropped = faces[is_usable(faces)], faces[~is_usable(faces)]
+    words = _looked_up(usable.face_id, labels.set_index("face_id").label, NO_LABEL)
+    parts = _looked_up(usable.face_id, _parts(project, name), _OUTSIDE)
+    groups = {
+        "split": parts,
+        "class": words,
+        "subject": usable.subject_id.replace("", _NOT_KNOWN),
+        "video": usable.video_id.where(usable.video_id != "", usable.face_id.str.rpartition("/")[0]),
+    }
+    tables = {
+        str(by): _table(by, groups[by], parts if by == "class" else words, classes=project.classes)
+        for by in dict.fromkeys(settings.by)
+    }
+    reasons = _counts(dropped.reason.where(dropped.reason != "", dropped.status.astype(str)))
     return StatsResult(
         num_faces=len(usable),
-        num_labelled=sum(words.get(face.face_id, NO_LABEL) != NO_LABEL for face in usable),
+        num_labelled=int((words != NO_LABEL).sum()),
         classes=project.classes,
         split=name,
         tables=tables,
-        dropped=dict(sorted(reasons.items())),
-        label_statuses=dict(sorted(statuses.items())),
+        dropped=reasons,
+        label_statuses=_counts(labels.status),
         outputs=_draw(project, tables, len(usable), reasons) if settings.plot and not dry_run else (),
-        warnings=tuple(_empty_classes(project.classes, set(words.values()))) if labels else (),
-        next_command="" if name else "fer split",
+        warnings=tuple(_empty_classes(project.classes, set(labels.label))) if len(labels) else (),
+        next_command="" if name or not len(usable) else after_labels(project, project.rows(Label)),
     )
 
 
-def _parts(project: Project, name: str) -> tuple[str, dict[str, str]]:
-    """The split that is meant, and the part of each face; with several folds the parts of the first."""
-    if not name and not project.splits():
-        return "", {}
-    chosen = choose_split(project, name)
-    rows = project.split_rows(chosen)
-    first = min((row.fold for row in rows if row.fold is not None), default=None)
-    return chosen, {row.face_id: row.split for row in rows if row.fold == first}
+_NO_LABELS = pd.DataFrame({"face_id": [], "label": [], "status": []}, dtype=str)
+
+
+def _parts(project: Project, name: str) -> "pd.Series[str]":
+    """The part of each face; with several folds those of the first."""
+    if not name:
+        return pd.Series(dtype=str)
+    rows = frame(project, f"splits/{name}")
+    if rows.fold.notna().any():
+        rows = rows[rows.fold == rows.fold.min()]
+    return rows.set_index("face_id").split.astype(str)
+
+
+def _looked_up(face_ids: "pd.Series[str]", words: "pd.Series[str]", other: str) -> "pd.Series[str]":
+    """The word of each face; `other` where there is none, or an empty one."""
+    found = face_ids.map(words).astype(object)
+    return found.where(found.notna() & (found != ""), other)
+
+
+def _counts(words: "pd.Series[str]") -> dict[str, int]:
+    return {str(word): int(number) for word, number in words.value_counts().sort_index().items() if number}
 
 
 def _table(
-    by: str, faces: list[Face], words: Mapping[str, str], parts: Mapping[str, str], *, classes: tuple[str, ...]
+    by: str, groups: "pd.Series[str]", words: "pd.Series[str]", *, classes: tuple[str, ...]
 ) -> dict[str, dict[str, int]]:
-    counts: dict[str, Counter[str]] = {}
-    for face in faces:
-        word = words.get(face.face_id, NO_LABEL)
-        part = parts.get(face.face_id, _OUTSIDE)
-        group, column = {
-            "split": (part, word),
-            "class": (word, part),
-            "subject": (face.subject_id or _NOT_KNOWN, word),
-            "video": (face.video_id or face.face_id.rpartition("/")[0], word),
-        }[by]
-        counts.setdefault(group, Counter())[column] += 1
+    counts = count_pairs(groups, words)
     orders = {"split": (*SPLITS, _OUTSIDE), "class": (*classes, NO_LABEL)}
     rows = [
         group for group in orders.get(by, sorted(counts)) if group in counts or (by == "class" and group in classes)
     ]
     columns = (*SPLITS, _OUTSIDE) if by == "class" else (*classes, NO_LABEL)
-    return {group: {name: counts.get(group, Counter())[name] for name in columns} for group in rows}
+    return {group: {name: counts.get(group, {}).get(name, 0) for name in columns} for group in rows}
 
 
 def _draw(

@@ -53,10 +53,15 @@ def call(
         close = difflib.get_close_matches(face_id, faces, n=3, cutoff=0.6)
         hint = f"Close to it: {', '.join(close)}." if close else "Face ids stand in manifests/faces.csv."
         raise InputError(f"no face '{face_id}' in '{project.name}'", hint=hint)
+    frame = next((frame for frame in project.rows(Frame) if frame.frame_id == face.frame_id), None)
+    video = next((video for video in project.rows(Video) if video.video_id == face.video_id), None)
+    for row, table in ((face, "faces.csv"), (frame, "frames.csv"), (video, "videos.csv")):
+        if row and row.path:
+            project.inside(row.path.partition("#")[0], table)
     return TraceResult(
         face=face,
-        frame=next((frame for frame in project.rows(Frame) if frame.frame_id == face.frame_id), None),
-        video=next((video for video in project.rows(Video) if video.video_id == face.video_id), None),
+        frame=frame,
+        video=video,
         subject=next((one for one in project.rows(Subject) if one.subject_id == face.subject_id), None),
         votes=tuple(vote for vote in project.rows(Vote) if vote.face_id == face_id),
         label=next((label for label in project.rows(Label) if label.face_id == face_id), None),

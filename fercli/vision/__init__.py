@@ -1,1 +1,1 @@
-"""Pixels to pixels: pictures, videos, keyframes, faces, alignment, quality and tracks."""
+"""Image, video and face processing."""

@@ -50,8 +50,8 @@ def crop_face(
     distance = eye_distance(landmarks)
     if distance < MIN_EYE_DISTANCE_PX:
         raise MediaError(
-            f"the eyes are {distance:.1f} pixels apart, less than {MIN_EYE_DISTANCE_PX:.0f}",
-            hint="Leave such small faces out with a larger --min-face.",
+            f"eye distance is {distance:.1f} pixels, below the minimum of {MIN_EYE_DISTANCE_PX:.0f}",
+            hint="Exclude such small faces with a larger --min-face.",
         )
     affine = similarity(landmarks, template(size, margin))
     return warp(image, affine, size), affine
@@ -79,7 +79,7 @@ def crop_box(
     """
     left, top, width, height = box
     if width <= 0 or height <= 0:
-        raise MediaError(f"the face's box has no area ({width:g} x {height:g} pixels)", hint="Leave the face out.")
+        raise MediaError(f"the face box has no area ({width:g} x {height:g} pixels)", hint="Exclude this face.")
     side = max(width, height) * (1 + 2 * margin)
     scale = size / side
     # The square's edges fall on the crop's edges, half a pixel before the first pixel's centre.

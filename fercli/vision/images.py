@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import stat
 import struct
 import warnings
 import zlib
@@ -20,6 +21,8 @@ from fercli.core.files import replace_bytes
 
 # 100 megapixels are 300 MB as RGB: more than any camera frame, less than what stops a small machine.
 MAX_PIXELS = 100_000_000
+# A file of 100 megapixels in four channels of 16 bits.
+MAX_BYTES = 2**30
 # OpenCV warps no picture with a longer side.
 MAX_SIDE = 32_766
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -42,7 +45,7 @@ def read_image(path: Path) -> UInt8[np.ndarray, "height width 3"]:
         MediaError: the file is missing, empty, cut off, damaged, of no known form, or has over `MAX_PIXELS`
             or a side over `MAX_SIDE`.
     """
-    return decode_image(_read_bytes(path), name=printable(path))
+    return decode_image(read_bytes(path), name=printable(path))
 
 
 def decode_image(data: bytes, *, name: str) -> UInt8[np.ndarray, "height width 3"]:
@@ -70,7 +73,16 @@ def image_size(path: Path) -> tuple[int, int]:
         MediaError: the header is missing, unreadable, or declares over `MAX_PIXELS`
             or a side over `MAX_SIDE`.
     """
-    with _opened(_read_bytes(path), printable(path)) as image:
+    return decoded_size(read_bytes(path), name=printable(path))
+
+
+def decoded_size(data: bytes, *, name: str) -> tuple[int, int]:
+    """Width and height as `image_size`, of a picture held in memory.
+
+    Raises:
+        MediaError: as `image_size`.
+    """
+    with _opened(data, name) as image:
         width, height = image.size
         # The base class's method: that of PNG would decode the whole picture to look behind it for metadata.
         exif = Image.Image.getexif(image)
@@ -95,8 +107,8 @@ def write_png(path: Path, image: UInt8[np.ndarray, "height width 3"]) -> None:
     replace_bytes(path, png_bytes(image))
 
 
-def png_bytes(image: UInt8[np.ndarray, "height width 3"]) -> bytes:
-    """RGB `image` as a PNG file."""
+def png_bytes(image: UInt8[np.ndarray, "height width 3"] | UInt8[np.ndarray, "height width"]) -> bytes:
+    """RGB or grey `image` as a PNG file."""
     return _encoded(image, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 3])
 
 
@@ -118,21 +130,34 @@ def list_images(folder: Path) -> tuple[list[Path], int]:
     return sorted(images, key=lambda path: os.fsencode(path.name)), len(files) - len(images)
 
 
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a picture file.
+
+    Raises:
+        MediaError: it is missing, empty, no regular file, or has over `MAX_BYTES`.
+    """
+    name = printable(path)
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise MediaError(f"'{name}' is not a regular file", hint="Name a picture file.")
+        if status.st_size > MAX_BYTES:
+            problem = f"picture '{name}' has {status.st_size:,} bytes, more than the bound of {MAX_BYTES:,}"
+            raise MediaError(problem, hint="Make it smaller first, or leave it out.")
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MediaError(
+            f"cannot read picture '{name}': {reason}", hint="Check the path and its permissions."
+        ) from error
+    if not data:
+        raise MediaError(f"picture '{name}' is empty (0 bytes)", hint="Copy it again from its source.")
+    return data
+
+
 def printable(path: Path) -> str:
     """`path` as text that any stream can take: bytes of the name that are not UTF-8 are shown in hexadecimal."""
     return os.fsencode(path).decode("utf-8", errors="backslashreplace")
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise MediaError(
-            f"cannot read picture '{printable(path)}': {error.strerror}", hint="Check the path and its permissions."
-        ) from error
-    if not data:
-        raise MediaError(f"picture '{printable(path)}' is empty (0 bytes)", hint="Copy it again from its source.")
-    return data
 
 
 @contextmanager
@@ -144,17 +169,21 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
             if width * height > MAX_PIXELS:
                 raise _too_large(name, f"{width} x {height} pixels")
             if max(width, height) > MAX_SIDE:
-                raise _too_large(name, f"{width} x {height} pixels", f"{MAX_SIDE:,} for a side")
+                raise _too_large(name, f"{width} x {height} pixels", f"{MAX_SIDE:,} per side")
             yield image
     except Image.DecompressionBombError as error:
         found = re.search(r"\d+", str(error))
         raise _too_large(name, f"{int(found.group()):,} pixels" if found else "too many pixels") from error
     except _BROKEN as error:
         # Pillow's own words name an object in memory.
-        reason = f"none of {', '.join(_FORMATS)}" if isinstance(error, UnidentifiedImageError) else str(error)
+        reason = (
+            f"not {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}"
+            if isinstance(error, UnidentifiedImageError)
+            else str(error)
+        )
         raise MediaError(
-            f"picture '{name}' cannot be decoded, it is cut off, damaged or no picture ({reason})",
-            hint="Open it in a viewer; if it is whole, save it again as PNG or JPEG.",
+            f"cannot decode image '{name}': truncated, corrupt or not an image ({reason})",
+            hint="If it opens in a viewer, save it again as PNG or JPEG.",
         ) from error
 
 
@@ -176,8 +205,8 @@ def _quiet_pillow() -> Iterator[None]:
 
 def _too_large(name: str, size: str, bound: str = f"{MAX_PIXELS:,}") -> MediaError:
     return MediaError(
-        f"picture '{name}' declares {size}, more than the bound of {bound}",
-        hint="Make it smaller first, or leave it out.",
+        f"image '{name}' has {size}, above the limit of {bound}",
+        hint="Resize it, or leave it out.",
     )
 
 
@@ -203,6 +232,6 @@ def _eight_bits(grey: np.ndarray) -> UInt8[np.ndarray, "height width"]:
 
 
 def _encoded(image: np.ndarray, suffix: str, options: list[int]) -> bytes:
-    encoded, data = cv2.imencode(suffix, np.ascontiguousarray(image[:, :, ::-1]), options)
+    encoded, data = cv2.imencode(suffix, np.ascontiguousarray(image if image.ndim == 2 else image[:, :, ::-1]), options)
     assert encoded, f"OpenCV could not encode {image.shape} as {suffix}"
     return data.tobytes()

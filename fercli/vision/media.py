@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fercli.core.digests import FileDigests
+
 PICTURES = "pictures"  # stands in the column codec of a folder of images
 # What a project makes itself; `fer add .` inside one must not take it for new.
 _OWN_FOLDERS = ("frames", "faces", "images", "labels", "manifests", "runs", "reports", "exports", ".fer")
@@ -70,6 +72,17 @@ def list_files(paths: Sequence[Path], project_root: Path, *, skip_own: bool = Tr
             missing.append(path)
     every = [*named, *(file for _, files in folders for file in files)]
     return Listing(tuple(named), tuple(folders), tuple(missing), tuple(_fact(file, project_root) for file in every))
+
+
+def content_of(listing: Listing, project_root: Path) -> list[tuple[str, str]]:
+    """Each file below the named paths with the SHA-256 of its bytes, sorted as listed.
+
+    A file that looks as it did when it was read last is not read; see `core/digests.py`.
+    """
+    files = [*listing.named, *(file for _, files in listing.folders for file in files)]
+    with FileDigests(project_root) as digests:
+        names = [name for name, _, _ in listing.facts]
+        return [(name, digests.sha256(file.resolve())) for name, file in zip(names, files, strict=True)]
 
 
 def find_media(listing: Listing) -> Media:

@@ -57,7 +57,7 @@ def test_pickle_under_the_name_of_a_checkpoint_is_refused_and_never_run(
 ) -> None:
     (project / BEST).write_bytes(pickle.dumps(Harm(tmp_path / "harmed")))
     refusal = refused(4, *words(project, name), "-p", project)
-    assert "was altered" in refusal.message
+    assert "is corrupt or modified" in refusal.message
     assert "--checkpoint last, or train again" in refusal.hint
     assert not (tmp_path / "harmed").exists()
 
@@ -66,7 +66,7 @@ def test_pickle_under_the_name_of_a_checkpoint_is_refused_and_never_run(
 def test_flipped_bit_is_refused_and_nothing_is_written(project: Path, name: str) -> None:
     (project / BEST).write_bytes(flip_last_bit((project / BEST).read_bytes()))
     before = tree(project)
-    assert "its sha256 is not the recorded one" in refused(4, *words(project, name), "-p", project).message
+    assert "SHA-256 mismatch" in refused(4, *words(project, name), "-p", project).message
     assert tree(project) == before
 
 
@@ -78,15 +78,15 @@ def test_pickle_named_with_its_own_note_is_refused_as_well(project: Path, tmp_pa
     note = json.loads((project / BEST).with_suffix(".json").read_text(encoding="utf-8"))
     note["sha256"] = hashlib.sha256(data).hexdigest()
     (project / BEST).with_suffix(".json").write_text(json.dumps(note), encoding="utf-8")
-    assert "is no safetensors file" in refused(4, "eval", "-p", project).message
+    assert "is not a safetensors file" in refused(4, "eval", "-p", project).message
     assert not (tmp_path / "harmed").exists()
 
 
 def test_checkpoint_of_another_kind_is_never_opened(project: Path, tmp_path: Path) -> None:
     (tmp_path / "model.pt").write_bytes(pickle.dumps(Harm(tmp_path / "harmed")))
     refusal = refused(4, "eval", "--checkpoint", tmp_path / "model.pt", "-p", project)
-    assert "must end in .safetensors" in refusal.message
-    assert "Pickled files are never loaded" in refusal.hint
+    assert "is not a fercli checkpoint" in refusal.message
+    assert "Pickle files are never loaded" in refusal.hint
     assert not (tmp_path / "harmed").exists()
 
 
@@ -129,5 +129,5 @@ def test_damaged_run_record_is_told_and_other_commands_go_on(project: Path) -> N
     (project / f"runs/{RUN_ID}/run.json").write_text("{", encoding="utf-8")
     assert any(RUN_ID in warning for warning in must("runs", "-p", project)["warnings"])
     assert run_fer("status", "-p", project)[0] == 0
-    assert "no finished training run" in refused(7, "eval", "-p", project).message
+    assert "no finished run" in refused(7, "eval", "-p", project).message
     assert "run.json" in refused(3, "eval", project / "runs" / RUN_ID, "-p", project).message

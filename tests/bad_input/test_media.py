@@ -52,8 +52,8 @@ def png(path: Path) -> Path:
 
 BAD_VIDEOS = {
     "empty": (b"", "is empty (0 bytes)"),
-    "text": (b"hello " * 400, "damaged or no video"),
-    "header only": (b"RIFF\0\0\0\0AVI LIST", "damaged or no video"),
+    "text": (b"hello " * 400, "corrupt or not a video"),
+    "header only": (b"RIFF\0\0\0\0AVI LIST", "corrupt or not a video"),
 }
 
 
@@ -72,7 +72,7 @@ def test_file_that_is_no_video_is_refused_and_nothing_is_added(project: Path, tm
 def test_cut_off_mp4_without_its_index_is_refused(project: Path, tmp_path: Path, drawn_lesson: DrawnLesson) -> None:
     data = drawn_lesson.video.read_bytes()
     (tmp_path / "cut.mp4").write_bytes(data[: len(data) // 2])
-    assert "cut off, damaged or no video" in refused(4, "add", tmp_path / "cut.mp4", "-p", project).message
+    assert "truncated, corrupt or not a video" in refused(4, "add", tmp_path / "cut.mp4", "-p", project).message
 
 
 def test_cut_off_video_that_still_plays_gives_its_frames_and_a_warning(project: Path, tmp_path: Path) -> None:

@@ -77,16 +77,16 @@ WRONG_WORDS = {
     "a word too many": (2, ("align", "lesson-1"), "unexpected extra argument", "fer align --help"),
     "a word too few": (2, ("trace",), "missing argument", "fer trace --help"),
     "no number": (2, ("align", "--limit", "all"), "'--limit'", "fer align --help"),
-    "not one of the choices": (2, ("align", "--size", "100"), "'size' cannot be '100'", "112, 224"),
-    "below the minimum": (2, ("align", "--min-face", "1"), "'min-face' cannot be 1", "at least 8"),
-    "no duration": (2, ("extract-frames", "--every", "often"), "'every' cannot be 'often'", "2s"),
+    "not one of the choices": (2, ("align", "--size", "100"), "invalid value '100' for --size", "112, 224"),
+    "below the minimum": (2, ("align", "--min-face", "1"), "invalid value 1 for --min-face", "at least 8"),
+    "no duration": (2, ("extract-frames", "--every", "often"), "invalid value 'often' for --every", "2s"),
     "end before start": (2, ("extract-frames", "--start", "9s", "--end", "3s"), "'--end 3s' is not after", "later"),
-    "no such key": (3, ("align", "--set", "sizes=112"), "no setting 'sizes'", "Did you mean 'size'?"),
-    "key without value": (2, ("align", "--set", "size"), "has no value", "key=value"),
+    "no such key": (3, ("align", "--set", "sizes=112"), "unknown setting 'sizes'", "Did you mean 'size'?"),
+    "key without value": (2, ("align", "--set", "size"), "missing value", "key=value"),
     "no such config": (4, ("align", "--config", "nowhere.toml"), "'nowhere.toml' cannot be read", "path"),
     "no such video": (7, ("extract-frames", "lesson-9"), "no videos", "fer add"),
     "no such model": (7, ("train", "--model", "drf"), "no faces", "fer align"),
-    "no such run": (4, ("eval", "yesterday"), "'yesterday' is no run", "Runs: none"),
+    "no such run": (4, ("eval", "yesterday"), "run 'yesterday' not found", "Available runs: none"),
 }  # fmt: skip
 
 
@@ -111,11 +111,15 @@ def test_wrong_words_with_json_are_one_object_with_the_same_code(empty: Path, na
 CONFIGS = {
     "no TOML": ("[align\nsize = 112\n", "not valid TOML", 3),
     "unknown section": ("[alin]\nsize = 112\n", "unknown section [alin]", 3),
-    "unknown key": ("[align]\nsizes = 112\n", "no setting 'sizes'", 3),
-    "impossible value": ("[align]\nsize = 100\n", "'size' cannot be '100'", 3),
-    "wrong type": ("[align]\nmin-face = 'large'\n", "'min-face' cannot be 'large'", 3),
-    "truth for a number": ("[align]\nmin-face = true\n", "'min-face' cannot be 'True'", 3),
-    "broken elsewhere": ("[labels.aliases]\njoyful = 'glad'\n", "alias 'joyful' means 'glad', which is no class", 3),
+    "unknown key": ("[align]\nsizes = 112\n", "unknown setting 'sizes'", 3),
+    "impossible value": ("[align]\nsize = 100\n", "invalid value '100' for 'size' (", 3),
+    "wrong type": ("[align]\nmin-face = 'large'\n", "invalid value 'large' for 'min-face' (", 3),
+    "truth for a number": ("[align]\nmin-face = true\n", "invalid value 'True' for 'min-face' (", 3),
+    "broken elsewhere": (
+        "[labels.aliases]\njoyful = 'glad'\n",
+        "alias 'joyful' maps to 'glad', which is not a class",
+        3,
+    ),
 }
 
 

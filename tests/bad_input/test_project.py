@@ -79,8 +79,8 @@ def test_frames_whose_faces_have_votes_are_not_thrown_away_in_passing(voted: Pat
 def test_second_writer_is_told_to_wait_and_readers_go_on(aligned: Path) -> None:
     with FileLock(aligned / ".fer/lock"):
         refusal = refused(3, "align", "--force", "-p", aligned)
-        assert "another fer command is writing" in refusal.message
-        assert "Wait until it has ended" in refusal.hint
+        assert "another fer command is using" in refusal.message
+        assert "Wait for it to finish" in refusal.hint
         for words in (("status",), ("stats",), ("models",), ("config", "show"), ("labels", "show")):
             assert run_fer(*words, "-p", aligned)[0] == 0, words
         # Nothing to write, nothing to wait for.
@@ -115,8 +115,8 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 def test_full_disk_is_one_line_and_no_table_changes(aligned: Path, full_disk: list[str], name: str) -> None:
     before = contents(aligned, "manifests", "frames", "faces", "videos")
     refusal = refused(3, *WRITERS[name], "-p", aligned)
-    assert "the disk is full" in refusal.message
-    assert "Free some space and run the command again" in refusal.hint
+    assert "disk full" in refusal.message
+    assert "Free some space and run the same command again" in refusal.hint
     assert full_disk
     assert contents(aligned, "manifests", "frames", "faces", "videos") == before
     assert not [path for path in tree(aligned) if path.rpartition("/")[2].startswith(".")]
@@ -143,7 +143,7 @@ def test_disk_that_fills_up_in_the_middle_loses_nothing_and_goes_on(
     )  # fmt: skip
     lines = done.stdout.splitlines()
     assert "code 3" in lines, (done.stdout, done.stderr)
-    assert "the disk is full" in done.stderr
+    assert "disk full" in done.stderr
     assert "Traceback" not in done.stderr
     before = (aligned_template / "manifests/faces.csv").read_text(encoding="utf-8")
     assert (tmp_path / "disk.after").read_text(encoding="utf-8") == before
@@ -163,7 +163,8 @@ def test_read_only_project_is_one_line_and_can_still_be_read(can_mount: None, al
     )
     assert done.stdout.splitlines() == ["code 3", "code 0", "code 0"], (done.stdout, done.stderr)
     refusal = read_refusal(3, 3, "", done.stderr)
-    assert "cannot be written: Read-only file system" in refusal.message
+    assert "could not write '" in refusal.message
+    assert "': Read-only file system" in refusal.message
     assert "permissions" in refusal.hint
 
 

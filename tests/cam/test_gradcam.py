@@ -137,6 +137,6 @@ def test_no_images_give_no_maps() -> None:
 
 
 def test_unknown_method_is_named_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="method 'rainbow' is not known") as caught:
+    with pytest.raises(UsageError, match="unknown CAM method 'rainbow'") as caught:
         compute_cams.__wrapped__(TwoCorners(), "colours", corner_images(), torch.tensor([0, 1]), method="rainbow")
     assert "gradcam++" in caught.value.hint

@@ -28,7 +28,7 @@ def test_listing_leaves_mode_and_hooks_alone() -> None:
 
 
 def test_misspelt_layer_is_answered_with_the_right_one() -> None:
-    with pytest.raises(UsageError, match="layer 'colors' is not in TwoCorners") as caught:
+    with pytest.raises(UsageError, match="layer 'colors' not found in TwoCorners") as caught:
         find_layer(TwoCorners(), "colors")
     assert "Did you mean colours" in caught.value.hint
 
@@ -36,17 +36,17 @@ def test_misspelt_layer_is_answered_with_the_right_one() -> None:
 def test_layer_unlike_any_is_answered_with_the_first_ones() -> None:
     with pytest.raises(UsageError) as caught:
         find_layer(TwoCorners(), "zzzzzzzzzzzz")
-    assert "The first ones are: colours, bend" in caught.value.hint
+    assert "The first layers are: colours, bend" in caught.value.hint
 
 
 @pytest.mark.parametrize(("layer", "shape"), [("pool", "2 x 1 x 1"), ("head", "2")])
 def test_layer_without_a_map_is_refused_with_its_shape(layer: str, shape: str) -> None:
-    with pytest.raises(UsageError, match=f"layer '{layer}' gives no map: its output is {shape} per image"):
+    with pytest.raises(UsageError, match=f"layer '{layer}' cannot be used for CAM: its output is {shape} per image"):
         probe_layer(TwoCorners(), layer, corner_images()[:1], None)
 
 
 def test_layer_beside_the_way_to_the_logits_is_refused() -> None:
-    with pytest.raises(UsageError, match="layer 'unused' has no part in the logits"):
+    with pytest.raises(UsageError, match="layer 'unused' does not contribute to the output"):
         probe_layer(TwoCorners(), "unused", corner_images()[:1], None)
 
 
@@ -56,5 +56,5 @@ def test_tokens_fill_the_grid_row_by_row() -> None:
 
 
 def test_tokens_that_do_not_fit_the_grid_are_a_wrong_call() -> None:
-    with pytest.raises(ValueError, match="is no map"):
+    with pytest.raises(ValueError, match="is not a map"):
         as_map(torch.zeros(1, 9, 4), (2, 3))

@@ -41,7 +41,7 @@ def test_add_of_a_broken_file_beside_a_good_one_is_partial(root: Path, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"", "is empty"), (b"words " * 50, "cannot be opened"), (None, "no file or folder")]
+    ("content", "message"), [(b"", "is empty"), (b"words " * 50, "cannot open video"), (None, "no file or folder")]
 )
 def test_add_of_nothing_readable_is_an_input_error(
     root: Path, tmp_path: Path, content: bytes | None, message: str

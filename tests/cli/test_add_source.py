@@ -37,9 +37,9 @@ def test_bad_rows_end_in_exit_code_six(root: Path, csv: Path) -> None:
     ("words", "message"),
     [
         (("--source", "fer2013", "nowhere"), "does not exist"),
-        (("--source", "raf-db", "."), "holds no RAF-DB"),
-        (("--source", "folder", "pictures"), "class folder 'tired' is not in this project's set"),
-        (("--source", "ferplus", "."), "ferplus's class 'contempt' is not in this project's set"),
+        (("--source", "raf-db", "."), "no RAF-DB data found in"),
+        (("--source", "folder", "pictures"), "class folder 'tired' is not a class of this project"),
+        (("--source", "ferplus", "."), "ferplus's class 'contempt' is not a class of this project"),
     ],
     ids=["nothing there", "another set", "unknown class", "other classes"],
 )

@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from fercli.cli.demo import _cells
+from fercli.cli.show.demo import _cells
 from tests.cli.run import run_fer
 
 

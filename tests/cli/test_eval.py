@@ -32,7 +32,7 @@ def test_scores_and_what_was_asked_for_are_shown(project: Project) -> None:
     ):
         assert words in out
     assert "(up to date)" in out
-    assert "only 2 subjects; an interval needs at least 5" in out
+    assert "only 2 subjects; a confidence interval needs at least 5" in out
 
 
 def test_the_matrix_is_shown_only_when_it_is_asked_for(project: Project) -> None:

@@ -40,5 +40,5 @@ def test_list_layers_prints_names_that_layer_takes(project: Project) -> None:
 def test_unknown_layer_is_a_usage_error_with_one_clear_line(project: Project) -> None:
     code, _, err = run_fer("gradcam", "--layer", "atention2", "-p", project.root)
     assert code == 2
-    assert err.splitlines()[0].startswith("fer: layer 'atention2' is not in DrfMsam")
+    assert err.splitlines()[0].startswith("fer: layer 'atention2' not found in DrfMsam")
     assert "attention2" in err

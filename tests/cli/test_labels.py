@@ -35,13 +35,18 @@ def test_json_of_an_import_has_counts_by_name(project: Project, tmp_path: Path) 
     ("text", "words", "code", "message"),
     [
         ("face_id,annotator,label\nlesson-1/f000000-0,a,hapy\n", (), 4, "did you mean 'happy'?"),
-        ("x,y\n1,2\n", (), 4, "wrong columns"),
+        ("x,y\n1,2\n", (), 4, "missing column"),
         ("face_id,annotator,label\nlesson-1/f000000-0,a,happy\nzzz,a,happy\n", (), 6, "is no face of this project"),
         ("face_id,annotator,label\nlesson-1/f000000-0,a,happy\nzzz,a,happy\n", ("--strict",), 4, "'zzz'"),
         ("face_id,annotator,label\nlesson-1/f000000-0,a,happy\n", ("--map", "x"), 2, "no word=class"),
-        ("face_id,annotator,label\nlesson-1/f000000-0,a,happy\n", ("--from", "xls"), 2, "'from' cannot be 'xls'"),
+        (
+            "face_id,annotator,label\nlesson-1/f000000-0,a,happy\n",
+            ("--from", "xls"),
+            2,
+            "invalid value 'xls' for --from",
+        ),
     ],
-    ids=["unknown label", "wrong columns", "unmatched", "unmatched, strict", "bad map", "bad format"],
+    ids=["unknown label", "missing column", "unmatched", "unmatched, strict", "bad map", "bad format"],
 )
 def test_bad_input_has_its_exit_code_and_one_clear_line(
     project: Project, tmp_path: Path, text: str, words: tuple[str, ...], code: int, message: str

@@ -1,6 +1,6 @@
 import pytest
 
-from fercli.cli.progress import RichProgress
+from fercli.cli.bars import RichProgress
 
 
 def test_table_stays_on_the_screen_above_what_comes_next(capsys: pytest.CaptureFixture[str]) -> None:

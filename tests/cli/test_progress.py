@@ -1,7 +1,9 @@
 import pytest
 
 from fercli.cli import progress
-from fercli.cli.progress import PlainProgress, RichProgress, shown_rate, shown_time
+from fercli.cli.bars import RichProgress
+from fercli.cli.progress import PlainProgress
+from fercli.cli.rates import shown_rate, shown_time
 
 
 class Clock:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fercli.cli.show.result import json_object, own_fields, show_error, show_result, shown_path
+from fercli.cli.show.lines import show_result
+from fercli.cli.show.result import json_object, own_fields, show_error, shown_path
 from fercli.core.errors import InputError
 from fercli.core.results import Failure, StageResult
 

@@ -27,4 +27,4 @@ def test_unknown_run_is_an_input_error(tmp_path: Path) -> None:
     project = trained_project(tmp_path / "mine")
     code, _, err = run_fer("report", "nowhere", "-p", project.root)
     assert code == 4
-    assert "'nowhere' is no run of this project" in err
+    assert "run 'nowhere' not found" in err

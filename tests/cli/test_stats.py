@@ -33,4 +33,4 @@ def test_json_holds_the_tables(root: Path) -> None:
 def test_an_unknown_word_to_count_by_is_refused(root: Path) -> None:
     code, _, err = run_fer("stats", "--by", "weather", cwd=root)
     assert code == 2
-    assert "'by' cannot be 'weather'" in err
+    assert "invalid value 'weather' for --by" in err

@@ -57,7 +57,7 @@ def test_time_limit_ends_partial(project: Project) -> None:
 def test_unknown_model_is_a_usage_error(project: Project) -> None:
     code, _, err = run_fer("train", "--model", "resnet", "-p", project.root)
     assert code == 2
-    assert "no model is called 'resnet'" in err
+    assert "unknown model 'resnet'" in err
 
 
 def test_missing_labels_exit_with_seven(project: Project) -> None:

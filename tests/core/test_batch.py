@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from fercli.core import commit as commits
 from fercli.core.batch import Batch, interrupted
-from fercli.core.commit import Commit
+from fercli.core.commit import Commit, finish_pending
 from fercli.core.errors import ProjectError
 
 
@@ -81,3 +82,28 @@ def test_journal_of_the_version_before_is_read(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     with Batch(tmp_path, "align", "mark") as batch:
         assert batch.is_finished("v/f1", "k")
+
+
+def killed_after_its_record(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage that was killed when its commit had happened and nothing had its place yet."""
+    with Batch(root, "align", "mark") as batch:
+        put(batch, "faces/v/f1-0.png")
+        batch.add("v/f1", {"key": "k"})
+        commit = Commit(root)
+        batch.commit_to(commit)
+        with monkeypatch.context() as patched:
+            patched.setattr(commits, "apply", lambda *_: None)
+            commit.finish()
+
+
+@pytest.mark.parametrize("mark", ["mark", "another"])
+def test_files_that_a_pending_commit_names_are_never_thrown_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: str
+) -> None:
+    killed_after_its_record(tmp_path, monkeypatch)
+    with pytest.raises(ProjectError, match="still waits"), Batch(tmp_path, "align", mark) as batch:
+        batch.clear()
+    finish_pending(tmp_path)
+    assert (tmp_path / "faces/v/f1-0.png").read_text(encoding="utf-8") == "crop"
+    with Batch(tmp_path, "align", mark) as batch:
+        assert batch.finished == {}

@@ -128,6 +128,42 @@ def test_applying_again_changes_nothing(root: Path) -> None:
     assert len(log_lines(root)) == 1
 
 
+@pytest.mark.parametrize("place", ["manifests/votes.csv", "new.png"], ids=["old contents", "nothing"])
+def test_waiting_file_that_somebody_took_away_is_missed(root: Path, place: str) -> None:
+    commit = Commit(root)
+    commit.data(root / place, b"longer than what was there")
+    record = commits.CommitRecord(1, commit.exchanges, sizes=commit.sizes)
+    (root / commit.exchanges[place]).unlink()
+    with pytest.raises(ProjectError, match=f"{place}.* is gone"):
+        apply(root, record)
+
+
+@pytest.mark.parametrize("change", ["exchange", "deletion", "folder"])
+def test_link_to_a_folder_leads_no_commit_out_of_the_project(tmp_path: Path, change: str) -> None:
+    root, outside = tmp_path / "project", tmp_path / "outside"
+    (root / ".fer" / "room" / "faces").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "kept.txt").write_text("theirs", encoding="utf-8")
+    (root / "faces").symlink_to(outside, target_is_directory=True)
+    (root / ".fer" / "room" / "faces" / "kept.txt").write_text("ours", encoding="utf-8")
+    record = {
+        "exchange": commits.CommitRecord(1, {"faces/kept.txt": ".fer/room/faces/kept.txt"}),
+        "deletion": commits.CommitRecord(1, deletions=["faces/kept.txt"]),
+        "folder": commits.CommitRecord(1, folders=[".fer/room"]),
+    }[change]
+    with pytest.raises(ProjectError, match="the folder 'faces' leads out of the project"):
+        apply(root, record)
+    assert (outside / "kept.txt").read_text(encoding="utf-8") == "theirs"
+
+
+@pytest.mark.parametrize("place", ["../x", "/x", "C:/x", "a\\b", "a/../../x", "", "a\0b"])
+def test_record_that_names_a_place_outside_is_refused(root: Path, place: str) -> None:
+    (root / RECORD).parent.mkdir()
+    (root / RECORD).write_text(json.dumps({"number": 1, "deletions": [place]}), encoding="utf-8")
+    with pytest.raises(ProjectError, match="outside the project"):
+        read_record(root)
+
+
 def test_reader_reads_through_a_commit_that_is_half_applied(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit = prepared(root)
     moved: list[Path] = []

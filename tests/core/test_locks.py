@@ -37,7 +37,7 @@ def holder(request: pytest.FixtureRequest, tmp_path: Path) -> "Iterator[subproce
 
 @pytest.mark.parametrize("holder", ["project"], indirect=True)
 def test_second_writer_is_refused_until_the_first_is_gone(holder: "subprocess.Popen[str]", tmp_path: Path) -> None:
-    with pytest.raises(ProjectError, match="another fer command is writing"), writing_lock(tmp_path):
+    with pytest.raises(ProjectError, match="another fer command is using"), writing_lock(tmp_path):
         pass
     holder.kill()
     holder.wait()

@@ -1,3 +1,4 @@
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,3 +92,34 @@ def test_call_whose_output_another_overwrites_is_named(remembered: Path) -> None
         note(remembered, stage, SampleResult(num_faces=1, dropped={}, outputs=(output,)))
     found = overwritten_records(remembered, "predict", ("two.csv",))
     assert [path.name for path in found] == ["predict-b.json"]
+
+
+def altered(path: Path, **values: object) -> None:
+    noted = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**noted, **values}), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"result": {}}, {"items": 5}, {"fingerprint": None}, {"settings": {"size": 2}}, {"result": {"num_faces": "x"}}],
+    ids=str,
+)
+def test_record_that_somebody_edited_is_forgotten(remembered: Path, change: dict[str, object]) -> None:
+    altered(remembered / ".fer" / "stages" / "align.json", **change)
+    assert read_state(remembered, "align") is None
+    assert recall(remembered, "align", "mark", SampleResult) is None
+
+
+def test_record_of_the_version_before_has_no_digest_and_is_read(remembered: Path) -> None:
+    path = remembered / ".fer" / "stages" / "align.json"
+    noted = json.loads(path.read_text(encoding="utf-8"))
+    del noted["digest"]
+    path.write_text(json.dumps(noted), encoding="utf-8")
+    assert recall(remembered, "align", "mark", SampleResult) is not None
+
+
+@pytest.mark.parametrize("values", [{}, {"num_faces": 3}, {"outputs": 5}, {"outputs": [], "failures": [5]}], ids=str)
+def test_result_that_lacks_what_this_version_asks_for_is_done_again(remembered: Path, values: object) -> None:
+    path = remembered / ".fer" / "stages" / "align.json"
+    path.write_text(json.dumps({"fingerprint": "mark", "result": values}), encoding="utf-8")
+    assert recall(remembered, "align", "mark", SampleResult) is None

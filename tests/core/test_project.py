@@ -14,7 +14,7 @@ def test_a_project_is_found_from_a_folder_inside_it(tmp_path: Path) -> None:
 
 
 def test_no_project_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(ProjectError, match="no project at or above") as caught:
+    with pytest.raises(ProjectError, match="not a fercli project") as caught:
         find_project(tmp_path)
     assert "fer init" in caught.value.hint
 
@@ -30,7 +30,7 @@ def test_a_moved_project_still_reads_its_tables(tmp_path: Path) -> None:
 def test_making_a_project_again_with_other_classes_is_refused(tmp_path: Path) -> None:
     create_project(tmp_path, name="mine", classes=("a", "b"))
     assert create_project(tmp_path, name="mine", classes=("a", "b")).classes == ("a", "b")
-    with pytest.raises(ProjectError, match="is a project already"):
+    with pytest.raises(ProjectError, match="is already a project"):
         create_project(tmp_path, name="mine", classes=("a", "c"))
 
 
@@ -51,9 +51,9 @@ def test_classes_that_will_not_do_leave_no_folder_behind(tmp_path: Path) -> None
 
 def test_a_missing_table_names_the_command_that_makes_it(tmp_path: Path) -> None:
     project = create_project(tmp_path, name="mine", classes=("a", "b"))
-    with pytest.raises(MissingStageError, match=r"no videos in 'mine'") as caught:
+    with pytest.raises(MissingStageError, match=r"'mine' has no videos yet") as caught:
         project.required_rows(Video)
-    assert caught.value.hint == "Run: fer add"
+    assert caught.value.hint == "Run: fer add VIDEO"
 
 
 @pytest.mark.parametrize(
@@ -62,10 +62,10 @@ def test_a_missing_table_names_the_command_that_makes_it(tmp_path: Path) -> None
         ("[project\n", ProjectError, "not valid TOML"),
         ("[project]\nname='x'\n", SettingsError, "needs classes"),
         ("[project]\nclasses=['a','a']\n", SettingsError, "two different words"),
-        ("[project]\nclasses=['a','b']\n[labels.aliases]\nx='c'\n", SettingsError, "alias 'x' means 'c'"),
+        ("[project]\nclasses=['a','b']\n[labels.aliases]\nx='c'\n", SettingsError, "alias 'x' maps to 'c'"),
         ("align=3\n[project]\nclasses=['a','b']\n", SettingsError, "'align' is a section, not a value"),
         ("project=3\n", SettingsError, "'project' is a section, not a value"),
-        ("[project]\nclasses=['a','b']\n[labels]\naliases='x'\n", SettingsError, "aliases is no table"),
+        ("[project]\nclasses=['a','b']\n[labels]\naliases='x'\n", SettingsError, "aliases must be a table"),
         ("[project]\nclasses=['Happy','happy']\n", SettingsError, "two different words"),
         ("[project]\nclasses=['happy','Unknown']\n", SettingsError, "'unknown' cannot be a class"),
     ],

@@ -74,7 +74,7 @@ def test_runs_are_listed_in_the_order_they_began_in_every_time_zone(tmp_path: Pa
 
 def test_project_without_finished_run_says_train_first(tmp_path: Path) -> None:
     make_run(tmp_path, "a", "interrupted")
-    with pytest.raises(MissingStageError, match="no finished training run"):
+    with pytest.raises(MissingStageError, match="no finished run"):
         newest_finished(tmp_path)
 
 
@@ -93,7 +93,7 @@ def test_ambiguous_run_is_refused_and_lists_the_choices(tmp_path: Path) -> None:
 
 
 def test_unknown_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="'x' is no run of this project"):
+    with pytest.raises(InputError, match="run 'x' not found"):
         find_run(tmp_path, "x")
 
 
@@ -101,7 +101,7 @@ def test_unknown_run_is_refused(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("{", "cannot be read"),
-        ('{"schema": "other"}', "is no fer.run/1 record"),
+        ('{"schema": "other"}', "is not a fer.run/1 file"),
         ('{"schema": "fer.run/1", "status": "failed"}', "lacks a field: .*run_id"),
     ],
     ids=["no JSON", "other", "field"],
@@ -115,7 +115,7 @@ def test_damaged_record_is_refused_by_name_but_passed_over_in_lists(tmp_path: Pa
 
 
 def test_folder_without_record_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(ProjectError, match="is no run"):
+    with pytest.raises(ProjectError, match="is not a run folder"):
         read_run(tmp_path)
 
 
@@ -123,7 +123,7 @@ def test_unknown_status_is_refused(tmp_path: Path) -> None:
     folder = make_run(tmp_path, "a", "finished")
     values = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     (folder / "run.json").write_text(json.dumps({**values, "status": "done"}), encoding="utf-8")
-    with pytest.raises(ProjectError, match="'done' is no status"):
+    with pytest.raises(ProjectError, match="'done' is not a run status"):
         read_run(folder)
 
 

@@ -68,36 +68,36 @@ def test_one_word_may_be_an_option_and_a_table() -> None:
 @pytest.mark.parametrize(
     ("values", "message", "hint"),
     [
-        ({"sise": 112}, "no setting 'sise'", "Did you mean 'size'"),
-        ({"size": 113}, "'size' cannot be '113'", "one of: 112, 224"),
-        ({"limit": 0}, "'limit' cannot be 0", "whole number, at least 1"),
-        ({"limit": 2.5}, "'limit' cannot be '2.5'", "whole number"),
-        ({"limit": True}, "'limit' cannot be 'True'", "whole number"),
-        ({"every": "soon"}, "'every' cannot be 'soon'", "duration"),
-        ({"ratios": "a,b"}, "'ratios' cannot be 'a,b'", "list separated by commas"),
-        ({"out": "some/folder"}, "'out' cannot be 'some/folder'", "separated by commas, of: csv, video"),
-        ({"strict": "maybe"}, "'strict' cannot be 'maybe'", "true or false"),
-        ({"every": "nan"}, "'every' cannot be 'nan'", "duration"),
-        ({"every": float("inf")}, "'every' cannot be 'inf'", "duration"),
-        ({"every": "9" * 400 + "s"}, "'every' cannot be '999", "duration"),
-        ({"share": "nan"}, "'share' cannot be 'nan'", "a number"),
-        ({"share": "inf"}, "'share' cannot be 'inf'", "a number"),
-        ({"share": "-1e999"}, "'share' cannot be '-1e999'", "a number"),
-        ({"share": 10**400}, "'share' cannot be '1000", "a number"),
-        ({"ratios": "0.5,inf"}, "'ratios' cannot be '0.5,inf'", "list separated by commas"),
+        ({"sise": 112}, "unknown setting 'sise'", "Did you mean 'size'"),
+        ({"size": 113}, "invalid value '113' for 'size'", "one of: 112, 224"),
+        ({"limit": 0}, "invalid value 0 for 'limit'", "whole number, at least 1"),
+        ({"limit": 2.5}, "invalid value '2.5' for 'limit'", "whole number"),
+        ({"limit": True}, "invalid value 'True' for 'limit'", "whole number"),
+        ({"every": "soon"}, "invalid value 'soon' for 'every'", "duration"),
+        ({"ratios": "a,b"}, "invalid value 'a,b' for 'ratios'", "list separated by commas"),
+        ({"out": "some/folder"}, "invalid value 'some/folder' for 'out'", "comma-separated): csv, video"),
+        ({"strict": "maybe"}, "invalid value 'maybe' for 'strict'", "true or false"),
+        ({"every": "nan"}, "invalid value 'nan' for 'every'", "duration"),
+        ({"every": float("inf")}, "invalid value 'inf' for 'every'", "duration"),
+        ({"every": "9" * 400 + "s"}, "invalid value '9{400}s' for 'every'", "duration"),
+        ({"share": "nan"}, "invalid value 'nan' for 'share'", "a number"),
+        ({"share": "inf"}, "invalid value 'inf' for 'share'", "a number"),
+        ({"share": "-1e999"}, "invalid value '-1e999' for 'share'", "a number"),
+        ({"share": 10**400}, "invalid value '10{400}' for 'share'", "a number"),
+        ({"ratios": "0.5,inf"}, "invalid value '0.5,inf' for 'ratios'", "list separated by commas"),
     ],
     ids=lambda value: str(value)[:60],
 )
 def test_an_impossible_value_names_its_origin_and_what_is_expected(
     values: dict[str, object], message: str, hint: str
 ) -> None:
-    with pytest.raises(SettingsError, match=f"fer.toml: .*{message}") as caught:
+    with pytest.raises(SettingsError, match=rf"{message} \(fer\.toml\)") as caught:
         resolve_settings(Sample, [Layer("fer.toml", values)])
     assert hint in caught.value.hint
 
 
 def test_an_impossible_option_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="option: 'size' cannot be '5'"):
+    with pytest.raises(UsageError, match="invalid value '5' for --size"):
         resolve_settings(Sample, [Layer("option", {"size": "5"})])
 
 
@@ -109,7 +109,7 @@ def test_assignments_of_set_are_values_of_the_section_or_of_a_table() -> None:
 
 
 def test_an_assignment_without_a_value_is_refused() -> None:
-    with pytest.raises(UsageError, match="'--set size' has no value"):
+    with pytest.raises(UsageError, match="--set size: missing value"):
         assignment_layers(["size"], "align")
 
 

@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from fercli.core.errors import MissingStageError
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Label, SplitRow
-from fercli.core.splits import is_usable, labels_mark, read_record, stale_splits, write_record
+from fercli.core.splits import choose_split, is_usable, labels_mark, read_record, stale_splits, write_record
 from fercli.core.tables import write_table
 
 
@@ -85,3 +86,42 @@ def test_split_of_another_name_is_made_again_by_its_name(project: Project) -> No
     (sentence,) = stale_splits(project, LABELS[:1])
     assert "'mine'" in sentence
     assert "fer split --name mine" in sentence
+
+
+@pytest.mark.parametrize(
+    ("names", "asked", "chosen"),
+    [
+        (["default"], "", "default"),
+        (["mine"], "", "mine"),
+        (["default", "mine"], "", "default"),
+        (["default", "mine"], "mine", "mine"),
+        (["mine"], "mine", "mine"),
+    ],
+)
+def test_split_in_use_is_the_one_named_else_the_only_one_else_the_default(
+    tmp_path: Path, names: list[str], asked: str, chosen: str
+) -> None:
+    project = create_project(tmp_path / "other", name="other", classes=("happy", "bored"))
+    for name in names:
+        write_table(project.split_path(name), [SplitRow("f1", "train")], SplitRow)
+    assert choose_split(project, asked) == chosen
+
+
+@pytest.mark.parametrize(
+    ("names", "asked", "message", "hint"),
+    [
+        ([], "", "split 'default' not found", "Run: fer split"),
+        (["mine", "yours"], "", "split 'default' not found", "Available splits: mine, yours."),
+        (["mine"], "default", "split 'default' not found", "Available splits: mine."),
+        (["default"], "mine", "split 'mine' not found", "Available splits: default."),
+    ],
+)
+def test_split_that_is_not_there_is_refused_with_those_that_are(
+    tmp_path: Path, names: list[str], asked: str, message: str, hint: str
+) -> None:
+    project = create_project(tmp_path / "other", name="other", classes=("happy", "bored"))
+    for name in names:
+        write_table(project.split_path(name), [SplitRow("f1", "train")], SplitRow)
+    with pytest.raises(MissingStageError, match=message) as caught:
+        choose_split(project, asked)
+    assert caught.value.hint == hint

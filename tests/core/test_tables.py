@@ -54,8 +54,8 @@ def test_excel_may_reorder_columns_and_add_a_byte_order_mark(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("num_faces", "faces"), "no column num_faces"),
-        (("first_face_id", "first_face_id,note"), "unknown column note"),
+        (("num_faces", "faces"), "missing column num_faces"),
+        (("first_face_id", "first_face_id,note"), "unexpected column note"),
         ((",7,", ",seven,"), "column num_faces cannot hold 'seven'"),
         ((",7,", ",7,8,9,"), ":2: 8 cells instead of 6"),
     ],
@@ -103,6 +103,6 @@ def test_quote_that_is_never_closed_is_a_table_error(tmp_path: Path) -> None:
     path = tmp_path / "frames.csv"
     header = table_text([], Frame).splitlines()[0]
     path.write_text(f'{header}\n"v/f0,' + "x" * 200_000, encoding="utf-8")
-    with pytest.raises(TableError, match="not a table") as caught:
+    with pytest.raises(TableError, match="cannot be parsed as CSV") as caught:
         read_table(path, Frame)
-    assert "not closed" in caught.value.hint
+    assert "unclosed quotation mark" in caught.value.hint

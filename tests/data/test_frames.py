@@ -15,7 +15,7 @@ from fercli.core.errors import FerError, MissingStageError, TableError, UsageErr
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Frame, Label, Prediction, SplitRow, Subject, Video, Vote
 from fercli.core.tables import read_table, table_text
-from fercli.data.frames import count_pairs, read_frame, read_rows
+from fercli.data.frames import count_pairs, frame, is_usable, read_frame, read_rows
 
 CLASSES = ("happy", "bored")
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc",)), max_size=6)
@@ -208,13 +208,30 @@ def test_unknown_table_is_named_with_the_known_ones(project: Project) -> None:
 
 
 def test_table_that_is_not_made_yet_names_its_command(project: Project) -> None:
-    with pytest.raises(MissingStageError, match="no votes in 'p'") as caught:
+    with pytest.raises(MissingStageError, match="'p' has no votes yet") as caught:
         fercli.frame(project, "votes")
-    assert caught.value.hint == "Run: fer labels import"
+    assert caught.value.hint == "Run: fer labels import FILE"
 
 
 def test_id_that_stands_there_twice_is_refused(project: Project) -> None:
     path = project.table_path(Face)
     path.write_text(path.read_text(encoding="utf-8").replace("v/f2-0", "v/f1-0"), encoding="utf-8")
-    with pytest.raises(TableError, match="face_id 'v/f1-0' is there twice"):
+    with pytest.raises(TableError, match="duplicate face_id 'v/f1-0'"):
         fercli.frame(project, "faces")
+
+
+def test_columns_that_are_asked_for_are_those_of_the_whole_table(tmp_path: Path) -> None:
+    project = create_project(tmp_path / "p", name="p", classes=("happy", "sad"))
+    faces = [
+        Face(f"v/f{i}-0", f"v/f{i}", "v", status="dropped" if i % 3 else "given", subject_id="s1") for i in range(9)
+    ]
+    project.write_rows(faces, Face)
+    whole, part = frame(project, "faces"), frame(project, "faces", ("status", "face_id"))
+    pd.testing.assert_frame_equal(part, whole[["status", "face_id"]], check_like=True)
+    assert is_usable(part).tolist() == [face.is_usable for face in faces]
+
+
+def test_columns_of_a_table_with_quoted_cells_can_be_asked_for(tmp_path: Path) -> None:
+    project = create_project(tmp_path / "p", name="p", classes=("happy", "sad"))
+    project.write_rows([Face("v/f0-0", "v/f0", "v", reason='too "small", blurred')], Face)
+    assert frame(project, "faces", ("reason",)).to_dict("list") == {"reason": ['too "small", blurred']}

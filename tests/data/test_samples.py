@@ -96,7 +96,7 @@ def test_unknown_fold_is_refused_with_the_known_ones() -> None:
 
 
 def test_label_outside_the_classes_is_refused() -> None:
-    with pytest.raises(InputError, match="'angry', which is no class"):
+    with pytest.raises(InputError, match="'angry', which is not a class"):
         join([face("a")], [label("a", "angry")], [SplitRow("a", "train")])
 
 

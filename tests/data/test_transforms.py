@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -218,3 +220,23 @@ def test_edges_are_repeated_with_and_without_torchs_own_way() -> None:
     image = torch.rand(2, 3, 9, 13)
     grid = torch.rand(2, 7, 7, 2) * 3 - 1.5
     torch.testing.assert_close(sample(image, grid, has_border=True), sample(image, grid, has_border=False))
+
+
+FORM = InputFormat(24, 1, (0.0,), (1.0,))
+
+
+def test_input_format_comes_back_from_json() -> None:
+    assert InputFormat.from_json(json.loads(json.dumps(FORM.to_json()))) == FORM
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"size": "24"}, {"size": 0}, {"size": 10**9}, {"size": True}, {"channels": 2}, {"mean": ["x"]}, {"mean": []},
+        {"std": [0.0]}, {"std": [float("nan")]}, {"window": 1.5}, {"window": None}, {"is_grey": "no"}, {"mean": 0.5},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_input_format_of_an_edited_checkpoint_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        InputFormat.from_json({**FORM.to_json(), **change})

@@ -1,6 +1,7 @@
-"""Every `bash` and `python` block of README and docs/ runs as written, page by page, in an empty folder of its own.
+"""Every `bash` and `python` block of README and docs/ runs as written, page by page, in one shell from top to bottom.
 
-A block of another kind (`text`, `toml`, `console`) is shown, not run. A block that begins with `# not run: ` says why.
+A page starts in an empty folder. A block of another kind (`text`, `toml`, `console`) is shown, not run. A block that
+begins with `# not run: ` says why.
 """
 
 import os
@@ -21,14 +22,33 @@ def blocks_of(page: Path) -> list[tuple[str, str]]:
     return [(kind, text) for kind, text in blocks if not text.startswith("# not run: ")]
 
 
+def script_of(page: Path, folder: Path) -> str:
+    """One shell script of the page; its Python code, which `python -c` runs, lies in `folder`."""
+    lines = ["set -euo pipefail"]
+    for number, (kind, text) in enumerate(blocks_of(page), start=1):
+        lines.append(f"echo '--- block {number} of {page.name}'")
+        if kind == "python":
+            code = folder / f"block-{number}.py"
+            code.write_text(text, encoding="utf-8")
+            text = f'python -c "$(cat {code.as_posix()!r})"'
+        lines.append(text)
+    return "\n".join(lines)
+
+
 @pytest.mark.docs
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page)], ids=lambda page: page.name)
-def test_the_examples_of_a_page_run_as_written(page: Path, tmp_path: Path) -> None:
+def test_the_examples_of_a_page_run_as_written_in_one_shell(page: Path, tmp_path: Path) -> None:
+    code, place = tmp_path / "code", tmp_path / "place"
+    code.mkdir()
+    place.mkdir()
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    for number, (kind, text) in enumerate(blocks_of(page), start=1):
-        script = ["bash", "-euo", "pipefail", "-c", text] if kind == "bash" else [sys.executable, "-c", text]
-        done = subprocess.run(
-            script, cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"block {number} of {page.name}:\n{text}\n{done.stdout}\n{done.stderr}"
+    done = subprocess.run(
+        ["bash", "-c", script_of(page, code)],
+        cwd=place,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

@@ -76,7 +76,7 @@ def test_long_items_do_not_hold_up_the_end_of_a_failed_stage() -> None:
 
 
 def test_worker_ended_from_outside_is_a_clear_error() -> None:
-    with pytest.raises(InputError, match="a worker process was ended from outside") as caught:
+    with pytest.raises(InputError, match="a worker process was killed") as caught:
         list(LocalEngine(2).map_items(make_odd, ["well", "die", "well"]))
     assert "--workers" in caught.value.hint
 

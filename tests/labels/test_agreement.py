@@ -132,7 +132,7 @@ def test_under_five_units_there_is_no_interval_and_the_reason_is_given() -> None
     rng = np.random.default_rng(0)
     agreement = measure_agreement(random_votes(40), WORDS, unit_name="subject", unit_of_face=unit_of, rng=rng)
     assert agreement.fleiss.low is None
-    assert agreement.fleiss.why_no_interval == "an interval needs at least 5 subjects, and there are 4"
+    assert agreement.fleiss.why_no_interval == "a confidence interval needs at least 5 subjects, and there are 4"
 
 
 @pytest.mark.real_data

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from fercli.core.errors import InputError
 from fercli.core.rows import Vote
 from fercli.labels.counts import count_votes, encode_votes, entropy_bits
 from fercli.labels.pseudonyms import ADJUDICATOR
@@ -61,7 +62,7 @@ def test_of_two_votes_of_one_annotator_on_a_face_the_newer_counts() -> None:
 
 
 def test_vote_for_no_class_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="no class: angry, sad"):
+    with pytest.raises(InputError, match=r"2 votes in votes\.csv for unknown classes: angry, sad"):
         encode_votes([vote("f", "a", "sad"), vote("f", "b", "angry"), vote("f", "c", "happy")], CLASSES)
 
 

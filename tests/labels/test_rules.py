@@ -50,7 +50,7 @@ def test_single_vote_counts_when_one_is_enough() -> None:
     assert verdict(0, 1, 0, 0, 0, min_votes=1) == ("ok", 1)
 
 
-# FERPlus' own first two rows, with the answers that FORMATS of the data set gives.
+# FERPlus' own first two rows, with the answers that FORMATS of the dataset gives.
 ROW_0, ROW_1 = (4, 0, 0, 1, 3, 2, 0, 0, 0, 0), (6, 0, 1, 1, 0, 0, 0, 0, 2, 0)
 
 

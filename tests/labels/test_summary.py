@@ -19,8 +19,8 @@ def test_lost_votes_are_counted_and_a_class_that_vanishes_is_a_warning_with_numb
     assert summary.by_status == {"ok": 3, "tie": 1, "too_few": 1}
     assert summary.mean_agreement == (2 / 3 + 1 + 2 / 3) / 3
     assert summary.warnings == [
-        "class 's' vanishes: 5 votes, no face (2 outvoted, 2 on faces without a majority)",
-        "class 'b' has no vote and no face",
+        "class 's' has 5 votes but no labelled face (2 outvoted, 2 on faces without a majority)",
+        "class 'b' has no votes and no faces",
     ]
 
 

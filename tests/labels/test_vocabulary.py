@@ -37,12 +37,12 @@ def test_word_of_the_project_is_no_skip_even_if_it_reads_like_one() -> None:
 def test_unknown_words_are_counted_and_neighbours_named() -> None:
     with pytest.raises(InputError) as caught:
         Vocabulary(CLASSES).meanings_of(["hapy", "hapy", "xyz", "neutral"], "v.csv")
-    message = "v.csv: 2 labels are not in this project's set: 'hapy' (2 votes; did you mean 'happy'?), 'xyz' (1 vote)"
+    message = "v.csv: 2 labels are not classes of this project: 'hapy' (2 votes; did you mean 'happy'?), 'xyz' (1 vote)"
     assert caught.value.message == message
     assert "--map hapy=CLASS" in caught.value.hint
 
 
 def test_alias_of_no_class_is_refused() -> None:
-    with pytest.raises(InputError, match="'smile' cannot stand for 'hapy', which is no class") as caught:
+    with pytest.raises(InputError, match="'smile' cannot be mapped to 'hapy', which is not a class") as caught:
         Vocabulary(CLASSES, {"smile": "hapy"})
     assert caught.value.hint == "did you mean 'happy'?"

@@ -29,7 +29,7 @@ def test_flipped_bit_is_refused(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    with pytest.raises(InputError, match="was altered: its sha256") as caught:
+    with pytest.raises(InputError, match=r"is corrupt or modified .SHA-256 mismatch") as caught:
         load_checkpoint(path)
     assert "--checkpoint last" in caught.value.hint
 
@@ -47,7 +47,7 @@ def test_missing_file_of_the_pair_is_named(tmp_path: Path) -> None:
 def test_pickled_file_is_never_opened(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     torch.save(FIRST, path)
-    with pytest.raises(InputError, match="is no checkpoint of fer"):
+    with pytest.raises(InputError, match="is not a fercli checkpoint"):
         load_checkpoint(path)
 
 
@@ -117,7 +117,7 @@ def test_a_kill_while_saving_costs_no_newer_state(tmp_path: Path, monkeypatch: p
 def test_all_states_damaged_is_an_error_not_a_new_start(tmp_path: Path) -> None:
     save_state(tmp_path, FIRST, {"position": 1})
     (tmp_path / "state-a.safetensors").write_bytes(b"cut off")
-    with pytest.raises(InputError, match="was altered"):
+    with pytest.raises(InputError, match="is corrupt or modified"):
         load_state(tmp_path)
 
 
@@ -190,3 +190,32 @@ def test_restored_tensor_takes_the_memory_format_of_its_place() -> None:
     placed = copy_into(target, source)
     assert placed.stride() == target.stride()
     assert torch.equal(placed, source)
+
+
+def test_note_whose_values_were_changed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "best.safetensors"
+    save_checkpoint(path, FIRST, {"classes": ["happy", "sad"]})
+    note = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    note["meta"]["classes"].reverse()
+    path.with_suffix(".json").write_text(json.dumps(note), encoding="utf-8")
+    with pytest.raises(InputError, match=r"best\.json' is corrupt or modified"):
+        load_checkpoint(path)
+
+
+def test_state_whose_note_was_changed_is_not_gone_on_from(tmp_path: Path) -> None:
+    for position in (1, 2):
+        save_state(tmp_path, FIRST, {"position": position})
+    (newest,) = [path for path in tmp_path.glob("*.json") if json.loads(path.read_text())["meta"]["position"] == 2]
+    newest.write_text(newest.read_text().replace('"position": 2', '"position": 7'), encoding="utf-8")
+    loaded = load_state(tmp_path)
+    assert loaded is not None
+    assert loaded.meta["position"] == 1
+
+
+def test_note_of_the_version_before_has_no_digest_of_its_values_and_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "best.safetensors"
+    save_checkpoint(path, FIRST, {"epoch": 3})
+    note = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    del note["meta_sha256"]
+    path.with_suffix(".json").write_text(json.dumps(note), encoding="utf-8")
+    assert load_checkpoint(path).meta == {"epoch": 3}

@@ -45,7 +45,7 @@ def test_without_a_compiler_yes_goes_on_eagerly_with_a_warning(monkeypatch: pyte
     monkeypatch.setattr("shutil.which", lambda _: None)
     machine, warning = decide_compilation(MACHINE, "yes", LONG)
     assert not machine.is_compiled
-    assert warning == f"The network is not compiled: {machine.compile_reason}. Training goes on without, only slower."
+    assert warning == f"Model not compiled: {machine.compile_reason}. Training continues uncompiled (slower)."
     assert "no C++ compiler was found (g++, clang++, c++, cl)" in warning
 
 
@@ -67,7 +67,7 @@ def test_a_compiler_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 def test_compiled_run_is_not_continued_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
     check_still_compiles(MACHINE)
-    with pytest.raises(UsageError, match=r"began with a compiled network, and now no C\+\+ compiler"):
+    with pytest.raises(UsageError, match=r"was started with a compiled model, but no C\+\+ compiler"):
         check_still_compiles(replace(MACHINE, is_compiled=True))
 
 

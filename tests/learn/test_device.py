@@ -51,7 +51,7 @@ def test_a_machine_is_read_back_from_what_run_json_says_of_it() -> None:
 
 @pytest.mark.parametrize("name", ["warp", "", "meta", "privateuseone", "openvino"])
 def test_device_that_cannot_compute_is_a_usage_error(name: str) -> None:
-    with pytest.raises(UsageError, match=f"device '{name}' cannot be used"):
+    with pytest.raises(UsageError, match=f"device '{name}' is not available"):
         choose_machine(name)
 
 

@@ -91,7 +91,7 @@ def test_last_and_a_path_are_checkpoints_too(run: Path) -> None:
 def test_weights_that_do_not_fit_are_refused(run: Path, tmp_path: Path) -> None:
     saved = load_checkpoint(run / "checkpoints" / "best.safetensors")
     save_checkpoint(tmp_path / "x.safetensors", saved.tensors, {**saved.meta, "model_options": {"width": 16}})
-    with pytest.raises(InputError, match="does not fit its network"):
+    with pytest.raises(InputError, match="does not match the model"):
         load_run_model(run, str(tmp_path / "x.safetensors"), "cpu")
 
 

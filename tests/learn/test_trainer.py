@@ -103,7 +103,7 @@ def test_weights_that_break_in_an_epochs_last_step_are_not_kept(
         return found
 
     monkeypatch.setattr(StepMaker, "step", step)
-    with pytest.raises(CheckError, match=r"diverged in epoch 2: .* is no number any more"):
+    with pytest.raises(CheckError, match=r"diverged in epoch 2: .* is NaN or infinite"):
         train(tmp_path, plan())
     for name in ("best", "last"):
         assert all(tensor.isfinite().all() for tensor in weights(tmp_path, name).values())
@@ -290,7 +290,7 @@ def test_training_whose_last_step_was_the_limit_is_finished(tmp_path: Path) -> N
 def test_patience_ends_a_training_that_no_longer_improves(tmp_path: Path) -> None:
     result = train(tmp_path, plan(epochs=50, lr=0.0, patience=2))
     assert len(result.history) == 3
-    assert result.reason == "no better accuracy on val for 2 epochs"
+    assert result.reason == "no improvement in validation accuracy for 2 epochs (early stopping)"
     assert result.best is not None
     assert result.best.epoch == 1
 
@@ -369,7 +369,7 @@ class Spoilt(nn.Module):
 def test_loss_that_is_no_number_stops_with_the_place_and_a_hint(tmp_path: Path) -> None:
     with pytest.raises(CheckError, match=r"diverged in epoch 1, step 1: the loss is nan") as caught:
         train(tmp_path, plan(), model=Spoilt(float("nan")))
-    assert "--lr, now 0.003" in caught.value.hint
+    assert "--lr, currently 0.003" in caught.value.hint
 
 
 def test_loss_that_grows_without_bound_stops_and_keeps_the_best(tmp_path: Path) -> None:
@@ -449,7 +449,7 @@ def test_every_step_shows_speed_waiting_and_place(tmp_path: Path) -> None:
     ]
     for fields in shown[3:]:
         assert re.fullmatch(r"\d+ images/s", fields["speed"])
-        assert re.fullmatch(r"\d+% waiting", fields["wait"])
+        assert re.fullmatch(r"\d+% data wait", fields["wait"])
         assert re.fullmatch(r"best val \d+\.\d%", fields["best"])
 
 

@@ -83,7 +83,7 @@ def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -
 
 def test_processes_cannot_share_an_apple_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(UsageError, match="several processes cannot train on 'mps'"), joined_world("mps"):
+    with pytest.raises(UsageError, match="multi-process training is not supported on 'mps'"), joined_world("mps"):
         pass
 
 

@@ -55,7 +55,7 @@ def test_too_few_subjects_are_said_in_the_record(rows: list[Prediction]) -> None
     record = evaluation_record(evaluate(rows[:6], EMOTIONS, seed=0))
     assert record["accuracy"]["low"] is None
     assert record["accuracy"]["reason"] == record["interval"]["reason"]
-    assert record["interval"]["reason"] == "only 2 subjects; an interval needs at least 5"
+    assert record["interval"]["reason"] == "only 2 subjects; a confidence interval needs at least 5"
 
 
 def test_a_class_without_faces_is_said_in_the_record(rows: list[Prediction]) -> None:

@@ -47,7 +47,7 @@ def test_fewer_than_five_units_give_no_interval_but_a_reason(num_units: int) -> 
     interval = accuracy_interval(units_with([2] * num_units, 4))
     assert (interval.value, interval.low, interval.high) == (0.5, None, None)
     assert interval.reason.startswith(f"only {num_units} subject")
-    assert interval.reason.endswith("an interval needs at least 5")
+    assert interval.reason.endswith("a confidence interval needs at least 5")
 
 
 def test_five_units_give_an_interval() -> None:

@@ -7,7 +7,7 @@ from fercli.models.table.specs import MODELS
 
 
 def test_an_unknown_name_gets_the_nearest_one() -> None:
-    with pytest.raises(UsageError, match="no model is called 'sfer-mdfea'") as caught:
+    with pytest.raises(UsageError, match="unknown model 'sfer-mdfea'") as caught:
         build_model("sfer-mdfea", num_classes=7)
     assert "Did you mean 'sfer-mdfae'?" in caught.value.hint
 

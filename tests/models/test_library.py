@@ -29,7 +29,6 @@ FAMILIES = (
     "regnet_x_400mf",
     "squeezenet1_0",
     "vgg11",
-    "vit_h_14",
 )
 EVERY_LISTED = [
     pytest.param(network, marks=() if network in NAMED + FAMILIES else pytest.mark.slow)
@@ -156,10 +155,10 @@ def test_which_network_it_is_cannot_be_set() -> None:
 @pytest.mark.parametrize(
     ("name", "words", "hint"),
     [
-        ("torchvision:resnet81", "torchvision has no network 'resnet81'", "torchvision:resnet18"),
-        ("torchvision:fcn_resnet50", "'fcn_resnet50' of torchvision is no classification network", "resnet50"),
-        ("torchvision:", "torchvision has no network ''", "alexnet"),
-        ("keras:resnet18", "no model is called 'keras:resnet18'", "torchvision:NAME"),
+        ("torchvision:resnet81", "torchvision has no model 'resnet81'", "torchvision:resnet18"),
+        ("torchvision:fcn_resnet50", "'fcn_resnet50' of torchvision is not a classification model", "resnet50"),
+        ("torchvision:", "torchvision has no model ''", "alexnet"),
+        ("keras:resnet18", "unknown model 'keras:resnet18'", "torchvision:NAME"),
     ],
     ids=str,
 )

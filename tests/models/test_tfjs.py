@@ -32,7 +32,7 @@ def test_face_weights_give_the_reference_map(path: Path, side: int) -> None:
     assert report.layout == "HSE-FaceRes MobileNet of TensorFlow.js"
     assert (len(report.loaded), report.missing, report.unexpected) == (67, (), ())
     assert report.folds_norms
-    assert "1 entries of a head" in report.notes[0]
+    assert "1 entry of a head" in report.notes[0]
     assert "VGGFace2" in report.notes[1]
 
 
@@ -51,7 +51,7 @@ def test_constants_of_the_graph_are_no_weights(path: Path) -> None:
 
 
 def test_other_networks_refuse_the_file(path: Path) -> None:
-    with pytest.raises(InputError, match="not of the backbone of DrfMsam"):
+    with pytest.raises(InputError, match="do not match the backbone of DrfMsam"):
         load_backbone_weights(build_model("drf-msam", num_classes=7), path)
 
 

@@ -79,7 +79,7 @@ def test_labels_tell_ties_and_outvoted_votes() -> None:
     # Pairs of votes that are alike: 1 of 3 on the first face, 0 of 1 on the second.
     assert row(section, "Inter-annotator agreement", "pairwise agreement")[0] == "25.0%"
     assert section.warnings == (
-        "Class 'bored' vanishes: 2 votes, no face (1 outvoted, 1 on faces without a majority).",
+        "Class 'bored' has 2 votes but no labelled face (1 outvoted, 1 on faces without a majority).",
     )
 
 
@@ -244,8 +244,8 @@ def test_sections_draw_the_same_bytes_twice() -> None:
 
 
 def test_results_of_a_model_that_was_not_evaluated_name_the_command() -> None:
-    section = result_section(None, command="fer eval --run mine")
+    section = result_section(None)
     assert (section.key, section.scores, section.tables) == ("results", (), ())
     assert [(part.what, part.command) for part in section.missing] == [
-        ("the model has not been evaluated.", "fer eval --run mine")
+        ("the model has not been evaluated.", "fer eval --confusion")
     ]

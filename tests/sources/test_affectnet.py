@@ -54,9 +54,9 @@ def test_pictures_that_show_no_emotion_are_left_out_and_counted(sets: Path) -> N
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (None, "no annotations/3_exp.npy"),
-        (b"rubbish", "annotations/3_exp.npy holds no emotion code"),
-        (b"", "annotations/3_exp.npy holds no emotion code"),
+        (None, "missing annotations/3_exp.npy"),
+        (b"rubbish", "annotations/3_exp.npy has no emotion code"),
+        (b"", "annotations/3_exp.npy has no emotion code"),
     ],
     ids=["missing", "rubbish", "empty"],
 )
@@ -77,7 +77,7 @@ def test_a_code_outside_the_set_is_told(sets: Path) -> None:
 
 def test_a_pickled_annotation_is_not_loaded(sets: Path) -> None:
     np.save(sets / "train_set" / "annotations" / "0_exp.npy", np.array({"code": 1}, object), allow_pickle=True)
-    assert read_all(read_affectnet, sets, EIGHT)[2][0].reason == "annotations/0_exp.npy holds no emotion code"
+    assert read_all(read_affectnet, sets, EIGHT)[2][0].reason == "annotations/0_exp.npy has no emotion code"
 
 
 def test_the_csv_form_is_cut_to_the_face_box(tables: Path) -> None:
@@ -94,7 +94,7 @@ def test_the_csv_form_is_cut_to_the_face_box(tables: Path) -> None:
     [
         ("1/a.png,a,5,20,30,0;0,1,0,0", "could not convert string to float: 'a'"),
         ("../../x.png,1,5,20,30,0;0,1,0,0", "'../../x.png' lies outside the set's folder"),
-        ("1/a.png,100,100,20,30,0;0,1,0,0", "the face box (100, 100, 20, 30) lies outside the picture"),
+        ("1/a.png,100,100,20,30,0;0,1,0,0", "the face box (100, 100, 20, 30) lies outside the image"),
         ("1/b.png,1,1,20,30,0;0,1,0,0", "cannot be read: No such file or directory"),
     ],
     ids=["no number", "climbing out", "box outside", "missing"],
@@ -106,16 +106,16 @@ def test_a_bad_row_of_the_csv_is_told(tables: Path, line: str, reason: str) -> N
 
 def test_a_csv_with_other_columns_is_refused(tables: Path) -> None:
     (tables / "training.csv").write_text("a,b\n", encoding="utf-8")
-    with pytest.raises(InputError, match="no column subDirectory_filePath, face_x"):
+    with pytest.raises(InputError, match="missing column subDirectory_filePath, face_x"):
         read_all(read_affectnet, tables, EIGHT)
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no AffectNet"):
+    with pytest.raises(InputError, match="no AffectNet data found in"):
         read_all(read_affectnet, tmp_path, EIGHT)
 
 
 def test_a_quote_that_is_never_closed_is_told(tables: Path) -> None:
     (tables / "training.csv").write_text(f'{HEADER}\n"1/a.png' + ",1" * 70_000 + "\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"training\.csv: not CSV: field larger than field limit"):
+    with pytest.raises(InputError, match=r"training\.csv: cannot be parsed as CSV: field larger than field limit"):
         read_all(read_affectnet, tables, EIGHT)

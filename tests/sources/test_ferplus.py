@@ -141,7 +141,7 @@ def test_missing_votes_are_told_with_the_option_that_names_them(folder: Path) ->
 
 
 def test_kaggles_folders_cannot_be_joined(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="FERPlus' votes join it by line"):
+    with pytest.raises(InputError, match="FERPlus votes are joined to it by line"):
         read_all(read_ferplus, tmp_path, options("ferplus"))
 
 
@@ -161,7 +161,7 @@ def test_votes_that_belong_to_other_lines_are_refused(tmp_path: Path) -> None:
     image = grey(0)
     write_fer2013(tmp_path / "fer2013.csv", [(3, image, "Training")] * 200)
     write_votes(tmp_path / "fer2013new.csv", [("Training", ROW_1)] * 200)
-    with pytest.raises(InputError, match="agree with FER2013's labels on 0 of 200 pictures only"):
+    with pytest.raises(InputError, match="only 0 of 200 images have votes that match FER2013's labels"):
         read_all(read_ferplus, tmp_path, options("ferplus"))
 
 
@@ -171,14 +171,14 @@ def test_a_bad_line_of_votes_is_told_and_its_picture_left_out(folder: Path) -> N
     items, _, failures = read_all(read_ferplus, folder, options("ferplus"))
     assert [item.row for item in items] == [0, 2]
     assert [(f.item, f.reason) for f in failures] == [
-        ("fer2013new.csv:3", "a cell of the ten counts is missing or no number")
+        ("fer2013new.csv:3", "one of the ten counts is missing or not a number")
     ]
 
 
 def test_a_table_without_the_ten_counts_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "fer2013new.csv"
     path.write_text("Usage,Image name,neutral\n", encoding="utf-8")
-    with pytest.raises(InputError, match="no column happiness, surprise"):
+    with pytest.raises(InputError, match="missing column happiness, surprise"):
         read_ferplus_votes(path)
 
 
@@ -186,5 +186,5 @@ def test_a_quote_that_is_never_closed_is_told(tmp_path: Path) -> None:
     path = tmp_path / "fer2013new.csv"
     header = "Usage,Image name," + ",".join(CATEGORIES)
     path.write_text(f'{header}\nTraining,"fer0.png' + ",1" * 70_000 + "\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"fer2013new\.csv: not CSV: field larger than field limit"):
+    with pytest.raises(InputError, match=r"fer2013new\.csv: cannot be parsed as CSV: field larger than field limit"):
         read_ferplus_votes(path)

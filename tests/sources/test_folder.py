@@ -57,14 +57,14 @@ def test_a_damaged_picture_is_told_and_the_others_stay(tmp_path: Path) -> None:
 
 def test_a_class_outside_the_project_is_refused_with_a_suggestion(tmp_path: Path) -> None:
     write_class_folders(tmp_path, ["happy", "borde"])
-    with pytest.raises(InputError, match="class folder 'borde' is not in this project's set") as caught:
+    with pytest.raises(InputError, match="class folder 'borde' is not a class of this project") as caught:
         read_all(read_folder, tmp_path, HOW)
     assert "Did you mean 'bored'?" in caught.value.hint
 
 
 def test_pictures_outside_class_folders_are_refused(tmp_path: Path) -> None:
     write_class_folders(tmp_path, ["."])
-    with pytest.raises(InputError, match="holds no pictures in class folders"):
+    with pytest.raises(InputError, match="no images in class folders found in"):
         read_all(read_folder, tmp_path, HOW)
 
 

@@ -45,5 +45,5 @@ def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path: Path) -> Non
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x", encoding="utf-8")
-    with pytest.raises(ProjectError, match="cannot be written"):
+    with pytest.raises(ProjectError, match="could not write"):
         PackWriter(tmp_path / "file" / "a.npy").append(grey(0))

@@ -81,6 +81,6 @@ def test_folder_is_given_back_and_what_is_none_is_refused(tmp_path: Path) -> Non
     assert folder_here(tmp_path, "RAF-DB", "x/") == tmp_path
     with pytest.raises(InputError, match=r"a\.zip' is a file; RAF-DB is a folder") as caught:
         folder_here(tmp_path / "a.zip", "RAF-DB", "x/")
-    assert caught.value.hint == "It looks like this: x/"
+    assert caught.value.hint == "Expected: x/"
     with pytest.raises(InputError, match="gone' does not exist"):
         folder_here(tmp_path / "gone", "RAF-DB", "x/")

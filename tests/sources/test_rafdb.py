@@ -62,7 +62,7 @@ def test_a_missing_picture_is_told(rafdb: Path) -> None:
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds no RAF-DB: no EmoLabel/list_patition_label.txt"):
+    with pytest.raises(InputError, match=r"no RAF-DB data found in .*: EmoLabel/list_patition_label.txt"):
         read_all(read_rafdb, tmp_path, HOW)
 
 

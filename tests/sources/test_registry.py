@@ -17,7 +17,7 @@ def test_the_named_preset_knows_the_classes_of_the_set(source: Source) -> None:
 
 @pytest.mark.parametrize("source", [s for s in SOURCES.values() if s.emotions], ids=lambda source: source.name)
 def test_a_project_of_other_classes_is_refused(source: Source) -> None:
-    with pytest.raises(InputError, match=f"{source.name}'s class '.*' is not in this project's set") as caught:
+    with pytest.raises(InputError, match=f"{source.name}'s class '.*' is not a class of this project") as caught:
         source.check_classes(options("scfed"))
     assert f"--preset {source.preset}" in caught.value.hint
 

@@ -1,4 +1,4 @@
-"""Small data sets on disk, in the forms in which the real ones are published."""
+"""Small datasets on disk, in the forms in which the real ones are published."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,15 +1,18 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from fercli.core.batch import Batch
 from fercli.core.errors import InputError, MediaError, UsageError
+from fercli.core.files import sha256_of
 from fercli.core.project import Project, create_project
-from fercli.core.rows import Frame, Video
-from fercli.stages.add import AddResult, AddSettings, AddSourceResult
+from fercli.core.rows import Face, Frame, Video
+from fercli.stages.add import AddResult, AddSettings, AddSourceResult, media
 from fercli.stages.add import add as add_any
+from fercli.vision.media import PICTURES
 from tests.vision.videos import coded, pattern, write_video
 
 COPY = AddSettings()
@@ -245,7 +248,7 @@ def test_cut_off_video_is_added_with_a_warning(project: Project, tmp_path: Path)
     half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     result = add(project, COPY, [half])
     assert result.num_videos == 1
-    assert result.warnings[0].startswith("'half': the file is cut off")
+    assert result.warnings[0].startswith("'half': the file is truncated")
 
 
 @pytest.mark.parametrize("text", ["yesterday", "17.05.2024"])
@@ -273,7 +276,7 @@ def test_picture_bomb_is_refused_before_decoding(project: Project, tmp_path: Pat
 
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0))
     (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))))
-    with pytest.raises(MediaError, match="more than the bound"):
+    with pytest.raises(MediaError, match="above the limit"):
         add(project, COPY, [tmp_path / "bomb.png"])
 
 
@@ -294,3 +297,116 @@ def test_data_set_is_read_by_its_source(project: Project, tmp_path: Path) -> Non
 def test_data_set_has_one_path(project: Project, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="one path"):
         add_any(project, AddSettings(source="fer2013"), [tmp_path, tmp_path])
+
+
+def kill_after_items(patched: pytest.MonkeyPatch, number: int) -> None:
+    """A run that ends when its `number`-th item is in the journal."""
+    true_add, num_items = Batch.add, 0
+
+    def counted(batch: Batch, item: str, record: object) -> None:
+        nonlocal num_items
+        true_add(batch, item, record)
+        num_items += 1
+        if num_items == number:
+            raise KeyboardInterrupt
+
+    patched.setattr(Batch, "add", counted)
+
+
+def interrupt(project: Project, paths: list[Path], number: int = 1) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        kill_after_items(patched, number)
+        with pytest.raises(KeyboardInterrupt):
+            add(project, COPY, paths)
+
+
+def lessons(tmp_path: Path, *names: str) -> list[Path]:
+    """Videos, each of other contents, by their places below `tmp_path`."""
+    videos = []
+    for number, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        videos.append(write_video(tmp_path / name, [coded(number)] * 3))
+    return videos
+
+
+def assert_whole(project: Project) -> None:
+    """Every file of videos/ and images/ has its row, with the digest of what it holds, and the other way round."""
+    rows = {video.path: video.sha256 for video in project.rows(Video) if video.codec != PICTURES}
+    files = [path for path in (project.root / "videos").rglob("*") if path.is_file()]
+    assert rows == {project.relative(path): sha256_of(path) for path in files}
+    images = [path for path in (project.root / "images").rglob("*") if path.is_file()]
+    assert sorted(project.relative(path) for path in images) == sorted(frame.path for frame in project.rows(Frame))
+    assert not (project.root / ".fer" / "running").exists()
+
+
+def test_namesake_added_after_an_interrupted_add_keeps_its_own_contents(project: Project, tmp_path: Path) -> None:
+    first, second = lessons(tmp_path, "a/lesson.mp4", "b/lesson.mp4")
+    interrupt(project, [first])
+    add(project, COPY, [second, first])
+    assert_whole(project)
+    assert {video.sha256 for video in project.rows(Video)} == {sha256_of(first), sha256_of(second)}
+
+
+def test_interrupted_add_leaves_no_file_without_a_row_to_the_next_one(project: Project, tmp_path: Path) -> None:
+    first, second = lessons(tmp_path, "a.mp4", "b.mp4")
+    interrupt(project, [first])
+    add(project, COPY, [second])
+    assert_whole(project)
+    assert [video.video_id for video in project.rows(Video)] == ["b"]
+    add(project, COPY, [first])
+    assert_whole(project)
+
+
+def test_video_that_was_broken_at_first_does_not_take_the_place_of_a_finished_one(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = lessons(tmp_path, "a/lesson.mp4", "b/lesson.mp4")
+    with monkeypatch.context() as patched:
+        patched.setattr(media, "probe_video", refuse(first, media.probe_video))
+        interrupt(project, [first, second])
+    add(project, COPY, [first, second])
+    assert_whole(project)
+    assert len(project.rows(Video)) == 2
+
+
+def refuse(path: Path, probe: Callable[[Path], object]) -> Callable[[Path], object]:
+    def probe_or_refuse(asked: Path) -> object:
+        if asked == path:
+            raise MediaError(f"{path}: cannot be read")
+        return probe(asked)
+
+    return probe_or_refuse
+
+
+def test_add_that_goes_on_after_a_data_set_took_the_name_takes_another(project: Project, tmp_path: Path) -> None:
+    first, second = lessons(tmp_path, "lesson.mp4", "other.mp4")
+    interrupt(project, [first, second])
+    project.write_rows([Face("lesson/1", "", "", path="faces/lesson/1.png", status="given")], Face)
+    add(project, COPY, [first, second])
+    assert_whole(project)
+    assert sorted(video.video_id for video in project.rows(Video)) == ["lesson-2", "other"]
+
+
+def test_two_folders_that_both_go_into_a_known_one_overwrite_no_image(project: Project, tmp_path: Path) -> None:
+    add(project, COPY, [write_pictures(tmp_path / "old" / "class", range(2))])
+    for number in (0, 1):
+        folder = write_pictures(tmp_path / str(number) / "class", range(2))
+        assert cv2.imwrite(str(folder / "new.png"), pattern(7 + number))
+    add(project, COPY, [tmp_path / "0" / "class", tmp_path / "1" / "class"])
+    assert_whole(project)
+    frames = project.rows(Frame)
+    assert len({sha256_of(project.root / frame.path) for frame in frames}) == len(frames) == 4
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_interrupted_add_of_folders_ends_like_one_that_nobody_disturbed(
+    project: Project, tmp_path: Path, number: int
+) -> None:
+    paths = [write_pictures(tmp_path / "x" / "class", range(2)), write_pictures(tmp_path / "y" / "class", range(3, 6))]
+    interrupt(project, paths, number)
+    add(project, COPY, paths)
+    assert_whole(project)
+    other = create_project(tmp_path / "undisturbed", name="p", classes=("happy", "sad"))
+    add(other, COPY, paths)
+    for row_type in (Video, Frame):
+        assert project.rows(row_type) == other.rows(row_type)

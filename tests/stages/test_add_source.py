@@ -9,7 +9,7 @@ import pytest
 from fercli.core.emotions import PRESETS
 from fercli.core.errors import InputError, ProjectError
 from fercli.core.project import Project, create_project
-from fercli.core.rows import Face, Label, SplitRow, Vote
+from fercli.core.rows import Face, Label, SplitRow, Video, Vote
 from fercli.data.samples import load_samples
 from fercli.sources.registry import SOURCES
 from fercli.stages.add import AddSourceSettings, SourceName, add_source
@@ -137,7 +137,7 @@ def test_bad_rows_are_failures_and_the_others_come_in(project: Project, csv: Pat
 
 def test_a_project_of_other_classes_is_refused_and_stays_as_it_was(tmp_path: Path, csv: Path) -> None:
     project = project_of(tmp_path, "scfed")
-    with pytest.raises(InputError, match="fer2013's class 'angry' is not in this project's set"):
+    with pytest.raises(InputError, match="fer2013's class 'angry' is not a class of this project"):
         add_source(project, FER2013, csv)
     assert project.rows(Face) == []
 
@@ -196,7 +196,7 @@ def test_class_folders_without_parts_bring_no_split(tmp_path: Path) -> None:
     project = project_of(tmp_path, "scfed")
     folder = write_class_folders(tmp_path / "My Faces", ["happy", "bored"])
     result = add_source(project, AddSourceSettings(source="folder"), folder)
-    assert (result.name, result.split, result.next_command) == ("my-faces", "", "fer split")
+    assert (result.name, result.split, result.next_command) == ("my-faces", "", "fer split --group none")
     assert project.rows(Face)[0].path == "faces/my-faces.npy#0"
 
 
@@ -253,3 +253,13 @@ def test_split_rows_come_sorted(project: Project, csv: Path) -> None:
     add_source(project, FER2013, csv)
     rows: list[SplitRow] = project.split_rows("official")
     assert [row.face_id for row in rows] == sorted(row.face_id for row in rows)
+
+
+def test_a_second_call_looks_again_once_a_video_has_the_name(project: Project, csv: Path) -> None:
+    add_source(project, FER2013, csv)
+    other = Video("lesson-1", "videos/lesson-1.mp4", "", 0, 0, 0)
+    project.write_rows([other], Video)
+    assert add_source(project, FER2013, csv).is_unchanged
+    project.write_rows([other, Video("fer2013", "videos/fer2013.mp4", "", 0, 0, 0)], Video)
+    with pytest.raises(ProjectError, match="'fer2013' is a video of this project"):
+        add_source(project, FER2013, csv)

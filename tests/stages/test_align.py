@@ -154,7 +154,7 @@ def test_other_device_with_nothing_to_do_is_told_and_a_wrong_one_refused(aligned
     assert other.warnings[-1] == (
         f"The faces were detected on {device} and are kept; use --force to detect them again on openvino:f32."
     )
-    with pytest.raises(UsageError, match="device 'tpu' cannot be used"):
+    with pytest.raises(UsageError, match="device 'tpu' is not available"):
         align(aligned, dataclasses.replace(QUICK, device="tpu"))
     assert align(aligned, dataclasses.replace(QUICK, device=device)).warnings == align(aligned, QUICK).warnings
 
@@ -272,7 +272,7 @@ def test_damaged_frame_is_partial_and_done_when_it_is_mended(project: Project) -
     path.write_bytes(whole[:2000])
     result = align(project, QUICK)
     assert [failure.item for failure in result.failures] == ["lesson-1/f000001"]
-    assert "cannot be decoded" in result.failures[0].reason
+    assert "cannot decode image" in result.failures[0].reason
     assert (result.num_faces, result.num_frames_done) == (4, 2)
     path.write_bytes(whole)
     again = align(project, QUICK)

@@ -1,10 +1,12 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fercli.core.errors import MissingStageError, UsageError
+from fercli.core.progress import SilentProgress
 from fercli.core.project import Project, open_project
 from fercli.core.rows import Face, Label, SplitRow, Vote
 from fercli.core.tables import write_table
@@ -47,6 +49,7 @@ def test_sound_project_passes_every_check(project: Project) -> None:
     assert result.failed_checks == ()
     assert result.leakage["default"]["identical_across_splits"] == 0
     assert (result.images["num_faces"], result.labels["num_labels"]) == (18, 18)
+    assert (result.images["num_identical_groups"], result.images["num_conflicting_groups"]) == (0, 0)
 
 
 def test_picture_on_two_sides_is_a_failed_check_with_both_faces(project: Project) -> None:
@@ -145,6 +148,55 @@ def test_identical_crops_with_different_labels_are_a_warning(project: Project) -
     result = check_images(project, CheckImagesSettings())
     assert (result.num_identical_groups, result.num_conflicting_groups) == (1, 1)
     assert result.warnings == ("1 groups of byte-identical crops carry different labels.",)
+
+
+def test_identical_crops_with_one_label_are_counted_and_no_conflict(project: Project) -> None:
+    label_of = {row.face_id: row.label for row in project.rows(Label)}
+    first = face(0, 0)
+    other = next(name for name, label in label_of.items() if name != first and label == label_of[first])
+    copy_crop(project, first, other)
+    result = check_images(project, CheckImagesSettings())
+    assert (result.num_identical_groups, result.num_conflicting_groups) == (1, 0)
+    assert result.warnings == ()
+
+
+class _Meanwhile(SilentProgress):
+    """Lets something happen once the crops have been read, before anything is decided."""
+
+    def __init__(self, change: Callable[[], object]) -> None:
+        self.change = change
+
+    def start(self, task: str, total: int | None = None) -> None:
+        if task == "compare pictures":
+            self.change()
+
+
+def test_crop_that_comes_back_before_the_fix_is_kept(project: Project) -> None:
+    lost, back = (project.root / f"faces/{face(0, place)}.png" for place in (0, 1))
+    data = back.read_bytes()
+    lost.unlink()
+    back.unlink()
+    progress = _Meanwhile(lambda: back.write_bytes(data))
+    result = check_images(project, CheckImagesSettings(fix=True), progress=progress)
+    assert (result.num_missing, result.num_unreadable, result.num_fixed) == (1, 0, 1)
+    assert [row.face_id for row in project.rows(Face) if row.status == "dropped"] == [face(0, 0)]
+
+
+def test_nothing_is_fixed_where_all_crops_came_back(project: Project) -> None:
+    path = project.root / f"faces/{face(0, 0)}.png"
+    data, before = path.read_bytes(), project.table_path(Face).read_bytes()
+    path.unlink()
+    progress = _Meanwhile(lambda: path.write_bytes(data))
+    result = check_images(project, CheckImagesSettings(fix=True), progress=progress)
+    assert (result.num_missing, result.num_fixed, result.failed_checks, result.outputs) == (0, 0, (), ())
+    assert project.table_path(Face).read_bytes() == before
+
+
+def test_dry_run_of_all_checks_shows_no_counts_of_what_it_did_not_look_at(project: Project) -> None:
+    result = check_all(project, CheckAllSettings(), dry_run=True)
+    assert (result.leakage, result.plan) == ({}, ("check split 'default' for leakage",))
+    check_all(project, CheckAllSettings())
+    assert check_all(project, CheckAllSettings(), dry_run=True).leakage["default"]["subjects_across_splits"] == 0
 
 
 def test_label_that_votes_do_not_give_is_found_and_fixed(project: Project) -> None:

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,17 @@ def test_interrupted_stage_is_told(project: Project) -> None:
     lines = ('{"fingerprint": "mark"}', '{"item": "v/f000000", "record": {}}')
     running.write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert "'fer align' was interrupted" in finding("stages", project).detail
+
+
+@pytest.mark.parametrize(
+    ("free_gb", "state"), [(5.1, "ok"), (5.0, "note"), (1.1, "note"), (1.0, "problem"), (0.0, "problem")]
+)
+def test_disk_is_well_above_five_gigabytes_and_a_problem_at_one(
+    monkeypatch: pytest.MonkeyPatch, project: Project, free_gb: float, state: str
+) -> None:
+    # A disk of that size cannot be had for a test.
+    usage = shutil.disk_usage(project.root)._replace(free=int(free_gb * 1e9))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    found = finding("free disk", project)
+    assert (found.state, found.detail) == (state, f"{free_gb:.1f} GB")
+    assert bool(found.hint) == (state != "ok")

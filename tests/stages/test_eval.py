@@ -2,6 +2,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -144,7 +145,7 @@ def test_a_dry_run_only_says_what_it_would_score(done: Project) -> None:
 def test_too_few_subjects_give_no_interval_but_a_sentence(done: Project) -> None:
     result = evaluate(done, EvalSettings(split="train"))
     assert result.accuracy["low"] is None
-    assert "No confidence interval: only 1 subject; an interval needs at least 5." in result.warnings
+    assert "No confidence interval: only 1 subject; a confidence interval needs at least 5." in result.warnings
 
 
 def test_scores_of_faces_that_were_learned_from_are_called_so(done: Project) -> None:
@@ -161,6 +162,40 @@ def test_changed_labels_are_told_and_the_runs_own_used(tmp_path: Path) -> None:
     second = evaluate(project, EvalSettings())
     assert second.matrix == first.matrix
     assert any("The labels of 4 of these faces have changed" in warning for warning in second.warnings)
+
+
+def test_other_votes_give_another_ceiling_and_the_same_predictions(tmp_path: Path) -> None:
+    project = trained_project(tmp_path / "mine")
+    evaluate(project, EvalSettings())
+    # Without its weights the run cannot predict any more: its predictions do not depend on votes.
+    (project.root / "runs" / RUN_ID / "checkpoints" / "best.safetensors").unlink()
+    votes = [replace(row, label="bored") if row.annotator == "a3" else row for row in project.rows(Vote)]
+    project.write_rows(votes, Vote)
+    result = evaluate(project, EvalSettings())
+    assert not result.is_unchanged
+    assert result.human_ceiling is not None
+    assert result.human_ceiling["value"] < 1
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "split.csv"])
+def test_other_labels_or_faces_of_the_run_are_predicted_anew(tmp_path: Path, name: str) -> None:
+    project = trained_project(tmp_path / "mine")
+    folder = project.root / "runs" / RUN_ID
+    write_table(folder / "labels.csv", project.rows(Label), Label, CLASSES)
+    write_table(folder / "split.csv", project.split_rows("default"), SplitRow)
+    first = evaluate(project, EvalSettings())
+    if name == "labels.csv":
+        changed = [Label(row.face_id, "bored", "ok", "majority", 2) for row in project.rows(Label)]
+        write_table(folder / name, changed, Label, CLASSES)
+    else:
+        rows = [replace(row, split="test") for row in project.split_rows("default")]
+        write_table(folder / name, rows, SplitRow)
+    second = evaluate(project, EvalSettings())
+    assert not second.is_unchanged
+    assert (second.num_faces, sum(second.matrix[CLASSES.index("bored")])) == (
+        (6, 6) if name == "labels.csv" else (18, 6)
+    )
+    assert first.num_faces == 6
 
 
 def test_a_missing_checkpoint_is_told_with_the_other_one(tmp_path: Path) -> None:
@@ -191,7 +226,7 @@ def test_a_run_of_another_project_is_refused(tmp_path: Path) -> None:
 
 def test_without_a_run_the_command_to_train_is_named(tmp_path: Path) -> None:
     project = create_project(tmp_path / "mine", name="mine", classes=CLASSES)
-    with pytest.raises(MissingStageError, match="no finished training run") as caught:
+    with pytest.raises(MissingStageError, match="no finished run") as caught:
         evaluate(project, EvalSettings())
     assert "fer train" in caught.value.hint
 

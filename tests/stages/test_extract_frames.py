@@ -192,7 +192,7 @@ def test_unreadable_video_does_not_stop_the_others(project: Project) -> None:
     (project.root / "videos" / "a.mp4").write_bytes(b"no video")
     result = extract_frames(project, EVERY)
     assert [failure.item for failure in result.failures] == ["a"]
-    assert "cannot be opened" in result.failures[0].reason
+    assert "cannot open video" in result.failures[0].reason
     assert frame_ids(project) == ["b/f000000", "b/f000010"]
     assert not extract_frames(project, EVERY).is_unchanged
 
@@ -200,7 +200,7 @@ def test_unreadable_video_does_not_stop_the_others(project: Project) -> None:
 def test_missing_video_file_is_named(project: Project) -> None:
     (project.root / "videos" / "b.mp4").unlink()
     result = extract_frames(project, EVERY)
-    assert [(failure.item, failure.reason.partition("'")[0]) for failure in result.failures] == [("b", "no video ")]
+    assert [(failure.item, failure.reason.rpartition("'")[2]) for failure in result.failures] == [("b", " not found")]
 
 
 def test_damaged_video_gives_its_good_frames_with_a_warning(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_damaged_video_gives_its_good_frames_with_a_warning(tmp_path: Path) -> N
     result = extract_frames(made, every_frame)
     assert 38 <= result.num_frames < 50
     assert result.warnings[0].startswith("'broken': ")
-    assert "damaged frames left out" in result.warnings[0]
+    assert "corrupt frames skipped" in result.warnings[0]
     first = {path: (made.root / path).read_bytes() for path in files(made)}
     extract_frames(made, every_frame, force=True)
     assert {path: (made.root / path).read_bytes() for path in files(made)} == first
@@ -232,7 +232,7 @@ def test_limit_ends_each_video(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "method", "text"), [("cut.mkv", "uniform", "cut off"), ("raw.h264", "every", "no time")]
+    ("name", "method", "text"), [("cut.mkv", "uniform", "truncated"), ("raw.h264", "every", "no time")]
 )
 def test_limit_hides_no_warning(name: str, method: str, text: str, tmp_path: Path) -> None:
     made = create_project(tmp_path / "project", name="p", classes=("happy", "sad"))

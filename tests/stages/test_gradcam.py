@@ -110,7 +110,7 @@ def test_unknown_target_is_refused_with_a_suggestion(project: Project) -> None:
 
 
 def test_project_without_a_run_names_the_command_that_makes_one(tmp_path: Path) -> None:
-    with pytest.raises(MissingStageError, match="no finished training run"):
+    with pytest.raises(MissingStageError, match="no finished run"):
         gradcam(create_project(tmp_path, name="new", classes=CLASSES), GradcamSettings())
 
 

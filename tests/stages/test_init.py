@@ -24,7 +24,7 @@ def test_second_call_changes_nothing(tmp_path: Path) -> None:
 
 def test_other_classes_in_a_project_are_refused_and_leave_it_alone(tmp_path: Path) -> None:
     init(tmp_path / "p", InitSettings(classes=("happy", "bored")))
-    with pytest.raises(ProjectError, match="is a project already, with the classes happy, bored"):
+    with pytest.raises(ProjectError, match="is already a project, with classes happy, bored"):
         init(tmp_path / "p", InitSettings(classes=("happy", "tired")))
     assert open_project(tmp_path / "p").classes == ("happy", "bored")
 

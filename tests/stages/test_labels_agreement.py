@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from fercli.core.rows import Face, Vote
 from fercli.metrics.intervals import units_of
 from fercli.stages.labels.agreement import LabelsAgreementSettings, labels_agreement
 from fercli.stages.labels.importing import LabelsImportSettings, labels_import
+from fercli.stages.report import ReportSettings
+from fercli.stages.report.project import project_facts
 from fercli.vision.images import read_image
 from tests.stages.voted import all_votes, face, make_faces, write_votes
 
@@ -77,3 +80,30 @@ def test_plot_draws_pairs_and_classes(project: Project) -> None:
     result = labels_agreement(project, LabelsAgreementSettings(plot=True))
     assert result.outputs == ("reports/agreement-by-class.png", "reports/agreement.png")
     assert all(read_image(project.root / path).std() > 0 for path in result.outputs)
+
+
+@pytest.mark.parametrize("unit", ["subject", "video", "face"])
+def test_report_and_command_agree_on_unit_and_interval(project: Project, unit: str) -> None:
+    lacks = {"video": {"subject_id": ""}, "face": {"subject_id": "", "video_id": ""}}.get(unit, {})
+    faces = [replace(row, **lacks) for row in project.rows(Face)]
+    # A face that nobody has judged has no say in what is resampled, nor has one that is dropped and was judged.
+    nobody = replace(faces[0], face_id="lesson-2/f000000-0", subject_id="", video_id="")
+    faces[0] = replace(faces[0], status="dropped")
+    project.write_rows([*faces, nobody], Face)
+    facts = project_facts(project, None, ReportSettings(seed=3))
+    result = labels_agreement(project, LabelsAgreementSettings(seed=3))
+    assert facts.agreement is not None
+    assert facts.annotators is not None
+    assert result.unit == unit
+    for name, found in (
+        ("fleiss", facts.agreement.fleiss),
+        ("krippendorff", facts.agreement.krippendorff),
+        ("percent", facts.agreement.percent),
+    ):
+        entry = result.coefficients[name]
+        assert (entry.get("unit"), entry.get("low"), entry.get("high")) == (found.unit or None, found.low, found.high)
+        assert found.unit == unit
+    assert (result.ceiling.get("low"), result.ceiling.get("high")) == (
+        facts.annotators.ceiling.low,
+        facts.annotators.ceiling.high,
+    )

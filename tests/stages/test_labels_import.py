@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from fercli.core.commit import log_lines
 from fercli.core.errors import CheckError, InputError, MissingStageError, ProjectError, UsageError
 from fercli.core.project import Project, create_project, open_project
 from fercli.core.rows import Face, Label, Vote
@@ -134,7 +135,7 @@ def test_bad_file_beside_a_good_one_is_a_failure(project: Project, tmp_path: Pat
 
 def test_unknown_label_changes_nothing_and_map_helps(project: Project, tmp_path: Path) -> None:
     path = write_votes(tmp_path / "v.csv", {face(0, 0): "xxh"})
-    with pytest.raises(InputError, match=r"v\.csv: 1 label is not in this project's set: 'joyfull' \(2 votes"):
+    with pytest.raises(InputError, match=r"v\.csv: 1 label is not a class of this project: 'joyfull' \(2 votes"):
         labels_import(project, AUTO, [path])
     assert not list((project.root / "labels/imports").iterdir())
     result = labels_import(project, LabelsImportSettings(map=("joyfull=happy",)), [path])
@@ -230,3 +231,18 @@ def test_conflicts_are_counted_and_listed(project: Project, tmp_path: Path) -> N
     result = labels_import(project, AUTO, [path])
     assert (result.num_votes, result.num_conflicts) == (1, 1)
     assert [failure.reason for failure in result.failures] == ["two labels at once"]
+
+
+def test_log_tells_the_numbers_of_the_files_that_came_in(project: Project, tmp_path: Path) -> None:
+    bad = tmp_path / "anna.csv"
+    bad.write_text("face_id,annotator,label\n", encoding="utf-8")
+    good = write_votes(tmp_path / "ben.csv", {face(0, 0): "hh"})
+    other = write_votes(tmp_path / "cleo.csv", {face(0, 1): "hh"})
+    labels_import(project, LabelsImportSettings(annotator="dora"), [bad, good])
+    labels_import(project, AUTO, [good, other])
+    labels_import(project, AUTO, [good], force=True)
+    told = [line["arguments"] for line in log_lines(project.root)]
+    # The second call reads the first file as well, as it is told of another annotator: import-2.
+    assert told == [["import-1"], ["import-1", "import-3"], ["import-1"]]
+    log = (project.root / ".fer/journal.jsonl").read_text(encoding="utf-8")
+    assert not [name for name in ("anna", "ben", "cleo", "dora") if name in log]

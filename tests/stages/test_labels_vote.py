@@ -1,15 +1,19 @@
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from fercli.core.commit import Commit
 from fercli.core.errors import CheckError, MissingStageError
 from fercli.core.project import Project
-from fercli.core.rows import Face, Label, SplitRow
+from fercli.core.rows import Face, Label, SplitRow, Vote
 from fercli.core.tables import write_table
 from fercli.stages.labels.importing import LabelsImportSettings, labels_import
 from fercli.stages.labels.show import LabelsShowSettings, labels_show
 from fercli.stages.labels.vote import LabelsVoteSettings, labels_vote
-from fercli.stages.labels.vote_work import next_command
+from fercli.stages.next_steps import after_labels
 from fercli.vision.images import read_image
 from tests.stages.voted import face, make_faces, write_votes
 
@@ -63,13 +67,13 @@ def test_tie_rules_reach_the_table(project: Project) -> None:
 
 def test_class_without_a_face_is_a_warning_with_numbers(project: Project) -> None:
     warnings = labels_vote(project, LabelsVoteSettings()).warnings
-    assert "Class 'bored' vanishes: 1 votes, no face (0 outvoted, 1 on faces without a majority)." in warnings
+    assert "Class 'bored' has 1 vote but no labelled face (0 outvoted, 1 on faces without a majority)." in warnings
 
 
 def test_vote_before_import_names_the_stage_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(MissingStageError) as caught:
         labels_vote(make_faces(tmp_path / "p"), LabelsVoteSettings())
-    assert caught.value.hint == "Run: fer labels import"
+    assert caught.value.hint == "Run: fer labels import FILE"
 
 
 def test_show_counts_faces_votes_and_agreement(project: Project) -> None:
@@ -99,12 +103,45 @@ def test_labels_that_came_with_the_data_set_have_no_rule_of_ours(tmp_path: Path)
     project = make_faces(tmp_path / "p")
     face = project.rows(Face)[0]
     project.write_rows([Label(face.face_id, "happy", "given", "given", 0, 1.0, 0.0)], Label)
-    assert labels_show(project).rule == "the labels came with the data set"
+    assert labels_show(project).rule == "the labels came with the dataset"
 
 
 def test_official_split_is_what_comes_after_labels(tmp_path: Path) -> None:
     project = make_faces(tmp_path / "p")
-    label = Label("x", "happy", "given", "given", 0, 1.0, 0.0)
-    assert next_command(project, [label]) == "fer split"
+    labels = [Label(row.face_id, "happy", "given", "given", 0, 1.0, 0.0) for row in project.rows(Face)]
+    assert after_labels(project, labels) == "fer split"
     write_table(project.split_path("official"), [SplitRow("x", "train")], SplitRow)
-    assert next_command(project, [label]) == "fer train --split-name official"
+    assert after_labels(project, labels) == "fer train --split-name official"
+
+
+@dataclass(frozen=True)
+class Overtaken(Project):
+    """A project in which another command gets in first whenever the lock is asked for."""
+
+    first: Callable[[], object] = lambda: None
+
+    @contextmanager
+    def commit(self, *, patience_s: float = 0.2) -> Iterator[Commit]:
+        self.first()
+        with super().commit(patience_s=patience_s) as commit:
+            yield commit
+
+
+def overtaken(project: Project, first: Callable[[], object]) -> Project:
+    return Overtaken(project.root, project.name, project.classes, project.aliases, project.config, first)
+
+
+def test_labels_that_were_written_just_before_the_lock_are_kept(project: Project) -> None:
+    given = Label(face(3, 0), "bored", "given", "given", 0, 1.0, 0.0)
+    late = overtaken(project, lambda: project.write_rows([*project.rows(Label), given], Label))
+    labels_vote(late, LabelsVoteSettings(min_votes=3))
+    assert next(label for label in project.rows(Label) if label.face_id == given.face_id) == given
+
+
+def test_votes_that_come_in_just_before_the_lock_are_counted(project: Project, tmp_path: Path) -> None:
+    more = write_votes(tmp_path / "more.csv", {face(0, 1): "nn-", face(2, 0): "bbb"}, annotators="def")
+    late = overtaken(project, lambda: labels_import(project, LabelsImportSettings(), [more]))
+    labels_vote(late, LabelsVoteSettings(min_votes=3))
+    found = {label.face_id: label.label for label in project.rows(Label)}
+    assert (found[face(0, 1)], found[face(2, 0)]) == ("neutral", "bored")
+    assert len(project.rows(Vote)) == 12 + 5

@@ -18,5 +18,5 @@ def test_one_network_comes_with_the_weights_that_fit_it() -> None:
 
 
 def test_an_unknown_network_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="no model is called 'resnet'"):
+    with pytest.raises(UsageError, match="unknown model 'resnet'"):
         models("resnet")

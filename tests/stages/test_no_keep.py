@@ -110,7 +110,7 @@ def test_missing_video_is_a_failure_of_its_frames_and_not_of_others(project: Pro
     (project.root / "videos/a.mp4").unlink()
     result = align(project, QUICK)
     assert [failure.item for failure in result.failures] == ["a/f000000", "a/f000010", "a/f000020"]
-    assert "no video" in result.failures[0].reason
+    assert "not found" in result.failures[0].reason
     assert result.num_faces == 4
 
 

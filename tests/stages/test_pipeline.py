@@ -25,7 +25,7 @@ def test_an_empty_project_waits_for_its_first_video(project: Project) -> None:
     assert result.rows["videos"] == 0
     assert {step.words: step.state for step in result.steps}["align"] == "waiting"
     assert result.steps[0].state == "waiting"
-    assert result.steps[0].detail == "fer add"
+    assert result.steps[0].detail == "fer add VIDEO"
 
 
 def test_faces_that_came_as_crops_need_no_video_stage(project: Project) -> None:

@@ -1,28 +1,33 @@
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fercli.core.errors import InputError
+from fercli.core.errors import InputError, MissingStageError, ProjectError, TableError
 from fercli.core.files import replace_text
 from fercli.core.memory import remember
 from fercli.core.project import Project, create_project
 from fercli.core.results import StageResult
-from fercli.core.rows import Face, SplitRow, Video
+from fercli.core.rows import Face, Prediction, SplitRow, Video
 from fercli.core.settings import plain_settings
 from fercli.core.tables import write_table
-from fercli.stages.add import AddSourceSettings
 from fercli.stages.evaluate import EvalSettings
 from fercli.stages.gradcam import GradcamSettings, gradcam
 from fercli.stages.report import ReportSettings, report
+from fercli.stages.subjects import rename_subject
 from fercli.stages.train import TrainSettings
 from tests.reports.test_html import Reader
 from tests.stages.trained import CLASSES, RUN_ID, evaluated, trained_project
 
 RUN = f"runs/{RUN_ID}"
-HISTORY = "epoch,train_loss,train_accuracy,val_loss,val_accuracy\n1,1.1,0.3,1.2,0.4\n2,0.9,0.5,,\n"
+HISTORY = (
+    "epoch,train_loss,train_accuracy,val_loss,val_accuracy,val_macro_f1,lr,seconds,images_per_s,data_wait,cpu_s\n"
+    "1,1.1,0.3,1.2,0.4,0.3,0.01,1.0,9.0,0.0,1.0\n2,0.9,0.5,,,,0.001,1.0,9.0,0.0,1.0\n"
+)
 
 
 @pytest.fixture
@@ -182,11 +187,73 @@ def test_dry_run_writes_nothing(project: Project) -> None:
 
 
 def test_unknown_run_is_named(project: Project) -> None:
-    with pytest.raises(InputError, match="'nowhere' is no run of this project"):
+    with pytest.raises(InputError, match="run 'nowhere' not found"):
         report(project, ReportSettings(), "nowhere")
 
 
-def test_class_folders_are_to_be_added_again_as_such(project: Project) -> None:
-    with project.commit() as commit:
-        commit.log("add-pictures", plain_settings(AddSourceSettings(name="pictures")), {})
-    assert "fer add PATH --source folder --name pictures" in words_of(project, report(project, ReportSettings()).path)
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("metrics.csv", HISTORY.replace("0.9", "much"), r"metrics\.csv:3"),
+        ("metrics.csv", "epoch\n\xe9\0", r"metrics\.csv"),
+        ("config.toml", "[train\n", r"config\.toml: not valid TOML.*line 1"),
+    ],
+    ids=["a word for a number", "no text", "no TOML"],
+)
+def test_damaged_file_of_the_run_is_named_with_its_line(project: Project, name: str, text: str, told: str) -> None:
+    (project.root / RUN / name).write_bytes(text.encode("latin-1"))
+    with pytest.raises((TableError, ProjectError), match=told):
+        report(project, ReportSettings())
+
+
+def test_page_shows_no_name_that_a_person_gave_to_a_subject(project: Project) -> None:
+    evaluated(project, num_wrong=1)
+    for old, new in (("s004", "anna"), ("s005", "ben")):
+        rename_subject(project, old, new)
+    table = project.root / RUN / "eval" / "test" / "predictions.csv"
+    text = table.read_text(encoding="utf-8").replace(",s004,", ",anna,").replace(",s005,", ",ben,")
+    replace_text(table, text)
+    words = words_of(project, report(project, ReportSettings()).path)
+    assert not {"anna", "ben"} & set(words.split())
+    assert {"name-1", "name-2"} <= set(words.split())
+    assert "replaced by name-1, name-2, ..." in words
+
+
+def test_project_without_a_run_describes_its_only_split(project: Project) -> None:
+    shutil.rmtree(project.root / "runs")
+    for suffix in (".csv", ".json"):
+        path = project.split_path("default").with_suffix(suffix)
+        if path.exists():
+            path.rename(path.with_stem("mine"))
+    words = words_of(project, report(project, ReportSettings()).path)
+    assert "not been split" not in words
+    assert "train 9 3 1 none" in words
+
+
+def test_split_that_is_asked_for_and_not_there_is_named(project: Project) -> None:
+    shutil.rmtree(project.root / "runs")
+    with pytest.raises(MissingStageError, match="split 'yours' not found"):
+        report(project, ReportSettings(split_name="yours"))
+
+
+def test_project_without_a_split_says_so(project: Project) -> None:
+    shutil.rmtree(project.root / "runs")
+    project.split_path("default").unlink()
+    assert "have not been split" in words_of(project, report(project, ReportSettings()).path)
+
+
+def test_surest_mistakes_come_first(project: Project) -> None:
+    rows = evaluated(project, num_wrong=3)
+    shares = dict(zip([row.face_id for row in rows[:3]], (0.5, 0.9, 0.7), strict=True))
+    changed = []
+    for row in rows:
+        sure = shares.get(row.face_id, 0.8)
+        others = {name: (1 - sure) / 2 for name in CLASSES if name != row.predicted}
+        changed.append(replace(row, subject_id="", probabilities=others | {row.predicted: sure}))
+    path = project.root / RUN / "eval" / "test" / "predictions.csv"
+    write_table(path, changed, Prediction, CLASSES)
+    words = words_of(project, report(project, ReportSettings()).path)
+    assert f"fer trace {rows[1].face_id}" in words
+    table = words[words.index("List of misclassified faces") :]
+    places = [table.index(rows[number].face_id) for number in (1, 2, 0)]
+    assert places == sorted(places)

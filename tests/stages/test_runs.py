@@ -29,6 +29,6 @@ def test_interrupted_run_reads_as_such(tmp_path: Path) -> None:
     assert runs(project).runs[0]["status"] == "interrupted"
 
 
-def test_project_without_runs_is_told_to_train(tmp_path: Path) -> None:
+def test_project_without_runs_or_labels_is_pointed_to_the_status(tmp_path: Path) -> None:
     found = runs(create_project(tmp_path, name="x", classes=("a", "b")))
-    assert (found.num_runs, found.next_command) == (0, "fer train")
+    assert (found.num_runs, found.next_command) == (0, "fer status")

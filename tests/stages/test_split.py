@@ -216,10 +216,23 @@ def test_class_that_a_part_lacks_is_a_warning(project: Project) -> None:
 def test_split_before_labels_names_the_stage_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(MissingStageError) as caught:
         split(make_faces(tmp_path / "p"), SplitSettings())
-    assert caught.value.hint == "Run: fer labels import"
+    assert caught.value.hint == "Run: fer labels import FILE"
 
 
 def test_dry_run_writes_nothing(project: Project) -> None:
     result = split(project, SplitSettings(), dry_run=True)
     assert result.plan[0].endswith("in splits/default.csv")
     assert not (project.root / "manifests/splits/default.csv").exists()
+
+
+def test_video_without_a_session_is_a_group_of_its_own(project: Project) -> None:
+    faces = [replace(row, video_id=f"v{row.subject_id[-1]}") for row in project.rows(Face)]
+    project.write_rows(faces, Face)
+    sessions = {"v1": "monday", "v2": "monday"}
+    videos = [Video(f"v{place}", "", "", 1, 1, 1, session=sessions.get(f"v{place}", "")) for place in range(1, 7)]
+    project.write_rows(videos, Video)
+    result = split(project, SplitSettings(group="session"))
+    # Monday, and four videos on their own; nobody is left out.
+    assert sum(result.groups.values()) == 5
+    assert (result.num_faces, result.num_left_out) == (36, 0)
+    assert not any("have no session" in warning for warning in result.warnings)

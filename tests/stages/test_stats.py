@@ -80,7 +80,7 @@ def test_plots_are_pictures_in_reports(project: Project) -> None:
 def test_faces_without_a_split_are_counted_too(project: Project) -> None:
     project.split_path("default").unlink()
     result = stats(project, StatsSettings())
-    assert (result.split, result.next_command) == ("", "fer split")
+    assert (result.split, result.next_command) == ("", "fer add VIDEO")  # two subjects cannot be split
     assert list(result.tables["split"]) == ["in no part"]
 
 
@@ -97,7 +97,7 @@ def test_folds_count_each_face_once(project: Project) -> None:
 
 
 def test_a_split_that_is_not_there_is_told(project: Project) -> None:
-    with pytest.raises(MissingStageError, match="no split 'other'"):
+    with pytest.raises(MissingStageError, match="split 'other' not found"):
         stats(project, StatsSettings(split="other"))
 
 

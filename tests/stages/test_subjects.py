@@ -10,7 +10,8 @@ from fercli.core.errors import InputError, MissingStageError, UsageError
 from fercli.core.people import unmatched_videos
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Frame, Subject, Video
-from fercli.stages.report.commands import made_by
+from fercli.stages.report import ReportSettings
+from fercli.stages.report.commands import recipe_of
 from fercli.stages.subjects import (
     TrackSettings,
     assign_subjects,
@@ -254,7 +255,10 @@ def test_items_of_a_table_that_are_not_there_are_listed(lesson: Project, tmp_pat
         ("face_id,subject\nv/f000000-0,ann\nv/f000000-0,ben\n", "is given to 'ann' and to 'ben'"),
         ("face_id,subject\nv/f000000-0,Zoë\nv/f000000-1,Zoe\n", "would both be subject 'zoe'"),
         ("", "is empty"),
-        ('face_id,subject\n"v/f000000-0' + ",1" * 70_000 + "\n", "not CSV: field larger than field limit"),
+        (
+            'face_id,subject\n"v/f000000-0' + ",1" * 70_000 + "\n",
+            "cannot be parsed as CSV: field larger than field limit",
+        ),
     ],
     ids=["columns", "empty", "conflict", "collision", "no-header", "quote"],
 )
@@ -441,7 +445,8 @@ def test_report_replays_every_step_by_hand(two_days: Project) -> None:
         undo_subjects(two_days)
     split_subject(two_days, "s001", ["v/f000001-0"])
     confirm_subjects(two_days, distinct=True)
-    commands = [line for line in made_by(two_days, None) if line.startswith("fer subjects")]
+    recipe = recipe_of(two_days, None, ReportSettings(), "default")
+    commands = [line for line in recipe.commands if line.startswith("fer subjects")]
     assert commands == [
         "fer subjects track",
         *["fer subjects confirm s001=s003", "fer subjects undo"] * 2,

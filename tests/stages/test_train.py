@@ -252,7 +252,7 @@ def test_nothing_but_flat_crops_says_so(project: Project) -> None:
 
 @pytest.mark.parametrize("changes", [{"batch_size": 1}, {"batch_size": 8, "accumulate": 8}], ids=["batch", "part"])
 def test_batch_of_one_face_is_refused_where_norms_need_more(project: Project, changes: dict[str, int]) -> None:
-    with pytest.raises(UsageError, match="one face alone has no batch statistics") as caught:
+    with pytest.raises(UsageError, match="batch normalisation needs more than one face per batch") as caught:
         train(project, quick(**changes))
     assert "--batch-size" in caught.value.hint
 
@@ -304,7 +304,7 @@ def test_one_class_alone_cannot_be_learnt(project: Project) -> None:
 
 
 def test_missing_split_is_named_with_those_that_exist(project: Project) -> None:
-    with pytest.raises(MissingStageError, match="no split 'nosuch'") as caught:
+    with pytest.raises(MissingStageError, match="split 'nosuch' not found") as caught:
         train(project, quick(split="nosuch"))
     assert "default" in caught.value.hint
 
@@ -326,7 +326,7 @@ def test_emonext_means_its_base_size(project: Project) -> None:
 
 
 def test_unknown_model_gets_a_suggestion(project: Project) -> None:
-    with pytest.raises(UsageError, match="no model is called 'drf-mas'") as caught:
+    with pytest.raises(UsageError, match="unknown model 'drf-mas'") as caught:
         train(project, quick(model_name="drf-mas"))
     assert "drf-msam" in caught.value.hint
 
@@ -362,7 +362,7 @@ def test_wrong_setting_is_refused_before_training(project: Project, changes: dic
 
 
 def test_dry_run_refuses_a_device_that_is_not_here(project: Project) -> None:
-    with pytest.raises(UsageError, match="device 'meta' cannot be used"):
+    with pytest.raises(UsageError, match="device 'meta' is not available"):
         train(project, quick(device="meta"), dry_run=True)
 
 
@@ -396,11 +396,11 @@ def test_run_json_names_machine_and_versions(project: Project) -> None:
 
 def train_on_full_disk(project: Project, monkeypatch: pytest.MonkeyPatch, writer: str) -> None:
     def full(*_: object) -> None:
-        raise ProjectError("the disk is full", hint="Free some space and run the command again.")
+        raise ProjectError("disk full", hint="Free some space and run the same command again.")
 
     with monkeypatch.context() as patch:
         patch.setattr(writer, full)
-        with pytest.raises(ProjectError, match="disk is full"):
+        with pytest.raises(ProjectError, match="disk full"):
             train(project, quick())
 
 
@@ -483,7 +483,7 @@ def test_compiled_or_not_is_decided_once_and_told(project: Project) -> None:
 def test_missing_compiler_is_a_warning_and_the_run_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fercli.learn.compiling.find_failure", lambda _: "no C++ compiler was found")
     result = train(project, quick(compile="yes"))
-    assert "The network is not compiled: no C++ compiler was found" in " ".join(result.warnings)
+    assert "Model not compiled: no C++ compiler was found" in " ".join(result.warnings)
     assert read_run(project.root / "runs" / result.run).record.decided["is_compiled"] is False
 
 

@@ -117,9 +117,11 @@ def test_run_without_a_state_needs_the_file_that_it_began_with(project: Project,
     run = train(project, from_faces(face_weights, time_limit_s=0.001)).run
     for path in (project.root / "runs" / run / "checkpoints").glob("state-*"):
         path.unlink()
+    with pytest.raises(UsageError, match="it is not opened"):
+        train(project, TrainSettings(), resume=run)
     face_weights.unlink()
     with pytest.raises(InputError, match="no such weights file"):
-        train(project, TrainSettings(), resume=run)
+        train(project, TrainSettings(backbone_weights=face_weights), resume=run)
 
 
 def test_written_config_finds_the_weights_from_another_folder(

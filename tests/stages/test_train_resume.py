@@ -4,12 +4,17 @@ from typing import Any
 
 import pytest
 
-from fercli.core.errors import InputError, ProjectError
+from fercli.core.errors import InputError, ProjectError, UsageError
 from fercli.core.project import Project
-from fercli.core.runs import list_runs, read_run, write_record
+from fercli.core.runs import RunRecord, list_runs, read_run, write_record
+from fercli.core.settings import RecordedPath
 from fercli.stages.train import TrainSettings, train
 from fercli.stages.train import work as train_work
+from fercli.stages.train.identity import inputs_of
 from fercli.stages.train.result import TrainResult, record_result
+from fercli.stages.train.resume import check_named, settings_of
+from fercli.stages.train.settings import given_text
+from tests.cli.run import run_fer
 from tests.drawn import tree
 from tests.stages.train_project import drawn_project, quick
 
@@ -130,3 +135,31 @@ def test_altered_config_of_a_finished_run_changes_nothing(project: Project) -> N
     config = project.root / "runs" / train(project, quick()).run / "config.toml"
     config.write_text(config.read_text(encoding="utf-8").replace("epochs = 2", "epochs = 9"), encoding="utf-8")
     assert train(project, quick(), resume=config.parent.name).is_unchanged
+
+
+def test_weights_that_only_a_file_of_settings_names_are_shown_and_not_opened(tmp_path: Path) -> None:
+    root, elsewhere = drawn_project(tmp_path / "mine").root, tmp_path / "gone.pth"
+    config = tmp_path / "config.toml"
+    config.write_text(f'[train]\nbackbone_weights = "{elsewhere.as_posix()}"\n', encoding="utf-8")
+    code, _, err = run_fer("train", "--config", config, "-p", root)
+    # To open it would be another error: there is no such file.
+    assert (code, "it is not opened" in err, "--backbone-weights" in err) == (2, True, True)
+    code, _, err = run_fer("train", "--config", config, "--backbone-weights", elsewhere, "-p", root)
+    assert (code, "no such weights file" in err) == (4, True)
+
+
+def test_path_of_weights_in_a_runs_record_is_none_that_was_named(tmp_path: Path) -> None:
+    project = drawn_project(tmp_path / "mine")
+    folder = project.root / "runs" / "r"
+    record = RunRecord("r", "drf-msam", "interrupted", "2026-01-01T00:00:00", "f", inputs={"backbone": "abc"})
+    write_record(folder, record)
+    elsewhere = tmp_path / "elsewhere.pth"
+    (folder / "config.toml").write_text(given_text(quick(backbone_weights=elsewhere)), encoding="utf-8")
+    run = read_run(folder)
+    own = settings_of(run, quick())
+    assert isinstance(own.backbone_weights, RecordedPath)
+    assert inputs_of(project, replace(own, split="default"), run)["backbone"] == "abc"
+    with pytest.raises(UsageError, match="it is not opened"):
+        check_named(project, own, run)
+    named = settings_of(run, quick(backbone_weights=elsewhere)).backbone_weights
+    assert not isinstance(named, RecordedPath)

@@ -124,7 +124,7 @@ def test_warp_of_a_huge_face_stays_small_in_memory() -> None:
 def test_eyes_too_close_are_refused() -> None:
     landmarks = TEMPLATE.copy()
     landmarks[1] = landmarks[0] + [3.9, 0]
-    with pytest.raises(MediaError, match=r"the eyes are 3\.9 pixels apart, less than 4"):
+    with pytest.raises(MediaError, match=r"eye distance is 3\.9 pixels, below the minimum of 4"):
         crop_face(texture(), landmarks)
 
 

@@ -159,7 +159,7 @@ def test_uniform_spreads_over_what_a_cut_file_holds(counted: Path, tmp_path: Pat
     half.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     selection = select_frames(VideoReader(half, threads=1), SelectionRule("uniform", num=4))
     assert len(list(selection)) == 4
-    assert any("cut off" in text for text in selection.warnings)
+    assert any("truncated" in text for text in selection.warnings)
 
 
 def test_change_keeps_the_first_frame_and_one_of_each_shot(shots: Path) -> None:
@@ -262,7 +262,7 @@ def test_blurred_frames_are_dropped_counted_and_over_half_is_a_warning(tmp_path:
     found, selection = dropped(tmp_path, lambda: SelectionRule("every", every_s=1.0, min_sharpness=100.0))
     assert found == [0, 3]
     assert dict(selection.drops) == {"blurred": 3}
-    assert selection.warnings == ("more than half of the 5 chosen frames dropped by filters: 3 blurred",)
+    assert selection.warnings == ("more than half of the 5 selected frames were dropped by filters: 3 blurred",)
 
 
 def test_alike_frames_are_dropped_and_counted(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_key_frames_that_lean_on_others_lose_nothing(name: str, threads: int | N
     sparse = VideoReader(path, threads=threads)
     frames = [(frame.index, read_code(frame.luma)) for frame in sparse.every(0.52)]
     assert frames == [(number, number) for number in range(0, NUM_FRAMES, 13)]
-    assert sparse.warnings == ("its key frames lean on those before them, so that it was decoded from its beginning",)
+    assert sparse.warnings == ("its key frames depend on earlier frames, so it was decoded from the beginning",)
 
 
 def test_frames_of_joined_recordings_follow_on_each_other(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_frames_of_joined_recordings_follow_on_each_other(tmp_path: Path) -> Non
     reader = VideoReader(path)
     seen = [(frame.index, read_code(frame.luma), round(frame.time_s * FPS)) for frame in reader]
     assert seen == [(number, number % NUM_FRAMES, number) for number in range(2 * NUM_FRAMES)]
-    note = "time stamps begin anew at 4 s, as in joined recordings; they are read as going on"
+    note = "time stamps restart at 4 s, as in concatenated files; they were read as continuous"
     assert reader.warnings == scan_video(path).warnings == (note,)
     assert scan_video(path).end_s == pytest.approx(8.0)
 

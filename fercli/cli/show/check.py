@@ -35,6 +35,8 @@ def show_all(result: CheckAllResult, *_: Any) -> bool:
         )
     for counts in result.leakage.values():
         _leakage(console, counts)
+    for line in result.plan:
+        console.print(f"would {line}")
     return True
 
 

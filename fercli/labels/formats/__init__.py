@@ -1,1 +1,1 @@
-"""Files of votes to raw votes, one module for each format, and the table that tells them apart."""
+"""Readers of vote files, one module per format, and the detection of formats."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fercli.core.errors import InputError
+from fercli.core.words import counted
 from fercli.labels.formats.rawvotes import RawVote, RawVotes, utc_stamp
 from fercli.labels.formats.textfile import bounded_lines, find_encoding
 
@@ -74,7 +75,7 @@ def open_table(path: Path) -> Table:
     if match := _SEPARATOR_LINE.match(first):
         delimiter, first = match[1], next((line for line in lines if line.strip()), "")
     if not first:
-        raise InputError(f"{path}: has no header line", hint=_EXPECTED)
+        raise InputError(f"{path}: missing header line", hint=_EXPECTED)
     delimiter = delimiter or max(_DELIMITERS, key=first.count)
     rows = _rows(path, _chain(first, lines), delimiter)
     _, titles = next(rows)
@@ -111,7 +112,7 @@ def _rows(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[tuple[in
             return
         except csv.Error as error:
             hint = "Look for an unclosed quotation mark."
-            raise InputError(f"{path}:{reader.line_num}: not CSV: {error}", hint=hint) from error
+            raise InputError(f"{path}:{reader.line_num}: cannot be parsed as CSV: {error}", hint=hint) from error
         if any(cells):
             cells = [cell.strip() for cell in cells]
             yield reader.line_num, [_clean(cell) for cell in cells] if any("=" in cell for cell in cells) else cells
@@ -134,7 +135,7 @@ def _read_long(path: Path, table: Table, columns: _Columns, annotator: str) -> R
     notes = list(table.notes)
     if columns.annotator is None and not annotator:
         annotator = path.stem
-        notes.append(f"{path.name}: has no annotator column; '{annotator}', the file's name, stands for the annotator")
+        notes.append(f"{path.name}: no annotator column; the file name, '{annotator}', is used as the annotator")
     votes, num_skipped, num_no_number = [], 0, 0
     width = len(table.header)
     for line, cells in table.rows:
@@ -152,7 +153,7 @@ def _read_long(path: Path, table: Table, columns: _Columns, annotator: str) -> R
         created_at = utc_stamp(cells[columns.created_at]) if columns.created_at is not None else ""
         votes.append(RawVote(item, who, word, confidence, created_at))
     if num_no_number:
-        notes.append(f"{path.name}: {num_no_number} confidences are no numbers and were left out")
+        notes.append(f"{path.name}: ignored {counted(num_no_number, 'non-numeric confidence')}")
     used = [table.titles[place] for place in (columns.item, columns.annotator, columns.label) if place is not None]
     return RawVotes("csv-long", f"the header has {', '.join(used)}", votes, num_skipped, notes=notes)
 
@@ -165,7 +166,7 @@ def _read_wide(path: Path, table: Table) -> RawVotes:
     if item is None or not annotators or has_no_label:
         missing = f"label ({', '.join(LABEL_WORDS)})" if item is not None else f"item ({', '.join(ITEM_WORDS)})"
         found = ", ".join(table.titles[:8])
-        raise InputError(f"{path}: wrong columns: none is the {missing}; found {found}", hint=_EXPECTED)
+        raise InputError(f"{path}: missing column: {missing}; found {found}", hint=_EXPECTED)
     names = [table.titles[place] for place in annotators]
     _check_distinct(path, names)
     votes, num_skipped = [], 0
@@ -177,27 +178,27 @@ def _read_wide(path: Path, table: Table) -> RawVotes:
                 continue
             _check_named(path, line, cells[item], name)
             votes.append(RawVote(cells[item], name, cells[place]))
-    reason = f"the header has {table.titles[item]}, no label column, and {len(names)} more: one to an annotator"
+    reason = f"the header has {table.titles[item]}, no label column, and {len(names)} more columns, one per annotator"
     return RawVotes("csv-wide", reason, votes, num_skipped, notes=list(table.notes))
 
 
 def _padded(path: Path, line: int, cells: list[str], width: int) -> list[str]:
     if any(cells[width:]):
-        hint = "A cell that holds the delimiter needs quotation marks."
-        raise InputError(f"{path}:{line}: {len(cells)} cells under {width} columns", hint=hint)
+        hint = "Put cells that contain the delimiter in quotation marks."
+        raise InputError(f"{path}:{line}: {len(cells)} cells in a table of {width} columns", hint=hint)
     return cells + [""] * (width - len(cells))
 
 
 def _check_named(path: Path, line: int, item: str, annotator: str) -> None:
     if not item or not annotator:
-        missing = "face" if not item else "annotator"
-        raise InputError(f"{path}:{line}: a label without its {missing}", hint="Fill the cell in, or empty the label.")
+        missing = "a face" if not item else "an annotator"
+        raise InputError(f"{path}:{line}: label without {missing}", hint="Fill in the cell, or clear the label.")
 
 
 def _check_distinct(path: Path, names: Sequence[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError(f"{path}: two columns are called '{twice[0]}'", hint="Give each annotator one column.")
+        raise InputError(f"{path}: duplicate column '{twice[0]}'", hint="Give each annotator one column.")
 
 
 def _number(text: str) -> float | None:

@@ -59,7 +59,7 @@ def read_cvat(path: Path, *, annotator: str = "", attribute: str = "") -> RawVot
                 votes += [RawVote(item, "", words[0])] if len(words) == 1 else []
             num_skipped += not any(found.values())
     who = assignee or annotator or path.stem
-    notes = [] if assignee or annotator else [f"{path.name}: names no assignee; '{who}' stands for the annotator"]
+    notes = [] if assignee or annotator else [f"{path.name}: no assignee; '{who}' is used as the annotator"]
     votes = [vote._replace(annotator=who) for vote in votes]
     return RawVotes("cvat", "XML with images and tags", votes, num_skipped, [], conflicts, notes)
 
@@ -84,7 +84,7 @@ def _parts(path: Path, file: Readable) -> Iterator[Element]:
             if len(open_elements) == 1:
                 _check_root(path, element)
             if len(open_elements) > MAX_DEPTH or num_parts > MAX_PARTS:
-                raise InputError(f"{path}: elements without end within one image", hint=_HINT)
+                raise InputError(f"{path}: too many or too deeply nested elements in one image", hint=_HINT)
             continue
         open_elements.pop()
         if len(open_elements) == 1:
@@ -98,10 +98,10 @@ def _elements(path: Path, file: Readable) -> Iterator[tuple[str, Element]]:
     try:
         yield from cast(Iterator[tuple[str, Element]], iterparse(file, events=("start", "end"), forbid_dtd=True))
     except DefusedXmlException as error:
-        hint = "A CVAT export has none; where does the file come from?"
-        raise InputError(f"{path}: declares entities or a document type, which is not read", hint=hint) from error
+        hint = "CVAT exports have none. Check where the file came from."
+        raise InputError(f"{path}: declares entities or a document type, which are not allowed", hint=hint) from error
     except ParseError as error:
-        raise InputError(f"{path}: not XML: {error}", hint=_HINT) from error
+        raise InputError(f"{path}: not valid XML: {error}", hint=_HINT) from error
 
 
 def _check_root(path: Path, element: Element) -> None:
@@ -164,7 +164,7 @@ def _open_xml(path: Path) -> Iterator[Readable]:
 def _member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     members = [member for member in archive.infolist() if PurePosixPath(member.filename).name == _XML_NAME]
     if len(members) != 1:
-        raise InputError(f"{path}: the zip holds {len(members)} files called {_XML_NAME} instead of one", hint=_HINT)
+        raise InputError(f"{path}: the zip contains {len(members)} files called {_XML_NAME} instead of one", hint=_HINT)
     parts = PurePosixPath(members[0].filename.replace("\\", "/")).parts
     if ".." in parts or members[0].filename.startswith("/"):
         raise InputError(f"{path}: the zip names a file outside itself: '{members[0].filename}'", hint=_HINT)

@@ -50,5 +50,7 @@ def read_ferplus(path: Path) -> RawVotes:
 
 def _counts(path: Path, line: int, cells: Sequence[str]) -> tuple[int, ...]:
     if len(cells) != len(CATEGORIES) or not all(cell.isdecimal() and int(cell) <= MAX_VOTES for cell in cells):
-        raise InputError(f"{path}:{line}: not ten counts of votes: {','.join(cells)}", hint="Fetch the file again.")
+        raise InputError(
+            f"{path}:{line}: expected ten vote counts, found {','.join(cells)}", hint="Download the file again."
+        )
     return tuple(int(cell) for cell in cells)

@@ -78,11 +78,11 @@ def load_tasks(path: Path) -> list[Json]:
     try:
         tasks = json.loads(path.read_text(encoding=find_encoding(path).name))
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON: {error}", hint="Export the project again as JSON.") from error
+        raise InputError(f"{path}: not valid JSON: {error}", hint="Export the project again as JSON.") from error
     tasks = [tasks] if isinstance(tasks, dict) else tasks
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise InputError(
-            f"{path}: no list of Label Studio tasks", hint="Export the project as JSON, not JSON of areas."
+            f"{path}: not a list of Label Studio tasks", hint="Export the project as JSON, not JSON of areas."
         )
     return tasks
 
@@ -127,7 +127,7 @@ def _only_control(path: Path, tasks: Sequence[Json]) -> str:
     results = (result for task in tasks for annotation in _annotations(task) for result in _results(annotation))
     names = sorted({str(result["from_name"]) for result in results if "from_name" in result})
     if len(names) > 1:
-        hint = f"Say which one holds the emotion: --field {names[0]}."
+        hint = f"Choose the one with the emotion: --field {names[0]}."
         raise InputError(f"{path}: has {len(names)} choices: {', '.join(names)}", hint=hint)
     return names[0] if names else ""
 
@@ -140,7 +140,7 @@ def _item_of(path: Path, place: int, data: Mapping[str, object]) -> str:
     pictures = (str(value) for value in data.values() if str(value).lower().split("?")[0].endswith(_PICTURES))
     picture = next(pictures, "")
     if not picture:
-        raise InputError(f"{path}: task {place} names no picture", hint="Its data needs the key face_id or image.")
+        raise InputError(f"{path}: task {place} has no image", hint="Its data needs the key face_id or image.")
     return picture
 
 
@@ -153,8 +153,8 @@ def _who(path: Path, annotation: Mapping[str, object], annotator: str) -> str:
         if isinstance(who, str | int) and str(who):
             return str(who)
     if not annotator:
-        hint = "Name who voted with --annotator."
-        raise InputError(f"{path}: annotation {annotation.get('id', '?')} names no annotator", hint=hint)
+        hint = "Set the annotator with --annotator."
+        raise InputError(f"{path}: annotation {annotation.get('id', '?')} has no annotator", hint=hint)
     return annotator
 
 
@@ -168,7 +168,7 @@ def _read_flat(path: Path, entries: Sequence[Json], form: str, control: str, *, 
     for place, entry in enumerate(entries, start=1):
         item = _item_of(path, place, {key: value for key, value in entry.items() if key != control})
         found.add(RawVote(item, _who(path, entry, annotator), "", None, _when(entry)), _flat_choices(entry, control))
-    return found.as_votes(form, f"one annotation to an entry, the label in '{control}'")
+    return found.as_votes(form, f"one annotation per entry, the label in '{control}'")
 
 
 def _flat_choices(entry: Json, control: str) -> list[str]:
@@ -187,7 +187,7 @@ def _only_answer(path: Path, keys: Iterable[str], entries: Sequence[Json]) -> st
     texts = [key for key in names if not any(str(entry.get(key)).lower().endswith(_PICTURES) for entry in entries)]
     if len(texts) != 1:
         found = f"could be any of {listed(texts)}" if texts else "is missing"
-        raise InputError(f"{path}: the column with the label {found}", hint="Say which one: --field NAME.")
+        raise InputError(f"{path}: the label column {found}", hint="Choose it with --field NAME.")
     return texts[0]
 
 

@@ -83,10 +83,12 @@ def detect_format(path: Path) -> VotesFormat:
 
 def _zip_format(path: Path) -> VotesFormat:
     if not zipfile.is_zipfile(path):
-        raise InputError(f"{path}: a zip that is cut short or damaged", hint="Export or download it again.")
+        raise InputError(f"{path}: incomplete or corrupt zip file", hint="Export or download it again.")
     if holds_cvat(path):
         return "cvat"
     with zipfile.ZipFile(path) as archive:
         if "xl/workbook.xml" in archive.namelist():
-            raise InputError(f"{path}: an Excel workbook", hint="Save its sheet as CSV (UTF-8), and import that.")
-    raise InputError(f"{path}: a zip without annotations.xml", hint="Unpack it, and import the files inside.")
+            raise InputError(
+                f"{path}: Excel workbooks are not supported", hint="Save the sheet as CSV (UTF-8) and import that."
+            )
+    raise InputError(f"{path}: zip file without annotations.xml", hint="Unpack it and import the files inside.")

@@ -37,11 +37,11 @@ def find_encoding(path: Path) -> TextEncoding:
             _check_decodes(path, name)
             return TextEncoding(name)
     if b"\0" in head:
-        raise InputError(f"{path}: is not a text file", hint="Export the votes as CSV, JSON or XML.")
+        raise InputError(f"{path}: not a text file", hint="Export the votes as CSV, JSON or XML.")
     if _decodes(path, "utf-8"):
         return TextEncoding("utf-8")
     _check_decodes(path, "cp1252")
-    return TextEncoding("cp1252", f"{path.name}: is not UTF-8, read as Windows-1252; look at names with accents")
+    return TextEncoding("cp1252", f"{path.name}: not UTF-8, read as Windows-1252; check names with accents")
 
 
 def bounded_lines(path: Path, encoding: str) -> Iterator[str]:
@@ -57,7 +57,7 @@ def bounded_lines(path: Path, encoding: str) -> Iterator[str]:
             if len(line) > MAX_LINE_CHARS:
                 raise InputError(
                     f"{path}:{number}: the line is longer than {MAX_LINE_CHARS:,} characters",
-                    hint="Is this a table? Export the votes again, one to a line.",
+                    hint="Check that it is a table, and export the votes again, one per line.",
                 )
             yield line
 
@@ -96,5 +96,5 @@ def _check_decodes(path: Path, encoding: str) -> None:
     if not _decodes(path, encoding):
         tried = "UTF-16" if encoding == "utf-16" else "neither UTF-8 nor Windows-1252"
         raise InputError(
-            f"{path}: is {'broken ' if encoding == 'utf-16' else ''}{tried} text", hint="Save it as UTF-8."
+            f"{path}: is {'corrupt ' if encoding == 'utf-16' else ''}{tried} text", hint="Save it as UTF-8."
         )

@@ -1,1 +1,1 @@
-"""The networks: images to logits, one module for each paper, and the layers that they share."""
+"""The architectures, one module per paper, and the layers they share."""

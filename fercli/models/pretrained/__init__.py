@@ -1,1 +1,1 @@
-"""Files of weights to the state of a network: layouts, sources, and formats of other tools."""
+"""Pretrained weights: layouts, sources and file formats."""

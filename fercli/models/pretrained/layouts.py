@@ -200,8 +200,8 @@ _CONVNEXT_TORCHVISION = _convnext_renamer(
 )
 _STRIDE_NOTE = "ImageNet's ResNet-50 of torchvision has its stride on the 3x3 convolution, EAC's on the 1x1 before it"
 
-_ORIGIN_NOTE = "Face weights of this layout descend from MS-Celeb-1M, a withdrawn data set; see fer models --weights"
-_VGGFACE2_NOTE = "These weights were learnt on VGGFace2, which its makers no longer offer; see fer models --weights"
+_ORIGIN_NOTE = "Face weights of this layout descend from MS-Celeb-1M, a withdrawn dataset; see `fer models --weights`"
+_VGGFACE2_NOTE = "These weights were trained on VGGFace2, which is no longer available; see `fer models --weights`"
 
 _NUM_IMAGENET, _NUM_VGGFACE2 = 1000, 8631
 

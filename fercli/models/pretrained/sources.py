@@ -8,7 +8,7 @@ MS_CELEB = (
     "Trained on MS-Celeb-1M, which its makers withdrew in 2019; people in it never agreed. "
     "Check whether your institution allows weights that descend from it."
 )
-IMAGENET = "Trained on ImageNet-1k, whose pictures are for non-commercial research."
+IMAGENET = "Trained on ImageNet-1k, whose images are for non-commercial research."
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ WEIGHTS = (
     PretrainedWeights(
         name="POSTER++ IR-50",
         models=_with("ir50"),
-        files="ir50.pth: body1.0-2, body2.0-3, body3.0-13; stage 4 of sfer-mdfae starts fresh",
+        files="ir50.pth: body1.0-2, body2.0-3, body3.0-13; stage 4 of sfer-mdfae is initialised at random",
         source="https://github.com/Talented-Q/POSTER_V2",
         licence="MIT for the code; none stated for the weights",
         origin=MS_CELEB,
@@ -62,7 +62,7 @@ WEIGHTS = (
         files="mobilefacenet_model_best.pth.tar: conv1.*, conv_23.*, ..., output_layer.*",
         source="https://github.com/zczcwh/POSTER",
         licence="none stated",
-        origin="Trained for 68 landmarks; the POSTER repositories don't say on which pictures.",
+        origin="Trained for 68 landmarks; the POSTER repositories do not say on which images.",
     ),
     PretrainedWeights(
         name="DDAMFN backbone",

@@ -9,7 +9,7 @@ from typing import Any, Literal, NoReturn, get_args
 from fercli.core.errors import InputError
 
 Stored = Literal["float32", "float16", "uint8", "uint16", "int32", "bool"]
-_AGAIN = "Fetch the .json and all its .bin files again"
+_AGAIN = "Download the .json and all its .bin files again"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ def read_manifest(path: Path) -> list[WeightGroup]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         raise InputError(
-            f"{path}: not a TensorFlow.js model: {reason}", hint="Give the .json file that names weights and .bin files"
+            f"{path}: not a TensorFlow.js model: {reason}",
+            hint="Use the .json file that lists the weights and .bin files",
         ) from error
 
 

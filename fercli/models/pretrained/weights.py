@@ -1,4 +1,4 @@
-"""A file of pretrained weights to a network whose backbones have them, with a report of what went where."""
+"""Load pretrained weights into the backbones of a model, and report what was loaded."""
 
 import pickle
 import re
@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from fercli.core.errors import InputError
+from fercli.core.words import counted
 from fercli.models.networks.backbones import FrozenLandmarks, MobileFaceNet
 from fercli.models.pretrained.layouts import HEADS, LAYOUTS, Layout
 from fercli.models.pretrained.tfjs import read_tfjs
 
 # A file that fills less of a backbone than this is another network's; POSTER++'s IR-50, without stage 4, fills 0.87.
 LEAST_SHARE = 0.5
-_DAMAGED = "Fetch the file again; fer models --weights says where from."
+_DAMAGED = "Download the file again (see `fer models --weights`)."
 # Wrappers within wrappers; a damaged file may hold itself.
 _MOST_WRAPPERS = 8
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights")
@@ -30,8 +31,8 @@ _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])(?=\.)")
 _OWN = Layout("the network's own names", nn.Module, lambda _, key: key)
 _WHOLE = "*"
 _FRESH_LANDMARKS = (
-    "The landmark network is not in the file: it starts fresh and is frozen, which says little. "
-    "Set model.freeze_landmarks=false, or give one file with both backbones; see docs/models.md."
+    "The landmark network is not in the file: it is random and frozen, which is of little use. "
+    "Set model.freeze_landmarks=false, or use one file with both backbones; see docs/models.md."
 )
 
 
@@ -92,9 +93,9 @@ def load_backbone_weights(model: nn.Module, path: Path) -> LoadReport:
     if not matches:
         titles = dict.fromkeys(layout.title for layout in LAYOUTS if any(_backbones(model, layout)))
         raise InputError(
-            f"{path}: these weights are not of the backbone of {type(model).__name__}; "
-            f"they begin with {', '.join(list(tensors)[:3]) or 'nothing'}",
-            hint=f"It takes: {', '.join(titles) or 'a checkpoint of the same network'}. See fer models --weights",
+            f"{path}: weights do not match the backbone of {type(model).__name__}; "
+            f"first keys: {', '.join(list(tensors)[:3]) or 'none'}",
+            hint=f"Expected: {', '.join(titles) or 'a checkpoint of the same model'}. See `fer models --weights`.",
         )
     # All sizes are looked at before any number is copied: a refused file leaves the network as it was.
     resized = [key for match in matches for key in _resized(model, match, tensors, path)]
@@ -120,7 +121,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def _read_any(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
-        raise InputError(f"{path}: no such weights file", hint="fer models --weights says where to get weights")
+        raise InputError(f"{path}: no such weights file", hint="See `fer models --weights` for where to get weights.")
     if path.suffix == ".json":
         return read_tfjs(path)
     if path.suffix == ".safetensors":
@@ -135,8 +136,8 @@ def _read_any(path: Path) -> dict[str, Tensor]:
             return _unwrap(torch.load(path, map_location="cpu", weights_only=True))
     except pickle.UnpicklingError as error:
         raise InputError(
-            f"{path}: holds more than weights, or is no torch file; reading it could run code",
-            hint="Where you trust it, load it yourself and save its state_dict() with safetensors.torch.save_file",
+            f"{path}: contains more than weights, or is not a torch file; loading it could run code",
+            hint="If you trust it, load it yourself and save its state_dict() with safetensors.torch.save_file",
         ) from error
     except (RuntimeError, EOFError, OSError, BadZipFile, ValueError, KeyError, AttributeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
@@ -213,8 +214,8 @@ def _resized(model: nn.Module, match: _Match, tensors: Mapping[str, Tensor], pat
     is_other = len(match.found) - len(resized) < LEAST_SHARE * len(match.names)
     if resized and (match.layout is not _OWN or is_other):
         key = resized[0]
-        shapes = f"{tuple(tensors[match.found[key]].shape)} in the file, {tuple(state[key].shape)} in the network"
-        raise InputError(f"{path}: layer '{key}' is {shapes}", hint="The weights are of a wider or narrower network")
+        shapes = f"{tuple(tensors[match.found[key]].shape)} in the file, {tuple(state[key].shape)} in the model"
+        raise InputError(f"{path}: layer '{key}' is {shapes}", hint="The weights belong to a wider or narrower model")
     return resized
 
 
@@ -248,13 +249,13 @@ def _report(
     used = {name for match in matches for name in match.found.values()}
     left = [key for key, value in tensors.items() if key not in used and value.is_floating_point()]
     heads = [key for key in left if key.startswith(HEADS)]
-    notes = [f"The file's {len(heads)} entries of a head for other classes are not used."] if heads else []
+    notes = [f"Not used: {counted(len(heads), 'entry', 'entries')} of a head for other classes."] if heads else []
     notes += [f"{note}." for note in dict.fromkeys(_note(match.layout, heads, tensors) for match in matches) if note]
     stage4 = [key for key in missing if ".stages.3." in key]
     if stage4 and len(stage4) == len(missing):
-        notes.append("Stage 4 is not in the file and starts fresh.")
+        notes.append("Stage 4 is not in the file and is initialised at random.")
     if resized:
-        notes.append(f"Of another size in the file, so left fresh: {', '.join(resized)}.")
+        notes.append(f"Different size in the file, so initialised at random: {', '.join(resized)}.")
     if any(isinstance(part, FrozenLandmarks) for part in model.modules()) and not _fills_landmarks(matches):
         notes.append(_FRESH_LANDMARKS)
     return LoadReport(

@@ -52,7 +52,7 @@ ROWS = (
                 )
             )
         },
-        notes=("Not a paper's network: it stands beside the published ones, never in place of one.",),
+        notes=("Not from a paper: provided in addition to the published models.",),
         is_ours=True,
         small_options={"stem": 8, "widths": (8, 8, 16), "depths": (1, 1, 2)},
         small_size=32,

@@ -5,7 +5,7 @@ from fercli.models.table.schema import ModelSpec, Paper, Values, recipe
 ROWS = (
     ModelSpec(
         name="fercli-mobilenet",
-        title="MobileNet, to be started from face weights; light enough for a processor",
+        title="MobileNet for face weights; small enough for a CPU",
         architecture=(
             "Convolution 3x3 of stride 2 to 32; 13 blocks of a depthwise 3x3 and a pointwise convolution (64 to 1024 "
             "channels), BN and ReLU6 after each; mean; dropout; linear."
@@ -22,7 +22,7 @@ ROWS = (
         channels=3,
         mean=(123.68 / 255, 116.779 / 255, 103.939 / 255),
         std=(1 / 255, 1 / 255, 1 / 255),
-        input_notes="Values of 0 to 255 less ImageNet's means. Any size; its face weights were learnt at 224.",
+        input_notes="Values of 0 to 255 less ImageNet's means. Any size; its face weights were trained at 224.",
         cam_layer="backbone",
         parameters=3_214_151,
         parameters_per_class=1025,
@@ -58,7 +58,7 @@ ROWS = (
         },
         backbone="mobilenet",
         notes=(
-            "Not one of the compared papers' networks: it stands beside them, never in place of one.",
+            "Not one of the compared papers' models: provided in addition to them.",
             "The recipe is meant for face weights; see fer models --weights.",
         ),
         is_ours=True,

@@ -15,7 +15,7 @@ from fercli.models.table.schema import (
 
 INPUT = "224 is shrunk to 112 inside; 112 passes. The authors feed RAF-DB in BGR; we feed RGB."
 NOTES = (
-    "Without pretrained landmark weights set model.freeze_landmarks=false: frozen noise says little.",
+    "Without pretrained landmark weights set model.freeze_landmarks=false: frozen random features are of little use.",
     "The authors choose the best epoch on the set they report.",
 )
 

@@ -40,7 +40,7 @@ class Paper:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network was trained on one data set, and who says so.
+    """How a network was trained on one dataset, and who says so.
 
     Made by `recipe`. An `epochs` of None means that only early stopping ends the training. `momentum` is beta1 where
     the optimiser is Adam. `scheduler_gamma` is the factor per epoch of "exponential" and per `step_epochs` of "step";
@@ -175,13 +175,13 @@ class ModelSpec:
         cam_layer: dotted name of the module whose output a CAM is drawn from.
         parameters: numbers in the module at 7 classes, all of them, frozen ones too.
         parameters_per_class: what one class more adds.
-        recipes: data set -> Recipe; "default" serves the data sets that are not named.
+        recipes: dataset -> Recipe; "default" serves the datasets that are not named.
         options: keyword arguments that this row gives the class, before the user's.
         objective: the loss of its paper, by the name learn/objectives.py knows.
         cam_grid: (rows, columns) when that output is "batch tokens channels"; None when it is a map.
         table4: counts by thop, the paper's way; None where nobody published one.
         macs: multiply-adds at `input_size`, where they are known by another way than table4.
-        reported: data set -> accuracy in percent, as the SFER-MDFAE paper's Table 3 has it.
+        reported: dataset -> accuracy in percent, as the SFER-MDFAE paper's Table 3 has it.
         input_notes: what the paper does to images before the network, and which other sizes it takes.
         fast_size: side that the recipe "fast" feeds; 0 is `input_size`.
         paper_size: side that the paper's recipe has before a window is cut; 0 is `input_size`.

@@ -47,5 +47,5 @@ def find_spec(name: str) -> ModelSpec:
     close = get_close_matches(name, [*MODELS, *ALIASES], n=1)
     meant = f"Did you mean '{close[0]}'? " if close else ""
     raise UsageError(
-        f"no model is called '{name}'", hint=f"{meant}Known: {', '.join(MODELS)}; torchvision:NAME, timm:NAME"
+        f"unknown model '{name}'", hint=f"{meant}Available models: {', '.join(MODELS)}, torchvision:NAME, timm:NAME"
     )

@@ -1,4 +1,4 @@
-"""Faces to sheets, as PNG bytes: the Grad-CAM grid and the contact sheet."""
+"""The Grad-CAM grid and the contact sheet, as PNG bytes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,17 +72,17 @@ def draw_cam_grid(rows: Sequence[CamRow], *, num_per_side: int, title: str = "",
     with house_style():
         figure, axes = new_sheet(lefts[1] + num_per_side * pair + _MARGIN, _HEADER + len(rows) * row_height + _FOOTER)
         axes.text(_MARGIN, 17, title, fontsize=9, fontweight="bold", va="center")
-        for left, word, colour in ((lefts[0], "recognised", GREEN), (lefts[1], "mistaken", VERMILION)):
+        for left, word, colour in ((lefts[0], "correct", GREEN), (lefts[1], "misclassified", VERMILION)):
             axes.text(left, 40, word, fontsize=8, va="center", fontweight="bold", color=colour)
             width = num_per_side * pair - 10
             axes.plot([left, left + width], [48, 48], color=colour, linewidth=1.5)
         for number, row in enumerate(rows):
             top = _HEADER + 4 + number * row_height
             axes.text(_MARGIN, top + _FACE / 2, row.emotion, fontsize=9, fontweight="bold", va="center")
-            for left, cases, word in ((lefts[0], row.right, "right"), (lefts[1], row.wrong, "wrong")):
+            for left, cases, word in ((lefts[0], row.right, "correct"), (lefts[1], row.wrong, "misclassified")):
                 for place in range(num_per_side):
                     case = cases[place] if place < len(cases) else None
-                    reason = f"no {'further ' if cases else ''}{word} case"
+                    reason = f"no {'more ' if cases else ''}{word} examples"
                     _draw_case(axes, case, left + place * pair, top, reason=reason)
         _draw_scale(axes, lefts[0], _HEADER + len(rows) * row_height + 16, legend)
         return png_bytes(figure, dpi=_SHEET_DPI)
@@ -139,9 +139,9 @@ def _draw_case(axes: Axes, case: CamCase | None, left: float, top: float, *, rea
 def _draw_scale(axes: Axes, left: float, top: float, legend: str) -> None:
     colours = matplotlib.colormaps["inferno"](np.linspace(0, 1, 160))[None, :, :3]
     strip = np.repeat(np.round(colours * 255).astype(np.uint8), 8, axis=0)
-    axes.text(left, top, "none", fontsize=7, va="center", color=GREY)
+    axes.text(left, top, "low", fontsize=7, va="center", color=GREY)
     limits = axes.get_xlim(), axes.get_ylim()
     axes.imshow(strip, extent=(left + 30, left + 190, top + 5, top - 5), aspect="auto")
     axes.set_xlim(limits[0])
     axes.set_ylim(limits[1])
-    axes.text(left + 196, top, f"most      {legend}", fontsize=7, va="center", color=GREY)
+    axes.text(left + 196, top, f"high      {legend}", fontsize=7, va="center", color=GREY)

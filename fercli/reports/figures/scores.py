@@ -1,4 +1,4 @@
-"""Numbers to charts, as PNG bytes: confusion, training curves, calibration, class counts, agreement."""
+"""Charts as PNG bytes: confusion matrix, training curves, calibration, class counts, agreement."""
 
 from collections.abc import Mapping, Sequence
 
@@ -90,7 +90,9 @@ def draw_curves(
             axes.grid(axis="y")
             axes.margins(x=0.04, y=0.12)
             if best_epoch is not None:
-                axes.axvline(best_epoch, color=GREY, linewidth=1, linestyle=(0, (2, 2)), label=f"kept: {best_epoch}")
+                axes.axvline(
+                    best_epoch, color=GREY, linewidth=1, linestyle=(0, (2, 2)), label=f"best epoch: {best_epoch}"
+                )
             if axes.lines:
                 axes.legend(loc="best")
         left.set_ylim(bottom=0)
@@ -122,12 +124,12 @@ def draw_reliability(bins: Sequence[Bin], *, ece: float | None = None) -> bytes:
             "o",
             color=VERMILION,
             markersize=4,
-            label="mean of the bin",
+            label="bin accuracy",
         )
-        upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share of right answers")
+        upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="accuracy")
         upper.set_title("reliability" if ece is None else f"reliability, expected calibration error {ece:.3f}")
         upper.legend(loc="upper left")
-        lower.set(xlabel="probability of the predicted class", ylabel="faces")
+        lower.set(xlabel="confidence (predicted probability)", ylabel="faces")
         lower.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=3))
         return png_bytes(figure)
 
@@ -189,7 +191,7 @@ def draw_agreement(
             axes.set_yticks(range(len(annotators)), annotators)
         bar = figure.colorbar(image, ax=axes, shrink=0.8)
         bar.outline.set_visible(False)
-        axes.set_title(f"{measure} of each two annotators")
+        axes.set_title(f"Pairwise {measure}")
         _hide_frame(axes)
         return png_bytes(figure)
 
@@ -213,8 +215,8 @@ def _name_axes(axes: Axes, matrix: Integer[np.ndarray, "classes classes"], class
         for text in axes.get_xticklabels():
             text.set(ha="right", rotation_mode="anchor")
     axes.set_yticks(places, [f"{name} ({count})" for name, count in zip(classes, matrix.sum(axis=1), strict=True)])
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true (faces)")
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class (n)")
     axes.set_xticks(np.arange(len(classes) + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(len(classes) + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="white", linewidth=1.5)

@@ -1,1 +1,1 @@
-"""What a project knows to the sections of its report."""
+"""The sections of the report."""

@@ -69,15 +69,19 @@ def wrong_section(sheet: bytes | None, shown: Sequence[Prediction], num_wrong: i
 
 
 def reproduce_section(
-    commands: Sequence[str], settings: Sequence[tuple[str, str]], versions: Mapping[str, str]
+    commands: Sequence[str], notes: Sequence[str], settings: Sequence[tuple[str, str]], versions: Mapping[str, str]
 ) -> Section:
-    """Give the commands, settings and versions that made this report."""
+    """Give the commands, settings and versions that made this report; `notes` explain what stands for names."""
     tables = []
     if settings:
         tables.append(Table("Settings", ("setting", "value"), tuple(settings), is_folded=True))
     if versions:
         tables.append(Table("Versions and machine", ("what", "version"), tuple(versions.items()), is_folded=True))
-    text = ("Run these commands in the project folder, in this order. Stages that are up to date are skipped.",)
+    text = (
+        "Run these commands in the project folder, in this order, in a POSIX shell (such as bash or zsh). Stages that "
+        "are up to date are skipped.",
+        *notes,
+    )
     return Section("reproduce", "Reproducibility", text=text, tables=tuple(tables), commands=tuple(commands))
 
 

@@ -139,11 +139,13 @@ def training_section(
     return Section("training", title, facts=tuple(facts), warnings=tuple(warnings), pictures=(picture,))
 
 
-def result_section(outcome: Outcome | None, *, command: str = "fer eval --confusion") -> Section:
+def result_section(outcome: Outcome | None) -> Section:
     """Give the scores with their intervals, the baseline and the human ceiling beside them, and each class."""
     title = "Results"
     if outcome is None:
-        return Section("results", title, missing=(Missing("the model has not been evaluated.", command),))
+        return Section(
+            "results", title, missing=(Missing("the model has not been evaluated.", "fer eval --confusion"),)
+        )
     marks = [Mark(f"majority-class baseline ('{outcome.baseline[0]}')", outcome.baseline[1], "baseline")]
     if outcome.ceiling is not None:
         marks.append(Mark("human ceiling", outcome.ceiling, "ceiling"))

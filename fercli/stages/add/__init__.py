@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from fercli.core.files import slug
+from fercli.core.memory import fingerprint
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Frame, Video
@@ -20,10 +21,10 @@ SourceName = Literal["fer2013", "ferplus", "raf-db", "affectnet", "scfed", "sfer
 
 @dataclass(frozen=True)
 class AddSourceSettings:
-    """Which data set is added, and how its labels are made."""
+    """Which dataset is added, and how its labels are made."""
 
-    source: SourceName = setting("folder", "Read the path as this public data set, or as class folders.")
-    name: str = setting("", "Call the data set so; its source's name otherwise.")
+    source: SourceName = setting("folder", "Read the path as this public dataset, or as class folders.")
+    name: str = setting("", "Call the dataset so; its source's name otherwise.")
     mode: Literal["majority", "probability", "multi-target"] = setting(
         "majority", "Derive labels from FERPlus votes with this rule."
     )
@@ -36,14 +37,14 @@ class AddSourceResult(StageResult):
     """What came in.
 
     Attributes:
-        name: of the data set in the project.
+        name: of the dataset in the project.
         published_parts: rows that could be read of each part, as the set calls it.
         split: name of the split that the set brought; empty when its folders tell none.
         parts: labelled faces of each part of that split.
         num_constant: pictures of a single value.
         num_identical_groups: groups of byte-identical pictures; of these `num_conflicting_groups` have several labels.
         identical_across_splits: pictures of val and test that are byte-identical to one of an earlier part.
-        left_out: rows of no class of the project, by the data set's word for it.
+        left_out: rows of no class of the project, by the dataset's word for it.
         num_foreign: files that are no pictures.
     """
 
@@ -116,10 +117,19 @@ def _media_inputs(project: Project, settings: AddSettings, paths: Sequence[Path]
     return Inputs([project.table_path(Video), project.table_path(Frame)], list_files(paths, project.root).facts)
 
 
+def _media_mark(project: Project, settings: AddSettings, paths: Sequence[Path]) -> str:
+    """What was copied for other paths, or beside other tables, is no part of this call."""
+    inputs = _media_inputs(project, settings, paths)
+    return fingerprint(AddSettings(link=settings.link), inputs.files, inputs.extra)
+
+
 def _source_inputs(project: Project, settings: AddSourceSettings, path: Path) -> Inputs:
     # Files count by size and time: to read a dataset through would take too long.
     stamps = [stamp_files(path), stamp_files(settings.votes) if settings.votes else None]
-    return Inputs(extra=[project.classes, project.aliases, stamps])
+    # A video of this name has the same face ids; other videos make no difference.
+    name = dataset_name(settings, path)
+    namesakes = [video.video_id for video in project.rows(Video) if video.video_id == name]
+    return Inputs(extra=[project.classes, project.aliases, stamps, *namesakes])
 
 
 add_media = Stage(
@@ -130,7 +140,7 @@ add_media = Stage(
     inputs=_media_inputs,
     arguments=(Argument("paths", list[Path], "Videos, images, or folders of either.", "PATH"),),
     is_long=True,
-    batch=lambda *_: "files",
+    batch=_media_mark,
     retries=True,
     told=lambda _, settings, paths: [shown(Path(path.name)) for path in paths],
 )
@@ -153,5 +163,5 @@ add = Stage(
     work="fercli.stages.add.work",
     arguments=(Argument("paths", list[Path], "Videos, images, or folders of either.", "PATH"),),
     is_whole=True,
-    is_repeated=True,
+    remakes=True,
 )

@@ -1,21 +1,22 @@
 """The work of `fer add` on videos and folders of images: files to copies or links, and rows that say what they are."""
 
 import dataclasses
-import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from fercli.core.batch import Batch
 from fercli.core.commit import Commit
-from fercli.core.errors import InputError, MediaError, ProjectError
+from fercli.core.errors import InputError, MediaError, ProjectError, TableError
 from fercli.core.files import replacing, sha256_of, slug, unused
+from fercli.core.places import LINKS, digest_of_all
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
-from fercli.core.rows import Face, Frame, Video
+from fercli.core.rows import Face, Frame, Link, Video
 from fercli.core.stage import Plan
 from fercli.stages.add import AddResult, AddSettings
 from fercli.vision.images import read_image
@@ -58,7 +59,8 @@ def run(project: Project, settings: AddSettings, plan: MediaPlan, *, progress: P
     tally = _Tally(project, settings, batch, {video.video_id: video for video in project.rows(Video)})
     tally.failures += [Failure(shown(path), "no file or folder of this name") for path in plan.listing.missing]
     progress.start("adding files", total=len(plan.media.items))
-    for item in plan.media.items:
+    # What is finished has its name already; so it comes before what is still to find one.
+    for item in sorted(plan.media.items, key=lambda item: not tally.has_taken(item)):
         tally.take(item)
         progress.advance(item=item.name)
     tally.check_any()
@@ -92,14 +94,21 @@ class _Tally:
     failures: list[Failure] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
     ids: list[str] = dataclasses.field(default_factory=list)
+    links: list[Link] = dataclasses.field(default_factory=list)
     num_videos: int = 0
     num_known: int = 0
     first_error: MediaError | None = None
 
+    def has_taken(self, item: MediaItem) -> bool:
+        """Whether an interrupted run has brought an item in, and all of it can be taken over."""
+        record = self.batch.finished.get(item.key)
+        return record is not None and self._is_there(record) and record["video"]["video_id"] not in self._datasets
+
     def take(self, item: MediaItem) -> None:
         """Bring one item in, or take over what an interrupted run has brought in."""
-        record = self.batch.finished.get(item.key)
-        if record is None or not self._is_there(record):
+        record = self.batch.finished[item.key] if self.has_taken(item) else None
+        if record is None:
+            self._discard(item)
             try:
                 record = self._take_pictures(item) if item.is_pictures else self._take_video(item.files[0])
             except MediaError as error:
@@ -122,7 +131,7 @@ class _Tally:
 
     def is_unchanged(self) -> bool:
         """Whether all of it was there already, and is noted as it was."""
-        return not self.frames and not self.failures and self._rows() == self.project.rows(Video)
+        return not self.frames and not self.failures and not self.links and self._rows() == self.project.rows(Video)
 
     def put(self, commit: Commit) -> tuple[str, ...]:
         """Commit the tables, if anything is new; their paths and those of the files come back."""
@@ -130,6 +139,9 @@ class _Tally:
         outputs = [self.project.relative(self.project.table_path(Video))]
         if not self.is_unchanged():
             commit.table(videos, Video)
+        if self.links:
+            links = self.project.places.links | {link.path: link for link in self.links}
+            commit.table(links.values(), Link, self.project.root / LINKS)
         if self.frames:
             outputs.append(commit.table([*self.project.rows(Frame), *self.frames], Frame))
         return (*outputs, *sorted({video.path for video in videos if video.video_id in ids}))
@@ -178,6 +190,7 @@ class _Tally:
         self.failures += [Failure(**failure) for failure in record["failures"]]
         self.warnings += record["warnings"]
         self.num_known += record["num_known"]
+        self.links += [Link(**link) for link in record.get("links", ())]
         self.num_videos += known is None and video.codec != PICTURES
 
     def _take_video(self, path: Path) -> dict[str, Any]:  # JSON: see _note
@@ -185,12 +198,13 @@ class _Tally:
             probe_video(path)
         digest = sha256_of(path)
         known = next((video for video in self.videos.values() if video.sha256 == digest), None)
-        if known and (self.project.root / known.path).exists():
+        if known and self._is_held(known):
             return _record(known, num_known=1)
         info = probe_video(path)
         span = scan_video(path)
-        video_id = known.video_id if known else unused(slug(path.stem), self._taken())
-        place = self._place(path, f"videos/{video_id}{path.suffix.lower()}")
+        video_id = known.video_id if known else unused(slug(path.stem), {*self.videos, *self._datasets})
+        links: list[dict[str, Any]] = []
+        place = self._place(path, f"videos/{video_id}{path.suffix.lower()}", digest, links)
         video = Video(
             video_id,
             place,
@@ -203,12 +217,19 @@ class _Tally:
             duration_s=round(span.end_s, 6),
             codec=info.codec,
         )
-        return _record(video, warnings=[f"'{video_id}': {text}" for text in span.warnings])
+        return _record(video, warnings=[f"'{video_id}': {text}" for text in span.warnings], links=links)
+
+    def _is_held(self, video: Video) -> bool:
+        """Whether the file of a video that came in before is there, and is the one that came in."""
+        try:
+            return self.project.inside(video.path, "videos.csv").exists()
+        except TableError:
+            return False
 
     def _take_pictures(self, item: MediaItem) -> dict[str, Any]:  # JSON: see _note
         digests = {file: sha256_of(file) for file in item.files}
         known = self._known_folder(slug(item.name), set(digests.values()))
-        video_id = known.video_id if known else unused(slug(item.name), self._taken())
+        video_id = known.video_id if known else unused(slug(item.name), {*self.videos, *self._datasets})
         there = self._digests_in(known) if known else {}
         folder = _ImageFolder(video_id, self._place)
         folder.next_index = (known.num_frames or 0) if known else 0
@@ -221,7 +242,7 @@ class _Tally:
                 f"no image of '{item.name}' can be read; {folder.failures[0].reason}",
                 hint="Open them in an image viewer; leave out or save again what it cannot show.",
             )
-        digest = _digest_of(there)
+        digest = digest_of_all(there)
         if known:
             video = replace(known, num_frames=folder.next_index, bytes=known.bytes + folder.num_bytes, sha256=digest)
         else:
@@ -229,7 +250,8 @@ class _Tally:
             video = Video(video_id, f"images/{video_id}", digest, folder.num_bytes, *size, codec=PICTURES)
             video = replace(video, num_frames=folder.next_index)
         num_known = len(item.files) - len(folder.frames) - len(folder.failures)
-        return _record(video, frames=folder.frames, failures=folder.failures, num_known=num_known)
+        more: dict[str, Any] = {"frames": folder.frames, "failures": folder.failures, "links": folder.links}
+        return _record(video, num_known=num_known, **more)
 
     def _known_folder(self, name: str, digests: set[str]) -> Video | None:
         """The folder of this name that some of the pictures came into before."""
@@ -241,22 +263,38 @@ class _Tally:
 
     def _digests_in(self, video: Video) -> dict[str, str]:
         """The images that are frames already; a file that no row names was left by a killed command."""
-        places = [frame.path for frame in self.project.rows(Frame) if frame.video_id == video.video_id and frame.path]
-        found = {place: self.project.inside(place, "frames.csv") for place in sorted(places)}
+        frames = [*self._known_frames, *self.frames]
+        places = [frame.path for frame in frames if frame.video_id == video.video_id and frame.path]
+        found = {place: self._found(place) for place in sorted(places)}
         return {sha256_of(path): place for place, path in found.items() if path.is_file()}
 
-    def _taken(self) -> set[str]:
-        """Ids of videos, and the names of datasets, whose faces have ids of the same form."""
-        datasets = {face.face_id.partition("/")[0] for face in self.project.rows(Face) if not face.video_id}
-        return {*self.videos, *datasets}
+    def _found(self, place: str) -> Path:
+        """Where a file lies: it waits in the room, or has its place in the project."""
+        waiting = self.batch.room / place
+        return waiting if waiting.exists() else self.project.inside(place, "frames.csv")
+
+    @cached_property
+    def _known_frames(self) -> list[Frame]:
+        return self.project.rows(Frame)
+
+    @cached_property
+    def _datasets(self) -> set[str]:
+        """Names of datasets, whose faces have ids of the same form as those of videos."""
+        return {face.face_id.partition("/")[0] for face in self.project.rows(Face) if not face.video_id}
+
+    def _discard(self, item: MediaItem) -> None:
+        """Take away what waits of an item that has to be brought in anew, maybe under another name."""
+        record = self.batch.finished.get(item.key)
+        for path in _paths_in(record) if record else ():
+            (self.batch.room / path).unlink(missing_ok=True)
 
     def _is_there(self, record: Mapping[str, Any]) -> bool:  # JSON: see _note
-        paths = [record["video"]["path"], *(frame["path"] for frame in record["frames"])]
-        rooms = (self.batch.room, self.project.root)
-        return all(any((room / path).exists() for room in rooms) for path in paths if not _is_folder(record, path))
+        return all(self._found(path).exists() for path in _paths_in(record))
 
-    def _place(self, path: Path, wanted: str) -> str:
+    def _place(self, path: Path, wanted: str, digest: str, links: list[dict[str, Any]]) -> str:
         """Have a file wait for its place in the project, unless it lies in the project already; the place comes back.
+
+        A link is noted in `links`, with what it leads to: no other link out of the project is ever followed.
 
         Raises:
             ProjectError: it cannot be written, or not be linked.
@@ -267,6 +305,7 @@ class _Tally:
         waiting = self.batch.room / wanted
         if self.settings.link:
             _link(source, waiting)
+            links.append(dataclasses.asdict(Link(wanted, str(source), source.stat().st_size, digest)))
         else:
             with replacing(waiting) as temporary:
                 shutil.copyfile(source, temporary)
@@ -283,20 +322,23 @@ def _link(source: Path, place: Path) -> None:
         raise ProjectError(f"cannot link '{place.name}': {error}", hint=hint) from error
 
 
-def _is_folder(record: Mapping[str, Any], path: str) -> bool:  # JSON: see _Tally._note
-    return bool(record["video"]["codec"] == PICTURES and path == record["video"]["path"])
+def _paths_in(record: Mapping[str, Any]) -> list[str]:  # JSON: see _Tally._note
+    """The places of the files that an item has brought."""
+    videos = [] if record["video"]["codec"] == PICTURES else [record["video"]["path"]]
+    return [*videos, *(frame["path"] for frame in record["frames"])]
 
 
 class _ImageFolder:
     """Takes images one by one into images/<video>/, as frames without a time."""
 
-    def __init__(self, video_id: str, place: Callable[[Path, str], str]) -> None:
+    def __init__(self, video_id: str, place: Callable[..., str]) -> None:
         self.next_index = 0
         self.num_bytes = 0
         self.size = (0, 0)
         self.taken: set[str] = set()
         self.frames: list[Frame] = []
         self.failures: list[Failure] = []
+        self.links: list[dict[str, Any]] = []
         self._video_id = video_id
         self._place = place
 
@@ -310,7 +352,7 @@ class _ImageFolder:
         name = unused(slug(file.stem), self.taken)
         self.taken.add(name)
         wanted = f"images/{self._video_id}/{name}{file.suffix.lower()}"
-        place = self._place(file, wanted)
+        place = self._place(file, wanted, digest, self.links)
         frame_id = f"{self._video_id}/f{self.next_index:06d}"
         sharp, digits = round(sharpness(image), 4), phash(image)
         self.frames.append(
@@ -329,6 +371,7 @@ def _record(
     failures: Sequence[Failure] = (),
     warnings: Sequence[str] = (),
     num_known: int = 0,
+    links: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:  # JSON, for the journal
     return {
         "video": dataclasses.asdict(video),
@@ -336,8 +379,5 @@ def _record(
         "failures": [dataclasses.asdict(failure) for failure in failures],
         "warnings": list(warnings),
         "num_known": num_known,
+        "links": list(links),
     }
-
-
-def _digest_of(pictures: Mapping[str, str]) -> str:
-    return hashlib.sha256("\n".join(sorted(pictures)).encode()).hexdigest()

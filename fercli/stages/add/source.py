@@ -17,6 +17,7 @@ from fercli.sources.registry import SOURCES, Source, differences
 from fercli.sources.storage import PictureStore
 from fercli.stages.add import AddSourceResult, AddSourceSettings, dataset_name
 from fercli.stages.add.source_rows import Gathered, Written, gather, put_ferplus_votes, put_source
+from fercli.stages.next_steps import train_command
 
 _MAX_NAMED = 5
 
@@ -149,8 +150,15 @@ def _result(source: Source, options: SourceOptions, gathered: Gathered, written:
         outputs=tuple(written.outputs),
         warnings=tuple(_warnings(source, options, gathered, written)),
         failures=tuple(gathered.failures),
-        next_command=f"fer train --split-name {written.split}" if written.split else "fer split",
+        next_command=_next_command(gathered, written),
     )
+
+
+def _next_command(gathered: Gathered, written: Written) -> str:
+    """The official split is trained on; without one, faces of a dataset have no subjects to be split by."""
+    if not any(item.emotion for item in gathered.items):
+        return "fer labels export --to csv"
+    return train_command(written.split) if written.split else "fer split --group none"
 
 
 def _warnings(source: Source, options: SourceOptions, gathered: Gathered, written: Written) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A public data set, item by item, to pictures, rows and a split of the project."""
+"""A public dataset, item by item, to pictures, rows and a split of the project."""
 
 import dataclasses
 import json
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fercli.core.commit import Commit
+from fercli.core.files import read_text
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
@@ -43,7 +44,7 @@ OFFICIAL = "official"
 
 @dataclass
 class Gathered:
-    """What reading a data set has brought; `pictures` are digests of the items' pixels."""
+    """What reading a dataset has brought; `pictures` are digests of the items' pixels."""
 
     name: str
     items: list[SourceItem] = field(default_factory=list)
@@ -62,13 +63,13 @@ class Gathered:
         return dict(Counter(item.part for item in self.items if item.emotion or not only_labelled))
 
     def is_mine(self, face_id: str) -> bool:
-        """Whether a face came with this data set, now or earlier."""
+        """Whether a face came with this dataset, now or earlier."""
         return face_id.startswith(f"{self.name}/")
 
 
 @dataclass
 class Written:
-    """What a data set has become in the project; `split` is empty when the set tells none; `faces` are its own."""
+    """What a dataset has become in the project; `split` is empty when the set tells none; `faces` are its own."""
 
     outputs: list[str]
     faces: list[Face]
@@ -85,7 +86,7 @@ def gather(
     """Read the whole set, its pictures into `store`.
 
     Raises:
-        InputError: nothing like the data set is at `path`.
+        InputError: nothing like the dataset is at `path`.
     """
     gathered = Gathered(name)
     progress.start(f"reading {name}")
@@ -229,7 +230,7 @@ def _record(path: Path) -> dict[str, Any]:  # JSON values
     """What stands beside the split already, for a project with several sets."""
     record: dict[str, Any] = {"name": OFFICIAL, "made_by": "fer add --source", "official": True, "sets": {}}
     if path.exists():
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(read_text(path))
     record.setdefault("leakage", {"identical": []})
     return record
 

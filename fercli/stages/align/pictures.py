@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from fercli.core.errors import MediaError
+from fercli.core.places import Places
 from fercli.core.rows import Face
+from fercli.data.crops import CropFiles
 from fercli.vision.images import read_image
 from fercli.vision.video.reader import DecodedFrame, VideoReader
 
@@ -52,7 +54,7 @@ class Pictures:
     """Reads the pictures of `tasks` in their order; a video's frames in one pass from the first to the last of them."""
 
     def __init__(self, root: Path, tasks: Sequence[PictureTask]) -> None:
-        self._root = root
+        self._places, self._crops = Places(root), CropFiles(root)
         self._times_s: dict[str, list[float]] = {}
         for task in tasks:
             if task.place:
@@ -66,13 +68,14 @@ class Pictures:
 
         Raises:
             MediaError: it is missing or damaged.
+            TableError: its path leads out of the project.
         """
         if task.place:
             return self._decode(task.place)
         if task.given is not None:
-            return _read_given(self._root, task.path)
+            return self._crops.read_rgb(task.path)
         try:
-            return read_image(self._root / task.path)
+            return read_image(self._places.inside(task.path, "frames.csv"))
         except MediaError as error:
             if task.time_s is None:
                 raise
@@ -94,16 +97,5 @@ class Pictures:
     def _open(self, video: str) -> None:
         self._video, self._ahead = video, None
         # One thread: what several make of a damaged video differs from run to run, and the detector needs the others.
-        self._frames = VideoReader(self._root / video, threads=1).at(sorted(self._times_s[video]))
+        self._frames = VideoReader(self._places.inside(video, "videos.csv"), threads=1).at(sorted(self._times_s[video]))
         self._ahead = next(self._frames, None)
-
-
-def _read_given(root: Path, path: str) -> np.ndarray:
-    name, mark, row = path.rpartition("#")
-    if not mark:
-        return read_image(root / path)
-    try:
-        crop = np.array(np.load(root / name, mmap_mode="r", allow_pickle=False)[int(row)])
-    except (OSError, ValueError, IndexError) as error:
-        raise MediaError(f"packed crop '{path}' cannot be read ({error})", hint="Add the data set again.") from error
-    return np.repeat(crop[:, :, None], 3, axis=2) if crop.ndim == 2 else crop

@@ -4,14 +4,15 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+from fercli.core.digests import MISSING
 from fercli.core.errors import TableError
 from fercli.core.memory import StageState, changed_settings, read_state
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Frame, Video
 from fercli.core.stage import Plan
+from fercli.core.words import counted
 from fercli.stages.align import AlignSettings, settings_mark
 from fercli.stages.align.pictures import FramePlace, PictureTask
 from fercli.stages.align.rules import rules_of
@@ -33,6 +34,9 @@ class AlignPlan(Plan):
         frames: all frames of the project by id.
         faces: the rows of the last run.
         changes: settings that differ from the last run's, "size: 112 -> 224".
+        num_given: faces that came as crops.
+        reads: the files of the pictures, with their digests.
+        crop_reads: the crops that there are, with the digests that they had when they were cut out, where known.
     """
 
     keys: dict[str, str]
@@ -42,6 +46,8 @@ class AlignPlan(Plan):
     faces: tuple[Face, ...]
     changes: tuple[str, ...]
     num_given: int
+    reads: dict[str, str]
+    crop_reads: dict[str, str]
 
 
 def plan(project: Project, settings: AlignSettings, *, force: bool, progress: Progress = SILENT) -> AlignPlan:
@@ -62,8 +68,15 @@ def plan(project: Project, settings: AlignSettings, *, force: bool, progress: Pr
         tasks = _in_chunks(tasks, settings.track_every, {frame.frame_id for frame in frames if frame.method == "scene"})
     if settings.realign:
         tasks += [PictureTask(face.face_id, face.video_id, original_path(face), given=face) for face in given]
-    keys = _keys(project.root, mark, tasks)
-    lost = {face.frame_id or face.face_id for face in faces if _has_lost_its_crop(project.root, face)}
+    keys = _keys(project, mark, tasks)
+    known_reads = state.reads if state else {}
+    reads = project.digests({_file_of(task) for task in tasks})
+    crops = [face for face in faces if has_own_crop(face)]
+    crop_reads = project.digests((face.path for face in crops), "faces.csv")
+    changed = {path for path, digest in (reads | crop_reads).items() if known_reads.get(path, digest) != digest}
+    changed |= {path for path, digest in crop_reads.items() if digest == MISSING}
+    lost = {face.frame_id or face.face_id for face in crops if face.path in changed}
+    lost |= {task.item for task in tasks if _file_of(task) in changed}
     done = {item: key for item, key in state.items.items() if item not in lost} if state else {}
     todo = [task for task in tasks if force or done.get(task.item) != keys[task.item]]
     todo = whole_chunks(todo, tasks)
@@ -74,6 +87,7 @@ def plan(project: Project, settings: AlignSettings, *, force: bool, progress: Pr
         raise refusal(voted)
     return AlignPlan(
         lines=_lines(todo, len(frames), changes),
+        warnings=_changed_warnings(changed, reads),
         counts={"num_frames": sum(item in frame_ids for item in keys), "num_given": len(given)},
         keys=keys,
         done=done,
@@ -82,6 +96,8 @@ def plan(project: Project, settings: AlignSettings, *, force: bool, progress: Pr
         faces=tuple(faces),
         changes=changes,
         num_given=len(given),
+        reads=reads,
+        crop_reads=crop_reads | known_reads,
     )
 
 
@@ -93,6 +109,20 @@ def _lines(todo: Sequence[PictureTask], num_frames: int, changes: Sequence[str])
     if changes:
         lines.append(f"process them again because settings changed: {', '.join(changes)}")
     return lines
+
+
+def _changed_warnings(changed: Collection[str], reads: Collection[str]) -> tuple[str, ...]:
+    """Sentences on files that are not as the last run left them: who edited a crop loses that."""
+    num_inputs = len(set(changed) & set(reads))
+    num_crops = len(changed) - num_inputs
+    sentences = []
+    if num_inputs:
+        sentences.append(f"{counted(num_inputs, 'image')} changed since the last run and will be processed again.")
+    if num_crops:
+        sentences.append(
+            f"{counted(num_crops, 'crop')} changed or went missing since the last run and will be restored."
+        )
+    return tuple(sentences)
 
 
 def whole_chunks(some: Iterable[PictureTask], tasks: Iterable[PictureTask]) -> list[PictureTask]:
@@ -112,8 +142,13 @@ def is_realigned(face: Face) -> bool:
     return face.status == "given" and face.reason.startswith(REALIGNED)
 
 
-def _has_lost_its_crop(root: Path, face: Face) -> bool:
-    return face.path.startswith("faces/") and "#" not in face.path and not (root / face.path).exists()
+def has_own_crop(face: Face) -> bool:
+    """Whether its crop is a file that `fer align` may have written."""
+    return face.path.startswith("faces/") and "#" not in face.path
+
+
+def _file_of(task: PictureTask) -> str:
+    return task.place.video if task.place else task.path.partition("#")[0]
 
 
 def _frame_tasks(frames: Iterable[Frame], faces: Iterable[Face], videos: Mapping[str, Video]) -> list[PictureTask]:
@@ -169,22 +204,24 @@ def _box(face: Face) -> tuple[float, float, float, float]:
     return (face.left or 0.0, face.top or 0.0, face.width or 0.0, face.height or 0.0)
 
 
-def _keys(root: Path, mark: str, tasks: Iterable[PictureTask]) -> dict[str, str]:
+def _keys(project: Project, mark: str, tasks: Iterable[PictureTask]) -> dict[str, str]:
     """Of each picture its settings and content, and the frames of its chunk before it: it is done again with them."""
     keys, before = {}, ""
     for task in tasks:
-        keys[task.item] = f"{mark}-{_content_mark(root, task)}"
+        keys[task.item] = f"{mark}-{_content_mark(project, task)}"
         if task.chunk:
             before = before + task.item if task.chunk != task.item else task.item
             keys[task.item] += f"-{hashlib.sha256(before.encode()).hexdigest()[:12]}"
     return keys
 
 
-def _content_mark(root: Path, task: PictureTask) -> str:
+def _content_mark(project: Project, task: PictureTask) -> str:
     if task.place:
+        project.inside(task.place.video, "videos.csv")
         return f"{task.place.video}@{task.place.index}-{task.time_s}"
+    file = project.inside(task.path.partition("#")[0], "faces.csv" if task.given else "frames.csv")
     try:
-        size = (root / task.path.partition("#")[0]).stat().st_size
+        size = file.stat().st_size
     except OSError:
         size = -1
     return f"{task.path}-{task.time_s}-{size}"

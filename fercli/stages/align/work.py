@@ -7,6 +7,8 @@ from typing import Any
 
 from fercli.core.batch import Batch
 from fercli.core.commit import Commit
+from fercli.core.digests import MISSING
+from fercli.core.files import sha256_of
 from fercli.core.processors import count_processors
 from fercli.core.progress import Progress
 from fercli.core.project import Project
@@ -16,7 +18,7 @@ from fercli.engine.local import LOCAL, Engine
 from fercli.stages.align import AlignResult, AlignSettings
 from fercli.stages.align.merge import MergedFaces, merge_faces
 from fercli.stages.align.pictures import PictureTask
-from fercli.stages.align.plan import AlignPlan, plan, whole_chunks
+from fercli.stages.align.plan import AlignPlan, has_own_crop, plan, whole_chunks
 from fercli.stages.align.result import summarise
 from fercli.stages.align.rules import rules_of
 from fercli.stages.align.voted import refusal, voted_of
@@ -87,6 +89,7 @@ def fold(
     outputs = [commit.table(merged.rows, Face)]
     for path in _stale(project, plan, merged):
         commit.delete(project.inside(path, "faces.csv"))
+    commit.reads = plan.reads | _crop_digests(plan, merged, found.batch)
     found.batch.commit_to(commit)
     if commit.count_files(project.root / "faces"):
         outputs.append("faces")
@@ -94,7 +97,8 @@ def fold(
     commit.items = plan.done | {task.item: plan.keys[task.item] for task in plan.todo}
     for failure in result.failures:
         commit.items.pop(failure.item, None)
-    return result
+    said = [sentence.replace("will be", "were") for sentence in plan.warnings]
+    return replace(result, warnings=(*result.warnings, *said))
 
 
 def _records(
@@ -153,17 +157,25 @@ def _is_finished(plan: AlignPlan, item: str, batch: Batch) -> bool:
     return "failure" not in record and batch.is_finished(item, plan.keys[item], paths)
 
 
+def _crop_digests(plan: AlignPlan, merged: MergedFaces, batch: Batch) -> dict[str, str]:
+    """The crops that the table names, those of this run where they wait, with their digests."""
+    paths = [face.path for face in merged.rows if has_own_crop(face)]
+    new = {path: sha256_of(batch.room / path) for path in paths if (batch.room / path).exists()}
+    return {path: new.get(path) or plan.crop_reads.get(path, MISSING) for path in paths}
+
+
 def _stale(project: Project, plan: AlignPlan, merged: MergedFaces) -> set[str]:
     """The crops of the pictures that were done again which no row names any more."""
     named = {face.path for face in merged.rows}
     old = {face.path for face in plan.faces if face.path.startswith("faces/") and "#" not in face.path}
     redone = {task.item for task in plan.todo} & plan.frames.keys()
-    return {path for path in (old | _crops_there(project.root, redone)) - named if (project.root / path).exists()}
+    stale = (old | _crops_there(project, redone)) - named
+    return {path for path in stale if project.inside(path, "faces.csv").exists()}
 
 
-def _crops_there(root: Path, frame_ids: Iterable[str]) -> set[str]:
+def _crops_there(project: Project, frame_ids: Iterable[str]) -> set[str]:
     """The crops of these frames that lie there; a run that was killed may have left some that no row names."""
     frame_ids = set(frame_ids)
     folders = {f"faces/{frame_id}".rpartition("/")[0] for frame_id in frame_ids}
-    paths = (f"{folder}/{path.name}" for folder in folders for path in (root / folder).glob("*-*.png"))
+    paths = (f"{folder}/{path.name}" for folder in folders for path in project.inside(folder).glob("*-*.png"))
     return {path for path in paths if path.removeprefix("faces/").rpartition("-")[0] in frame_ids}

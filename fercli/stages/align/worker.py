@@ -15,6 +15,7 @@ import numpy as np
 from fercli.core.errors import MediaError
 from fercli.core.processors import count_processors
 from fercli.core.rows import Face
+from fercli.data.crops import CropError
 from fercli.engine.pipeline import Step, run_pipeline
 from fercli.learn.device import torch_threads
 from fercli.stages.align.pictures import Pictures, PictureTask
@@ -122,6 +123,8 @@ def _detector(plan: WorkerPlan) -> FaceDetector:
 def _read(pictures: Pictures, task: PictureTask) -> _Look:
     try:
         return _Look(task, pictures.read(task))
+    except CropError as error:
+        return _Look(task, failure=error.told)
     except MediaError as error:
         return _Look(task, failure=error.message)
 

@@ -31,14 +31,17 @@ def call(
     if project.rows(Label):
         found.append(check_labels(project, CheckLabelsSettings(fix=settings.fix), dry_run=dry_run))
     splits = {
-        name: check_leakage(project, CheckLeakageSettings(split=name), progress=progress, force=force)
+        name: check_leakage(project, CheckLeakageSettings(split=name), progress=progress, force=force, dry_run=dry_run)
         for name in project.splits()
     }
     found += splits.values()
     return CheckAllResult(
         images=_counts(found[0]),
         labels=_counts(found[1]) if project.rows(Label) else {},
-        leakage={name: _counts(result) for name, result in splits.items()},
+        # What a dry run has not looked at has no counts.
+        leakage={name: _counts(result) for name, result in splits.items() if not result.is_dry_run},
+        is_dry_run=dry_run,
+        plan=tuple(line for result in found for line in result.plan),
         warnings=tuple(dict.fromkeys(sentence for result in found for sentence in result.warnings)),
         failed_checks=tuple(sentence for result in found for sentence in result.failed_checks),
         outputs=tuple(dict.fromkeys(path for result in found for path in result.outputs)),

@@ -48,4 +48,5 @@ check_images = Stage(
     work="fercli.stages.check.images_work",
     is_whole=True,
     writes=lambda settings: settings.fix,
+    remakes=True,
 )

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from fercli.core.progress import Progress
+from fercli.core.commit import Commit
+from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label
-from fercli.data.crops import CropFiles
-from fercli.data.image_digests import image_digests
+from fercli.core.settings import plain_settings
+from fercli.data.crops import CropError, CropFiles, image_digests
 from fercli.stages.check.images import CheckImagesResult, CheckImagesSettings
 
 _MOST_NAMED = 3
@@ -21,10 +22,11 @@ def call(
         MissingStageError: the project has no faces yet.
     """
     faces = [face for face in project.required_rows(Face) if face.is_usable]
-    reasons, blank = _look(project, faces, progress)
+    problems, blank = _look(project, faces, progress)
+    reasons = {face_id: _reason(error) for face_id, error in problems.items()}
     digests = image_digests(project, [face for face in faces if face.face_id not in reasons], progress=progress)
     num_groups, num_conflicting = _copies(project, digests)
-    num_missing = sum(reason == "the crop is missing" for reason in reasons.values())
+    num_missing = sum(error.is_missing for error in problems.values())
     result = CheckImagesResult(
         num_faces=len(faces),
         num_missing=num_missing,
@@ -35,30 +37,51 @@ def call(
         blank=tuple(blank[:_MOST_NAMED]),
         warnings=tuple(_warnings(blank, num_conflicting)),
     )
-    if reasons and settings.fix and not dry_run:
-        with project.commit() as commit:
-            rows = [
-                replace(face, status="dropped", reason=reasons[face.face_id]) if face.face_id in reasons else face
-                for face in project.rows(Face)
-            ]
-            output = commit.table(rows, Face)
-        return replace(result, num_fixed=len(reasons), outputs=(output,))
-    return replace(result, failed_checks=tuple(_failed(reasons)))
+    if not problems or not settings.fix or dry_run:
+        return replace(result, failed_checks=tuple(_failed(problems)))
+    with project.commit() as commit:
+        return _fix(project, settings, result, set(problems), commit)
 
 
-def _look(project: Project, faces: list[Face], progress: Progress) -> tuple[dict[str, str], list[str]]:
+def _fix(
+    project: Project, settings: CheckImagesSettings, seen: CheckImagesResult, suspects: set[str], commit: Commit
+) -> CheckImagesResult:
+    """Mark as dropped those of the suspects that are missing or broken still, now that nobody else writes."""
+    faces = project.rows(Face)
+    problems, _ = _look(project, [face for face in faces if face.is_usable and face.face_id in suspects], SILENT)
+    num_missing = sum(error.is_missing for error in problems.values())
+    result = replace(seen, num_missing=num_missing, num_unreadable=len(problems) - num_missing)
+    if not problems:
+        return result
+    rows = [
+        replace(face, status="dropped", reason=_reason(problems[face.face_id])) if face.face_id in problems else face
+        for face in faces
+    ]
+    output = commit.table(rows, Face)
+    commit.log("check-images", plain_settings(settings), {"num_fixed": len(problems)})
+    return replace(result, num_fixed=len(problems), outputs=(output,))
+
+
+def _look(project: Project, faces: list[Face], progress: Progress) -> tuple[dict[str, CropError], list[str]]:
     """Why crops cannot be read, and which are of a single colour."""
     files = CropFiles(project.root)
-    reasons, blank = {}, []
+    problems, blank = {}, []
     progress.start("checking crops", len(faces))
     for face in faces:
-        image, reason = files.read(face.path)
-        if image is None:
-            reasons[face.face_id] = reason
-        elif image.min() == image.max():
-            blank.append(face.face_id)
+        try:
+            image = files.read(face.path)
+        except CropError as error:
+            problems[face.face_id] = error
+        else:
+            if image.min() == image.max():
+                blank.append(face.face_id)
         progress.advance()
-    return reasons, blank
+    return problems, blank
+
+
+def _reason(error: CropError) -> str:
+    """As faces.csv says it of a dropped face."""
+    return "the crop is missing" if error.is_missing else f"the crop cannot be read: {error.message}"
 
 
 def _copies(project: Project, digests: dict[str, str]) -> tuple[int, int]:
@@ -81,11 +104,13 @@ def _warnings(blank: list[str], num_conflicting: int) -> list[str]:
     return sentences
 
 
-def _failed(reasons: dict[str, str]) -> list[str]:
-    if not reasons:
-        return []
-    names = ", ".join(f"{face_id} ({reason})" for face_id, reason in list(reasons.items())[:_MOST_NAMED])
+def _failed(problems: dict[str, CropError]) -> list[str]:
+    """One sentence for each way to get crops back."""
+    by_hint: dict[str, list[str]] = {}
+    for face_id, error in problems.items():
+        by_hint.setdefault(error.hint, []).append(f"{face_id} ({error.message})")
     return [
-        f"{len(reasons):,} crops are missing or unreadable: {names}. Recreate them with `fer align --force`, or use "
-        "--fix."
+        f"{len(names):,} crops are missing or unreadable: {', '.join(names[:_MOST_NAMED])}. {hint}. Or drop these "
+        "faces: fer check images --fix"
+        for hint, names in by_hint.items()
     ]

@@ -49,4 +49,5 @@ check_labels = Stage(
     work="fercli.stages.check.labels_work",
     is_whole=True,
     writes=lambda settings: settings.fix,
+    remakes=True,
 )

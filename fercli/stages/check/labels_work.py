@@ -8,6 +8,7 @@ from fercli.core.emotions import NO_CLASS
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, Vote
+from fercli.core.settings import plain_settings
 from fercli.core.splits import stale_splits
 from fercli.labels.agreement import measure_agreement
 from fercli.stages.check.labels import CheckLabelsResult, CheckLabelsSettings
@@ -56,6 +57,7 @@ def _check(project: Project, settings: CheckLabelsSettings, commit: Commit | Non
     if commit and (result.num_outdated or result.num_without_face):
         output = commit.table(kept, Label)
         fixed = result.num_outdated + result.num_without_face
+        commit.log("check-labels", plain_settings(settings), {"num_fixed": fixed})
         mended = replace(result, num_outdated=0, num_without_face=0)
         left = _failed(mended, _foreign(kept, project), settings)
         return replace(result, num_fixed=fixed, outputs=(output,), failed_checks=tuple(left))
@@ -68,7 +70,7 @@ def _foreign(labels: Iterable[Label], project: Project) -> list[str]:
 
 
 def _num_different(labels: list[Label], fresh: list[Label], method: str) -> int:
-    """Faces whose label is not what the votes give; labels of another method, as of a data set, are not judged."""
+    """Faces whose label is not what the votes give; labels of another method, as of a dataset, are not judged."""
     before = {label.face_id: label for label in labels}
     after = {label.face_id: label.label for label in fresh}
     mine = {face_id for face_id, label in before.items() if label.rule.split("+")[0] == method}

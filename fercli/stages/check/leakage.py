@@ -36,7 +36,7 @@ class CheckLeakageResult(StageResult):
 
     Attributes:
         split: its name.
-        is_published: it came with a data set, and is kept as it is.
+        is_published: it came with a dataset, and is kept as it is.
         num_faces: faces in it.
         subjects_across_splits: subjects on two sides.
         videos_across_splits: videos on two sides; a leak only where subjects are not known.
@@ -83,4 +83,5 @@ check_leakage = Stage(
     name=lambda project, settings: f"check-leakage-{choose_split(project, settings.split)}",
     writes=lambda settings: settings.drop_duplicates,
     recalled=_as_known_now,
+    remakes=True,
 )

@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from fercli.core.commit import Commit
 from fercli.core.errors import UsageError
@@ -12,10 +14,10 @@ from fercli.core.project import Project
 from fercli.core.rows import SPLITS, Face, Label, SplitRow
 from fercli.core.splits import choose_split, labels_mark, read_record, record_text
 from fercli.core.stage import Plan
-from fercli.data.crops import CropFiles
-from fercli.data.image_digests import image_digests
+from fercli.data.crops import CropError, CropFiles, image_digests
 from fercli.labels.leaks import CopiedImage, Leaks, find_leaks, without_copies
 from fercli.stages.check.leakage import CheckLeakageResult, CheckLeakageSettings
+from fercli.stages.next_steps import train_command
 from fercli.vision.quality import phash
 
 _MOST_EXAMPLES = 10
@@ -51,6 +53,7 @@ def run(
     rows = project.split_rows(plan.name)
     inside = {row.face_id for row in rows}
     faces = [face for face in project.required_rows(Face) if face.face_id in inside]
+    commit.reads = project.digests((face.path for face in faces), "faces.csv")
     digests = image_digests(project, faces, progress=progress)
     leaks = find_leaks(
         rows,
@@ -65,7 +68,9 @@ def run(
     result = _result(plan.name, is_official, len(inside), faces, leaks=leaks, unmatched=unmatched)
     if settings.drop_duplicates and leaks.identical:
         return _without_copies(project, commit, rows, leaks, digests=digests, result=result)
-    return result
+    if not leaks.identical or _is_foreign(project.split_path(_new_name(plan.name))):
+        return result
+    return replace(result, next_command=f"fer check leakage --split-name {plan.name} --drop-duplicates")
 
 
 def _phashes(project: Project, faces: Sequence[Face], progress: Progress) -> dict[str, str]:
@@ -73,9 +78,9 @@ def _phashes(project: Project, faces: Sequence[Face], progress: Progress) -> dic
     progress.start("comparing images", len(faces))
     hashes = {}
     for face in faces:
-        image, _ = files.read(face.path)
-        if image is not None:
-            hashes[face.face_id] = phash(image)
+        # A missing or damaged crop is a matter of `fer check images`.
+        with suppress(CropError):
+            hashes[face.face_id] = phash(files.read(face.path))
         progress.advance()
     return hashes
 
@@ -101,7 +106,6 @@ def _result(
         result,
         failed_checks=tuple(_failed(result, leaks)),
         warnings=tuple(_warnings(result, knows_subjects=knows_subjects)),
-        next_command=f"fer check leakage --split-name {name} --drop-duplicates" if leaks.identical else "",
     )
 
 
@@ -156,9 +160,9 @@ def _without_copies(
     result: CheckLeakageResult,
 ) -> CheckLeakageResult:
     """Save the split without its training copies under a name of its own; the first stays as it is."""
-    new_name = f"{result.split}-deduplicated"
+    new_name = _new_name(result.split)
     path = project.split_path(new_name)
-    if path.exists() and read_record(path).get("made_by") != "fer check leakage":
+    if _is_foreign(path):
         raise UsageError(f"split '{new_name}' already exists", hint="Rename it: its files are in manifests/splits.")
     kept = without_copies(rows, leaks, digests)
     parts = Counter(row.split for row in kept)
@@ -177,5 +181,14 @@ def _without_copies(
         num_dropped=len(rows) - len(kept),
         new_split=new_name,
         outputs=(commit.table(kept, SplitRow, path), commit.text(path.with_suffix(".json"), record_text(record))),
-        next_command=f"fer train --split-name {new_name}",
+        next_command=train_command(new_name, has_folds=any(row.fold is not None for row in kept)),
     )
+
+
+def _new_name(name: str) -> str:
+    return f"{name}-deduplicated"
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether there is a split that `fer check leakage` has not made."""
+    return path.exists() and read_record(path).get("made_by") != "fer check leakage"

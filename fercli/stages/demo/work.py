@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fercli.core.emotions import PRESETS
 from fercli.core.errors import UsageError
-from fercli.core.files import replace_text
+from fercli.core.files import read_text, replace_text
 from fercli.core.memory import fingerprint, recall, remember
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import CONFIG_NAME, Project, create_project, open_project
@@ -50,6 +50,7 @@ def demo(
     known = recall(project.root, STAGE, _mark(project, settings), DemoResult)
     if known and not force:
         return known
+    # Loads torch and all stages, which a demo that was done before need not.
     from fercli.stages.demo.walk import Walk
 
     result = Walk(project, settings, material, progress).walk()
@@ -63,7 +64,7 @@ def _check_folder(folder: Path, material: Material) -> None:
     hint = "Name another folder: fer demo DIR"
     note = _note_path(folder)
     if note.exists():
-        drawn, wanted = json.loads(note.read_text(encoding="utf-8")), asdict(material)
+        drawn, wanted = json.loads(read_text(note)), asdict(material)
         others = [f"{name} {drawn.get(name)}" for name, value in wanted.items() if drawn.get(name) != value]
         if others:
             raise UsageError(f"the demo in '{folder}' was drawn with {', '.join(others)}", hint=hint)

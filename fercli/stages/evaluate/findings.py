@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from fercli.core.commit import Commit
+from fercli.core.files import read_text
 from fercli.core.people import people_doubt, unmatched_in_run
 from fercli.core.project import Project
 from fercli.core.rows import Face, Prediction, SplitRow, Vote
 from fercli.core.runs import Run
 from fercli.core.tables import read_table, table_text
+from fercli.data.crops import CropFiles
 from fercli.labels.annotators import compare_annotators
 from fercli.metrics.calibration import Calibration
 from fercli.metrics.evaluation import (
@@ -118,7 +120,7 @@ def identical_to_earlier(project: Project, run: Run, split: str) -> set[str]:
     a split of ours never leaks.
     """
     record = project.split_path("official").with_suffix(".json")
-    known = json.loads(record.read_text(encoding="utf-8"))["leakage"]["identical"] if record.exists() else []
+    known = json.loads(read_text(record))["leakage"]["identical"] if record.exists() else []
     own = run.folder / "split.csv"
     rows = [row for row in read_table(own, SplitRow) if row.fold is None] if own.exists() else []
     sides = {row.face_id: row.split for row in rows}
@@ -142,14 +144,8 @@ def _packed_copies(project: Project, rows: Sequence[SplitRow], split: str) -> se
 
 
 def _digests(project: Project, paths: Mapping[str, str]) -> dict[str, bytes]:
-    packs: dict[str, Any] = {}  # arrays by their file
-    digests = {}
-    for face_id, path in paths.items():
-        name, _, row = path.partition("#")
-        if name not in packs:
-            packs[name] = np.load(project.root / name, mmap_mode="r", allow_pickle=False)
-        digests[face_id] = picture_digest(np.asarray(packs[name][int(row)]))
-    return digests
+    files = CropFiles(project.root)
+    return {face_id: picture_digest(files.read(path)) for face_id, path in paths.items()}
 
 
 def _ceiling(

@@ -17,6 +17,7 @@ from fercli.data.samples import run_samples
 from fercli.learn.predict import load_run_model, predict_probabilities
 from fercli.stages.evaluate import EvalResult, EvalSettings, evaluate, predictions_mark, with_all_doubts
 from fercli.stages.evaluate.findings import Findings, find_out, put_files
+from fercli.stages.next_steps import run_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,18 +26,25 @@ class EvalPlan(Plan):
 
     run: Run
     mark: str
+    reads: dict[str, str]
     predictions: list[Prediction] | None
 
 
 def plan(project: Project, settings: EvalSettings, run: Run, *, force: bool, progress: Progress) -> EvalPlan:
-    """See which predictions are there."""
+    """See which predictions are there.
+
+    Raises:
+        MissingStageError: the run has no face in this set.
+    """
     mark = predictions_mark(project, run, settings)
+    reads = project.digests(run_samples(project, run, settings.split).paths, "faces.csv")
     return EvalPlan(
         lines=(f"evaluate run {run.run_id} ({settings.checkpoint}) on the {settings.split} faces",),
         counts={"run": run.run_id, "split": settings.split, "checkpoint": settings.checkpoint},
         run=run,
         mark=mark,
-        predictions=None if force else _known_predictions(project, run, settings, mark=mark),
+        reads=reads,
+        predictions=None if force else _known_predictions(project, run, settings, mark=mark, reads=reads),
     )
 
 
@@ -56,16 +64,21 @@ def fold(
 ) -> EvalResult:
     """Write the run's eval/<split>/."""
     outputs = put_files(project, plan.run, settings, findings, commit)
-    commit.items = {"predictions": plan.mark}
+    commit.items, commit.reads = {"predictions": plan.mark}, plan.reads
     result = _result(plan.counts, findings, outputs, tuple(_warnings(project, plan.run, settings, findings)))
+    part = "" if settings.split == "test" else f" --split {settings.split}"
+    result = dataclasses.replace(result, next_command=f"fer gradcam{run_words(plan.run.folder)}{part}")
     return with_all_doubts(result, findings.unmatched_videos)
 
 
-def _known_predictions(project: Project, run: Run, settings: EvalSettings, *, mark: str) -> list[Prediction] | None:
+def _known_predictions(
+    project: Project, run: Run, settings: EvalSettings, *, mark: str, reads: dict[str, str]
+) -> list[Prediction] | None:
     """The predictions that an earlier call has written, when nothing that they depend on has changed."""
     before = read_state(project.root, evaluate.name_of(project, settings, run))
     path = run.folder / "eval" / settings.split / "predictions.csv"
     is_known = before is not None and before.items.get("predictions") == mark and path.exists()
+    is_known = is_known and before is not None and before.reads in (reads, {})
     return read_table(path, Prediction) if is_known else None
 
 
@@ -105,7 +118,6 @@ def _result(
         matrix=tuple(tuple(row) for row in findings.evaluation.matrix.tolist()),
         outputs=outputs,
         warnings=warnings,
-        next_command="fer gradcam",
     )
 
 

@@ -65,7 +65,7 @@ def plan(
         for video in asked
         if force
         or state.items.get(video.video_id) != there[video.video_id]
-        or not all((project.root / frame.path).exists() for frame in old.get(video.video_id, ()))
+        or not all(_is_there(project, frame) for frame in old.get(video.video_id, ()))
     ]
     known = {video_id: item.rpartition("-")[0] for video_id, item in state.items.items()}
     thinned = [
@@ -95,6 +95,10 @@ def plan(
         old_items=state.items,
         num_unchanged=num_unchanged,
     )
+
+
+def _is_there(project: Project, frame: Frame) -> bool:
+    return not frame.path or project.inside(frame.path, "frames.csv").exists()
 
 
 def item_key(key: str, num_frames: int) -> str:

@@ -65,6 +65,8 @@ def run(
     tell = meter.reach if is_here else None
     if engine is LOCAL:
         engine = choose_engine(settings.engine, address=settings.address, workers=settings.workers)
+    for video in todo:
+        project.inside(video.path, "videos.csv")
     tasks = [_parts(video, settings) for video in todo]
     maker = _Maker(ExtractPlan(project.root, batch.room, settings, not is_here), tell)
     parts = engine.map_items(maker, [part for parts in tasks for part in parts])
@@ -126,7 +128,7 @@ def fold(
         outputs=tuple(outputs),
         warnings=(*plan.warnings, *warnings),
         failures=tuple(extracted.failures),
-        next_command="fer align",
+        next_command="fer align" if kept or new else "",
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fercli.core.errors import MediaError
+from fercli.core.places import Places
 from fercli.core.rows import Frame
 from fercli.stages.extract_frames import ExtractFramesSettings
 from fercli.vision.images import write_jpeg
@@ -132,7 +133,7 @@ def _pass(
     task: VideoTask, plan: ExtractPlan, rule: SelectionRule, tell: Tell | None, *, threads: int | None
 ) -> tuple[VideoFrames, int]:
     reader = VideoReader(
-        plan.root / task.path,
+        Places(plan.root).inside(task.path, "videos.csv"),
         start_s=task.start_s,
         end_s=task.end_s,
         threads=threads,

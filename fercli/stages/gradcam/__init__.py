@@ -11,7 +11,7 @@ from fercli.core.runs import Run, find_own_run
 from fercli.core.settings import setting
 from fercli.core.stage import Argument, Inputs, Stage
 from fercli.stages.align import told_rules
-from fercli.vision.media import list_files
+from fercli.vision.media import content_of, list_files
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _inputs(project: Project, settings: GradcamSettings, run: Run) -> Inputs:
     files += [Path(settings.checkpoint)] if settings.checkpoint not in ("best", "last") else []
     if settings.images is None:
         return Inputs(files, run.run_id)
-    facts = list_files([settings.images], project.root, skip_own=False).facts
+    facts = content_of(list_files([settings.images], project.root, skip_own=False), project.root)
     return Inputs(files, [run.run_id, facts, told_rules(project)])
 
 

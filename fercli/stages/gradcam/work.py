@@ -23,6 +23,7 @@ from fercli.learn.predict import LoadedModel, load_run_model, predict_probabilit
 from fercli.reports.figures.grids import CamCase, CamRow, draw_cam_grid
 from fercli.stages.gradcam import GradcamResult, GradcamSettings
 from fercli.stages.gradcam.images import look_at_images
+from fercli.stages.next_steps import run_words
 
 _COLUMNS = ("face_id", "subject_id", "video_id", "split", "true", "predicted", "probability", "case", "map_of", "path")
 
@@ -37,9 +38,10 @@ class Drawn:
 
 @dataclass(frozen=True, kw_only=True)
 class GradcamPlan(Plan):
-    """The run that is looked into."""
+    """The run that is looked into, and the crops that are looked at."""
 
     run: Run
+    reads: dict[str, str]
 
 
 def plan(project: Project, settings: GradcamSettings, run: Run, *, force: bool, progress: Progress) -> GradcamPlan:
@@ -47,10 +49,13 @@ def plan(project: Project, settings: GradcamSettings, run: Run, *, force: bool, 
 
     Raises:
         UsageError: no such class or target.
+        MissingStageError: the run has no face in this set.
     """
     _check_target(settings, run.record.classes)
     lines = (f"draw {settings.method} maps of run {run.run_id} into {project.relative(run.folder)}/gradcam/",)
-    return GradcamPlan(lines=lines, counts=_what(run, settings, settings.layer), run=run)
+    is_of_run = settings.images is None and not settings.list_layers
+    reads = project.digests(run_samples(project, run, settings.split).paths, "faces.csv") if is_of_run else {}
+    return GradcamPlan(lines=lines, counts=_what(run, settings, settings.layer), run=run, reads=reads)
 
 
 def look(project: Project, settings: GradcamSettings, plan: GradcamPlan, *, progress: Progress) -> GradcamResult:
@@ -77,6 +82,7 @@ def fold(
     """Write the figure and its table."""
     folder = plan.run.folder / "gradcam"
     outputs = tuple(commit.data(folder / name, data) for name, data in drawn.files.items())
+    commit.reads = plan.reads
     return replace(drawn.result, outputs=outputs)
 
 
@@ -155,7 +161,7 @@ def _look_at_split(
         num_wrong=len(cases) - num_right,
         num_blank=2 * settings.per_class * len(loaded.classes) - len(cases),
         warnings=(blank,) if absent else (),
-        next_command="fer report",
+        next_command=f"fer report{run_words(run.folder)}",
     )
     return Drawn(result, files)
 
@@ -228,4 +234,4 @@ def _target_of(settings: GradcamSettings, case: ChosenCase, classes: tuple[str, 
 
 def _legend(target: str) -> str:
     word = {"pred": "the predicted class", "true": "the true class"}.get(target, f"'{target}'")
-    return f"what speaks for {word}, stretched face by face"
+    return f"evidence for {word}, scaled per face"

@@ -1,13 +1,10 @@
 """`fer labels agreement`: how well annotators agree, and what ceiling that sets for a model."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from fercli.core.results import StageResult
 from fercli.core.settings import setting
-
-if TYPE_CHECKING:
-    pass
 from fercli.core.stage import Stage
 
 Record = dict[str, Any]  # JSON values

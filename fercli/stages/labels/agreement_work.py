@@ -8,13 +8,14 @@ import numpy as np
 
 from fercli.core.progress import Progress
 from fercli.core.project import Project
-from fercli.core.rows import Face, Vote
+from fercli.core.rows import Face, Label, Vote
 from fercli.labels.agreement import Agreement, Estimate, measure_agreement
 from fercli.labels.annotators import AnnotatorReport, compare_annotators
 from fercli.metrics.intervals import units_of
 from fercli.reports.figures.agreement import draw_class_agreement
 from fercli.reports.figures.scores import draw_agreement
 from fercli.stages.labels.agreement import LabelsAgreementResult, LabelsAgreementSettings
+from fercli.stages.next_steps import after_labels
 
 Record = dict[str, Any]  # JSON values
 
@@ -30,11 +31,7 @@ def call(
         MissingStageError: no votes have been imported.
     """
     votes = project.required_rows(Vote)
-    voted = {vote.face_id for vote in votes}
-    unit, unit_of_face = units_of([face for face in project.rows(Face) if face.face_id in voted])
-    how: Record = {"unit_name": unit, "unit_of_face": unit_of_face}
-    agreement = measure_agreement(votes, project.classes, **how, rng=np.random.default_rng(settings.seed))
-    people = compare_annotators(votes, project.classes, **how, rng=np.random.default_rng(settings.seed))
+    unit, agreement, people = measured(project, project.rows(Face), votes, settings.seed)
     coefficients = _coefficients(settings, agreement, people)
     return LabelsAgreementResult(
         outputs=_draw(project, agreement, people) if settings.plot and not dry_run else (),
@@ -50,8 +47,20 @@ def call(
         has_equal_votes=agreement.has_equal_votes,
         warnings=tuple(_warnings(agreement, people, settings)),
         failed_checks=tuple(_below(coefficients, settings.minimum)),
-        next_command="fer split",
+        next_command=after_labels(project, project.rows(Label)),
     )
+
+
+def measured(
+    project: Project, faces: Sequence[Face], votes: Sequence[Vote], seed: int
+) -> tuple[str, Agreement, AnnotatorReport]:
+    """What intervals resample (the subjects, videos or faces of those that have votes), agreement, and annotators."""
+    voted = {vote.face_id for vote in votes}
+    unit, unit_of_face = units_of([face for face in faces if face.face_id in voted])
+    how: Record = {"unit_name": unit, "unit_of_face": unit_of_face}
+    agreement = measure_agreement(votes, project.classes, **how, rng=np.random.default_rng(seed))
+    people = compare_annotators(votes, project.classes, **how, rng=np.random.default_rng(seed))
+    return unit, agreement, people
 
 
 def _draw(project: Project, agreement: Agreement, people: AnnotatorReport) -> tuple[str, ...]:

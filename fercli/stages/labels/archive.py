@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fercli.core.commit import Commit, current_path
 from fercli.core.errors import InputError, ProjectError
-from fercli.core.files import sha256_of, slug
+from fercli.core.files import read_text, sha256_of, slug
 from fercli.core.project import Project
 
 
@@ -41,7 +41,7 @@ def read_imports(project: Project) -> list[ImportedFile]:
     if not path.exists():
         return []
     try:
-        return [ImportedFile(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+        return [ImportedFile(**entry) for entry in json.loads(read_text(path))]
     except (ValueError, TypeError) as error:
         raise ProjectError(
             f"'{path}' is corrupt: {error}", hint="Restore it, or remove it and import again."
@@ -60,7 +60,7 @@ def read_key(project: Project) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        return {str(name): str(word) for name, word in json.loads(path.read_text(encoding="utf-8")).items()}
+        return {str(name): str(word) for name, word in json.loads(read_text(path)).items()}
     except (ValueError, AttributeError) as error:
         hint = "Restore it: without it annotators cannot be told apart from those of earlier imports."
         raise ProjectError(f"'{path}' is corrupt: {error}", hint=hint) from error

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from fercli.core.batch import Batch
 from fercli.core.commit import Commit
-from fercli.core.errors import InputError, MediaError
+from fercli.core.errors import InputError
 from fercli.core.files import replace_bytes, replace_text, replacing, slug, unused
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import Face, Label, Vote
 from fercli.core.stage import Plan
+from fercli.data.crops import CropError, CropFiles
 from fercli.labels.aggregate import is_open, is_short
 from fercli.labels.pseudonyms import ADJUDICATOR
 from fercli.labels.sheets import (
@@ -30,7 +30,7 @@ from fercli.labels.sheets import (
     make_sheets,
 )
 from fercli.stages.labels.export import LabelsExportResult, LabelsExportSettings
-from fercli.vision.images import image_size, read_image
+from fercli.vision.images import image_size
 
 _TOOLS = {
     "csv": """\
@@ -62,9 +62,10 @@ back from the CSV sheet are final by their annotator's name, `adjudicator`; from
 
 @dataclass(frozen=True, kw_only=True)
 class ExportPlan(Plan):
-    """The faces that go out, and the sheets that list them."""
+    """The faces that go out, with the digests of their crops, and the sheets that list them."""
 
     faces: Sequence[Face]
+    reads: dict[str, str]
     sheets: Sequence[Sheet]
 
 
@@ -92,7 +93,10 @@ def plan(project: Project, settings: LabelsExportSettings, *, force: bool, progr
     sheets = _sheets(settings, faces)
     num_items = len(sheets[0].items)
     return ExportPlan(
-        lines=(f"write {len(sheets)} sheets of {num_items:,} images for {settings.to}",), faces=faces, sheets=sheets
+        lines=(f"write {len(sheets)} sheets of {num_items:,} images for {settings.to}",),
+        faces=faces,
+        reads=project.digests((face.path for face in faces), "faces.csv"),
+        sheets=sheets,
     )
 
 
@@ -125,6 +129,7 @@ def fold(
 ) -> LabelsExportResult:
     """Give the folder its place."""
     made.batch.commit_to(commit)
+    commit.reads = plan.reads
     where = project.relative(made.folder)
     return LabelsExportResult(
         folder=where,
@@ -170,48 +175,33 @@ def _new_folder(project: Project, settings: LabelsExportSettings) -> Path:
 def _write_images(
     project: Project, folder: Path, faces: Sequence[Face], sheet: Sheet, *, progress: Progress
 ) -> list[Failure]:
-    """Write the picture of each item; the faces whose crop cannot be read come back."""
+    """Write the picture of each item; the faces whose crop cannot be read come back.
+
+    Raises:
+        InputError: no crop can be read.
+    """
     path_of = {face.face_id: face.path for face in faces}
-    failures: dict[str, Failure] = {}
+    failures: dict[str, CropError] = {}
+    files = CropFiles(project.root)
     progress.start("write pictures", len(sheet.items))
     for name, face_id in sheet.items:
         try:
-            picture = _png(project, path_of[face_id])
-        except MediaError as error:
-            failures[face_id] = Failure(face_id, error.message)
+            picture = files.png(path_of[face_id])
+        except CropError as error:
+            failures[face_id] = error
         else:
             replace_bytes(folder / f"{name}.png", picture)
         progress.advance()
-    return list(failures.values())
+    if failures and len(failures) == len(faces):
+        face_id, first = next(iter(failures.items()))
+        raise InputError(f"no crop can be read; {face_id}: {first.message}", hint=first.hint) from first
+    return [Failure(face_id, error.told) for face_id, error in failures.items()]
 
 
 def _without(sheets: Sequence[Sheet], failures: Sequence[Failure]) -> list[Sheet]:
-    """The sheets without faces that have no picture; InputError when none is left."""
+    """The sheets without faces that have no picture."""
     failed = {failure.item for failure in failures}
-    if failed and failed >= {face_id for _, face_id in sheets[0].items}:
-        raise InputError(f"no crop can be read; {failures[0].item}: {failures[0].reason}", hint="Run: fer align")
     return [replace(sheet, items=tuple(item for item in sheet.items if item[1] not in failed)) for sheet in sheets]
-
-
-def _png(project: Project, path: str) -> bytes:
-    """A face's crop as PNG; a file that is one already goes out as it is.
-
-    Raises:
-        MediaError: it is missing or damaged.
-    """
-    name, _, row = path.partition("#")
-    try:
-        if not row and name.lower().endswith(".png"):
-            return project.inside(name, "faces.csv").read_bytes()
-        if row:
-            image = np.asarray(np.load(project.root / name, mmap_mode="r", allow_pickle=False)[int(row)])
-        else:
-            image = read_image(project.root / name)
-    except (OSError, ValueError, IndexError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MediaError(f"'{path}' cannot be read: {reason}", hint="Run: fer align") from error
-    data: bytes = cv2.imencode(".png", image if image.ndim == 2 else image[:, :, ::-1])[1].tobytes()
-    return data
 
 
 def _write_sheets(project: Project, settings: LabelsExportSettings, folder: Path, sheets: Sequence[Sheet]) -> None:

@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,8 @@ from fercli.stages.labels.archive import (
 from fercli.stages.labels.importing import LabelsImportResult, LabelsImportSettings
 from fercli.stages.labels.reading import Reading, guesses, read_all
 from fercli.stages.labels.vote import LabelCounts, vote_settings
-from fercli.stages.labels.vote_work import label_counts, next_command, relabel
+from fercli.stages.labels.vote_work import label_counts, relabel
+from fercli.stages.next_steps import after_labels
 
 STAGE = "labels-import"
 GOLD_PATH = "labels/gold.csv"
@@ -129,18 +130,22 @@ def _import(project: Project, settings: LabelsImportSettings, plan: ImportPlan, 
     labels = relabel(project, votes, rule, only={vote.face_id for vote in new})
     outputs = [_keep(project, commit, readings), commit.table(votes, Vote), commit.table(labels, Label)]
     outputs += _keep_gold(project, commit, readings)
-    _note(project, commit, settings, readings)
+    commit.words = _note(project, commit, settings, readings)
     counts = label_counts(project, labels, votes, rule)
-    notes = [note for reading in readings for note in guesses(reading)]
-    return LabelsImportResult(
-        **counts | {"warnings": (*notes, *counts["warnings"], *stale_splits(project, labels))},
+    warnings = (*counts["warnings"], *stale_splits(project, labels))
+    result = LabelsImportResult(
+        **counts | {"warnings": warnings},
         **_import_counts(readings),
         num_new=len(votes) - len(before),
         num_changed=num_changed,
         outputs=tuple(outputs),
-        failures=tuple(plan.failures),
-        next_command=next_command(project, labels),
+        next_command=after_labels(project, labels),
     )
+    # A file's name may be a person's, and so may what was guessed of it: that is said, and not remembered.
+    forms = {word: reading.raw.format for word, reading in zip(commit.words, readings, strict=True)}
+    commit.kept = replace(result, formats=forms)
+    notes = [note for reading in readings for note in guesses(reading)]
+    return replace(result, warnings=(*notes, *warnings), failures=tuple(plan.failures))
 
 
 def _import_counts(readings: Sequence[Reading]) -> dict[str, Any]:  # fields of LabelsImportResult
@@ -174,8 +179,8 @@ def _keep(project: Project, commit: Commit, readings: Sequence[Reading]) -> str:
     return "labels/imports"
 
 
-def _note(project: Project, commit: Commit, settings: LabelsImportSettings, readings: Sequence[Reading]) -> None:
-    """Note what was imported."""
+def _note(project: Project, commit: Commit, settings: LabelsImportSettings, readings: Sequence[Reading]) -> list[str]:
+    """Note what was imported; each file's number comes back, that of its first import: "import-1"."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     faces_mark = sha256_of(project.table_path(Face))
     entries = read_imports(project)
@@ -184,6 +189,8 @@ def _note(project: Project, commit: Commit, settings: LabelsImportSettings, read
         how = reading.raw.format, reading.raw.reason, now, _mark(project, settings)
         entries.append(ImportedFile(reading.path.name, reading.digest, reading.kept, *how, *counts, faces_mark))
     put_imports(project, commit, entries)
+    digests = [entry.sha256 for entry in entries]
+    return [f"import-{digests.index(reading.digest) + 1}" for reading in readings]
 
 
 def _keep_gold(project: Project, commit: Commit, readings: Sequence[Reading]) -> list[str]:
@@ -204,7 +211,7 @@ def _unchanged(project: Project, digests: Iterable[str]) -> LabelsImportResult:
     else:
         labels = project.rows(Label)
         counts = label_counts(project, labels, project.rows(Vote), vote_settings(project))
-        counts["next_command"] = next_command(project, labels)
+        counts["next_command"] = after_labels(project, labels)
     last = {entry.sha256: entry for entry in read_imports(project)}
     unmatched = {entry.name: entry.num_unmatched for digest in digests if (entry := last[digest]).num_unmatched}
     notes = [f"{number:,} votes of '{name}' match no face of this project." for name, number in unmatched.items()]

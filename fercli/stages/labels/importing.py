@@ -1,15 +1,12 @@
 """`fer labels import`: files of votes to votes.csv, and at once to labels.csv."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
-from fercli.core.project import Project
 from fercli.core.rows import Label, Vote
 from fercli.core.settings import setting
 from fercli.core.stage import Argument, Inputs, Stage
-from fercli.stages.labels.archive import content_digest, read_imports
 from fercli.stages.labels.vote import LabelCounts
 
 
@@ -61,15 +58,6 @@ class LabelsImportResult(LabelCounts):
     self_agreement: dict[str, float] = field(default_factory=dict)
 
 
-def _told(project: Project, settings: LabelsImportSettings, files: Sequence[Path]) -> list[str]:
-    """The numbers of the imports: files, and the people in them, are named in labels/imports alone."""
-    imports = read_imports(project)
-    known = {one.sha256: number for number, one in enumerate(imports, 1)}
-    digests = dict.fromkeys(content_digest(path) for path in files if path.exists())
-    new = iter(range(len(imports) + 1, len(imports) + len(digests) + 1))
-    return [f"import-{known.get(digest) or next(new)}" for digest in digests]
-
-
 labels_import = Stage(
     words="labels import",
     settings=LabelsImportSettings,
@@ -81,6 +69,5 @@ labels_import = Stage(
     known=lambda *_: None,
     not_identity=tuple(column.name for column in fields(LabelsImportSettings)),
     private=("annotator",),
-    told=_told,
-    is_repeated=True,
+    remakes=True,
 )

@@ -14,7 +14,8 @@ from fercli.stages.labels.agreement import LabelsAgreementSettings, labels_agree
 from fercli.stages.labels.archive import read_imports
 from fercli.stages.labels.show import LabelsShowResult, LabelsShowSettings
 from fercli.stages.labels.vote import vote_settings
-from fercli.stages.labels.vote_work import label_counts, next_command
+from fercli.stages.labels.vote_work import label_counts
+from fercli.stages.next_steps import after_labels
 
 _OUTCOMES = "reports/labels-outcomes.png"
 
@@ -43,7 +44,7 @@ def call(
         percent=agreement.percent.value,
         ceiling=human_ceiling(votes, project.classes),
         kappa_by_class=agreement.fleiss_by_class if votes else {},
-        next_command=next_command(project, labels),
+        next_command=after_labels(project, labels) if faces else "",
         outputs=_draw(project, {**counts["by_status"], "no votes": num_without}, votes)
         if settings.plot and not dry_run
         else (),

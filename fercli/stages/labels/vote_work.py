@@ -1,11 +1,13 @@
 """The work of `fer labels vote`, and what every command that labels shares: the rule, its counts and its warnings."""
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from fercli.core.commit import Commit
+from fercli.core.files import input_digest
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Label, Vote
@@ -15,6 +17,7 @@ from fercli.core.tables import table_text
 from fercli.labels.aggregate import aggregate_votes
 from fercli.labels.summary import summarise_labels
 from fercli.stages.labels.vote import LabelsVoteResult, LabelsVoteSettings, rule_words
+from fercli.stages.next_steps import after_labels
 
 # These decide each face by its own votes; the others look at all votes at once.
 LOCAL_METHODS = ("majority", "ferplus")
@@ -46,7 +49,7 @@ def plan(project: Project, settings: LabelsVoteSettings, *, force: bool, progres
         num_changed=num_changed,
         outputs=(project.relative(project.table_path(Label)),),
         warnings=warnings,
-        next_command=next_command(project, labels),
+        next_command=after_labels(project, labels),
     )
     # `fer labels import` has decided by the same rule, as a rule.
     is_unchanged = not force and _is_written(project, labels)
@@ -68,8 +71,8 @@ def run(
 
 
 def _is_written(project: Project, labels: Sequence[Label]) -> bool:
-    path = project.table_path(Label)
-    return path.exists() and path.read_bytes() == table_text(labels, Label, project.classes).encode("utf-8")
+    text = table_text(labels, Label, project.classes)
+    return input_digest(project.table_path(Label)) == hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def relabel(
@@ -119,19 +122,11 @@ def label_counts(
 
 
 def _rules_in_use(labels: Sequence[Label], settings: LabelsVoteSettings) -> str:
-    """The rule of the labels; several, or that of a data set, are only named."""
+    """The rule of the labels; several, or that of a dataset, are only named."""
     rules = sorted({label.rule.removesuffix("+soft") for label in labels if label.status != "given"})
     if labels and not rules:
-        return "the labels came with the data set"
+        return "the labels came with the dataset"
     return rule_words(settings) if rules in ([], [settings.method]) else ", ".join(rules)
-
-
-def next_command(project: Project, labels: Iterable[Label]) -> str:
-    """What a user does with these labels."""
-    if not any(label.label for label in labels):
-        return "fer labels export --to csv"
-    has_official = "official" in project.splits() and "default" not in project.splits()
-    return "fer train --split-name official" if has_official else "fer split"
 
 
 def _open_warning(labels: Sequence[Label]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from fercli.core.runs import Run, digest, find_run
 from fercli.core.settings import setting, suggestion
 from fercli.core.stage import Argument, Inputs, Stage
 from fercli.stages.align import told_rules
-from fercli.vision.media import Listing, list_files, shown
+from fercli.vision.media import Listing, content_of, list_files, shown
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,9 @@ def _inputs(project: Project, settings: PredictSettings, media: Sequence[str], r
     named = settings.checkpoint in ("best", "last")
     weights = run.folder / "checkpoints" / f"{settings.checkpoint}.json" if named else Path(settings.checkpoint)
     listing = listing_of(project, media)
-    return Inputs([weights], [listing.facts, [shown(path) for path in listing.missing], told_rules(project)])
+    return Inputs(
+        [weights], [content_of(listing, project.root), [shown(path) for path in listing.missing], told_rules(project)]
+    )
 
 
 def _path_of(project: Project, word: str) -> Path:
@@ -120,7 +122,7 @@ def _path_of(project: Project, word: str) -> Path:
         return path
     videos = {video.video_id: video for video in project.rows(Video)}
     if word in videos:
-        return project.root / videos[word].path
+        return project.inside(videos[word].path, "videos.csv")
     hint = suggestion(word, list(videos)) if videos else "Check the path."
     raise InputError(f"no file, folder or video '{word}'", hint=hint)
 

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Literal
 
 from fercli import __version__
+from fercli.core.errors import MissingStageError
 from fercli.core.people import unmatched_in_run, unmatched_in_split, with_doubt
 from fercli.core.project import TABLES, Project
 from fercli.core.results import StageResult
 from fercli.core.runs import Run, find_own_run, list_runs
 from fercli.core.settings import setting
+from fercli.core.splits import choose_split
 from fercli.core.stage import Argument, Inputs, Stage
 
 # Of a run's folder all that the page is made from; what `fer report` itself writes is not.
@@ -21,7 +23,7 @@ class ReportSettings:
     """What the page shows."""
 
     split: Literal["train", "val", "test"] = setting("test", "Report the results of this set.")
-    split_name: str = setting("default", "Describe this split if there is no run.")
+    split_name: str = setting("", "Describe this split if there is no run (default: the one in use).")
     seed: int = setting(0, "Set the random seed of the agreement intervals.", minimum=0)
 
 
@@ -41,9 +43,20 @@ def page_path(project: Project, run: Run | None) -> Path:
 
 
 def _settle(project: Project, settings: ReportSettings, run: str = "") -> tuple[ReportSettings, tuple[Run | None]]:
-    """The run that is meant; none while no run is finished."""
+    """The split and the run that are meant; no run while none is finished."""
+    settings = replace(settings, split_name=_split_in_use(project, settings.split_name))
     has_finished = any(one.status == "finished" and not one.is_tryout for one in list_runs(project.root))
     return settings, (find_own_run(project.root, run) if run or has_finished else None,)
+
+
+def _split_in_use(project: Project, name: str) -> str:
+    """The split that is meant; "default" where there is none, or several and none of that name."""
+    try:
+        return choose_split(project, name)
+    except MissingStageError:
+        if name:
+            raise
+        return "default"
 
 
 def _inputs(project: Project, settings: ReportSettings, run: Run | None) -> Inputs:

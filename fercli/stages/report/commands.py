@@ -1,7 +1,10 @@
 """What a project noted of itself to the commands, settings and versions that make its report again."""
 
+import itertools
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from types import SimpleNamespace
 from typing import Any
 
 from fercli.core.commit import log_lines
@@ -10,66 +13,95 @@ from fercli.core.runs import Run
 from fercli.core.settings import option_name, plain_settings
 from fercli.core.stage import REQUIRED
 from fercli.stages.add import AddSettings, AddSourceSettings
+from fercli.stages.report import ReportSettings
 from fercli.stages.report.run import read_config, read_json
+from fercli.stages.subjects.names import NAMES_PLACE, logged_names, shown_names
 from fercli.stages.table import TABLE, Row
 
 Line = Mapping[str, Any]  # JSON
-# Commands of one of these groups stand in the order in which they were run.
-_BY_HAND = ("subjects",)
+# Commands whose words are ids of subjects.
+_OF_SUBJECTS = ("subjects merge", "subjects rename")
+_UNDO = "fer subjects undo"
+_DEDUPLICATED = "-deduplicated"
 
 
-def made_by(project: Project, run: Run | None) -> list[str]:
+@dataclass(frozen=True)
+class Recipe:
+    """The commands in their order, and what stands in them in place of names."""
+
+    commands: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def recipe_of(project: Project, run: Run | None, settings: ReportSettings, split_name: str) -> Recipe:
     """The commands that made the project and its run, with the settings that are not the built-in ones.
 
-    Of most stages the last call; of those that add up (add, labels import, and what was done to subjects by hand) all,
-    in their order. Files stand there by name, imports by their number; nobody's name does.
+    Every command that changed something is there, in the order in which they were run; one that directly repeats the
+    one before changed nothing. Of splits, trainings and what follows them only those of this run. Files stand there by
+    name, imports by their number, subjects by their id; nobody's name does.
     """
     config = read_config(run).get("train", {}) if run else {}
-    kept: dict[tuple[int, int, str], str] = {}
-    for number, line in enumerate(log_lines(project.root)):
-        row = _row_of(str(line.get("stage")), run, str(config.get("split", "default")))
-        if row is None or not isinstance(line.get("settings"), Mapping):
+    lines = [(row, line) for row, line in _noted(project, run, settings, split_name) if row is not None]
+    names = shown_names(project)
+    commands = []
+    for row, line in lines:
+        words = [str(word) for word in line.get("arguments") or ()]
+        if row.words in _OF_SUBJECTS:
+            names = logged_names(names, words)
+            words = [names.get(word, word) for word in words]
+        given = config if row.words == "train" and config else line["settings"]
+        commands.append(f"fer {row.words}{_arguments(row, words)}{''.join(_options(row, given))}")
+    report = next(row for row in TABLE if row.words == "report")
+    first = f"fer init . --classes {_word(list(project.classes))}"
+    last = "fer report" + "".join(_options(report, plain_settings(settings)))
+    # A second `undo` undoes another step.
+    once = (one for command, own in itertools.groupby(commands) for one in (own if command == _UNDO else [command]))
+    return Recipe((first, *once, last), tuple(_notes(commands, has_names=bool(names))))
+
+
+def _noted(
+    project: Project, run: Run | None, settings: ReportSettings, split_name: str
+) -> Iterator[tuple[Row | None, Line]]:
+    """The lines of the log with their commands; None where that made nothing of this run and its data."""
+    wanted = _wanted(run, settings, split_name)
+    is_trained = False
+    for line in log_lines(project.root):
+        if not isinstance(line.get("settings"), Mapping):
             continue
-        settings = config if row.words == "train" and config else line["settings"]
-        place = _place(row)
-        is_last = not row.stage().is_repeated
-        if is_last:
-            kept = {key: text for key, text in kept.items() if key[0] != place or key[2] != row.words}
-        key = (place, number, row.words)
-        kept[key] = f"fer {row.words}{_arguments(row, line)}{''.join(_options(row, settings))}"
-    commands = [f"fer init . --classes {_word(list(project.classes))}"]
-    return [*commands, *_once(kept), "fer report"]
+        row = _row_of(str(line.get("stage")), line["settings"], wanted)
+        if row and row.words == "train":
+            counts = line.get("counts") or {}
+            is_other = run is None or counts.get("run", run.run_id) != run.run_id
+            # A run that was interrupted stands there once more for each time that it went on.
+            row, is_trained = (None if is_other or is_trained else row), is_trained or not is_other
+        yield row, line
 
 
-def _once(kept: Mapping[tuple[int, int, str], str]) -> list[str]:
-    """The commands in their order, each once but for those by hand, where a second `undo` undoes another step."""
-    told = {key: key if key[2].split()[0] in _BY_HAND else kept[key] for key in sorted(kept)}
-    first = {mark: key for key, mark in reversed(told.items())}
-    return [kept[key] for key, mark in told.items() if first[mark] == key]
+def _wanted(run: Run | None, settings: ReportSettings, split_name: str) -> dict[str, tuple[str, ...]]:
+    """Of some commands the names under which the log knows those that belong to this report."""
+    source = split_name.removesuffix(_DEDUPLICATED)
+    run_id = run.run_id if run else "-"
+    return {
+        "split": (f"split-{split_name}", f"split-{source}"),
+        "check leakage": (f"check-leakage-{source}",) if source != split_name else (),
+        "eval": (f"eval-{run_id}-{settings.split}",),
+        "gradcam": (f"gradcam-{run_id}",),
+        "report": (),
+    }
 
 
-def _row_of(name: str, run: Run | None, split: str) -> Row | None:
+def _row_of(name: str, settings: Line, wanted: Mapping[str, tuple[str, ...]]) -> Row | None:
     """The command that the log knows by this name; None for what made nothing of this run and its data."""
     for row in TABLE:
-        is_named = row.home and not row.alias_of and (name == row.section or name.startswith(f"{row.section}-"))
-        if not is_named or not (row.is_step or row.stage().is_repeated) or row.words == "report":
-            continue
-        of_run = {"eval": f"eval-{run.run_id if run else '-'}-test", "gradcam": f"gradcam-{run.run_id if run else '-'}"}
-        wanted = {**of_run, "split": f"split-{split}"}.get(row.words)
-        return row if wanted in (None, name) else None
+        if row.home and not row.alias_of and (name == row.section or name.startswith(f"{row.section}-")):
+            stage = row.stage()
+            is_part = row.is_step or (stage.remakes and stage.writes(SimpleNamespace(**settings)))
+            return row if is_part and name in wanted.get(row.words, (name,)) else None
     return None
 
 
-def _place(row: Row) -> int:
-    """Where in the pipeline a command stands; those by hand stand together."""
-    group = row.words.split()[0]
-    alike = [place for place, one in enumerate(TABLE) if one.words.split()[0] == group]
-    return alike[0] if group in _BY_HAND else TABLE.index(row)
-
-
-def _arguments(row: Row, line: Line) -> str:
+def _arguments(row: Row, words: Sequence[str]) -> str:
     """The words that the log holds; where it is of an older version, capitals stand for files that it does not name."""
-    words: Sequence[str] = line.get("arguments") or ()
     missing = [one.metavar.rstrip(".") for one in row.stage().arguments if one.default is REQUIRED and not words]
     return "".join(f" {_word(word)}" for word in [*words, *missing])
 
@@ -91,13 +123,27 @@ def _options(row: Row, given: Line) -> Iterator[str]:
             continue
         name = option_name(column)
         if isinstance(value, Mapping):
-            yield from (f" --set {column.name}.{key}={_word(inner)}" for key, inner in value.items())
+            yield from (f" --set {_word(f'{column.name}.{key}={_text(inner)}')}" for key, inner in value.items())
         elif column.metadata.get("is_hidden"):
-            yield f" --set {column.name}={_word(value)}"
+            yield f" --set {_word(f'{column.name}={_text(value)}')}"
         elif isinstance(value, bool):
             yield f" --{name}" if value else f" --no-{name}"
         else:
             yield f" --{name} {_word(value)}"
+
+
+def _notes(commands: Sequence[str], *, has_names: bool) -> Iterator[str]:
+    """What stands in the commands, and in the page, in place of names."""
+    if has_names:
+        yield (
+            "In this report and in the project's log, ids that people gave to subjects are replaced by name-1, "
+            f"name-2, ..., as they may be names of people; `{NAMES_PLACE}` says which is which."
+        )
+    if any(command.startswith("fer labels import import-") for command in commands):
+        yield (
+            "Imported files are replaced by import-1, import-2, ..., as their names may be names of people; they are "
+            "the files of `labels/imports/imports.json`, in this order."
+        )
 
 
 def run_settings(run: Run | None) -> list[tuple[str, str]]:
@@ -111,12 +157,16 @@ def versions_of(run: Run | None) -> dict[str, str]:
         return {}
     known = {name: str(value) for name, value in run.record.versions.items()}
     added = {name.removeprefix("versions."): value for name, value in _flat(read_json(run.folder / "env.json"), "")}
-    return known | {name: value.strip('"') for name, value in added.items() if name not in known}
+    return known | {name: value for name, value in added.items() if name not in known}
 
 
 def _word(value: object) -> str:
-    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-    return f'"{text}"' if " " in text else text
+    """A word as a POSIX shell takes it."""
+    return shlex.quote(_text(value))
+
+
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:  # JSON or TOML
@@ -124,4 +174,4 @@ def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]: 
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", _word(value)
+            yield f"{prefix}{name}", _text(value)

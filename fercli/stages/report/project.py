@@ -1,9 +1,7 @@
 """The project's half of `fer report`: its tables to the parts about data, labels and split."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-
-import numpy as np
 
 from fercli.core.people import people_doubt, unmatched_in_split
 from fercli.core.project import Project
@@ -11,8 +9,8 @@ from fercli.core.rows import Face, Label, SplitRow, Subject, Video, Vote
 from fercli.core.rows import Frame as FrameRow
 from fercli.core.runs import Run
 from fercli.core.tables import read_table
-from fercli.labels.agreement import Agreement, measure_agreement
-from fercli.labels.annotators import AnnotatorReport, compare_annotators
+from fercli.labels.agreement import Agreement
+from fercli.labels.annotators import AnnotatorReport
 from fercli.labels.leaks import find_leaks
 from fercli.labels.summary import summarise_labels
 from fercli.reports.figures.grids import SheetFace, draw_contact_sheet
@@ -20,14 +18,20 @@ from fercli.reports.figures.slimming import slim
 from fercli.reports.page import Section
 from fercli.reports.sections.data import data_section, split_section
 from fercli.reports.sections.labels import label_section
+from fercli.stages.labels.agreement_work import measured
+from fercli.stages.report import ReportSettings
 from fercli.stages.report.run import read_config, read_json, read_pictures
+from fercli.stages.subjects.names import shown_names
 
 _MOST_SUBJECTS = 24
 
 
 @dataclass(frozen=True)
 class ProjectFacts:
-    """Rows that several parts of the page need, read once; agreement is None without votes."""
+    """Rows that several parts of the page need, read once; agreement is None without votes.
+
+    `names` holds the stand-ins of subjects' ids that may be names of people.
+    """
 
     faces: list[Face]
     labels: list[Label]
@@ -36,28 +40,26 @@ class ProjectFacts:
     split_rows: list[SplitRow]
     agreement: Agreement | None
     annotators: AnnotatorReport | None
+    names: dict[str, str]
     unmatched_videos: tuple[str, ...] = ()
 
 
-def project_facts(project: Project, run: Run | None, split_name: str, seed: int) -> ProjectFacts:
+def project_facts(project: Project, run: Run | None, settings: ReportSettings) -> ProjectFacts:
     """Read the tables; labels and split are the run's own copies where it has them."""
     faces, votes = project.rows(Face), project.rows(Vote)
-    labels, split_name, rows = _labels_and_split(project, run, split_name)
+    labels, split_name, rows = _labels_and_split(project, run, settings.split_name)
     agreement = annotators = None
     if votes:
-        unit_name, units = _units(faces)
-        draws: dict[str, Any] = {"unit_name": unit_name, "unit_of_face": units}  # of both functions
-        agreement = measure_agreement(votes, project.classes, rng=np.random.default_rng([seed, 0]), **draws)
-        annotators = compare_annotators(votes, project.classes, rng=np.random.default_rng([seed, 1]), **draws)
-    unmatched = unmatched_in_split(project, rows)
-    return ProjectFacts(faces, labels, votes, split_name, rows, agreement, annotators, unmatched)
+        _, agreement, annotators = measured(project, faces, votes, settings.seed)
+    unmatched, names = unmatched_in_split(project, rows), shown_names(project)
+    return ProjectFacts(faces, labels, votes, split_name, rows, agreement, annotators, names, unmatched)
 
 
-def project_sections(project: Project, facts: ProjectFacts) -> list[Section]:
-    """The parts about data, labels and split."""
+def project_sections(project: Project, facts: ProjectFacts, reads: dict[str, str]) -> list[Section]:
+    """The parts about data, labels and split; the digests of the crops that are shown come into `reads`."""
     subjects = project.rows(Subject)
     record = read_json(project.split_path(facts.split_name).with_suffix(".json"))
-    contact, num_shown = _contact_sheet(project, facts.faces)
+    contact, num_shown, problems = _contact_sheet(project, facts.faces, facts.names, reads)
     leaks = find_leaks(
         facts.split_rows,
         subjects={face.face_id: face.subject_id for face in facts.faces},
@@ -65,10 +67,11 @@ def project_sections(project: Project, facts: ProjectFacts) -> list[Section]:
     )
     summary = summarise_labels(facts.labels, facts.votes, project.classes) if facts.labels else None
     rules = sorted({label.rule for label in facts.labels if label.rule})
+    data = data_section(
+        project.rows(Video), project.rows(FrameRow), facts.faces, subjects, contact=contact, num_shown=num_shown
+    )
     return [
-        data_section(
-            project.rows(Video), project.rows(FrameRow), facts.faces, subjects, contact=contact, num_shown=num_shown
-        ),
+        replace(data, warnings=(*data.warnings, *problems)),
         label_section(summary, facts.agreement, facts.annotators, rules),
         split_section(
             facts.split_name,
@@ -86,10 +89,11 @@ def project_sections(project: Project, facts: ProjectFacts) -> list[Section]:
 
 def _labels_and_split(project: Project, run: Run | None, name: str) -> tuple[list[Label], str, list[SplitRow]]:
     labels, fold = project.rows(Label), None
-    path = project.split_path(name)
-    if run is not None:
+    if run is None:
+        path = project.split_path(name)
+    else:
         config = read_config(run).get("train", {})
-        name, fold = str(config.get("split", name)), config.get("fold")
+        name, fold = str(config.get("split") or name), config.get("fold")
         path = run.folder / "split.csv" if (run.folder / "split.csv").exists() else project.split_path(name)
         own_labels = run.folder / "labels.csv"
         labels = read_table(own_labels, Label) if own_labels.exists() else labels
@@ -104,16 +108,6 @@ def _one_fold(rows: list[SplitRow], fold: int | None) -> list[SplitRow]:
         return rows
     shown = fold if fold in folds else folds[0]
     return [row for row in rows if row.fold == shown]
-
-
-def _units(faces: list[Face]) -> tuple[str, dict[str, str]]:
-    """What intervals of agreement resample: the subject if every face has one, else the video, else the face."""
-    usable = [face for face in faces if face.is_usable]
-    if usable and all(face.subject_id for face in usable):
-        return "subject", {face.face_id: face.subject_id for face in usable}
-    if usable and all(face.video_id for face in usable):
-        return "video", {face.face_id: face.video_id for face in usable}
-    return "face", {}
 
 
 def _how_split(record: dict[str, Any]) -> dict[str, object]:
@@ -137,7 +131,9 @@ def _num_identical(record: dict[str, Any]) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def _contact_sheet(project: Project, faces: list[Face]) -> tuple[bytes | None, int]:
+def _contact_sheet(
+    project: Project, faces: list[Face], names: dict[str, str], reads: dict[str, str]
+) -> tuple[bytes | None, int, tuple[str, ...]]:
     """One face of each of the first subjects; none where pictures are missing or nobody is told apart."""
     first: dict[str, Face] = {}
     number: dict[str, int] = {}
@@ -146,10 +142,11 @@ def _contact_sheet(project: Project, faces: list[Face]) -> tuple[bytes | None, i
             first.setdefault(face.subject_id, face)
             number[face.subject_id] = number.get(face.subject_id, 0) + 1
     chosen = sorted(first)[:_MOST_SUBJECTS]
-    pictures = read_pictures(project, [first[name].path for name in chosen])
+    pictures, problems = read_pictures(project, [first[name].path for name in chosen], reads)
     shown = [
-        SheetFace(picture, (name, f"{number[name]} faces"))
+        SheetFace(picture, (names.get(name, name), f"{number[name]} faces"))
         for name, picture in zip(chosen, pictures, strict=True)
         if picture is not None
     ]
-    return (slim(draw_contact_sheet(shown)), len(shown)) if len(shown) > 1 else (None, 0)
+    sheet = slim(draw_contact_sheet(shown)) if len(shown) > 1 else None
+    return sheet, len(shown) if sheet else 0, problems

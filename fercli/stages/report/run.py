@@ -1,20 +1,24 @@
 """The run's half of `fer report`: its files to the parts about model, training, results, maps and mistakes."""
 
-import csv
 import json
 import tomllib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fercli.core.errors import FerError
+from fercli.core.errors import FerError, ProjectError
+from fercli.core.files import check_plain, read_text
 from fercli.core.project import Project
 from fercli.core.rows import Face, Prediction
 from fercli.core.runs import Run
 from fercli.core.tables import read_table
+from fercli.core.words import counted
+from fercli.data.crops import CropError, CropFiles
+from fercli.learn.history import EpochRow
 from fercli.models.table.specs import ModelSpec, find_spec
 from fercli.reports.figures.grids import SheetFace, draw_contact_sheet
 from fercli.reports.figures.slimming import slim
@@ -28,27 +32,28 @@ from fercli.reports.sections.results import (
     result_section,
     training_section,
 )
-from fercli.vision.images import read_image
 
 _MOST_MISTAKES = 12
 # Frames of one subject look alike: a sheet of a single unlucky pupil would say little.
 _MOST_OF_A_SUBJECT = 2
 
 
-def run_outcome(run: Run | None, split: str, ceiling: float | None) -> Outcome | None:
+def run_outcome(run: Run | None, split: str, ceiling: float | None, names: Mapping[str, str]) -> Outcome | None:
     """What `fer eval` found on one part; None when it has not been run.
 
     Args:
         run: whose.
         split: which part.
         ceiling: of people, where metrics.json has none of its own.
+        names: stand-ins of subjects' ids that may be names of people.
     """
     if run is None:
         return None
     folder = run.folder / "eval" / split
     if not (folder / "predictions.csv").exists():
         return None
-    predictions = read_table(folder / "predictions.csv", Prediction)
+    rows = read_table(folder / "predictions.csv", Prediction)
+    predictions = [replace(row, subject_id=names.get(row.subject_id, row.subject_id)) for row in rows]
     if not any(row.label for row in predictions):
         return None
     metrics = read_json(folder / "metrics.json")
@@ -57,8 +62,13 @@ def run_outcome(run: Run | None, split: str, ceiling: float | None) -> Outcome |
     return outcome_of(predictions, metrics, run.record.classes, split=split, ceiling=own_ceiling)
 
 
-def run_sections(project: Project, run: Run | None, split: str, outcome: Outcome | None) -> list[Section]:
-    """The parts about model, training, results, maps and mistakes; each says so where it has nothing."""
+def run_sections(
+    project: Project, run: Run | None, split: str, outcome: Outcome | None, reads: dict[str, str]
+) -> list[Section]:
+    """The parts about model, training, results, maps and mistakes; each says so where it has nothing.
+
+    The digests of the crops that are shown come into `reads`.
+    """
     if run is None:
         parts = [model_section(None, "", len(project.classes), {}), training_section({}, (), best_epoch=None)]
         return [*parts, result_section(None), cam_section(None, ()), wrong_section(None, (), 0, None)]
@@ -66,13 +76,14 @@ def run_sections(project: Project, run: Run | None, split: str, outcome: Outcome
     name = run.record.model
     wrong = _mistakes(outcome)
     shown = _to_show(wrong)
-    command = "fer eval --confusion" + (f" --split {split}" if split != "test" else "")
+    sheet, problems = _mistake_sheet(project, shown, reads)
+    last = wrong_section(sheet, shown, len(wrong), outcome.scores.num_faces if outcome else None)
     return [
         model_section(_spec(name), name, len(run.record.classes), config.get("model", {})),
         training_section(history_columns(run), _training_facts(run), best_epoch=_best_epoch(run)),
-        result_section(outcome, command=command),
+        result_section(outcome),
         cam_section(*_grid(run)),
-        wrong_section(_mistake_sheet(project, shown), shown, len(wrong), outcome.scores.num_faces if outcome else None),
+        replace(last, warnings=(*last.warnings, *problems)),
     ]
 
 
@@ -84,45 +95,60 @@ def _spec(name: str) -> ModelSpec | None:
         return None
 
 
-def read_pictures(project: Project, paths: Sequence[str]) -> list[np.ndarray | None]:
-    """Crops of the project in RGB; None for one that is missing or damaged, which a page can do without."""
-    packs: dict[str, np.ndarray] = {}
+def read_pictures(
+    project: Project, paths: Sequence[str], reads: dict[str, str]
+) -> tuple[list[np.ndarray | None], tuple[str, ...]]:
+    """Crops of the project in RGB, and what to say of those that are missing or damaged.
+
+    They are None, and a page can do without. The files' digests come into `reads`.
+    """
+    reads |= project.digests(paths, "faces.csv")
     found: list[np.ndarray | None] = []
+    errors: list[CropError] = []
+    files = CropFiles(project.root)
     for path in paths:
-        name, mark, row = path.rpartition("#")
         try:
-            if mark:
-                pack = packs.setdefault(name, np.load(project.root / name, mmap_mode="r", allow_pickle=False))
-                crop = np.array(pack[int(row)])
-                found.append(np.repeat(crop[:, :, None], 3, axis=2) if crop.ndim == 2 else crop)
-            else:
-                found.append(read_image(project.root / path))
-        except (FerError, OSError, ValueError, IndexError):
+            found.append(files.read_rgb(path))
+        except CropError as error:
             found.append(None)
-    return found
+            errors.append(error)
+    if not errors:
+        return found, ()
+    first = errors[0]
+    said = f"{counted(len(errors), 'crop')} cannot be shown: {first.message}. {first.hint}"
+    return found, (f"{said}.",)
 
 
 def history_columns(run: Run) -> dict[str, list[float | None]]:
-    """The columns of metrics.csv as numbers, None where a cell is empty; none when no epoch is finished."""
+    """The columns of metrics.csv as numbers, None where a cell is empty; none when no epoch is finished.
+
+    Raises:
+        TableError: it is damaged.
+    """
     path = run.folder / "metrics.csv"
-    if not path.exists():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    names = rows[0].keys() if rows else ()
-    return {name: [float(row[name]) if row[name] else None for row in rows] for name in names}
+    rows = read_table(path, EpochRow) if path.exists() else []
+    return {column.name: [getattr(row, column.name) for row in rows] for column in fields(EpochRow)} if rows else {}
 
 
 def read_config(run: Run) -> dict[str, Any]:  # TOML
-    """The run's config.toml; empty when it has none."""
+    """The run's config.toml; empty when it has none.
+
+    Raises:
+        ProjectError: it is damaged.
+    """
     path = run.folder / "config.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        return tomllib.loads(read_text(path)) if path.exists() else {}
+    except OSError as error:
+        raise ProjectError(f"{path}: cannot be read: {error.strerror}", hint="Restore that file.") from error
+    except ValueError as error:
+        raise ProjectError(f"{path}: not valid TOML: {error}", hint="Correct that line.") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:  # JSON
     """A JSON object of the run; empty when it is missing or damaged, which the page then says by its gaps."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_text(path))
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}
@@ -160,9 +186,11 @@ def _mistakes(outcome: Outcome | None) -> list[Prediction]:
     return sorted(wrong, key=lambda row: (-row.probabilities.get(row.predicted, 0.0), row.face_id))
 
 
-def _mistake_sheet(project: Project, shown: Sequence[Prediction]) -> bytes | None:
+def _mistake_sheet(
+    project: Project, shown: Sequence[Prediction], reads: dict[str, str]
+) -> tuple[bytes | None, tuple[str, ...]]:
     path_of = {face.face_id: face.path for face in project.rows(Face)}
-    pictures = read_pictures(project, [path_of.get(row.face_id, "") for row in shown])
+    pictures, problems = read_pictures(project, [path_of.get(row.face_id, "") for row in shown], reads)
     faces = [
         SheetFace(
             picture, (f"true {row.label}", f"predicted {row.predicted}", f"{max(row.probabilities.values()):.0%}")
@@ -170,7 +198,7 @@ def _mistake_sheet(project: Project, shown: Sequence[Prediction]) -> bytes | Non
         for row, picture in zip(shown, pictures, strict=True)
         if picture is not None
     ]
-    return slim(draw_contact_sheet(faces, num_columns=6, size_px=110)) if faces else None
+    return (slim(draw_contact_sheet(faces, num_columns=6, size_px=110)) if faces else None), problems
 
 
 def _to_show(wrong: Sequence[Prediction]) -> list[Prediction]:
@@ -186,4 +214,8 @@ def _to_show(wrong: Sequence[Prediction]) -> list[Prediction]:
 
 def _grid(run: Run) -> tuple[bytes | None, list[tuple[str, str]]]:
     path = run.folder / "gradcam" / "grid.png"
-    return (slim(path.read_bytes(), largest=900_000) if path.exists() else None), []
+    try:
+        check_plain(path)
+    except OSError:
+        return None, []
+    return slim(path.read_bytes(), largest=900_000), []

@@ -1,6 +1,7 @@
 """The work of `fer report`: facts of the project and outcomes of the run to the sections of a page."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from fercli import __version__
 from fercli.core.commit import Commit
@@ -12,13 +13,15 @@ from fercli.core.runs import Run
 from fercli.core.stage import Plan
 from fercli.core.words import counted
 from fercli.reports.html import render_page
-from fercli.reports.page import Highlight, Page, count, percent, percent_range
+from fercli.reports.page import Highlight, Page, Section, count, percent, percent_range
 from fercli.reports.sections.closing import reproduce_section, responsible_section
 from fercli.reports.sections.results import Outcome, bounds_of, interval_of
+from fercli.stages.next_steps import after_labels, run_words
 from fercli.stages.report import ReportResult, ReportSettings, page_path
-from fercli.stages.report.commands import made_by, run_settings, versions_of
+from fercli.stages.report.commands import recipe_of, run_settings, versions_of
 from fercli.stages.report.project import ProjectFacts, project_facts, project_sections
 from fercli.stages.report.run import run_outcome, run_sections
+from fercli.stages.train.result import resume_command
 
 _WORTH_SAYING = 5
 
@@ -37,15 +40,25 @@ def plan(project: Project, settings: ReportSettings, run: Run | None, *, force: 
     return ReportPlan(lines=(f"write {where}",), counts=counts, run=run)
 
 
-def run(project: Project, settings: ReportSettings, plan: ReportPlan, *, progress: Progress) -> Page:
+@dataclass(frozen=True)
+class Gathered:
+    """The page, and the crops that it shows, with their digests."""
+
+    page: Page
+    reads: dict[str, str]
+
+
+def run(project: Project, settings: ReportSettings, plan: ReportPlan, *, progress: Progress) -> Gathered:
     """Gather the page; a part for which nothing has been done yet says so, with the command that does it."""
-    return _page(project, plan.run, settings, progress)
+    reads: dict[str, str] = {}
+    return Gathered(_page(project, plan.run, settings, reads, progress=progress), reads)
 
 
 def fold(
-    project: Project, settings: ReportSettings, plan: ReportPlan, page: Page, commit: Commit, *, force: bool
+    project: Project, settings: ReportSettings, plan: ReportPlan, made: Gathered, commit: Commit, *, force: bool
 ) -> ReportResult:
     """Write the page."""
+    page, commit.reads = made.page, made.reads
     text = render_page(page)
     where = commit.text(page_path(project, plan.run), text)
     return ReportResult(
@@ -53,19 +66,29 @@ def fold(
         num_bytes=len(text.encode("utf-8")),
         missing=tuple(section.title for section in page.sections if section.missing),
         outputs=(where,),
-        warnings=tuple(sentence for sentence in page.warnings if is_doubt(sentence)),
+        warnings=(
+            *(sentence for sentence in page.warnings if is_doubt(sentence)),
+            *(text for section in page.sections for text in section.warnings if "cannot be shown" in text),
+        ),
         next_command=next((gap.command for part in page.sections for gap in part.missing if gap.command), ""),
     )
 
 
-def _page(project: Project, run: Run | None, settings: ReportSettings, progress: Progress) -> Page:
+def _page(
+    project: Project, run: Run | None, settings: ReportSettings, reads: dict[str, str], *, progress: Progress
+) -> Page:
     progress.start("report", 3)
-    facts = project_facts(project, run, settings.split_name, settings.seed)
+    facts = project_facts(project, run, settings)
     progress.advance()
-    outcome = run_outcome(run, settings.split, facts.annotators.ceiling.value if facts.annotators else None)
-    sections = [*project_sections(project, facts), *run_sections(project, run, settings.split, outcome)]
+    ceiling = facts.annotators.ceiling.value if facts.annotators else None
+    outcome = run_outcome(run, settings.split, ceiling, facts.names)
+    sections = [*project_sections(project, facts, reads), *run_sections(project, run, settings.split, outcome, reads)]
+    commands = _commands(project, run, settings, facts)
+    sections = [_with_command(section, commands) for section in sections]
     progress.advance()
-    sections += [reproduce_section(made_by(project, run), run_settings(run), versions_of(run)), responsible_section()]
+    recipe = recipe_of(project, run, settings, facts.split_name)
+    closing = reproduce_section(recipe.commands, recipe.notes, run_settings(run), versions_of(run))
+    sections += [closing, responsible_section()]
     said = [warning for section in sections for warning in section.warnings]
     page = Page(
         title=project.name,
@@ -77,6 +100,29 @@ def _page(project: Project, run: Run | None, settings: ReportSettings, progress:
     )
     progress.advance()
     return page
+
+
+def _commands(project: Project, run: Run | None, settings: ReportSettings, facts: ProjectFacts) -> dict[str, str]:
+    """The command that makes what a section lacks, by section; empty where an earlier section has to come first."""
+    following = after_labels(project, facts.labels, facts.faces) if facts.labels else ""
+    train = following if following.startswith("fer train") else ""
+    if run is None:
+        later = dict.fromkeys(("training", "results", "looks", "errors"), "")
+        return {"split": "" if train else following, "model": train, **later}
+    words = run_words(run.folder)
+    part = "" if settings.split == "test" else f" --split {settings.split}"
+    return {
+        "split": "" if train else following,
+        "training": resume_command(run.folder, run.record) if run.status == "interrupted" else train,
+        "results": f"fer eval{words} --confusion{part}",
+        "looks": f"fer gradcam{words}",
+        "errors": f"fer eval{words} --confusion{part}",
+    }
+
+
+def _with_command(section: Section, commands: Mapping[str, str]) -> Section:
+    gaps = tuple(replace(gap, command=commands.get(section.key, gap.command)) for gap in section.missing)
+    return replace(section, missing=gaps)
 
 
 def _subtitle(project: Project, run: Run | None) -> str:

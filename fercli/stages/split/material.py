@@ -9,7 +9,7 @@ from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, Video
 from fercli.core.splits import is_usable, labels_mark
-from fercli.data.image_digests import image_digests
+from fercli.data.crops import image_digests
 from fercli.labels.splits import merge_groups
 
 
@@ -24,6 +24,7 @@ class Material:
         subjects: of each face, where known.
         videos: of each face, where known.
         digests: of each labelled face's picture.
+        reads: the files that these pictures lie in, with their digests.
         labels_mark: names the labels that the split is made from.
         group: what was asked to stay together.
         unmatched_videos: those whose subjects hold within them alone.
@@ -36,6 +37,7 @@ class Material:
     subjects: Mapping[str, str]
     videos: Mapping[str, str]
     digests: Mapping[str, str]
+    reads: dict[str, str]
     labels_mark: str
     group: str
     unmatched_videos: tuple[str, ...] = ()
@@ -72,6 +74,7 @@ def gather_material(
     unmatched = unmatched_videos(project, labelled, subject_sources(project, faces))
     if unmatched and not accepts_unknown:
         raise _unmatched(unmatched)
+    reads = project.digests((face.path for face in labelled), "faces.csv")
     digests = image_digests(project, labelled, progress=progress)
     joined, num_joined = _joined(known, digests)
     return Material(
@@ -81,6 +84,7 @@ def gather_material(
         {face.face_id: face.subject_id for face in faces if face.subject_id},
         {face.face_id: face.video_id for face in faces if face.video_id},
         digests,
+        reads,
         labels_mark(labels),
         group,
         unmatched,

@@ -12,18 +12,16 @@ from fercli.core.people import people_doubt
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
-from fercli.core.rows import SPLITS, Face, Label, SplitRow
+from fercli.core.rows import MIN_UNITS, SPLITS, Face, Label, SplitRow
 from fercli.core.splits import read_record, record_text, stale_splits
 from fercli.core.stage import Plan
 from fercli.labels.leaks import Leaks, find_leaks, without_copies
 from fercli.labels.matching import FaceIndex
 from fercli.labels.split_file import read_split_file
 from fercli.labels.splits import Faces, leave_one_out, make_folds, make_split, split_counts
+from fercli.stages.next_steps import train_command
 from fercli.stages.split import SplitResult, SplitSettings
 from fercli.stages.split.material import Material, gather_material
-
-# Below this number of subjects an interval says nothing; the same as in scoring.
-MIN_UNITS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +67,7 @@ def run(
     project: Project, settings: SplitSettings, plan: SplitPlan, commit: Commit, *, progress: Progress
 ) -> SplitResult:
     """Write the split, and beside it how it was made."""
+    commit.reads = plan.material.reads
     path = project.split_path(plan.result.name)
     record = _record(settings, plan.material, plan.leaks, plan.result)
     outputs = (commit.table(plan.rows, SplitRow, path), commit.text(path.with_suffix(".json"), record_text(record)))
@@ -182,7 +181,7 @@ def _result(
         unmatched_videos=material.unmatched_videos,
         warnings=tuple(_warnings(counts, groups, material, has_folds=bool(folds))),
         failures=tuple(failures),
-        next_command=_next_command(name, has_folds=bool(folds)),
+        next_command=train_command(name, has_folds=bool(folds)),
     )
 
 
@@ -202,11 +201,6 @@ def _warnings(
             f"confidence intervals need at least {MIN_UNITS}."
         )
     return sentences
-
-
-def _next_command(name: str, *, has_folds: bool) -> str:
-    words = ["fer train"] + [f"--split-name {name}"] * (name != "default") + ["--fold 0"] * has_folds
-    return " ".join(words)
 
 
 def _record(

@@ -83,12 +83,6 @@ def _inputs(project: Project, settings: TrackSettings) -> Inputs:
     return Inputs([project.table_path(row) for row in (Face, Video, Frame)])
 
 
-def _words(_: Project, settings: None, first: object, second: object = ()) -> Sequence[str]:
-    """What a command by hand says in the log; of a table its name alone."""
-    words = [first, *(second if isinstance(second, list | tuple) else [second])]
-    return [word.name if isinstance(word, Path) else str(word) for word in words]
-
-
 def _with_proposals(
     project: Project, settings: None, pairs: Sequence[str] = (), distinct: bool = False
 ) -> tuple[None, tuple[list[str], bool]]:
@@ -111,8 +105,8 @@ assign_subjects = Stage(
     result=SubjectsResult,
     work="fercli.stages.subjects.assign",
     arguments=(Argument("table", Path, "Read subjects from this CSV table.", "CSV"),),
-    told=_words,
-    is_repeated=True,
+    told=lambda _, settings, table: [table.name],
+    remakes=True,
 )
 merge_subjects = Stage(
     words="subjects merge",
@@ -123,8 +117,7 @@ merge_subjects = Stage(
         Argument("keep", str, "Keep this subject's id.", "KEEP"),
         Argument("others", list[str], "Merge these subjects into it.", "OTHER..."),
     ),
-    told=_words,
-    is_repeated=True,
+    remakes=True,
 )
 match_subjects = Stage(
     words="subjects match",
@@ -147,8 +140,7 @@ split_subject = Stage(
             default=(),
         ),
     ),
-    told=_words,
-    is_repeated=True,
+    remakes=True,
 )
 confirm_subjects = Stage(
     words="subjects confirm",
@@ -160,8 +152,7 @@ confirm_subjects = Stage(
         Argument("distinct", bool, "Take all others for different people.", default=False, option="--distinct"),
     ),
     settle=_with_proposals,
-    told=lambda _project, _settings, pairs, distinct: [*pairs, *["--distinct"] * distinct],
-    is_repeated=True,
+    remakes=True,
 )
 undo_subjects = Stage(
     words="subjects undo",
@@ -172,7 +163,7 @@ undo_subjects = Stage(
         Argument("forget", bool, "Only delete what matching keeps of faces.", default=False, option="--forget"),
     ),
     told=lambda _project, _settings, forget: ["--forget"] * forget,
-    is_repeated=True,
+    remakes=True,
 )
 rename_subject = Stage(
     words="subjects rename",
@@ -183,6 +174,5 @@ rename_subject = Stage(
         Argument("old", str, "Rename this subject.", "OLD"),
         Argument("new", str, "Set the new id.", "NEW"),
     ),
-    told=_words,
-    is_repeated=True,
+    remakes=True,
 )

@@ -16,6 +16,7 @@ from fercli.core.rows import Face
 from fercli.core.stage import Plan
 from fercli.labels.formats.textfile import find_encoding
 from fercli.stages.subjects import SubjectsResult
+from fercli.stages.subjects.names import put_names
 from fercli.stages.subjects.tables import put_subjects, together
 
 _ITEM_COLUMNS = ("face_id", "track_id", "subject_id", "video_id")
@@ -52,6 +53,7 @@ def run(project: Project, settings: None, plan: AssignPlan, commit: Commit, *, p
     unknown = [Failure(key, f"no face has this {column}") for key in sorted(set(plan.named) - known)]
     faces = [replace(face, subject_id=wanted.get(face.face_id, face.subject_id)) for face in faces]
     sources = subject_sources(project) | dict.fromkeys(plan.named.values(), "csv")
+    put_names(project, commit, sorted(set(plan.named.values())))
     words = f"subjects assign {plan.table}"
     return put_subjects(project, commit, faces, sources, words=words, warnings=together(faces), failures=unknown)
 

@@ -11,6 +11,7 @@ from fercli.core.project import Project
 from fercli.core.rows import Face
 from fercli.core.stage import Plan
 from fercli.stages.subjects import SubjectsResult
+from fercli.stages.subjects.names import put_names
 from fercli.stages.subjects.proposals import forget, read_proposals
 from fercli.stages.subjects.tables import known_subject, listed, put_subjects
 
@@ -22,6 +23,8 @@ class ConfirmPlan(Plan):
     """The new name of each subject that gets one, and where each subject comes from then."""
 
     words: str
+    pairs: Sequence[tuple[str, str]]
+    distinct: bool
     names: Mapping[str, str]
     sources: Mapping[str, str]
 
@@ -39,7 +42,8 @@ def plan(
         raise _nothing(project)
     faces = project.required_rows(Face)
     sources = subject_sources(project, faces)
-    names = _joined([_pair(word, sources) for word in pairs], sources)
+    named = [_pair(word, sources) for word in pairs]
+    names = _joined(named, sources)
     _check_apart(faces, names)
     known = dict.fromkeys({*names, *names.values()}, MATCHED)
     if distinct:
@@ -47,8 +51,8 @@ def plan(
     lines = [f"merge {len(names):,} subjects into others"] if names else []
     lines += [f"take {len(known) - len(names):,} subjects for different people"] if distinct else []
     words = " ".join(["subjects confirm", *pairs, *["--distinct"] * distinct])
-    kept = {name: source for name, source in known.items() if sources[name] not in DECIDED}
-    return ConfirmPlan(lines=lines, words=words, names=names, sources={**sources, **kept})
+    sources |= {name: source for name, source in known.items() if sources[name] not in DECIDED}
+    return ConfirmPlan(lines=lines, words=words, pairs=named, distinct=distinct, names=names, sources=sources)
 
 
 def run(project: Project, settings: None, plan: ConfirmPlan, commit: Commit, *, progress: Progress) -> SubjectsResult:
@@ -56,6 +60,9 @@ def run(project: Project, settings: None, plan: ConfirmPlan, commit: Commit, *, 
     faces = project.required_rows(Face)
     faces = [replace(face, subject_id=plan.names.get(face.subject_id, face.subject_id)) for face in faces]
     forget(project, commit)
+    names = put_names(project, commit, [name for pair in plan.pairs for name in pair])
+    commit.words = ["=".join(names.get(name, name) for name in pair) for pair in plan.pairs]
+    commit.words += ["--distinct"] * plan.distinct
     return put_subjects(project, commit, faces, plan.sources, words=plan.words, warnings=_rest(project, faces, plan))
 
 

@@ -11,14 +11,16 @@ from fercli.core.project import Project
 from fercli.core.rows import Face
 from fercli.core.stage import Plan
 from fercli.stages.subjects import SubjectsResult
+from fercli.stages.subjects.names import put_names
 from fercli.stages.subjects.tables import known_subject, put_subjects, together
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamesPlan(Plan):
-    """The new name of each subject that gets one, and where each subject comes from."""
+    """The ids that were given, the new name of each subject that gets one, and where each subject comes from."""
 
     words: str
+    given: Sequence[str]
     names: Mapping[str, str]
     sources: Mapping[str, str]
 
@@ -39,11 +41,14 @@ def plan(
         raise UsageError(f"subject '{keep}' cannot be merged with itself", hint="Name two different subjects.")
     lines = (f"merge {', '.join(others)} into {keep}",)
     words = " ".join(["subjects merge", keep, *others])
-    return NamesPlan(lines=lines, words=words, names=dict.fromkeys(others, keep), sources=sources | {keep: "manual"})
+    names, sources = dict.fromkeys(others, keep), sources | {keep: "manual"}
+    return NamesPlan(lines=lines, words=words, given=(keep, *others), names=names, sources=sources)
 
 
 def run(project: Project, settings: None, plan: NamesPlan, commit: Commit, *, progress: Progress) -> SubjectsResult:
     """Give the faces the new names of their subjects."""
     faces = project.required_rows(Face)
     faces = [replace(face, subject_id=plan.names.get(face.subject_id, face.subject_id)) for face in faces]
+    names = put_names(project, commit, plan.given)
+    commit.words = [names.get(subject_id, subject_id) for subject_id in plan.given]
     return put_subjects(project, commit, faces, plan.sources, words=plan.words, warnings=together(faces))

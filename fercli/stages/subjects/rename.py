@@ -24,7 +24,6 @@ def plan(project: Project, settings: None, old: str, new: str, *, force: bool, p
         raise InputError(f"'{new}' is not a subject id", hint=hint)
     if new in sources:
         raise InputError(f"subject '{new}' already exists", hint=f"To merge them: fer subjects merge {new} {old}")
-    words = f"subjects rename {old} {new}"
-    return NamesPlan(
-        lines=(f"rename {old} to {new}",), words=words, names={old: new}, sources=sources | {new: "manual"}
-    )
+    lines, words = (f"rename {old} to {new}",), f"subjects rename {old} {new}"
+    sources = sources | {new: "manual"}
+    return NamesPlan(lines=lines, words=words, given=(old, new), names={old: new}, sources=sources)

@@ -11,6 +11,7 @@ from fercli.core.project import Project
 from fercli.core.rows import Face
 from fercli.core.stage import Plan
 from fercli.stages.subjects import SubjectsResult
+from fercli.stages.subjects.names import put_names
 from fercli.stages.subjects.tables import Names, known_subject, put_subjects
 
 
@@ -19,6 +20,7 @@ class SplitSubjectPlan(Plan):
     """The new subject of each face that leaves the old one."""
 
     words: str
+    given: Sequence[str]
     names: Mapping[str, str]
     sources: Mapping[str, str]
 
@@ -56,6 +58,7 @@ def plan(
     return SplitSubjectPlan(
         lines=(f"move {len(new):,} of {len(own):,} faces of {subject} to {', '.join(made)}",),
         words=" ".join(["subjects split", subject, *parts]),
+        given=(subject, *parts),
         names=new,
         sources=sources | dict.fromkeys(made, sources[subject]),
     )
@@ -66,6 +69,8 @@ def run(
 ) -> SubjectsResult:
     """Give the faces their new subjects."""
     faces = project.required_rows(Face)
+    names = put_names(project, commit, [plan.given[0]])
+    commit.words = [names.get(word, word) for word in plan.given]
     faces = [replace(face, subject_id=plan.names.get(face.face_id, face.subject_id)) for face in faces]
     return put_subjects(project, commit, faces, plan.sources, words=plan.words)
 

@@ -7,15 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from fercli.core.commit import Commit
-from fercli.core.errors import InputError, MediaError, TableError
+from fercli.core.errors import InputError
 from fercli.core.people import subject_sources
 from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import Face, Subject
 from fercli.core.settings import suggestion
+from fercli.data.crops import CropError, CropFiles
 from fercli.stages.subjects import SubjectsResult
 from fercli.stages.subjects.history import put_steps, read_steps, step_between
-from fercli.vision.images import png_bytes, read_image
+from fercli.vision.images import png_bytes
 from fercli.vision.sheets import SheetRow, contact_sheet
 
 _FACES_A_ROW, _ROWS_A_SHEET = 10, 100
@@ -126,12 +127,12 @@ def pictures_of(
     """Some of a subject's crops, evenly over all of them; rows of packed files are not opened for this."""
     paths = [face.path for face in faces if face.path and "#" not in face.path]
     chosen = [paths[place * len(paths) // number] for place in range(number)] if paths else []
-    pictures = []
+    pictures, files = [], CropFiles(project.root)
     for path in dict.fromkeys(chosen):
         try:
-            pictures.append(read_image(project.inside(path, "faces.csv")))
-        except (MediaError, TableError) as error:
-            failures.append(Failure(path, error.message))
+            pictures.append(files.read_rgb(path))
+        except CropError as error:
+            failures.append(Failure(path, error.told))
     return pictures
 
 

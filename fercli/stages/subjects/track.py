@@ -9,16 +9,16 @@ from fercli.core.commit import Commit
 from fercli.core.people import DECIDED, EVERY_SESSION, WITHIN_SESSION, subject_sources
 from fercli.core.progress import Progress
 from fercli.core.project import Project
-from fercli.core.rows import Face, Video
+from fercli.core.rows import Face, Label, Video
 from fercli.core.stage import Plan
 from fercli.core.words import counted
+from fercli.stages.next_steps import after_labels
 from fercli.stages.subjects import SubjectsResult, TrackSettings
 from fercli.stages.subjects.tables import listed, pictures_of, put_subjects, together
 from fercli.stages.subjects.tracking import Doubt, Tracked, assign_tracks
 from fercli.vision.images import png_bytes
 from fercli.vision.sheets import SheetRow, contact_sheet
 
-_NEXT = "fer labels import FILE"
 _FEW_FACES = 3
 _DOUBTS = "reports/subjects-doubts.png"
 _FACES_EACH, _MOST_DOUBTS = 5, 100
@@ -56,7 +56,10 @@ def run(
     result = put_subjects(project, commit, tracked.faces, sources, warnings=warnings)
     outputs = (*result.outputs, *_put_doubts(project, commit, tracked.doubts))
     progress.advance()
-    return replace(result, outputs=outputs, next_command=_NEXT)
+    if not any(face.is_usable for face in tracked.faces):
+        return replace(result, outputs=outputs)
+    following = after_labels(project, project.rows(Label), tracked.faces, are_regrouped=bool(result.num_changed))
+    return replace(result, outputs=outputs, next_command=following)
 
 
 def _joined_sources(

@@ -3,21 +3,20 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from fercli.core.errors import InputError, UsageError
-from fercli.core.files import sha256_of
+from fercli.core.files import input_digest, read_text, sha256_of
 from fercli.core.people import unmatched_in_run, with_doubt
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label
 from fercli.core.runs import Run, digest, end_order, find_run, list_runs, same_work
-from fercli.core.settings import plain_settings
+from fercli.core.settings import RecordedPath, plain_settings
 from fercli.core.splits import choose_split
 from fercli.models.pretrained.tfjs_files import weight_files
 from fercli.models.table.specs import find_spec
 from fercli.stages.train.result import SETS, TrainResult, finished_result
-from fercli.stages.train.resume import check_unchanged, kept_pretrained, settings_of
+from fercli.stages.train.resume import check_unchanged, kept_pretrained, settings_of, unnamed
 from fercli.stages.train.settings import TrainSettings, identity, read_settings
 
 
@@ -68,19 +67,19 @@ def look_up(
         return check_unchanged(project, settings, run, inputs)
     if force:
         return None
-    before = {**inputs, "faces": sha256_of(project.table_path(Face))}  # as older versions noted it
+    before = {**inputs, "faces": input_digest(project.table_path(Face))}  # as older versions noted it
     return same_work(project.root, digest(inputs)) or same_work(project.root, digest(before))
 
 
 def inputs_of(project: Project, settings: TrainSettings, run: Run | None) -> dict[str, str]:
     """A digest of each thing that decides the weights; `run` is the one to resume."""
     return {
-        "backbone": _backbone_digest(settings.backbone_weights, run),
+        "backbone": _backbone_digest(project, settings, run),
         "settings": digest(identity(settings)),
         "classes": digest(project.classes),
         "faces": _faces_digest(project, settings, run),
-        "labels": sha256_of(project.table_path(Label)),
-        "split": sha256_of(project.split_path(settings.split)),
+        "labels": input_digest(project.table_path(Label)),
+        "split": input_digest(project.split_path(settings.split)),
     }
 
 
@@ -109,7 +108,7 @@ def on_gpus(settings: TrainSettings) -> TrainSettings:
 def _faces_digest(project: Project, settings: TrainSettings, run: Run | None) -> str:
     """Of the rows of the split's faces: others, such as those of clips that nobody has labelled, change no weight."""
     table = project.table_path(Face)
-    if run and run.record.inputs.get("faces") == sha256_of(table):
+    if run and run.record.inputs.get("faces") == input_digest(table):
         return run.record.inputs["faces"]  # a run of an older version, which noted the whole table
     inside = {row.face_id.encode("utf-8") for row in project.split_rows(settings.split)}
     found = hashlib.sha256()
@@ -120,9 +119,12 @@ def _faces_digest(project: Project, settings: TrainSettings, run: Run | None) ->
     return found.hexdigest()
 
 
-def _backbone_digest(weights: Path | None, run: Run | None) -> str:
+def _backbone_digest(project: Project, settings: TrainSettings, run: Run | None) -> str:
+    weights = settings.backbone_weights
     if weights is None:
         return ""
+    if isinstance(weights, RecordedPath) and weights.leads_out(project.root):
+        return _recorded_digest(project, settings, run)
     if run and (run.record.status == "finished" or kept_pretrained(run) is not None):
         return run.record.inputs.get("backbone", "")  # the file itself is needed no more
     if not weights.is_file():
@@ -130,12 +132,26 @@ def _backbone_digest(weights: Path | None, run: Run | None) -> str:
     return "+".join(map(sha256_of, weight_files(weights)))
 
 
+def _recorded_digest(project: Project, settings: TrainSettings, run: Run | None) -> str:
+    """What a run noted of the weights that it began with, for a path that nobody has named: it is not opened.
+
+    Raises:
+        UsageError: no run began with it.
+    """
+    mark = digest(identity(settings))
+    for known in [run] if run else reversed(list_runs(project.root)):
+        if run or (known.record.inputs.get("settings") == mark and known.record.inputs.get("backbone")):
+            return known.record.inputs.get("backbone", "")
+    assert settings.backbone_weights is not None  # whoever calls has looked
+    raise unnamed(settings.backbone_weights)
+
+
 def last_used(project: Project) -> Mapping[str, Any]:  # JSON
     """The settings of the run that was finished last, try-outs aside; none where there is none."""
     finished = [run for run in list_runs(project.root) if run.status == "finished" and not run.is_tryout]
     newest = max(finished, key=end_order, default=None)
     try:
-        text = (newest.folder / "config.toml").read_text(encoding="utf-8") if newest else ""
+        text = read_text(newest.folder / "config.toml") if newest else ""
         return plain_settings(read_settings(text)) if text else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}  # a run without its settings says nothing about the next one

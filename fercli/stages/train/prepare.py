@@ -45,7 +45,7 @@ _CHANGES = {
 }
 # An image shrunk to less than this share of its frame shows nothing.
 _LEAST_SCALE = 0.1
-# Face ids of public data sets begin with the name under which `fer add` took them.
+# Face ids of public datasets begin with the name under which `fer add` took them.
 _PUBLIC = {"fer2013": "fer2013", "ferplus": "ferplus", "rafdb": "raf-db", "raf-db": "raf-db", "affectnet": "affectnet7"}
 
 
@@ -119,19 +119,20 @@ def read_crops(
     train, train_faces, train_failures = _faces(prepared.train, prepared, settings, progress)
     val, val_faces, val_failures = _faces(prepared.val, prepared, settings, progress)
     if len(train) < 2 and train_failures:
-        first = train_failures[0]
-        raise InputError(f"no crop can be read: {first.item}: {first.reason}", hint="Run: fer align --force")
+        face_id, first = next(iter(train_failures.items()))
+        raise InputError(f"no crop can be read; {face_id}: {first.message}", hint=first.hint) from first
     if len(train) < 2:
         raise InputError(
             f"{len(prepared.train) - len(train)} of {len(prepared.train)} faces to train on are flat pictures",
             hint="See: fer check images",
         )
-    return (train, train_faces), (val, val_faces), train_failures + val_failures
+    failures = [Failure(face_id, error.told) for face_id, error in (train_failures | val_failures).items()]
+    return (train, train_faces), (val, val_faces), failures
 
 
 def _faces(
     samples: Samples, prepared: Prepared, settings: TrainSettings, progress: Progress
-) -> tuple[Samples, Faces, list[Failure]]:
+) -> tuple[Samples, Faces, dict[str, FerError]]:
     """Crops of some samples without those that cannot be read or, where the recipe says so, that are flat."""
     if prepared.form.is_equalised:
         reader = make_reader(samples.root, samples.paths, prepared.form)
@@ -141,7 +142,7 @@ def _faces(
     limit = settings.ram_limit_mb * 2**20
     reader = make_reader(samples.root, samples.paths, prepared.form)
     crops = load_crops(reader, ram_limit_bytes=limit, num_workers=settings.workers, progress=progress)
-    failures = [Failure(samples.face_ids[place], reason) for place, reason in crops.failures.items()]
+    failures = {samples.face_ids[place]: error for place, error in crops.failures.items()}
     if failures:
         kept = [place for place in range(len(samples)) if place not in crops.failures]
         samples = samples.select(kept)
@@ -210,7 +211,7 @@ def _warnings(train: Samples, val: Samples, project: Project) -> list[str]:
 
 
 def _data_set(project: Project, train: Samples) -> str:
-    """Which published data set the faces are, for its recipe; empty when they are the user's own."""
+    """Which published dataset the faces are, for its recipe; empty when they are the user's own."""
     prefixes = {face_id.split("/", 1)[0] for face_id in train.face_ids}
     if len(prefixes) == 1 and (name := _PUBLIC.get(prefixes.pop())):
         return name

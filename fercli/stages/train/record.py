@@ -61,7 +61,7 @@ def model_card(record: RunRecord, prepared: Prepared) -> str:
         f"* Classes: {', '.join(record.classes)}",
         f"* Trained on {len(train):,} faces of {_num(train.subject_ids)} subjects; chosen on {len(val):,} faces of "
         f"{_num(val.subject_ids)} {_others(train.subject_ids, val.subject_ids)}"
-        + (f" (data set: {record.data_set})" if record.data_set else ""),
+        + (f" (dataset: {record.data_set})" if record.data_set else ""),
         f"* Recipe: {plan.optimizer}, largest learning rate {plan.lr:g}, {plan.schedule}, batches of {plan.batch_size}",
         f"* Validation: {_best_line(best)}. The epoch was selected on this set; report test results from `fer eval`.",
         *(f"* People: {sentence}" for sentence in prepared.doubts),

@@ -6,6 +6,7 @@ from typing import Any
 
 from fercli.core.results import Failure, StageResult
 from fercli.core.runs import Run, RunRecord
+from fercli.stages.next_steps import run_words
 
 # What a score of a training compares.
 SETS = "training and the validation set"
@@ -58,12 +59,18 @@ def record_result(folder: Path, record: RunRecord, **more: Any) -> TrainResult: 
         val_macro_f1=best.get("val_macro_f1"),
         precision=str(record.decided.get("precision", "")),
         outputs=tuple(f"runs/{folder.name}/{name}" for name in names if (folder / name).exists()),
-        next_command="fer eval --confusion" if record.status == "finished" else _resume_command(folder, record),
+        next_command=_next_command(folder, record),
         **more,
     )
 
 
-def _resume_command(folder: Path, record: RunRecord) -> str:
+def _next_command(folder: Path, record: RunRecord) -> str:
+    is_finished = record.status == "finished"
+    return f"fer eval{run_words(folder)} --confusion" if is_finished else resume_command(folder, record)
+
+
+def resume_command(folder: Path, record: RunRecord) -> str:
+    """The command that goes on with an interrupted run, in as many processes."""
     num_processes = record.decided.get("num_processes", 1)
     together = "" if num_processes == 1 else f" --procs {num_processes}"
     return f"fer train --resume {folder.name}{together}"

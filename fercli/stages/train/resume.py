@@ -5,13 +5,16 @@ import tomllib
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from fercli import __version__
 from fercli.core.errors import CheckError, ProjectError, UsageError
+from fercli.core.files import read_text
 from fercli.core.project import Project
 from fercli.core.rows import Label, SplitRow
 from fercli.core.runs import Run, changed_inputs, digest, holding, list_runs, package_versions, read_run
+from fercli.core.settings import RecordedPath
 from fercli.core.tables import read_table
 from fercli.stages.train.settings import TrainSettings, identity, read_settings
 
@@ -22,8 +25,12 @@ def settings_of(run: Run, given: TrainSettings) -> TrainSettings:
     Raises:
         ProjectError: its config.toml cannot be read.
     """
+    own = _own_settings(run)[0]
+    weights = RecordedPath(own.backbone_weights) if own.backbone_weights else None
     return replace(
-        _own_settings(run)[0],
+        own,
+        # The run's record may come from somebody else: its path is no more than a word.
+        backbone_weights=(given.backbone_weights or weights) if weights else None,
         procs=given.procs,
         time_limit_s=given.time_limit_s,
         workers=given.workers,
@@ -65,10 +72,31 @@ def check_processes(run: Run, num_here: int) -> None:
 
 def kept_pretrained(run: Run) -> tuple[str, ...] | None:
     """Names of what came from `--backbone-weights`, where the run's state holds all weights; None where it does not."""
+    # Loads torch, which a training that was done before need not.
     from fercli.learn.checkpoints import state_meta
 
     names = (state_meta(run.folder / "checkpoints") or {}).get("pretrained")
     return None if names is None else tuple(names)
+
+
+def check_named(project: Project, settings: TrainSettings, known: Run | None) -> None:
+    """Refuse to begin with a file of weights that only a record names.
+
+    Raises:
+        UsageError: nobody has named it on the command line, and it lies outside the project.
+    """
+    weights = settings.backbone_weights
+    is_needed = known is None or kept_pretrained(known) is None
+    if is_needed and isinstance(weights, RecordedPath) and weights.leads_out(project.root):
+        raise unnamed(weights)
+
+
+def unnamed(weights: Path) -> UsageError:
+    """The refusal of weights that nobody has named."""
+    return UsageError(
+        f"the weights file '{weights}' is outside the project and only a file of settings names it; it is not opened",
+        hint=f"If you trust it, name it: --backbone-weights '{weights}'",
+    )
 
 
 def take_hold(known: Run, hold: ExitStack) -> Run:
@@ -117,7 +145,7 @@ def _own_settings(run: Run) -> tuple[TrainSettings, dict[str, Any]]:  # TOML
     """The settings in the run's config.toml, and the plan that was made of them."""
     path = run.folder / "config.toml"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         return read_settings(text), dict(tomllib.loads(text).get("plan", {}))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ProjectError(f"'{path}' cannot be read: {error}", hint="Restore it, or train a new run.") from error
@@ -161,7 +189,7 @@ def _difference(project: Project, settings: TrainSettings, run: Run, name: str) 
         present = {f"{row.face_id},{row.split}" for row in rows}
         held = [f"{row.face_id},{row.split}" for row in read_table(copy, SplitRow)]
     else:
-        present = set(project.table_path(Label).read_text(encoding="utf-8").splitlines())
-        held = copy.read_text(encoding="utf-8").splitlines()[1:]
+        present = set(read_text(project.table_path(Label)).splitlines())
+        held = read_text(copy).splitlines()[1:]
     gone = [line for line in held if line not in present]
     return f" ({len(gone)} of the run's rows, first '{gone[0].split(',')[0]}')" if gone else " (rows were added)"

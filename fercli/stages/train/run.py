@@ -44,7 +44,7 @@ from fercli.models.pretrained.weights import LoadReport, load_backbone_weights
 from fercli.stages.train.prepare import Prepared, count_macs, prepare, read_crops
 from fercli.stages.train.record import draw_history, end_record, model_card, write_environment
 from fercli.stages.train.result import TrainResult, finished_result, record_result, stopped_by_clock
-from fercli.stages.train.resume import kept_pretrained, take_hold, version_words
+from fercli.stages.train.resume import check_named, kept_pretrained, take_hold, version_words
 from fercli.stages.train.settings import TrainSettings, parse_values, settings_text
 from fercli.stages.train.watch import RunWatcher, check_tensorboard
 
@@ -70,6 +70,7 @@ def run_training(
             return finished_result(known)
         prepared = prepare(project, settings)
         before = known.record if known else None
+        world.from_main(partial(check_named, project, settings, known))
         machine, compile_words = world.from_main(partial(_machine, settings, prepared, before, world))
         # Nothing is written before the model stands and the crops are read: a mistake leaves no run behind.
         kept = world.from_main(partial(kept_pretrained, known)) if known and settings.backbone_weights else None
@@ -99,6 +100,7 @@ def check_settings(project: Project, settings: TrainSettings, known: Run | None)
     """
     if settings.tensorboard:
         check_tensorboard()
+    check_named(project, settings, known)
     count_macs(settings, prepare(project, settings))
     # Several processes look at their own device: one looked at here would lose memory to this process.
     if settings.procs == 1:

@@ -76,6 +76,7 @@ class RunWatcher:
         self._events.flush()
 
     def _open_events(self, history: Sequence[EpochRow]) -> Any:
+        # An extra that need not be installed, and half a second for who does not ask for it.
         from torch.utils.tensorboard import SummaryWriter
 
         folder = self.folder / "tensorboard"

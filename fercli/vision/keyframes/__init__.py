@@ -1,1 +1,1 @@
-"""Frames of a video to those that are kept."""
+"""Selection of frames from videos."""

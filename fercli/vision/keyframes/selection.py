@@ -104,7 +104,7 @@ class Selection:
         num_dropped = self.drops.total()
         if num_dropped * 2 > self.num_chosen:
             counts = ", ".join(f"{count} {reason}" for reason, count in sorted(self.drops.items()))
-            yield f"more than half of the {self.num_chosen} chosen frames dropped by filters: {counts}"
+            yield f"more than half of the {self.num_chosen} selected frames were dropped by filters: {counts}"
 
 
 def select_frames(reader: VideoReader, rule: SelectionRule) -> Selection:

@@ -1,1 +1,1 @@
-"""Images to boxes and landmarks of faces, by the networks of MTCNN."""
+"""Face detection with MTCNN."""

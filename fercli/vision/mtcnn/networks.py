@@ -134,7 +134,7 @@ def _packaged_weights() -> Path:
     spec = find_spec("mtcnn")
     if spec is None or not spec.submodule_search_locations:
         raise InputError(
-            "the package 'mtcnn', which brings the face detector's weights, is not installed", hint=_REINSTALL
+            "the package 'mtcnn', which provides the weights of the face detector, is not installed", hint=_REINSTALL
         )
     return Path(spec.submodule_search_locations[0]) / "assets" / "weights"
 
@@ -143,11 +143,9 @@ def _read_arrays(path: Path) -> list[np.ndarray]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(
-            f"the face detector's weights '{path}' cannot be read: {error.strerror}", hint=_REINSTALL
-        ) from error
+        raise InputError(f"cannot read face detector weights '{path}': {error.strerror}", hint=_REINSTALL) from error
     if hashlib.sha256(data).hexdigest() != WEIGHT_FILES[path.name]:
-        raise InputError(f"the face detector's weights '{path}' are not those of mtcnn 1.0.0", hint=_REINSTALL)
+        raise InputError(f"face detector weights '{path}' are not those of mtcnn 1.0.0", hint=_REINSTALL)
     import joblib  # costs 0.2 s, and only a detector that is really built needs it
 
     arrays: list[np.ndarray] = joblib.load(io.BytesIO(data))

@@ -53,7 +53,7 @@ def choose_device(name: str = "auto", *, mode: str = "fast", is_shared: bool = F
         return str(torch_device(name))
     if mode == "exact":
         raise UsageError(
-            f"device '{name}' has no exact mode, which is float arithmetic of torch", hint="Use --device cpu."
+            f"device '{name}' does not support --mode exact, which runs on torch", hint="Use --device cpu."
         )
     if not _has_openvino():
         raise UsageError(
@@ -63,7 +63,7 @@ def choose_device(name: str = "auto", *, mode: str = "fast", is_shared: bool = F
 
     precision = name.partition(":")[2] or best_precision()
     if precision not in ("f32", "bf16"):
-        raise UsageError(f"device '{name}' cannot be used", hint="OpenVINO computes in openvino:f32 or openvino:bf16.")
+        raise UsageError(f"device '{name}' is not available", hint="Use openvino:f32 or openvino:bf16.")
     return f"{OPENVINO}:{precision}"
 
 
@@ -99,7 +99,5 @@ def torch_device(name: str) -> torch.device:
         # Torch knows devices that hold no numbers, such as meta.
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, ImportError) as error:
-        raise UsageError(
-            f"device '{name}' cannot be used: it is not there", hint="Use --device auto or cpu."
-        ) from error
+        raise UsageError(f"device '{name}' is not available", hint="Use --device auto or cpu.") from error
     return device

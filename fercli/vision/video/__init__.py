@@ -1,1 +1,1 @@
-"""Video files to frames with their index and time, and back."""
+"""Reading and writing of video files."""

@@ -1,5 +1,6 @@
 """A video file to its packets: opened safely, read on past damage, with a clock that starts at zero."""
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -85,7 +86,7 @@ class Source:
         if self.starts_s:
             times = ", ".join(f"{start_s:g} s" for start_s in self.starts_s[:_MOST_NAMED])
             more = ", ..." if len(self.starts_s) > _MOST_NAMED else ""
-            yield f"time stamps begin anew at {times}{more}, as in joined recordings; they are read as going on"
+            yield f"time stamps restart at {times}{more}, as in concatenated files; they were read as continuous"
         if num_packets is not None:
             yield from self._missing_end(num_packets, end_s)
 
@@ -98,7 +99,7 @@ class Source:
         if is_short and (num_frames is None or num_packets < num_frames):
             declared = f"{num_frames} frames, " if num_frames else ""
             found = f"{num_packets} frames, {end_s:.1f} s"
-            yield f"the file is cut off: it declares {declared}{declared_s:.1f} s and holds {found}"
+            yield f"the file is truncated: it declares {declared}{declared_s:.1f} s but contains {found}"
 
 
 class _GoingOn:
@@ -137,8 +138,11 @@ def open_video(path: Path) -> Iterator[Source]:
     """
     name = printable(path)
     try:
-        if path.stat().st_size == 0:
-            raise MediaError(f"video '{name}' is empty (0 bytes)", hint="Copy it again from its source.")
+        status = path.stat()
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            raise MediaError(f"'{name}' is not a regular file", hint="Name a video file.")
+        if status.st_size == 0:
+            raise MediaError(f"video '{name}' is empty (0 bytes)", hint="Copy it again from the source.")
         # The prefix keeps a name such as 'concat:a|b' from being taken as an order to FFmpeg.
         container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except (OSError, av.FFmpegError) as error:
@@ -149,12 +153,12 @@ def open_video(path: Path) -> Iterator[Source]:
 
 def _cannot_open(name: str, error: Exception) -> MediaError:
     if isinstance(error, FileNotFoundError):
-        return MediaError(f"no video '{name}'", hint="Check the path.")
+        return MediaError(f"video '{name}' not found", hint="Check the path.")
     if isinstance(error, IsADirectoryError):
         return MediaError(f"'{name}' is a folder, not a video", hint="Name the videos in it.")
     reason = getattr(error, "strerror", None) or str(error)
     return MediaError(
-        f"video '{name}' cannot be opened, it is cut off, damaged or no video ({reason})",
+        f"cannot open video '{name}': truncated, corrupt or not a video ({reason})",
         hint="Play it in a video player; if it plays, convert it to MP4 (H.264).",
     )
 
@@ -162,13 +166,13 @@ def _cannot_open(name: str, error: Exception) -> MediaError:
 def _source(container: Any, name: str) -> Source:
     stream = next((stream for stream in container.streams.video if not _is_cover(stream)), None)
     if stream is None:
-        raise MediaError(f"'{name}' holds no video stream", hint="Sound and subtitle files have no frames to look at.")
+        raise MediaError(f"'{name}' has no video stream", hint="Audio and subtitle files have no frames.")
     if stream.codec_context is None:
-        raise MediaError(f"the coding of video '{name}' is not known", hint="Convert it to MP4 (H.264).")
+        raise MediaError(f"unsupported codec in video '{name}'", hint="Convert it to MP4 (H.264).")
     if stream.width * stream.height > MAX_PIXELS:
         raise MediaError(
-            f"video '{name}' declares frames of {stream.width} x {stream.height}, more than {MAX_PIXELS:,} pixels",
-            hint="Make it smaller first, or leave it out.",
+            f"video '{name}' has frames of {stream.width} x {stream.height}, above the limit of {MAX_PIXELS:,} pixels",
+            hint="Resize it, or leave it out.",
         )
     fps = float(stream.average_rate or stream.guessed_rate or 25)
     num_frames = int(stream.frames) or None

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from fercli.core.errors import MediaError
+from fercli.core.words import counted
 from fercli.vision.images import printable
 from fercli.vision.video.containers import Source, open_video
 from fercli.vision.video.decoded_frame import DecodedFrame
@@ -266,9 +267,9 @@ def _is_within(time_s: float, spans_s: Sequence[tuple[float, float]], ends: Sequ
 def _warnings(source: Source, decoding: Decoding, *, skips: bool) -> Iterator[str]:
     if decoding.num_damaged:
         whole = decoding.num_frames
-        yield f"{decoding.num_damaged} damaged frames left out, {whole} read whole"
+        yield f"{counted(decoding.num_damaged, 'corrupt frame')} skipped, {whole} decoded"
     if not decoding.has_times:
-        yield f"no time stamps; a frame's time is its index divided by {source.fps:g} frames per second"
+        yield f"no time stamps; frame times were computed from the frame rate ({source.fps:g} frames per second)"
     if not skips:
-        yield "its key frames lean on those before them, so that it was decoded from its beginning"
+        yield "its key frames depend on earlier frames, so it was decoded from the beginning"
     yield from source.oddities(decoding.num_packets if decoding.is_finished else None, decoding.end_s)

@@ -119,4 +119,6 @@ class VideoWriter:
         except OSError as error:
             raise storage_error(error, self.path) from error
         except av.FFmpegError as error:
-            raise ProjectError(f"'{self.path}' cannot be written: {error}", hint="Check the disk.") from error
+            raise ProjectError(
+                f"could not write '{self.path}': {error}", hint="Check the disk and run the command again."
+            ) from error

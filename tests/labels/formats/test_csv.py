@@ -90,7 +90,7 @@ def test_empty_label_is_no_vote(tmp_path: Path) -> None:
 def test_confidence_that_is_no_number_is_left_out_and_said(tmp_path: Path) -> None:
     raw = read_csv(written(tmp_path, "face_id,annotator,label,confidence\nx,anna,sad,high\n"))
     assert raw.votes[0].confidence is None
-    assert raw.notes == ["votes.csv: 1 confidences are no numbers and were left out"]
+    assert raw.notes == ["votes.csv: ignored 1 non-numeric confidence"]
 
 
 def test_annotator_is_the_one_named_or_the_files_name(tmp_path: Path) -> None:
@@ -98,21 +98,21 @@ def test_annotator_is_the_one_named_or_the_files_name(tmp_path: Path) -> None:
     assert read_csv(path, annotator="ben").votes[0].annotator == "ben"
     unnamed = read_csv(path)
     assert unnamed.votes[0].annotator == "votes"
-    assert "the file's name" in unnamed.notes[0]
+    assert "the file name" in unnamed.notes[0]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,b\nx,y\n", r"wrong columns: none is the item \(face_id, .*found a, b"),
-        ("face_id\nx\n", "none is the label"),
-        ("face_id,annotator\nx,anna\n", "none is the label"),
-        ("face_id,anna,anna\nx,happy,sad\n", "two columns are called 'anna'"),
-        ("face_id,annotator,label\nx,anna,happy,sad\n", r"csv:2: 4 cells under 3 columns"),
-        ("face_id,annotator,label\n,anna,happy\n", r"csv:2: a label without its face"),
-        ("face_id,annotator,label\nx,,happy\n", r"csv:2: a label without its annotator"),
-        ("\n\n", "has no header line"),
-        ('face_id,annotator,label\n"x,anna,happy\n' + "y,ben,sad\n" * 20_000, "not CSV: field larger"),
+        ("a,b\nx,y\n", r"missing column: item \(face_id, .*found a, b"),
+        ("face_id\nx\n", "missing column: label"),
+        ("face_id,annotator\nx,anna\n", "missing column: label"),
+        ("face_id,anna,anna\nx,happy,sad\n", "duplicate column 'anna'"),
+        ("face_id,annotator,label\nx,anna,happy,sad\n", r"csv:2: 4 cells in a table of 3 columns"),
+        ("face_id,annotator,label\n,anna,happy\n", r"csv:2: label without a face"),
+        ("face_id,annotator,label\nx,,happy\n", r"csv:2: label without an annotator"),
+        ("\n\n", "missing header line"),
+        ('face_id,annotator,label\n"x,anna,happy\n' + "y,ben,sad\n" * 20_000, "cannot be parsed as CSV: field larger"),
     ],
     ids=[
         "no face column",

@@ -100,7 +100,7 @@ def test_entities_are_refused(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("<annotations><image", "not XML"), ("<html></html>", "begins with <html>"), ("no xml", "not XML")],
+    [("<annotations><image", "not valid XML"), ("<html></html>", "begins with <html>"), ("no xml", "not valid XML")],
     ids=["cut off", "other root", "text"],
 )
 def test_other_xml_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -126,7 +126,7 @@ def test_zip_bomb_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_zip_without_annotations_or_broken_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds 0 files called annotations\.xml"):
+    with pytest.raises(InputError, match=r"contains 0 files called annotations\.xml"):
         read_cvat(zipped(tmp_path, "x", name="other.xml"))
     broken = tmp_path / "broken.zip"
     broken.write_bytes(b"PK\x03\x04 and no more")
@@ -141,7 +141,7 @@ def test_elements_that_would_fill_the_memory_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inner: str
 ) -> None:
     monkeypatch.setattr(votes_cvat, "MAX_PARTS", 100)
-    with pytest.raises(InputError, match="elements without end within one image"):
+    with pytest.raises(InputError, match="too many or too deeply nested elements in one image"):
         read_cvat(written(tmp_path, xml(inner)))
 
 

@@ -28,7 +28,7 @@ def test_counts_become_numbered_ballots_on_the_row(tmp_path: Path) -> None:
     "line", ["Training,x,4,0,0,1,3,2,0,0,0", "Training,x,4,0,0,1,3,2,0,0,0,-1", "Training,x,4,0,0,1,3,2,0,0,0,x"]
 )
 def test_line_without_ten_counts_is_refused(tmp_path: Path, line: str) -> None:
-    with pytest.raises(InputError, match=r"csv:2: not ten counts of votes"):
+    with pytest.raises(InputError, match=r"csv:2: expected ten vote counts"):
         read_ferplus_rows(written(tmp_path, line))
 
 

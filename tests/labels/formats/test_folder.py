@@ -22,7 +22,7 @@ def test_folders_annotator_class_file(tmp_path: Path) -> None:
 
 def test_folders_class_file_need_an_annotator(tmp_path: Path) -> None:
     path = tree(tmp_path, "happy/a.png")
-    with pytest.raises(InputError, match="does not say who sorted") as caught:
+    with pytest.raises(InputError, match="unknown annotator") as caught:
         read_folder(path)
     assert "--annotator" in caught.value.hint
     assert read_folder(path, annotator="anna").votes == [RawVote("a.png", "anna", "happy")]
@@ -32,12 +32,12 @@ def test_picture_in_two_classes_is_a_conflict_and_other_files_are_counted(tmp_pa
     raw = read_folder(tree(tmp_path, "anna/happy/a.png", "anna/sad/a.png", "anna/sad/notes.txt", "anna/.DS_Store"))
     assert raw.votes == []
     assert raw.conflicts == ["a.png (anna): happy, sad"]
-    assert "1 files that are no pictures" in raw.notes[0]
+    assert "skipped 1 non-image file" in raw.notes[0]
 
 
 @pytest.mark.parametrize(
     ("names", "message"),
-    [((), "holds no pictures"), (("a.png",), "different depths"), (("x/a.png", "x/y/a.png"), "different depths")],
+    [((), "no images found"), (("a.png",), "different depths"), (("x/a.png", "x/y/a.png"), "different depths")],
     ids=["empty", "no classes", "mixed"],
 )
 def test_other_trees_are_refused(tmp_path: Path, names: tuple[str, ...], message: str) -> None:

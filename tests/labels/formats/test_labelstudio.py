@@ -107,11 +107,11 @@ def test_csv_export_with_other_data_needs_a_field(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('[{"data": ', "not JSON"),
-        ("[" * 100_000, "not JSON"),
-        ("[1, 2]", "no list of Label Studio tasks"),
-        ([task(annotation("happy", who=None))], "annotation 7 names no annotator"),
-        ([{"data": {"text": "hello"}, "annotations": []}], "task 1 names no picture"),
+        ('[{"data": ', "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
+        ("[1, 2]", "not a list of Label Studio tasks"),
+        ([task(annotation("happy", who=None))], "annotation 7 has no annotator"),
+        ([{"data": {"text": "hello"}, "annotations": []}], "task 1 has no image"),
     ],
     ids=["cut off", "nested without end", "other JSON", "no annotator", "no picture"],
 )

@@ -30,9 +30,9 @@ def test_encoding_is_found_and_a_guess_is_said(tmp_path: Path, data: bytes, enco
     ("data", "message"),
     [
         (b"", "is empty"),
-        (b"a\0b", "is not a text file"),
+        (b"a\0b", "not a text file"),
         (b"\x81\x8d", "neither UTF-8 nor Windows-1252"),
-        (b"\xff\xfea", "broken UTF-16"),
+        (b"\xff\xfea", "corrupt UTF-16"),
     ],
     ids=["empty", "binary", "neither", "half a letter"],
 )

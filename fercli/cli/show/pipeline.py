@@ -1,0 +1,31 @@
+"""Where every stage stands, as lines and a table on the screen."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fercli.stages.pipeline import StatusResult, StepReport
+
+_COLOURS = {"done": "green", "to do": "yellow", "waiting": "dim", "not needed": "dim", "failed": "red"}
+
+
+def show_status(name: str, result: StatusResult) -> None:
+    """Print rows, splits, runs and stages of the project `name`."""
+    counts = ", ".join(f"{count:,} {table}" for table, count in result.rows.items() if count) or "nothing added yet"
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[bold]{name}[/bold]: {counts}")
+    if result.splits:
+        console.print(f"splits: {', '.join(result.splits)}")
+    for run_id, state in result.runs.items():
+        console.print(f"run: {run_id} ({state})")
+    show_steps(result.steps)
+
+
+def show_steps(steps: Sequence[StepReport]) -> None:
+    """Print a row for each stage."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for step in steps:
+        table.add_row(step.words, Text(step.state, _COLOURS[step.state]), Text(step.detail))
+    Console(highlight=False).print(table)
