@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from fercli.core.errors import MediaError
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face
@@ -58,8 +59,11 @@ def _some(faces: Sequence[Face]) -> list[Face]:
 
 
 def _picture(crops: CropFiles, face: Face) -> np.ndarray | None:
-    crop, _ = crops.read(face.path)
-    if crop is None:
+    try:
+        crop = crops.read(face.path)
+    except MediaError:
         return None
+    if crop.ndim == 2:
+        crop = np.repeat(crop[:, :, None], 3, axis=2)
     affine = np.array([[face.m00, face.m01, face.m02], [face.m10, face.m11, face.m12]], dtype=float)
     return upright(crop, apply(affine, np.array(face.landmarks)))

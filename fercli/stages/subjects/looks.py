@@ -6,9 +6,11 @@ from functools import cache, lru_cache
 
 import numpy as np
 
+from fercli.core.errors import MediaError
 from fercli.core.project import Project
 from fercli.core.rows import Face, Frame
 from fercli.data.crops import CropFiles
+from fercli.vision.images import read_image
 from fercli.vision.keyframes.thumbnails import difference, thumbnail
 from fercli.vision.linking import Look, look_change, look_of, telling_change
 
@@ -48,8 +50,9 @@ class Looks:
         return [[look for face in moment[:_MOST_TOGETHER] if (look := self.of(face)) is not None] for moment in chosen]
 
     def _look(self, path: str) -> Look | None:
-        crop, _ = self._crops.read(path)
-        if crop is None:
+        try:
+            crop = self._crops.read(path)
+        except MediaError:
             return None
         return look_of(np.repeat(crop[:, :, None], 3, axis=2) if crop.ndim == 2 else np.ascontiguousarray(crop))
 
@@ -92,10 +95,12 @@ def _are_unlike(project: Project, before: Frame, frame: Frame) -> bool:
         return False
     if (int(before.phash, 16) ^ int(frame.phash, 16)).bit_count() < _SUSPICIOUS_BITS:
         return False
-    pictures = [CropFiles(project.root).read(one.path)[0] for one in (before, frame)]
-    first, second = (None if picture is None else thumbnail(_luma(picture)) for picture in pictures)
-    return first is not None and second is not None and difference(first, second) > _CUT_LEVELS
+    try:
+        first, second = (read_image(project.inside(one.path, "frames.csv")) for one in (before, frame))
+    except MediaError:
+        return False
+    return difference(thumbnail(_luma(first)), thumbnail(_luma(second))) > _CUT_LEVELS
 
 
 def _luma(picture: np.ndarray) -> np.ndarray:
-    return np.asarray(picture if picture.ndim == 2 else picture @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+    return np.asarray(picture @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
