@@ -62,7 +62,8 @@ def put_subjects(
     if words:
         old = subject_sources(project, old_faces)
         step = step_between(words, old_faces, faces, old=old, new=sources)
-        put_steps(project, commit, [*read_steps(project), step])
+        if step.moves or step.sources:
+            put_steps(project, commit, [*read_steps(project), step])
     of_subject: dict[str, list[Face]] = defaultdict(list)
     for face in sorted(faces, key=lambda face: face.face_id):
         if face.subject_id and face.is_usable:
