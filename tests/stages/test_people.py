@@ -79,7 +79,8 @@ def test_every_score_stands_beside_the_doubt(project: Project) -> None:
     small = ("--set", "model.width=4", "--set", "model.hidden=16", "--set", "image_size=24", "--set", "threads=1")
     trained = must("train", "--model", "drf-msam", "--epochs", "1", *small, "--no-tensorboard", "-p", project.root)
     run = trained["result"]["run"]
-    assert "both the training and the validation set" in trained["warnings"][0]
+    # All classes are drawn by turns, so that nothing can be learnt: that is said first.
+    assert any("both the training and the validation set" in sentence for sentence in trained["warnings"][:2])
     assert "both the training" in (project.root / "runs" / run / "model_card.md").read_text(encoding="utf-8")
     for command in ("eval", "eval", "runs", "report", "report", "status", "run"):
         assert any(DOUBT in sentence for sentence in must(command, "-p", project.root)["warnings"]), command
