@@ -29,9 +29,13 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "fercli.stages.subjects": (
         "TrackSettings",
         "assign_subjects",
+        "confirm_subjects",
+        "match_subjects",
         "merge_subjects",
         "rename_subject",
+        "split_subject",
         "track_subjects",
+        "undo_subjects",
     ),
     "fercli.stages.labels.importing": ("LabelsImportSettings", "labels_import"),
     "fercli.stages.labels.vote": ("LabelsVoteSettings", "labels_vote"),

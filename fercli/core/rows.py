@@ -114,6 +114,14 @@ class Face:
     origin: str = later("")
 
     @property
+    def landmarks(self) -> tuple[tuple[float, float], ...] | None:
+        """Its five points, x and y in pixels of the frame; None where they are not known."""
+        xs = (self.left_eye_x, self.right_eye_x, self.nose_x, self.left_mouth_x, self.right_mouth_x)
+        ys = (self.left_eye_y, self.right_eye_y, self.nose_y, self.left_mouth_y, self.right_mouth_y)
+        points = tuple((x, y) for x, y in zip(xs, ys, strict=True) if x is not None and y is not None)
+        return points if len(points) == len(xs) else None
+
+    @property
     def is_usable(self) -> bool:
         """Whether it can be labelled, split and learned from."""
         return self.status in USABLE
@@ -121,7 +129,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One row of subjects.csv: a person seen, under a pseudonym; `source` is tracks, csv or given."""
+    """One row of subjects.csv: a person seen, under a pseudonym; `source` says how it is known, see core/people.py."""
 
     subject_id: str
     source: str

@@ -116,7 +116,8 @@ class Stage(Generic[R]):
         last: the settings of the last finished call, where these are not remembered but lie in the project itself.
         is_whole: its work has a lock, commits and a resume of its own: `call(project, settings, *arguments, progress,
             force, dry_run) -> result`.
-        recalled: adds to the result of an earlier call what only this one knows.
+        recalled: adds what only this call knows to the result of an earlier one; takes project, settings, that
+            result and the arguments.
         told: the words of the log that stand for the arguments: no person's name, nothing of this machine. Where only
             the work knows them, it gives them to the commit.
         skip: why the pipeline does not need the stage; empty where it does.
@@ -142,7 +143,7 @@ class Stage(Generic[R]):
     known: Callable[..., Any] | None = None
     last: Callable[[Project], Mapping[str, Any]] | None = None
     is_whole: bool = False
-    recalled: Callable[[Any, Any], Any] = lambda _, known: known
+    recalled: Callable[..., Any] = lambda _project, _settings, known, *_: known
     told: Callable[..., Sequence[str]] | None = None
     skip: Callable[[Project], str] = lambda _: ""
     before: Callable[[Project, Progress], None] | None = None
@@ -179,7 +180,7 @@ class Stage(Generic[R]):
         if self.looks(settings):
             return cast(R, call.work.look(project, settings, call.plan(), progress=progress))
         if not force and (known := call.recall()):
-            return cast(R, self.recalled(settings, known))
+            return cast(R, self.recalled(project, settings, known, *arguments))
         if self.is_whole:
             do = functools.partial(
                 call.work.call, project, settings, *arguments, progress=progress, force=force, dry_run=dry_run

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from fercli.core.errors import FerError, MissingStageError, UsageError
 from fercli.core.files import check_plain
 from fercli.core.memory import read_state
+from fercli.core.people import people_doubt, unmatched_in_project
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import TABLES, Project
 from fercli.core.results import StageResult
@@ -63,6 +64,7 @@ def status(project: Project, settings_of: SettingsOf) -> StatusResult:
         runs={run.run_id: run.status + (", try-out" if run.is_tryout else "") for run in list_runs(project.root)},
         steps=steps,
         num_waiting_votes=count_waiting(project),
+        warnings=people_doubt(unmatched_in_project(project)),
         next_command=_next_command(steps),
     )
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fercli.core.files import read_text
+from fercli.core.people import people_doubt, unmatched_in_run
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import StageResult
@@ -44,7 +45,8 @@ def call(project: Project, settings: None, *, progress: Progress, force: bool, d
     known = list_runs(project.root)
     folders = {folder.name for folder in (project.root / RUNS_FOLDER).glob("*/")}
     strange = sorted(folders - {run.run_id for run in known})
-    warnings = (f"Not runs, or corrupt: {', '.join(strange)}.",) if strange else ()
+    unmatched = sorted({video for run in known for video in unmatched_in_run(project, run)})
+    warnings = people_doubt(unmatched) + ((f"Not runs, or corrupt: {', '.join(strange)}.",) if strange else ())
     lines = tuple(asdict(_line(run)) for run in known)
     return RunsResult(num_runs=len(known), runs=lines, warnings=warnings, next_command=_next_command(project, known))
 

@@ -91,6 +91,22 @@ TABLE: tuple[Row, ...] = (
         home="subjects:rename_subject", has_section=False,
     ),
     Row(
+        "subjects split", "Data", "Split a subject that is several people.", "fer subjects split s003",
+        home="subjects:split_subject", has_section=False,
+    ),
+    Row(
+        "subjects match", "Data", "Propose who is one person in several videos, by appearance.", "fer subjects match",
+        home="subjects:match_subjects", has_section=False,
+    ),
+    Row(
+        "subjects confirm", "Data", "Confirm which subjects of different videos are one person.",
+        "fer subjects confirm s001=s013", home="subjects:confirm_subjects", has_section=False,
+    ),
+    Row(
+        "subjects undo", "Data", "Undo the last change of subjects made by hand.", "fer subjects undo",
+        home="subjects:undo_subjects", has_section=False,
+    ),
+    Row(
         "annotate", "Labels", "Label faces in the browser, on this machine.", "fer annotate --annotator maria",
         home="annotate:annotate",
     ),

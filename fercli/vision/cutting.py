@@ -69,7 +69,7 @@ def cut_faces(
     Blur is seen in the crop alone; faces that are dropped for another reason are not cut. What is dropped takes no
     place among the `max_faces` largest.
     """
-    reasons = [_own_reason(face, (image.shape[1], image.shape[0]), rules) for face in detections]
+    reasons = [drop_reason(face, (image.shape[1], image.shape[0]), rules) for face in detections]
     cuts: list[Cut | None] = [None] * len(reasons)
     places = [place for place, reason in enumerate(reasons) if reason is None]
     places.sort(key=lambda place: -detections[place].width * detections[place].height)
@@ -123,7 +123,14 @@ def shrunk_back(face: Detection, factor: float) -> Detection:
     )
 
 
-def _own_reason(face: Detection, frame_size: tuple[int, int], rules: CuttingRules) -> DropReason | None:
+def drop_reason(face: Detection, frame_size: tuple[float, float], rules: CuttingRules) -> DropReason | None:
+    """Why the rules drop a detection, without looking at its pixels or at the others of its frame; None if they don't.
+
+    Args:
+        face: pixels of the frame.
+        frame_size: width and height of the frame.
+        rules: see there.
+    """
     if face.confidence < rules.min_confidence:
         return "low confidence"
     if max(face.width, face.height) < rules.min_face_px:

@@ -138,13 +138,14 @@ def _step_distances(boxes: np.ndarray, tracks: list[_Track]) -> np.ndarray:
     """Distance of each box from each track in face widths; infinite where the sizes differ too much."""
     if not tracks or not len(boxes):
         return np.full((len(boxes), len(tracks)), np.inf)
-    last = _place_distances(boxes, np.array([track.box for track in tracks]))
-    usual = _place_distances(boxes, np.array([track.mean for track in tracks]))
+    last = place_distances(boxes, np.array([track.box for track in tracks]))
+    usual = place_distances(boxes, np.array([track.mean for track in tracks]))
     nearer: np.ndarray = np.minimum(last, usual)
     return nearer
 
 
-def _place_distances(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+def place_distances(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Distance of each box from each other in face widths; infinite where the sizes differ too much."""
     shifts = (boxes[:, None, :2] + boxes[:, None, 2:] / 2) - (others[None, :, :2] + others[None, :, 2:] / 2)
     widths, other_widths = boxes[:, None, 2], others[None, :, 2]
     larger, smaller = np.maximum(widths, other_widths), np.minimum(widths, other_widths)
@@ -167,7 +168,7 @@ def _nearest_free(seat: _Seat, seats: list[_Seat]) -> _Seat | None:
     """The nearest of `seats` in reach that is never seen together with `seat`."""
     if not seats:
         return None
-    distances = _place_distances(_seat_boxes([seat]), _seat_boxes(seats))[0]
+    distances = place_distances(_seat_boxes([seat]), _seat_boxes(seats))[0]
     for place in np.argsort(distances, kind="stable").tolist():
         if distances[place] > MAX_SEAT_DISTANCE:
             return None
@@ -181,7 +182,7 @@ def _nearest_pair(seats: list[_Seat]) -> tuple[int, int] | None:
     if len(seats) < 2:
         return None
     boxes = _seat_boxes(seats)
-    distances = _place_distances(boxes, boxes)
+    distances = place_distances(boxes, boxes)
     rows, columns = np.nonzero(np.triu(distances <= MAX_SEAT_DISTANCE, k=1))
     for place in np.argsort(distances[rows, columns], kind="stable"):
         first, second = int(rows[place]), int(columns[place])

@@ -91,6 +91,16 @@ def test_session_of_a_known_video_can_be_noted_later(project: Project, video: Pa
     assert [row.session for row in project.rows(Video)] == ["tuesday"]
 
 
+def test_what_is_noted_anew_of_a_known_video_is_told(project: Project, video: Path) -> None:
+    add(project, AddSettings(session="monday"), [video])
+    told = add(project, AddSettings(session="tuesday", recorded_at="2024-05-17"), [video]).warnings
+    assert told == (
+        "'lesson-1' was there already; its session was 'monday' and is 'tuesday' now",
+        "'lesson-1' was there already; its recorded at was not noted and is '2024-05-17' now",
+    )
+    assert add(project, AddSettings(session="tuesday"), [video]).warnings == ()
+
+
 def test_link_points_to_the_file(project: Project, video: Path) -> None:
     add(project, AddSettings(link=True), [video])
     place = project.root / "videos" / "lesson-1.mp4"

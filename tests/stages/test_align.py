@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from fercli.core.errors import CheckError, MissingStageError, UsageError
 from fercli.core.project import Project, create_project, open_project
 from fercli.core.rows import Face, Frame
 from fercli.stages.align import AlignResult, AlignSettings, align
+from fercli.stages.align import work as align_work
 from fercli.stages.align import worker as align_worker
 from fercli.stages.align.pictures import PictureTask
 from fercli.stages.align.plan import plan as plan_align
@@ -196,6 +198,29 @@ def test_face_with_votes_that_would_vanish_stops_the_run_and_nothing_changes(ali
     assert "--force" in caught.value.hint
     after = {path: path.read_bytes() for path in aligned.root.rglob("*") if path.is_file() and ".fer" not in path.parts}
     assert after == before
+
+
+@pytest.mark.parametrize("change", [{"max_faces": 1}, {"min_face": 150}, {"min_confidence": 1.0}])
+def test_votes_that_would_be_lost_stop_it_before_it_looks(
+    aligned: Project, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = min(faces(aligned), key=lambda face: (face.width or 0.0, face.face_id))
+    row = dataclasses.replace(small, confidence=0.95)
+    aligned.write_rows([row if face.face_id == small.face_id else face for face in aligned.rows(Face)], Face)
+    vote(aligned, small.face_id)
+    monkeypatch.setattr(align_work, "run", None)
+    for is_dry in (True, False):
+        with pytest.raises(CheckError, match=f"1 faces with votes would be lost .*{small.face_id}"):
+            align(aligned, dataclasses.replace(QUICK, **change), dry_run=is_dry)
+
+
+def test_votes_on_frames_that_are_kept_no_longer_stop_it_before_it_looks(aligned: Project) -> None:
+    first = aligned.rows(Frame)[0]
+    lost = next(face.face_id for face in faces(aligned) if face.frame_id == first.frame_id)
+    vote(aligned, lost)
+    aligned.write_rows(aligned.rows(Frame)[1:], Frame)
+    with pytest.raises(CheckError, match=f"1 faces with votes would be lost .*{lost}"):
+        align(aligned, QUICK, dry_run=True)
 
 
 def test_force_lets_faces_with_votes_go_and_names_them(aligned: Project) -> None:

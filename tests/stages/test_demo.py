@@ -8,7 +8,7 @@ import pytest
 
 from fercli.core.errors import UsageError
 from fercli.core.project import create_project, open_project
-from fercli.core.rows import Face, Vote
+from fercli.core.rows import Face, Subject, Vote
 from fercli.stages.demo import walk as demo_walk
 from fercli.stages.demo.work import DemoResult, DemoSettings, demo
 from tests.cli.run import run_fer
@@ -49,10 +49,15 @@ def test_few_held_out_subjects_have_no_interval(result: DemoResult) -> None:
 def test_every_stage_has_its_row(result: DemoResult) -> None:
     stages = [row["stage"] for row in result.rows if row["stage"]]
     assert stages == [
-        "draw", "add", "extract-frames", "align", "subjects", "labels import", "split", "train drf-msam", "eval",
-        "gradcam", "report",
+        "draw", "add", "extract-frames", "align", "subjects", "subjects confirm", "labels import", "split",
+        "train drf-msam", "eval", "gradcam", "report",
     ]  # fmt: skip
     json.dumps(result.rows)
+
+
+def test_pupils_of_lessons_are_confirmed_to_differ(result: DemoResult, folder: Path) -> None:
+    assert result.rows
+    assert {subject.source for subject in open_project(folder).rows(Subject)} == {"matched"}
 
 
 def test_demo_ends_at_a_report(result: DemoResult, folder: Path) -> None:

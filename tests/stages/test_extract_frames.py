@@ -2,6 +2,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -11,6 +12,7 @@ from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Frame, Vote
 from fercli.stages.add import AddSettings, add
 from fercli.stages.extract_frames import ExtractFramesSettings, extract_frames
+from fercli.stages.extract_frames import work as extraction
 from tests.stages.test_add import write_pictures
 from tests.vision.test_video import damaged
 from tests.vision.videos import coded, pattern, read_code, write_video
@@ -119,6 +121,28 @@ def test_frames_whose_faces_have_votes_do_not_vanish_without_force(project: Proj
     assert "a/f000010" not in frame_ids(project)
     assert any("1 faces that have votes lost their frame: a/f000010-0" in text for text in result.warnings)
     assert len(project.rows(Vote)) == 2
+
+
+@pytest.mark.parametrize(
+    "words", [{"every_s": 1.5}, {"every_s": 1.0, "end_s": 0.9}, {"method": "uniform", "end_s": 0.9}]
+)
+def test_votes_that_would_lose_their_frame_stop_it_before_anything_is_decoded(
+    project: Project, words: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract_frames(project, EVERY)
+    vote_on(project, ["a/f000010"])
+    monkeypatch.setattr(extraction, "run", None)
+    for is_dry in (True, False):
+        with pytest.raises(CheckError, match=r"would remove frames of 1 faces that have votes: a/f000010-0"):
+            extract_frames(project, ExtractFramesSettings(**words), dry_run=is_dry)
+
+
+def test_votes_that_may_lose_their_frame_are_told_in_a_dry_run(project: Project) -> None:
+    extract_frames(project, EVERY)
+    vote_on(project, ["a/f000010"])
+    plan = extract_frames(project, ExtractFramesSettings(every_s=1.0, sharpest=True), dry_run=True)
+    assert any("1 faces that have votes lie on frames that may be replaced" in text for text in plan.warnings)
+    assert extract_frames(project, ExtractFramesSettings(every_s=0.5), dry_run=True).plan
 
 
 def test_denser_frames_keep_those_with_votes(project: Project) -> None:

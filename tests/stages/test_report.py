@@ -123,7 +123,18 @@ def test_score_not_above_the_majority_class_is_warned_of(project: Project) -> No
     metrics = {"accuracy": {"value": 1 / 6, "low": 0.1, "high": 0.3, "unit": "subject"}}
     replace_text(project.root / RUN / "eval" / "test" / "metrics.json", json.dumps(metrics))
     words = words_of(project, report(project, ReportSettings()).path)
-    assert "The lower bound of the accuracy CI (10.0%) does not exceed the majority-class baseline (33.3%" in words
+    assert "The test accuracy (16.7%) does not exceed the majority-class baseline (33.3%" in words
+
+
+def test_score_of_too_few_people_for_an_interval_is_compared_with_the_majority_class_first(project: Project) -> None:
+    reason = "only 2 subjects; an interval needs at least 5"
+    for num_wrong, said in ((5, "accuracy (16.7%) does not exceed"), (1, "accuracy (83.3%) may not really exceed")):
+        evaluated(project, num_wrong=num_wrong)
+        metrics = {"accuracy": {"value": 1 - num_wrong / 6, "low": None, "high": None, "reason": reason}}
+        replace_text(project.root / RUN / "eval" / "test" / "metrics.json", json.dumps(metrics))
+        words = words_of(project, report(project, ReportSettings(), force=True).path)
+        caveats = words[words.index("Caveats") :]
+        assert caveats.removeprefix("Caveats").strip().startswith("The test " + said)
 
 
 def test_run_without_a_mistake_says_so(project: Project) -> None:

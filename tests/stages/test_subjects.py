@@ -7,9 +7,21 @@ import numpy as np
 import pytest
 
 from fercli.core.errors import InputError, MissingStageError, UsageError
+from fercli.core.people import unmatched_videos
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Frame, Subject, Video
-from fercli.stages.subjects import TrackSettings, assign_subjects, merge_subjects, rename_subject, track_subjects
+from fercli.stages.report import ReportSettings
+from fercli.stages.report.commands import recipe_of
+from fercli.stages.subjects import (
+    TrackSettings,
+    assign_subjects,
+    confirm_subjects,
+    merge_subjects,
+    rename_subject,
+    split_subject,
+    track_subjects,
+    undo_subjects,
+)
 from fercli.stages.subjects import tables as subject_tables
 from fercli.vision.images import read_image, write_png
 
@@ -123,12 +135,33 @@ def test_seat_is_one_subject_through_a_session_when_asked(tmp_path: Path, sessio
     assert (subject_at(project, "left", "v") == subject_at(project, "left", "w")) is is_same
 
 
-def test_moving_camera_makes_each_track_a_subject(tmp_path: Path) -> None:
-    faces = [*seen("v", 0, 50.0), *seen("v", 9, 50.0)]
-    away = [face for index in range(1, 9) for face in seen("v", index, 250.0)]
-    project = make_project(tmp_path, faces + away)
+@pytest.mark.parametrize(("looks", "number"), [((40, 40, 40), 1), ((40, 40, 200), 2), ((40, 120, 200), 3)])
+def test_moving_camera_tells_people_by_their_looks(tmp_path: Path, looks: tuple[int, ...], number: int) -> None:
+    times = {(0, 1): 50.0, (2, 3, 4, 5, 6, 7, 8, 9): 250.0, (10, 11): 50.0}
+    parts = [[face for index in own for face in seen("v", index, left)] for own, left in times.items()]
+    project = make_project(tmp_path, [face for part in parts for face in part])
+    for part, look in zip(parts, looks, strict=True):
+        for face in part:
+            write_png(project.root / face.path, np.full((8, 8, 3), look, np.uint8))
     assert track_subjects(project, TrackSettings(max_missed=3)).num_subjects == 2
-    assert track_subjects(project, TrackSettings(max_missed=3, camera="moving"), force=True).num_subjects == 3
+    result = track_subjects(project, TrackSettings(max_missed=3, camera="moving"), force=True)
+    assert result.num_subjects == number
+
+
+@pytest.mark.parametrize(
+    ("across", "source", "is_known"), [(False, "session", False), (True, "seats", True)], ids=["within", "across"]
+)
+def test_seats_are_joined_across_sessions_where_asked(
+    tmp_path: Path, across: bool, source: str, is_known: bool
+) -> None:
+    faces = [face for name in "uvw" for face in (*seen(name, 0, 50.0, 150.0), *seen(name, 1, 50.0, 150.0))]
+    project = make_project(tmp_path, faces, {"u": "monday", "v": "monday", "w": "tuesday"})
+    result = track_subjects(project, TrackSettings(join_sessions=True, across_sessions=across))
+    assert result.num_subjects == (2 if across else 4)
+    assert set(sources_of(project).values()) == {source}
+    assert (unmatched_videos(project, project.rows(Face), sources_of(project)) == ()) is is_known
+    alone = [face for face in project.rows(Face) if face.video_id != "w"]
+    assert unmatched_videos(project, alone, sources_of(project)) == ()
 
 
 def test_new_frames_join_the_subjects_that_are_there(lesson: Project) -> None:
@@ -297,3 +330,140 @@ def test_frames_without_any_face_end_a_track_too(tmp_path: Path) -> None:
     assert len({face.track_id for face in project.rows(Face)}) == 2
     track_subjects(project, TrackSettings(camera="moving", max_missed=30), force=True)
     assert len({face.track_id for face in project.rows(Face)}) == 1
+
+
+def by_face(project: Project) -> dict[str, str]:
+    return {face.face_id: face.subject_id for face in project.rows(Face)}
+
+
+def sources_of(project: Project) -> dict[str, str]:
+    return {subject.subject_id: subject.source for subject in project.rows(Subject)}
+
+
+@pytest.fixture
+def two_days(tmp_path: Path) -> Project:
+    faces = [face for name in ("v", "w") for index in range(3) for face in seen(name, index, 50.0, 150.0)]
+    project = make_project(tmp_path, faces)
+    track_subjects(project, TrackSettings())
+    return project
+
+
+def test_confirmed_pair_is_one_person_whoever_is_named_first(two_days: Project) -> None:
+    result = confirm_subjects(two_days, ["s004=s001"])
+    assert (result.num_subjects, result.num_changed) == (3, 3)
+    assert sources_of(two_days) == {"s001": "matched", "s002": "tracks", "s003": "tracks"}
+    assert confirm_subjects(two_days, distinct=True).num_changed == 0
+    assert set(sources_of(two_days).values()) == {"matched"}
+
+
+def test_pairs_join_in_a_row_and_a_given_name_stays(tmp_path: Path) -> None:
+    project = make_project(tmp_path, [face for name in "uvw" for face in seen(name, 0, 50.0)])
+    track_subjects(project, TrackSettings())
+    rename_subject(project, "s003", "ann")
+    confirm_subjects(project, ["s001=s002", "s002=ann"])
+    assert sources_of(project) == {"ann": "manual"}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        (["s001"], "'s001' is not a pair"),
+        (["s001=s001"], "'s001=s001' is not a pair"),
+        (["s001=s009"], "subject 's009' not found"),
+        (["s001=s002"], "both seen in frame v/f000000"),
+        (["s001=s003", "s003=s002"], "both seen in frame v/f000000"),
+        ([], "nothing to confirm"),
+    ],
+)
+def test_pair_that_cannot_be_is_refused(two_days: Project, pairs: list[str], message: str) -> None:
+    before = by_face(two_days)
+    with pytest.raises((InputError, UsageError), match=message):
+        confirm_subjects(two_days, pairs)
+    assert by_face(two_days) == before
+
+
+def test_subject_is_split_into_its_tracks(tmp_path: Path) -> None:
+    """Two people take the same seat one after the other: two tracks, one subject."""
+    frames = [seen("v", 0, 50.0), seen("v", 1, 50.0), seen("v", 20, 52.0), seen("v", 21, 52.0)]
+    others = [seen("v", index, 250.0, number=5) for index in range(2, 20)]
+    project = make_project(tmp_path, [face for frame in (*frames, *others) for face in frame])
+    track_subjects(project, TrackSettings())
+    assert subject_at(project, "left") == "s001"
+    assert split_subject(project, "s001").num_changed == 2
+    assert [by_face(project)[f"v/f{index:06d}-0"] for index in (0, 1, 20, 21)] == ["s001", "s001", "s003", "s003"]
+
+
+def test_subject_is_split_at_a_face(two_days: Project) -> None:
+    split_subject(two_days, "s001", ["v/f000001-0"])
+    assert [by_face(two_days)[f"v/f{index:06d}-0"] for index in range(3)] == ["s001", "s005", "s005"]
+    assert sources_of(two_days)["s005"] == "tracks"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("s001",), "has only one track"),
+        (("s001", ["w/t000"]), "has no track or face 'w/t000'"),
+        (("s001", ["v/t000"]), "no face of subject 's001' would be left"),
+        (("s009",), "subject 's009' not found"),
+    ],
+)
+def test_split_that_cannot_be_is_refused(two_days: Project, words: tuple[object, ...], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        split_subject(two_days, *words)
+
+
+def test_each_step_by_hand_is_undone_from_the_last_to_the_first(two_days: Project, tmp_path: Path) -> None:
+    table = tmp_path / "pupils.csv"
+    table.write_text("subject_id,subject\ns002,ben\n", encoding="utf-8")
+    steps = [
+        lambda: merge_subjects(two_days, "s001", ["s003"]),
+        lambda: rename_subject(two_days, "s004", "ann"),
+        lambda: assign_subjects(two_days, table),
+        lambda: split_subject(two_days, "s001", ["w/t000"]),
+        lambda: confirm_subjects(two_days, distinct=True),
+    ]
+    states = []
+    for step in steps:
+        states.append((by_face(two_days), sources_of(two_days)))
+        step()
+    for state in reversed(states):
+        result = undo_subjects(two_days)
+        assert (by_face(two_days), sources_of(two_days)) == state
+        assert "Undone: fer subjects" in result.warnings[0]
+    with pytest.raises(InputError, match="no step by hand to undo"):
+        undo_subjects(two_days)
+
+
+def test_undo_leaves_faces_alone_that_have_changed_since(two_days: Project) -> None:
+    merge_subjects(two_days, "s001", ["s003"])
+    faces = [dataclasses.replace(face, subject_id="s002") if face.face_id == "w/f000000-0" else face
+             for face in two_days.rows(Face)]  # fmt: skip
+    two_days.write_rows(faces, Face)
+    result = undo_subjects(two_days)
+    assert by_face(two_days)["w/f000000-0"] == "s002"
+    assert by_face(two_days)["w/f000001-0"] == "s003"
+    assert any("1 face" in sentence for sentence in result.warnings)
+
+
+def test_damaged_note_of_steps_is_no_step(two_days: Project) -> None:
+    merge_subjects(two_days, "s001", ["s003"])
+    (two_days.root / ".fer" / "subjects.json").write_text('[{"words": 1}]', encoding="utf-8")
+    with pytest.raises(InputError, match="no step by hand to undo"):
+        undo_subjects(two_days)
+
+
+def test_report_replays_every_step_by_hand(two_days: Project) -> None:
+    for _ in range(2):
+        confirm_subjects(two_days, ["s001=s003"])
+        undo_subjects(two_days)
+    split_subject(two_days, "s001", ["v/f000001-0"])
+    confirm_subjects(two_days, distinct=True)
+    recipe = recipe_of(two_days, None, ReportSettings(), "default")
+    commands = [line for line in recipe.commands if line.startswith("fer subjects")]
+    assert commands == [
+        "fer subjects track",
+        *["fer subjects confirm s001=s003", "fer subjects undo"] * 2,
+        "fer subjects split s001 v/f000001-0",
+        "fer subjects confirm --distinct",
+    ]

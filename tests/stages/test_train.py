@@ -16,9 +16,10 @@ from fercli.core.errors import (
     SettingsError,
     UsageError,
 )
+from fercli.core.files import sha256_of
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Label, SplitRow
-from fercli.core.runs import list_runs, read_run, write_record
+from fercli.core.runs import digest, list_runs, read_run, write_record
 from fercli.core.tables import read_table, write_table
 from fercli.learn.checkpoints import load_checkpoint
 from fercli.learn.predict import load_run_model
@@ -65,6 +66,26 @@ def test_same_settings_and_data_do_nothing(project: Project) -> None:
     assert again.is_unchanged
     assert replace(again, is_unchanged=False) == replace(first, warnings=())
     assert len(list_runs(project.root)) == 1
+
+
+def test_faces_of_clips_that_nobody_labelled_train_nothing_again(project: Project) -> None:
+    first = train(project, quick())
+    more = [Face(f"new/f00000{number}-0", f"new/f00000{number}", "new", 1.0, path="x.png") for number in range(3)]
+    project.write_rows([*project.rows(Face), *more], Face)
+    again = train(project, quick())
+    assert (again.is_unchanged, again.run) == (True, first.run)
+    project.write_rows([replace(row, blur=0.5) for row in project.rows(Face)], Face)
+    assert train(project, quick()).run != first.run
+
+
+def test_run_that_noted_all_faces_is_still_the_same_work(project: Project) -> None:
+    """As versions before noted it."""
+    first = train(project, quick())
+    run = read_run(project.root / "runs" / first.run)
+    inputs = {**run.record.inputs, "faces": sha256_of(project.table_path(Face))}
+    write_record(run.folder, replace(run.record, inputs=inputs, fingerprint=digest(inputs)))
+    assert train(project, quick()).is_unchanged
+    assert train(project, quick(), resume=first.run).is_unchanged
 
 
 def test_skipping_imports_no_torch(project: Project) -> None:

@@ -16,6 +16,7 @@ _RENDERERS: dict[str, str] = {
     "LabelsAgreementResult": "agreement:show_agreement",
     "LabelsImportResult": "labels:show_import",
     "LabelsShowResult": "labels:show_labels",
+    "MatchResult": "match:show_pairs",
     "RunsResult": "runs:show_runs",
     "SplitResult": "split:show_split",
     "StatsResult": "stats:show_stats",

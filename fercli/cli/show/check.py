@@ -43,7 +43,10 @@ def show_all(result: CheckAllResult, *_: Any) -> bool:
 def _leakage(console: Console, counts: Counts) -> None:
     published = ", official" if counts["is_published"] else ""
     console.print(f"split '{counts['split']}'{published}: {counts['num_faces']:,} faces; shared between sets:")
-    console.print(f"  {counts['subjects_across_splits']} subjects, {counts['videos_across_splits']} videos")
+    people = f"{counts['subjects_across_splits']} subjects"
+    if counts["unmatched_videos"]:
+        people += " by the tracks of each video (across videos: not known)"
+    console.print(f"  {people}, {counts['videos_across_splits']} videos")
     parts = ", ".join(f"{parts} {number}" for parts, number in counts["identical_by_parts"].items())
     console.print(f"  {counts['identical_across_splits']} identical images{f' ({parts})' if parts else ''}")
     console.print(f"  {counts['near_across_splits']} near-duplicate images")

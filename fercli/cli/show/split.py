@@ -21,6 +21,8 @@ def show_split(result: SplitResult, settings: SplitSettings, project: Project) -
     left = f"; {result.num_left_out:,} labelled faces are not in any set" if result.num_left_out else ""
     dropped = f"; {result.num_dropped:,} duplicate training faces removed" if result.num_dropped else ""
     people = "no subject or image is" if result.knows_subjects else "subjects are not assigned; no image is"
+    if result.unmatched_videos:
+        people = "people may be, as subjects are known only within one video; no image is"
     console.print(f"{people} shared between sets{left}{dropped}")
     return True
 

@@ -71,6 +71,7 @@ def split_section(
     how: Mapping[str, object],
     leaks: Leaks | None,
     num_identical: int | None = None,
+    doubts: Sequence[str] = (),
 ) -> Section:
     """Say who is in which part, how it was decided, and whether somebody is in two of them.
 
@@ -84,6 +85,7 @@ def split_section(
         leaks: what two parts share; None when it was not looked for.
         num_identical: faces of val and test that are byte-identical to one of an earlier part; None when they were
             not looked for.
+        doubts: sentences on people who may be in two sets because nobody knows.
     """
     title = "Data split"
     if not rows:
@@ -107,7 +109,7 @@ def split_section(
         warnings=_leak_warnings(leaks, num_identical),
         tables=(_split_table(rows, face_of, present, classes),),
         pictures=(_count_picture(present, classes),),
-        closing=_leak_closing(leaks, num_identical, has_subjects=has_subjects),
+        closing=(*doubts, *_leak_closing(leaks, num_identical, has_subjects=has_subjects, has_doubts=bool(doubts))),
     )
 
 
@@ -215,12 +217,15 @@ def _leak_warnings(leaks: Leaks | None, num_identical: int | None) -> tuple[str,
     return tuple(found)
 
 
-def _leak_closing(leaks: Leaks | None, num_identical: int | None, *, has_subjects: bool) -> tuple[str, ...]:
+def _leak_closing(
+    leaks: Leaks | None, num_identical: int | None, *, has_subjects: bool, has_doubts: bool
+) -> tuple[str, ...]:
     if leaks is None or _leak_warnings(leaks, num_identical):
         return ()
-    clean = ["subject"] * has_subjects + ["identical image"] * (num_identical is not None)
+    clean = ["subject"] * (has_subjects and not has_doubts) + ["identical image"] * (num_identical is not None)
     text = f"Leakage check: no {' or '.join(clean)} appears in more than one set." if clean else ""
     unsure = "" if has_subjects else " Subjects are not assigned, so leakage between subjects cannot be checked."
     whose = "with subjects" if has_subjects else "with faces"
     videos = f" {counted(len(leaks.videos), 'video')} {whose} in more than one set." if leaks.videos else ""
-    return (f"{text}{unsure}{videos}".strip(),)
+    said = f"{text}{unsure}{videos}".strip()
+    return (said,) if said else ()

@@ -170,6 +170,7 @@ class _Tally:
     def result(self, outputs: tuple[str, ...], num_foreign: int) -> AddResult:
         """The stage's result."""
         has_videos = any(self.videos[video_id].codec != PICTURES for video_id in self.ids)
+        warnings = (*self.warnings, *self._changes())
         return AddResult(
             num_videos=self.num_videos,
             num_pictures=len(self.frames),
@@ -177,7 +178,7 @@ class _Tally:
             num_foreign=num_foreign,
             ids=tuple(dict.fromkeys(self.ids)),
             outputs=outputs,
-            warnings=tuple(self.warnings),
+            warnings=warnings,
             failures=tuple(self.failures),
             next_command="fer extract-frames" if has_videos else "fer align",
         )
@@ -186,6 +187,16 @@ class _Tally:
         ids = set(self.ids)
         rows = [replace(video, **self._noted()) if video.video_id in ids else video for video in self.videos.values()]
         return sorted(rows, key=lambda video: video.video_id)
+
+    def _changes(self) -> Iterator[str]:
+        """A sentence for each video that was known and of which something else is noted now."""
+        before = {video.video_id: video for video in self.project.rows(Video)}
+        for video_id in dict.fromkeys(self.ids):
+            old = before.get(video_id)
+            for name, value in self._noted().items() if old else ():
+                if getattr(old, name) != value:
+                    was = f"was '{getattr(old, name)}'" if getattr(old, name) else "was not noted"
+                    yield f"'{video_id}' was there already; its {name.replace('_', ' ')} {was} and is '{value}' now"
 
     def _noted(self) -> dict[str, Any]:  # fields of Video
         given = {"session": self.settings.session, "recorded_at": self.settings.recorded_at}

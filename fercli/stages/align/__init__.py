@@ -100,7 +100,7 @@ def _inputs(project: Project, settings: AlignSettings) -> Inputs:
     return Inputs([project.table_path(Frame)], [given], counted="faces")
 
 
-def _with_device(settings: AlignSettings, known: AlignResult) -> AlignResult:
+def _with_device(_: Project, settings: AlignSettings, known: AlignResult) -> AlignResult:
     """The result of an earlier call, and a word on another device that is asked for now."""
     if settings.device in ("auto", known.device, known.device.partition(":")[0]) or not known.device:
         return known

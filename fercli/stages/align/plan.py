@@ -15,6 +15,8 @@ from fercli.core.stage import Plan
 from fercli.core.words import counted
 from fercli.stages.align import AlignSettings, settings_mark
 from fercli.stages.align.pictures import FramePlace, PictureTask
+from fercli.stages.align.rules import rules_of
+from fercli.stages.align.voted import refusal, sure_to_go, voted_of
 from fercli.stages.align.worker import REALIGNED
 
 # Who comes or moves in this time is not looked up but searched for.
@@ -53,6 +55,7 @@ def plan(project: Project, settings: AlignSettings, *, force: bool, progress: Pr
 
     Raises:
         MissingStageError: there are no frames, and no given crops either.
+        CheckError: faces that have votes would be lost for sure, and `force` was not given.
     """
     faces = project.rows(Face)
     given = [face for face in faces if face.status == "given" and face.path]
@@ -79,6 +82,9 @@ def plan(project: Project, settings: AlignSettings, *, force: bool, progress: Pr
     todo = whole_chunks(todo, tasks)
     frame_ids = {frame.frame_id: frame for frame in frames}
     changes = _changes(state, settings, mark)
+    going = sure_to_go(faces, rules_of(settings), kept=frame_ids.keys(), todo={task.item for task in todo})
+    if not force and (voted := voted_of(project, going)):
+        raise refusal(voted)
     return AlignPlan(
         lines=_lines(todo, len(frames), changes),
         warnings=_changed_warnings(changed, reads),

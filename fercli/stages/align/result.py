@@ -7,8 +7,7 @@ from fercli.core.results import Failure
 from fercli.stages.align import AlignResult
 from fercli.stages.align.merge import MergedFaces, Record
 from fercli.stages.align.plan import AlignPlan, is_realigned
-
-MOST_NAMED = 10
+from fercli.stages.align.voted import MOST_NAMED
 
 
 def summarise(

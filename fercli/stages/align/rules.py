@@ -3,9 +3,24 @@
 from dataclasses import replace
 
 from fercli.core.project import Project
-from fercli.stages.align import told_rules
+from fercli.stages.align import AlignSettings, told_rules
 from fercli.vision.cutting import CuttingRules
 from fercli.vision.mtcnn.detector import FaceDetector
+
+
+def rules_of(settings: AlignSettings) -> CuttingRules:
+    """The rules that the settings ask for."""
+    return CuttingRules(
+        min_confidence=settings.min_confidence,
+        min_face_px=settings.min_face,
+        max_faces=settings.max_faces,
+        size=settings.size,
+        margin=settings.margin,
+        template=settings.template,
+        max_roll_deg=settings.max_roll,
+        max_yaw=settings.max_yaw,
+        max_blur=settings.max_blur,
+    )
 
 
 def cutting_rules(project: Project) -> CuttingRules:

@@ -8,12 +8,11 @@ from typing import Any
 from fercli.core.batch import Batch
 from fercli.core.commit import Commit
 from fercli.core.digests import MISSING
-from fercli.core.errors import CheckError
 from fercli.core.files import sha256_of
 from fercli.core.processors import count_processors
 from fercli.core.progress import Progress
 from fercli.core.project import Project
-from fercli.core.rows import Face, Vote
+from fercli.core.rows import Face
 from fercli.engine.choose import choose_engine
 from fercli.engine.local import LOCAL, Engine
 from fercli.stages.align import AlignResult, AlignSettings
@@ -21,9 +20,10 @@ from fercli.stages.align.drawing import draw_frames
 from fercli.stages.align.merge import MergedFaces, merge_faces
 from fercli.stages.align.pictures import PictureTask
 from fercli.stages.align.plan import AlignPlan, has_own_crop, plan, whole_chunks
-from fercli.stages.align.result import MOST_NAMED, summarise
+from fercli.stages.align.result import summarise
+from fercli.stages.align.rules import rules_of
+from fercli.stages.align.voted import refusal, voted_of
 from fercli.stages.align.worker import Record, WorkerPlan, look_for_faces, make_worker
-from fercli.vision.cutting import CuttingRules
 from fercli.vision.mtcnn.runtime import choose_device
 
 # Pictures that another process does at a time; what a killed run has to do again.
@@ -93,9 +93,9 @@ def fold(
     # As they are now: who is who may have been decided meanwhile.
     plan = replace(plan, faces=tuple(project.rows(Face)))
     merged = merge_faces(plan, found.records)
-    lost = _voted(project, merged.vanished)
+    lost = voted_of(project, merged.vanished)
     if lost and not force:
-        raise _refusal(lost)
+        raise refusal(lost)
     outputs = [commit.table(merged.rows, Face)]
     for path in _stale(project, plan, merged):
         commit.delete(project.inside(path, "faces.csv"))
@@ -153,43 +153,18 @@ class _Maker:
 
 
 def _worker_plan(project: Project, settings: AlignSettings, room: Path) -> WorkerPlan:
-    rules = CuttingRules(
-        min_confidence=settings.min_confidence,
-        min_face_px=settings.min_face,
-        max_faces=settings.max_faces,
-        size=settings.size,
-        margin=settings.margin,
-        template=settings.template,
-        max_roll_deg=settings.max_roll,
-        max_yaw=settings.max_yaw,
-        max_blur=settings.max_blur,
-    )
     # Several processes share the processor's cores; one uses them all.
     num_threads = max(1, count_processors() // settings.workers) if settings.workers > 1 else None
     if settings.engine == "ray":
         num_threads = 1  # what a task on a cluster has
     device = choose_device(settings.device, mode=settings.mode, is_shared=settings.engine == "ray")
-    return WorkerPlan(project.root, room, rules, settings.mode == "exact", device, num_threads)
+    return WorkerPlan(project.root, room, rules_of(settings), settings.mode == "exact", device, num_threads)
 
 
 def _is_finished(plan: AlignPlan, item: str, batch: Batch) -> bool:
     record = batch.finished.get(item, {})
     paths = [face["path"] for face in record.get("faces", ()) if face["path"]]
     return "failure" not in record and batch.is_finished(item, plan.keys[item], paths)
-
-
-def _voted(project: Project, faces: Iterable[Face]) -> list[str]:
-    faces = list(faces)
-    voted = {vote.face_id for vote in project.rows(Vote)} if faces else set()
-    return sorted(face.face_id for face in faces if face.face_id in voted)
-
-
-def _refusal(lost: list[str]) -> CheckError:
-    named = ", ".join(lost[:MOST_NAMED]) + (", ..." if len(lost) > MOST_NAMED else "")
-    return CheckError(
-        f"{len(lost)} faces with votes would be lost with these settings: {named}",
-        hint="Nothing was changed. Use the last settings, or give --force to lose them (their votes stay).",
-    )
 
 
 def _crop_digests(plan: AlignPlan, merged: MergedFaces, batch: Batch) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """`fer check leakage`: a split to what it has on two sides: subjects, videos, copies of pictures."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fercli.core.people import unmatched_in_split, with_doubt
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face
@@ -43,6 +44,7 @@ class CheckLeakageResult(StageResult):
         identical_by_parts: the same by the two parts, e.g. "test and train".
         near_across_splits: faces of val and test that are nearly identical to one of an earlier part.
         examples: the first copies, each with both faces.
+        unmatched_videos: videos whose subjects hold within them alone, so that a person on two sides is not seen.
         num_dropped: training copies that the new split leaves out.
         new_split: name of the split without copies, where one was asked for.
     """
@@ -56,6 +58,7 @@ class CheckLeakageResult(StageResult):
     identical_by_parts: dict[str, int] = field(default_factory=dict)
     near_across_splits: int = 0
     examples: tuple[dict[str, Any], ...] = ()
+    unmatched_videos: tuple[str, ...] = ()
     num_dropped: int = 0
     new_split: str = ""
 
@@ -63,6 +66,12 @@ class CheckLeakageResult(StageResult):
 def _inputs(project: Project, settings: CheckLeakageSettings) -> Inputs:
     path = project.split_path(choose_split(project, settings.split))
     return Inputs([project.table_path(Face), path, path.with_suffix(".json")])
+
+
+def _as_known_now(project: Project, settings: CheckLeakageSettings, known: CheckLeakageResult) -> CheckLeakageResult:
+    """What an earlier call found, with what is known of the people by now."""
+    videos = unmatched_in_split(project, project.split_rows(known.split))
+    return replace(with_doubt(known, videos), unmatched_videos=videos)
 
 
 check_leakage = Stage(
@@ -73,5 +82,6 @@ check_leakage = Stage(
     inputs=_inputs,
     name=lambda project, settings: f"check-leakage-{choose_split(project, settings.split)}",
     writes=lambda settings: settings.drop_duplicates,
+    recalled=_as_known_now,
     remakes=True,
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fercli.core.commit import Commit
 from fercli.core.errors import UsageError
+from fercli.core.people import people_doubt, subject_sources, unmatched_videos
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import SPLITS, Face, Label, SplitRow
@@ -63,7 +64,8 @@ def run(
         max_bits=settings.near,
     )
     is_official = bool(read_record(project.split_path(plan.name)).get("official"))
-    result = _result(plan.name, is_official, len(inside), faces, leaks=leaks)
+    unmatched = unmatched_videos(project, faces, subject_sources(project, faces))
+    result = _result(plan.name, is_official, len(inside), faces, leaks=leaks, unmatched=unmatched)
     if settings.drop_duplicates and leaks.identical:
         return _without_copies(project, commit, rows, leaks, digests=digests, result=result)
     if not leaks.identical or _is_foreign(project.split_path(_new_name(plan.name))):
@@ -84,7 +86,7 @@ def _phashes(project: Project, faces: Sequence[Face], progress: Progress) -> dic
 
 
 def _result(
-    name: str, is_published: bool, num_faces: int, faces: Sequence[Face], *, leaks: Leaks
+    name: str, is_published: bool, num_faces: int, faces: Sequence[Face], *, leaks: Leaks, unmatched: tuple[str, ...]
 ) -> CheckLeakageResult:
     pairs = Counter(f"{copy.split} and {copy.copy_split}" for copy in _once(leaks.identical))
     knows_subjects = any(face.subject_id for face in faces)
@@ -98,6 +100,7 @@ def _result(
         identical_by_parts=dict(sorted(pairs.items())),
         near_across_splits=leaks.near_across_splits,
         examples=tuple(asdict(copy) for copy in [*leaks.identical, *leaks.near][:_MOST_EXAMPLES]),
+        unmatched_videos=unmatched,
     )
     return replace(
         result,
@@ -131,7 +134,7 @@ def _failed(result: CheckLeakageResult, leaks: Leaks) -> list[str]:
 
 
 def _warnings(result: CheckLeakageResult, *, knows_subjects: bool) -> list[str]:
-    sentences = []
+    sentences = list(people_doubt(result.unmatched_videos))
     if result.videos_across_splits and not knows_subjects:
         sentences.append(
             f"{result.videos_across_splits} videos appear in more than one set and their subjects are unknown, "

@@ -24,7 +24,7 @@ from fercli.stages.gradcam import GradcamSettings, gradcam
 from fercli.stages.labels.importing import LabelsImportSettings, labels_import
 from fercli.stages.report import ReportSettings, report
 from fercli.stages.split import SplitSettings, split
-from fercli.stages.subjects import TrackSettings, track_subjects
+from fercli.stages.subjects import TrackSettings, confirm_subjects, track_subjects
 from fercli.stages.train import TrainSettings, train
 
 # What a stage must reach; the drawing is easier than life, so less means that a stage is broken.
@@ -40,6 +40,7 @@ _WORDS = {
     "extract-frames": "{num_frames_in_project} frames, one a second",
     "align": "{num_faces} faces cut out; dropped: {dropped}",
     "subjects": "{num_subjects} subjects from {num_tracks} tracks",
+    "subjects confirm": "{num_subjects} different pupils, as drawn",
     "labels import": "{num_labelled} labels for {num_faces} faces: {by_status}",
     "split": "{parts}",
     "train drf-msam": "{epochs} epochs, best {best_epoch}: {val_accuracy:.1%} on val",
@@ -118,6 +119,8 @@ class Walk:
         self._stage("subjects", lambda: track_subjects(self.project, TrackSettings(), progress=self.progress))
         purity = subject_purity(self.project.rows(Face), found.seen)
         self._figure("subject_purity", purity, "faces assigned to the right pupil (purity)")
+        # Each lesson has pupils of its own, which the drawing knows and no tool could see.
+        self._stage("subjects confirm", lambda: confirm_subjects(self.project, distinct=True, progress=self.progress))
 
     def _label(self, found: Found) -> None:
         files = write_annotations(self.project.root, found.seen, self.material)
@@ -150,9 +153,14 @@ class Walk:
             "majority_rate": judged.majority_rate,
             "num_subjects": judged.num_subjects,
         }
+        if judged.accuracy <= judged.majority_rate:
+            self.failed_checks.append(
+                f"model_accuracy: {judged.accuracy:.1%} is not above the {judged.majority_rate:.1%} that calling every "
+                "face by the most frequent emotion reaches."
+            )
         if judged.low is None:
             self.warnings.append(f"The model's accuracy has no interval: {judged.reason}.")
-        elif judged.low <= judged.majority_rate:
+        elif judged.low <= judged.majority_rate < judged.accuracy:
             self.failed_checks.append(
                 f"model_accuracy: its interval begins at {judged.low:.1%}, not above the {judged.majority_rate:.1%} "
                 "that calling every face by the most frequent emotion reaches."

@@ -1,11 +1,14 @@
 """`fer eval`: evaluate a trained run and write metrics, confidence intervals and figures."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from fercli.core.doubts import baseline_doubt
 from fercli.core.memory import fingerprint
+from fercli.core.people import unmatched_in_run, with_doubt
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Label, Vote
@@ -80,6 +83,22 @@ def predictions_mark(project: Project, run: Run, settings: EvalSettings) -> str:
     return fingerprint(choices, [weights, *own, project.table_path(Face)], run.run_id)
 
 
+def _as_known_now(project: Project, settings: EvalSettings, known: EvalResult, run: Run) -> EvalResult:
+    """The scores of an earlier call, with what is known of the run's people by now."""
+    return with_all_doubts(known, unmatched_in_run(project, run))
+
+
+def with_all_doubts(result: EvalResult, unmatched: Sequence[str]) -> EvalResult:
+    """Scores that say first what makes them doubtful: a baseline that they do not beat, people in two sets."""
+    first = baseline_doubt(result.split, result.accuracy, result.majority_class)
+    return with_doubt(result, unmatched, sets_of(result.split), first)
+
+
+def sets_of(part: str) -> str:
+    """The sets that a person may be in when scores are those of `part`."""
+    return "training and the validation set" if part == "val" else "training and the test set"
+
+
 evaluate = Stage(
     words="eval",
     settings=EvalSettings,
@@ -92,4 +111,5 @@ evaluate = Stage(
     settle=_settle,
     name=lambda project, settings, run: f"eval-{run.run_id}-{settings.split}",
     is_long=True,
+    recalled=_as_known_now,
 )

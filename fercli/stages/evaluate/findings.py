@@ -11,6 +11,7 @@ import numpy as np
 
 from fercli.core.commit import Commit
 from fercli.core.files import read_text
+from fercli.core.people import people_doubt, unmatched_in_run
 from fercli.core.project import Project
 from fercli.core.rows import Face, Prediction, SplitRow, Vote
 from fercli.core.runs import Run
@@ -30,7 +31,7 @@ from fercli.metrics.evaluation import (
 from fercli.metrics.intervals import resampling_units
 from fercli.reports.figures.scores import draw_confusion, draw_reliability
 from fercli.sources.census import picture_digest
-from fercli.stages.evaluate import EvalSettings
+from fercli.stages.evaluate import EvalSettings, sets_of
 
 _EARLIER: dict[str, tuple[str, ...]] = {"train": (), "val": ("train",), "test": ("train", "val")}
 _CLASS_COLUMNS = ("emotion", "precision", "recall", "f1", "support", "num_predicted")
@@ -46,6 +47,7 @@ class Findings:
     calibration: Calibration
     subjects: list[GroupScores]
     metrics: dict[str, Any]  # JSON values
+    unmatched_videos: tuple[str, ...] = ()
 
 
 def find_out(project: Project, run: Run, settings: EvalSettings, predictions: list[Prediction]) -> Findings:
@@ -56,6 +58,7 @@ def find_out(project: Project, run: Run, settings: EvalSettings, predictions: li
     has_subjects = any(row.subject_id for row in predictions)
     subjects = scores_by_subject(predictions, classes) if has_subjects else []
     copies = identical_to_earlier(project, run, settings.split)
+    unmatched = unmatched_in_run(project, run)
     metrics = {
         "data_set": run.record.data_set or project.name,
         "split": settings.split,
@@ -63,12 +66,22 @@ def find_out(project: Project, run: Run, settings: EvalSettings, predictions: li
         "run": run.run_id,
         "model": run.record.model,
         "test_time": settings.test_time,
+        "subjects": _how_known(predictions, unmatched, settings.split),
         **evaluation_record(evaluation),
         "calibration": {"ece": calibrated.ece, "brier": calibrated.brier, "nll": calibrated.nll},
         "human_ceiling": _ceiling(project, classes, predictions, settings.seed),
         "without_duplicates": _without(predictions, classes, copies, settings.seed),
     }
-    return Findings(predictions, evaluation, calibrated, subjects, metrics)
+    return Findings(predictions, evaluation, calibrated, subjects, metrics, unmatched)
+
+
+def _how_known(predictions: Sequence[Prediction], unmatched: Sequence[str], split: str) -> str:
+    """A sentence on how far the people of these faces are known to be in no other set."""
+    if doubt := people_doubt(unmatched, sets_of(split)):
+        return doubt[0]
+    if not all(row.subject_id for row in predictions):
+        return f"Subjects are not assigned, so people may be in both the {sets_of(split)}."
+    return "Subjects are assigned."
 
 
 def put_files(

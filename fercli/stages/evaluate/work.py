@@ -15,7 +15,7 @@ from fercli.core.stage import Plan
 from fercli.core.tables import read_table
 from fercli.data.samples import run_samples
 from fercli.learn.predict import load_run_model, predict_probabilities
-from fercli.stages.evaluate import EvalResult, EvalSettings, evaluate, predictions_mark
+from fercli.stages.evaluate import EvalResult, EvalSettings, evaluate, predictions_mark, with_all_doubts
 from fercli.stages.evaluate.findings import Findings, find_out, put_files
 from fercli.stages.next_steps import run_words
 
@@ -67,7 +67,8 @@ def fold(
     commit.items, commit.reads = {"predictions": plan.mark}, plan.reads
     result = _result(plan.counts, findings, outputs, tuple(_warnings(project, plan.run, settings, findings)))
     part = "" if settings.split == "test" else f" --split {settings.split}"
-    return dataclasses.replace(result, next_command=f"fer gradcam{run_words(plan.run.folder)}{part}")
+    result = dataclasses.replace(result, next_command=f"fer gradcam{run_words(plan.run.folder)}{part}")
+    return with_all_doubts(result, findings.unmatched_videos)
 
 
 def _known_predictions(

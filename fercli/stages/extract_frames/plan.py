@@ -12,9 +12,8 @@ from fercli.core.project import Project
 from fercli.core.rows import Frame, Video
 from fercli.core.stage import Plan
 from fercli.stages.extract_frames import ExtractFramesSettings, deciding, rule_key
+from fercli.stages.extract_frames.voted import at_risk, is_foreseen, refusal, some_of, sure_to_go, voted_on
 from fercli.vision.media import PICTURES
-
-_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +47,7 @@ def plan(
         MissingStageError: there are no videos.
         UsageError: the end is not after the start.
         InputError: a name means no video of the project.
+        CheckError: frames with voted faces would be removed for sure, and `force` was not given.
     """
     if settings.end_s is not None and settings.end_s <= settings.start_s:
         problem = f"'--end {settings.end_s:g}s' is not after '--start {settings.start_s:g}s'"
@@ -79,6 +79,10 @@ def plan(
     warnings += [f"frames.csv lost rows of {some_of(thinned)}; the frames are extracted again"] if thinned else []
     lines = [f"extract frames of '{video.video_id}' by '{settings.method}'" for video in todo]
     lines += [f"replace {len(old[video_id])} frames of '{video_id}'" for video_id in redone]
+    if not force and (lost := voted_on(project, sure_to_go(project, settings, todo, old))):
+        raise refusal(lost)
+    if changes and not is_foreseen(settings):
+        warnings += at_risk(voted_on(project, [frame for name in redone for frame in old[name]]), force=force)
     if not asked:
         warnings.append("the project has images only; they are frames already")
     num_unchanged = len(asked) - len(todo)
@@ -122,8 +126,3 @@ def _named(videos: Sequence[Video], names: Sequence[str]) -> list[Video]:
 def _changes(state: StageState, settings: ExtractFramesSettings) -> list[str]:
     changes = changed_settings(state, settings)
     return [change for change in changes if change.partition(":")[0] in deciding(settings)]
-
-
-def some_of(ids: Sequence[str]) -> str:
-    """The first few ids, for a sentence."""
-    return ", ".join(ids[:_MOST_NAMED]) + (", ..." if len(ids) > _MOST_NAMED else "")

@@ -9,17 +9,17 @@ from typing import Any
 
 from fercli.core.batch import Batch
 from fercli.core.commit import Commit
-from fercli.core.errors import CheckError
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
-from fercli.core.rows import Face, Frame, Video, Vote
+from fercli.core.rows import Frame, Video
 from fercli.engine.choose import choose_engine
 from fercli.engine.local import LOCAL, Engine
 from fercli.engine.parts import part_length, split_time
 from fercli.stages.extract_frames import ExtractFramesResult, ExtractFramesSettings
 from fercli.stages.extract_frames.meter import FrameMeter, num_frames_of
-from fercli.stages.extract_frames.plan import ExtractionPlan, item_key, plan, some_of
+from fercli.stages.extract_frames.plan import ExtractionPlan, item_key, plan
+from fercli.stages.extract_frames.voted import refusal, some_of, voted_on
 from fercli.stages.extract_frames.worker import ExtractPlan, Tell, VideoFrames, VideoTask, join_parts, make_worker
 
 # The part of a long video that a task on a cluster does.
@@ -101,12 +101,9 @@ def fold(
     new = [frame for video in made for frame in video.frames]
     rows, new_ids = project.rows(Frame), {frame.frame_id for frame in new}
     vanished = [frame for frame in rows if frame.video_id in ids and frame.frame_id not in new_ids]
-    lost = _voted(project, vanished)
+    lost = voted_on(project, vanished)
     if lost and not force:
-        raise CheckError(
-            f"these settings would remove frames of {len(lost)} faces that have votes: {some_of(lost)}",
-            hint="Nothing was changed. Use the previous settings, or --force to remove them (the votes are kept).",
-        )
+        raise refusal(lost)
     kept = [frame for frame in rows if frame.video_id not in ids]
     outputs = [commit.table([*kept, *new], Frame)]
     for path in _stale(project, ids, {frame.path for frame in new}):
@@ -174,12 +171,3 @@ def _stale(project: Project, video_ids: Iterable[str], named: set[str]) -> Itera
     for video_id in sorted(video_ids):
         folder = project.inside(f"frames/{video_id}", "videos.csv")
         yield from (path for path in sorted(folder.glob("f[0-9]*.jpg")) if project.relative(path) not in named)
-
-
-def _voted(project: Project, frames: Sequence[Frame]) -> list[str]:
-    """Faces with votes that lie on `frames`."""
-    if not frames:
-        return []
-    ids = {frame.frame_id for frame in frames}
-    voted = {vote.face_id for vote in project.rows(Vote)}
-    return sorted(face.face_id for face in project.rows(Face) if face.frame_id in ids and face.face_id in voted)

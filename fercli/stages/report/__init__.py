@@ -6,6 +6,7 @@ from typing import Literal
 
 from fercli import __version__
 from fercli.core.errors import MissingStageError
+from fercli.core.people import unmatched_in_run, unmatched_in_split, with_doubt
 from fercli.core.project import TABLES, Project
 from fercli.core.results import StageResult
 from fercli.core.runs import Run, find_own_run, list_runs
@@ -66,6 +67,17 @@ def _inputs(project: Project, settings: ReportSettings, run: Run | None) -> Inpu
     return Inputs(files, [__version__, run.run_id if run else ""])
 
 
+def _as_known_now(project: Project, settings: ReportSettings, known: ReportResult, run: Run | None) -> ReportResult:
+    """The page of an earlier call; one that was written before people were looked at does not say what is known."""
+    path = project.split_path(settings.split_name)
+    rows = project.split_rows(settings.split_name) if not run and project.has(path) else []
+    videos = unmatched_in_run(project, run) if run else unmatched_in_split(project, rows)
+    told = with_doubt(known, videos)
+    if set(told.warnings) <= set(known.warnings):
+        return known
+    return replace(told, warnings=(*told.warnings, "The page does not say so yet: fer report --force"))
+
+
 report = Stage(
     words="report",
     settings=ReportSettings,
@@ -76,4 +88,5 @@ report = Stage(
     settle=_settle,
     name=lambda project, settings, run: f"report-{run.run_id}" if run else "report",
     is_long=True,
+    recalled=_as_known_now,
 )

@@ -21,6 +21,7 @@ from fercli.stages.table import TABLE, Row
 Line = Mapping[str, Any]  # JSON
 # Commands whose words are ids of subjects.
 _OF_SUBJECTS = ("subjects merge", "subjects rename")
+_UNDO = "fer subjects undo"
 _DEDUPLICATED = "-deduplicated"
 
 
@@ -53,7 +54,8 @@ def recipe_of(project: Project, run: Run | None, settings: ReportSettings, split
     report = next(row for row in TABLE if row.words == "report")
     first = f"fer init . --classes {_word(list(project.classes))}"
     last = "fer report" + "".join(_options(report, plain_settings(settings)))
-    once = (command for command, _ in itertools.groupby(commands))
+    # A second `undo` undoes another step.
+    once = (one for command, own in itertools.groupby(commands) for one in (own if command == _UNDO else [command]))
     return Recipe((first, *once, last), tuple(_notes(commands, has_names=bool(names))))
 
 

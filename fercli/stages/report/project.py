@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fercli.core.people import people_doubt, unmatched_in_split
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, SplitRow, Subject, Video, Vote
 from fercli.core.rows import Frame as FrameRow
@@ -40,6 +41,7 @@ class ProjectFacts:
     agreement: Agreement | None
     annotators: AnnotatorReport | None
     names: dict[str, str]
+    unmatched_videos: tuple[str, ...] = ()
 
 
 def project_facts(project: Project, run: Run | None, settings: ReportSettings) -> ProjectFacts:
@@ -49,7 +51,8 @@ def project_facts(project: Project, run: Run | None, settings: ReportSettings) -
     agreement = annotators = None
     if votes:
         _, agreement, annotators = measured(project, faces, votes, settings.seed)
-    return ProjectFacts(faces, labels, votes, split_name, rows, agreement, annotators, shown_names(project))
+    unmatched, names = unmatched_in_split(project, rows), shown_names(project)
+    return ProjectFacts(faces, labels, votes, split_name, rows, agreement, annotators, names, unmatched)
 
 
 def project_sections(project: Project, facts: ProjectFacts, reads: dict[str, str]) -> list[Section]:
@@ -79,6 +82,7 @@ def project_sections(project: Project, facts: ProjectFacts, reads: dict[str, str
             how=_how_split(record),
             leaks=leaks,
             num_identical=_num_identical(record),
+            doubts=people_doubt(facts.unmatched_videos),
         ),
     ]
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 from fercli import __version__
 from fercli.core.commit import Commit
+from fercli.core.doubts import baseline_doubt
+from fercli.core.people import is_doubt, people_doubt
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.runs import Run
@@ -64,7 +66,10 @@ def fold(
         num_bytes=len(text.encode("utf-8")),
         missing=tuple(section.title for section in page.sections if section.missing),
         outputs=(where,),
-        warnings=tuple(text for section in page.sections for text in section.warnings if "cannot be shown" in text),
+        warnings=(
+            *(sentence for sentence in page.warnings if is_doubt(sentence)),
+            *(text for section in page.sections for text in section.warnings if "cannot be shown" in text),
+        ),
         next_command=next((gap.command for part in page.sections for gap in part.missing if gap.command), ""),
     )
 
@@ -147,6 +152,7 @@ def _highlights(facts: ProjectFacts, outcome: Outcome | None) -> list[Highlight]
     subjects = {face.subject_id for face in usable if face.subject_id}
     if usable:
         note = f"of {counted(len(subjects), 'subject')}" if subjects else "subjects not assigned"
+        note += ", each known within one video" * bool(facts.unmatched_videos)
         shown.append(Highlight(count(len(usable)), "faces", note))
     if facts.agreement and facts.agreement.fleiss.value is not None and not outcome:
         kappa = f"{facts.agreement.fleiss.value:.2f}"
@@ -154,22 +160,21 @@ def _highlights(facts: ProjectFacts, outcome: Outcome | None) -> list[Highlight]
     return shown
 
 
+def _baseline_doubt(outcome: Outcome) -> tuple[str, ...]:
+    emotion, share = outcome.baseline
+    accuracy = {**interval_of(outcome.metrics, "accuracy"), "value": outcome.scores.accuracy}
+    return baseline_doubt(outcome.split, accuracy, {"emotion": emotion, "value": share})
+
+
 def _warnings(run: Run | None, outcome: Outcome | None, facts: ProjectFacts) -> list[str]:
-    found = []
+    found = [*(_baseline_doubt(outcome) if outcome else ()), *people_doubt(facts.unmatched_videos)]
     if run and run.status != "finished":
         found.append(f"The training of this run is not finished: {run.status}. {run.record.reason}".rstrip())
     if outcome:
-        low, _ = bounds_of(interval_of(outcome.metrics, "accuracy"))
         if outcome.split != "test":
             found.append(
                 f"These are {outcome.split} scores. The model was trained or selected on this set, so they are "
                 "overestimated."
-            )
-        if low is not None and low <= outcome.baseline[1]:
-            emotion, share = outcome.baseline
-            found.append(
-                f"The lower bound of the accuracy CI ({percent(low)}) does not exceed the majority-class baseline "
-                f"({percent(share)}, '{emotion}')."
             )
         few = [row.emotion for row in outcome.scores.per_class if 0 < row.support < _WORTH_SAYING]
         if few:

@@ -1,10 +1,11 @@
 """`fer split`: labelled faces to training, validation and test sets, with no subject and no image in two of them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from fercli.core.files import slug
+from fercli.core.people import unmatched_in_split, with_doubt
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Label, Video
@@ -30,6 +31,9 @@ class SplitSettings:
     name: str = setting("default", "Name the split.")
     from_file: Path | None = setting(None, "Read the split from a CSV with columns face_id,split.", option="from")
     drop_duplicates: bool = setting(False, "Drop training faces duplicated in val or test.")
+    accept_unknown_subjects: bool = setting(
+        False, "Split even if people of several videos are not matched.", is_later=True
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +52,7 @@ class SplitResult(StageResult):
         num_dropped: training copies of faces of val or test that were dropped.
         identical_across_splits: faces of val and test that are byte-identical to one of an earlier set.
         knows_subjects: subjects are assigned, so that a person in two sets would have been found.
+        unmatched_videos: videos whose subjects hold within them alone, so that a person may be in two sets.
     """
 
     name: str = ""
@@ -61,6 +66,7 @@ class SplitResult(StageResult):
     num_dropped: int = 0
     identical_across_splits: int = 0
     knows_subjects: bool = True
+    unmatched_videos: tuple[str, ...] = ()
 
 
 def _inputs(project: Project, settings: SplitSettings) -> Inputs:
@@ -78,6 +84,12 @@ def _in_use(project: Project) -> str:
     return f"split '{names[0]}' is in use" if len(names) == 1 else ""
 
 
+def _as_known_now(project: Project, settings: SplitSettings, known: SplitResult) -> SplitResult:
+    """The split of an earlier call, with what is known of its people by now."""
+    videos = unmatched_in_split(project, project.split_rows(known.name))
+    return replace(with_doubt(known, videos), unmatched_videos=videos)
+
+
 split = Stage(
     words="split",
     settings=SplitSettings,
@@ -87,4 +99,5 @@ split = Stage(
     inputs=_inputs,
     name=lambda project, settings: f"split-{slug(settings.name)}",
     skip=_in_use,
+    recalled=_as_known_now,
 )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fercli.core.errors import InputError, MissingStageError
+from fercli.core.people import HOW_TO_MATCH, subject_sources, unmatched_videos
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, Video
@@ -26,6 +27,7 @@ class Material:
         reads: the files that these pictures lie in, with their digests.
         labels_mark: names the labels that the split is made from.
         group: what was asked to stay together.
+        unmatched_videos: those whose subjects hold within them alone.
         warnings: what was left out or joined.
     """
 
@@ -38,20 +40,24 @@ class Material:
     reads: dict[str, str]
     labels_mark: str
     group: str
+    unmatched_videos: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
-def gather_material(project: Project, group: str, *, is_given: bool = False, progress: Progress = SILENT) -> Material:
+def gather_material(
+    project: Project, group: str, *, is_given: bool = False, accepts_unknown: bool = False, progress: Progress = SILENT
+) -> Material:
     """Join faces and labels, and find the groups.
 
     Args:
         project: has faces and labels.
         group: subject, video, session or none.
         is_given: the split comes from a file, so groups need not be known.
+        accepts_unknown: people of several videos need not be matched.
         progress: told of each picture.
 
     Raises:
-        MissingStageError: nobody knows the subjects.
+        MissingStageError: nobody knows the subjects, or they are known within one video and there are several.
         InputError: no face has a label.
     """
     labels = project.required_rows(Label)
@@ -65,6 +71,9 @@ def gather_material(project: Project, group: str, *, is_given: bool = False, pro
     known = {face_id: name for face_id, name in groups.items() if name}
     if not known and not is_given:
         raise _no_groups(group)
+    unmatched = unmatched_videos(project, labelled, subject_sources(project, faces))
+    if unmatched and not accepts_unknown:
+        raise _unmatched(unmatched)
     reads = project.digests((face.path for face in labelled), "faces.csv")
     digests = image_digests(project, labelled, progress=progress)
     joined, num_joined = _joined(known, digests)
@@ -78,6 +87,7 @@ def gather_material(project: Project, group: str, *, is_given: bool = False, pro
         reads,
         labels_mark(labels),
         group,
+        unmatched,
         () if is_given else tuple(_warnings(group, len(labelled) - len(known), num_joined)),
     )
 
@@ -100,6 +110,15 @@ def _no_groups(group: str) -> Exception:
             hint="Run `fer subjects track`; for datasets without subjects use --group none.",
         )
     return InputError(f"no labelled face has a {group}", hint="Choose another group: fer split --group none")
+
+
+def _unmatched(videos: Sequence[str]) -> Exception:
+    number, names = len(videos), ", ".join(videos[:3])
+    return MissingStageError(
+        f"subjects are known only within one video, and {number} videos show such subjects ({names}"
+        f"{', ...' if number > 3 else ''}): one person may be several subjects, in training and test",
+        hint=f"Run: {HOW_TO_MATCH}. To split anyway: fer split --accept-unknown-subjects",
+    )
 
 
 def _joined(groups: Mapping[str, str], digests: Mapping[str, str]) -> tuple[dict[str, str], int]:

@@ -8,6 +8,7 @@ from typing import Any
 from fercli.core.commit import Commit
 from fercli.core.errors import CheckError, UsageError
 from fercli.core.files import slug
+from fercli.core.people import people_doubt
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
@@ -39,14 +40,21 @@ def plan(project: Project, settings: SplitSettings, *, force: bool, progress: Pr
     """Split labelled faces, and check that nothing leaks; byte-identical images stay together with their groups.
 
     Raises:
-        MissingStageError: there are no labels, or no subjects to group by.
+        MissingStageError: there are no labels, no subjects to group by, or subjects of several videos that nobody has
+            matched.
         InputError: too few groups, or the file cannot be read as a split.
         CheckError: a subject or an image would be in two sets.
     """
     _check_settings(project, settings)
     project.require(Face)
     project.require(Label)
-    material = gather_material(project, settings.group, is_given=settings.from_file is not None, progress=progress)
+    material = gather_material(
+        project,
+        settings.group,
+        is_given=settings.from_file is not None,
+        accepts_unknown=settings.accept_unknown_subjects,
+        progress=progress,
+    )
     rows, failures = _rows(project, settings, material)
     rows, num_dropped = _without_duplicates(rows, material) if settings.drop_duplicates else (rows, 0)
     leaks = _checked(rows, material)
@@ -174,6 +182,7 @@ def _result(
         num_dropped=num_dropped,
         identical_across_splits=leaks.identical_across_splits,
         knows_subjects=bool(material.subjects),
+        unmatched_videos=material.unmatched_videos,
         warnings=tuple(_warnings(counts, groups, material, has_folds=bool(folds))),
         failures=tuple(failures),
         next_command=train_command(name, has_folds=bool(folds)),
@@ -183,7 +192,7 @@ def _result(
 def _warnings(
     counts: dict[str, dict[str, int]], groups: dict[str, int], material: Material, *, has_folds: bool
 ) -> list[str]:
-    sentences = list(material.warnings)
+    sentences = [*people_doubt(material.unmatched_videos), *material.warnings]
     known = sorted({label for label in material.labels.values() if label})
     for part, classes in counts.items():
         absent = ", ".join(label for label in known if label not in classes)
@@ -231,6 +240,8 @@ def _record(
         "groups": result.groups,
         "classes": result.classes,
         "labels_mark": material.labels_mark,
+        "accept_unknown_subjects": settings.accept_unknown_subjects,
+        "unmatched_videos": material.unmatched_videos,
         "leakage": {
             "identical_across_splits": leaks.identical_across_splits,
             "identical": [asdict(copy) for copy in leaks.identical],

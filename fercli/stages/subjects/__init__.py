@@ -1,8 +1,9 @@
 """`fer subjects`: faces to the people they belong to: by seats and tracks, from a table, or by hand."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from fercli.core.project import Project
 from fercli.core.results import StageResult
@@ -10,14 +11,20 @@ from fercli.core.rows import Face, Frame, Video
 from fercli.core.settings import setting
 from fercli.core.stage import Argument, Inputs, Stage
 from fercli.stages.align import came_as_crops
+from fercli.stages.subjects.proposals import read_proposals
 
 __all__ = [
+    "MatchResult",
     "SubjectsResult",
     "TrackSettings",
     "assign_subjects",
+    "confirm_subjects",
+    "match_subjects",
     "merge_subjects",
     "rename_subject",
+    "split_subject",
     "track_subjects",
+    "undo_subjects",
 ]
 
 
@@ -29,7 +36,28 @@ class TrackSettings:
         "fixed", "Assume a fixed camera (one seat, one person) or a moving one."
     )
     join_sessions: bool = setting(False, "Keep each seat's subject across the videos of a session.")
+    across_sessions: bool = setting(False, "With --join-sessions, keep seats across sessions too.", is_later=True)
+    appearance: bool = setting(False, "Compare faces too where people walk (biometric).", is_later=True)
     max_missed: int = setting(5, "End a track after this many frames without a match.", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchResult(StageResult):
+    """Who may be one person.
+
+    Attributes:
+        num_subjects: subjects that were compared.
+        num_faces: faces of them that were looked at.
+        num_proposed: pairs.
+        num_sure: pairs that `fer subjects confirm` takes by itself.
+        proposals: each pair with its similarity, and its margin over the next best of either.
+    """
+
+    num_subjects: int = 0
+    num_faces: int = 0
+    num_proposed: int = 0
+    num_sure: int = 0
+    proposals: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +81,14 @@ class SubjectsResult(StageResult):
 
 def _inputs(project: Project, settings: TrackSettings) -> Inputs:
     return Inputs([project.table_path(row) for row in (Face, Video, Frame)])
+
+
+def _with_proposals(
+    project: Project, settings: None, pairs: Sequence[str] = (), distinct: bool = False
+) -> tuple[None, tuple[list[str], bool]]:
+    """Without pairs those of the open matching that are sure, so that the log names them."""
+    sure = [one.word for one in read_proposals(project) or () if one.is_sure]
+    return settings, (list(pairs) or sure, distinct)
 
 
 track_subjects = Stage(
@@ -81,6 +117,52 @@ merge_subjects = Stage(
         Argument("keep", str, "Keep this subject's id.", "KEEP"),
         Argument("others", list[str], "Merge these subjects into it.", "OTHER..."),
     ),
+    remakes=True,
+)
+match_subjects = Stage(
+    words="subjects match",
+    settings=None,
+    result=MatchResult,
+    work="fercli.stages.subjects.match",
+)
+split_subject = Stage(
+    words="subjects split",
+    settings=None,
+    result=SubjectsResult,
+    work="fercli.stages.subjects.splitting",
+    arguments=(
+        Argument("subject", str, "Split this subject.", "SUBJECT"),
+        Argument(
+            "parts",
+            list[str],
+            "Move these tracks, or a track from a face on.",
+            "[TRACK|FACE]...",
+            default=(),
+        ),
+    ),
+    remakes=True,
+)
+confirm_subjects = Stage(
+    words="subjects confirm",
+    settings=None,
+    result=SubjectsResult,
+    work="fercli.stages.subjects.confirm",
+    arguments=(
+        Argument("pairs", list[str], "Take these subjects for one person.", "[A=B]...", default=()),
+        Argument("distinct", bool, "Take all others for different people.", default=False, option="--distinct"),
+    ),
+    settle=_with_proposals,
+    remakes=True,
+)
+undo_subjects = Stage(
+    words="subjects undo",
+    settings=None,
+    result=SubjectsResult,
+    work="fercli.stages.subjects.undo",
+    arguments=(
+        Argument("forget", bool, "Only delete what matching keeps of faces.", default=False, option="--forget"),
+    ),
+    told=lambda _project, _settings, forget: ["--forget"] * forget,
     remakes=True,
 )
 rename_subject = Stage(

@@ -8,6 +8,7 @@ from fercli.core.commit import Commit
 from fercli.core.csvtext import reading_csv
 from fercli.core.errors import InputError
 from fercli.core.files import slug
+from fercli.core.people import subject_sources
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
@@ -18,7 +19,7 @@ from fercli.labels.formats.textfile import find_encoding
 from fercli.labels.matching import FaceIndex
 from fercli.stages.subjects import SubjectsResult
 from fercli.stages.subjects.names import put_names
-from fercli.stages.subjects.tables import held_already, put_subjects, subject_sources, together
+from fercli.stages.subjects.tables import held_already, put_subjects, together
 
 _ID_COLUMNS = ("face_id", "track_id", "subject_id", "video_id")
 _ITEM_COLUMNS = (*_ID_COLUMNS, *(word for word in ITEM_WORDS if word != "face_id"), "file")
@@ -31,6 +32,7 @@ class AssignPlan(Plan):
 
     column: str
     named: dict[str, str]
+    table: str
 
 
 def plan(project: Project, settings: None, table: Path, *, force: bool, progress: Progress) -> AssignPlan:
@@ -44,7 +46,7 @@ def plan(project: Project, settings: None, table: Path, *, force: bool, progress
     project.require(Face)
     column, named = read_assignments(table)
     line = f"assign {len(named):,} values of {column} to subjects"
-    made = AssignPlan(lines=(line,), column=column, named=named)
+    made = AssignPlan(lines=(line,), column=column, named=named, table=table.name)
     faces, sources, unknown = _assigned(project, made)
     return replace(made, known=held_already(project, faces, sources, failures=unknown))
 
@@ -53,7 +55,8 @@ def run(project: Project, settings: None, plan: AssignPlan, commit: Commit, *, p
     """Give the faces their subjects."""
     faces, sources, unknown = _assigned(project, plan)
     put_names(project, commit, sorted(set(plan.named.values())))
-    return put_subjects(project, commit, faces, sources, warnings=together(faces), failures=unknown)
+    words = f"subjects assign {plan.table}"
+    return put_subjects(project, commit, faces, sources, words=words, warnings=together(faces), failures=unknown)
 
 
 def _assigned(project: Project, plan: AssignPlan) -> tuple[list[Face], dict[str, str], list[Failure]]:

@@ -5,19 +5,21 @@ from dataclasses import dataclass, replace
 
 from fercli.core.commit import Commit
 from fercli.core.errors import UsageError
+from fercli.core.people import subject_sources
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face
 from fercli.core.stage import Plan
 from fercli.stages.subjects import SubjectsResult
 from fercli.stages.subjects.names import put_names
-from fercli.stages.subjects.tables import known_subject, put_subjects, subject_sources, together
+from fercli.stages.subjects.tables import known_subject, put_subjects, together
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamesPlan(Plan):
     """The ids that were given, the new name of each subject that gets one, and where each subject comes from."""
 
+    words: str
     given: Sequence[str]
     names: Mapping[str, str]
     sources: Mapping[str, str]
@@ -38,8 +40,9 @@ def plan(
     if keep in others:
         raise UsageError(f"subject '{keep}' cannot be merged with itself", hint="Name two different subjects.")
     lines = (f"merge {', '.join(others)} into {keep}",)
+    words = " ".join(["subjects merge", keep, *others])
     names, sources = dict.fromkeys(others, keep), sources | {keep: "manual"}
-    return NamesPlan(lines=lines, given=(keep, *others), names=names, sources=sources)
+    return NamesPlan(lines=lines, words=words, given=(keep, *others), names=names, sources=sources)
 
 
 def run(project: Project, settings: None, plan: NamesPlan, commit: Commit, *, progress: Progress) -> SubjectsResult:
@@ -48,4 +51,4 @@ def run(project: Project, settings: None, plan: NamesPlan, commit: Commit, *, pr
     faces = [replace(face, subject_id=plan.names.get(face.subject_id, face.subject_id)) for face in faces]
     names = put_names(project, commit, plan.given)
     commit.words = [names.get(subject_id, subject_id) for subject_id in plan.given]
-    return put_subjects(project, commit, faces, plan.sources, warnings=together(faces))
+    return put_subjects(project, commit, faces, plan.sources, words=plan.words, warnings=together(faces))

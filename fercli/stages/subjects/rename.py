@@ -2,10 +2,11 @@
 
 from fercli.core.errors import InputError
 from fercli.core.files import slug
+from fercli.core.people import subject_sources
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.stages.subjects.merge import NamesPlan, run
-from fercli.stages.subjects.tables import known_subject, subject_sources
+from fercli.stages.subjects.tables import known_subject
 
 __all__ = ["plan", "run"]
 
@@ -23,5 +24,6 @@ def plan(project: Project, settings: None, old: str, new: str, *, force: bool, p
         raise InputError(f"'{new}' is not a subject id", hint=hint)
     if new in sources:
         raise InputError(f"subject '{new}' already exists", hint=f"To merge them: fer subjects merge {new} {old}")
-    lines, sources = (f"rename {old} to {new}",), sources | {new: "manual"}
-    return NamesPlan(lines=lines, given=(old, new), names={old: new}, sources=sources)
+    lines, words = (f"rename {old} to {new}",), f"subjects rename {old} {new}"
+    sources = sources | {new: "manual"}
+    return NamesPlan(lines=lines, words=words, given=(old, new), names={old: new}, sources=sources)

@@ -1,5 +1,6 @@
 """Faces with their subjects to what the project keeps of them: two tables and a contact sheet to look at."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -7,27 +8,30 @@ import numpy as np
 
 from fercli.core.commit import Commit
 from fercli.core.errors import InputError
+from fercli.core.people import subject_sources
 from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import Face, Subject
 from fercli.core.settings import suggestion
 from fercli.data.crops import CropError, CropFiles
 from fercli.stages.subjects import SubjectsResult
+from fercli.stages.subjects.history import put_steps, read_steps, step_between
 from fercli.vision.images import png_bytes
 from fercli.vision.sheets import SheetRow, contact_sheet
 
-# What a person has decided is never overruled by tracking.
-DECIDED = ("csv", "manual", "given")
 _FACES_A_ROW, _ROWS_A_SHEET = 10, 100
 
 
-def subject_sources(project: Project) -> dict[str, str]:
-    """Where each subject of the project comes from; a crop that came with its subject is `given`."""
-    known = {subject.subject_id: subject.source for subject in project.rows(Subject)}
-    for face in project.rows(Face):
-        if face.subject_id:
-            known.setdefault(face.subject_id, "given" if face.status == "given" else "tracks")
-    return known
+class Names:
+    """New subject ids, none of which was ever in use."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._last = max((int(name[1:]) for name in taken if re.fullmatch(r"s\d{3,}", name)), default=0)
+
+    def new(self) -> str:
+        """The next one."""
+        self._last += 1
+        return f"s{self._last:03d}"
 
 
 def known_subject(subject_id: str, sources: Mapping[str, str]) -> str:
@@ -48,11 +52,18 @@ def put_subjects(
     faces: Sequence[Face],
     sources: Mapping[str, str],
     *,
+    words: str = "",
     warnings: Iterable[str] = (),
     failures: Iterable[Failure] = (),
 ) -> SubjectsResult:
-    """Commit faces.csv, subjects.csv and reports/subjects.png, and count."""
-    before = {face.face_id: face.subject_id for face in project.rows(Face)}
+    """Commit faces.csv, subjects.csv and reports/subjects.png, and count; `words` of a step that can be undone."""
+    old_faces = project.rows(Face)
+    before = {face.face_id: face.subject_id for face in old_faces}
+    if words:
+        old = subject_sources(project, old_faces)
+        step = step_between(words, old_faces, faces, old=old, new=sources)
+        if step.moves or step.sources:
+            put_steps(project, commit, [*read_steps(project), step])
     of_subject = _by_subject(faces)
     subjects = _subject_rows(of_subject, sources)
     outputs = [commit.table(faces, Face), commit.table(subjects, Subject)]
@@ -122,7 +133,7 @@ def _put_sheets(
     outputs = []
     for page, start in enumerate(range(0, len(subjects), _ROWS_A_SHEET)):
         rows = [
-            SheetRow(subject.subject_id, _note(subject), _pictures(project, faces[subject.subject_id], failures))
+            SheetRow(subject.subject_id, _note(subject), pictures_of(project, faces[subject.subject_id], failures))
             for subject in subjects[start : start + _ROWS_A_SHEET]
         ]
         path = project.root / "reports" / (f"subjects-{page + 1}.png" if page else "subjects.png")
@@ -140,10 +151,12 @@ def _note(subject: Subject) -> str:
     return f"{subject.num_faces} faces, {where}"
 
 
-def _pictures(project: Project, faces: list[Face], failures: list[Failure]) -> list[np.ndarray]:
+def pictures_of(
+    project: Project, faces: Sequence[Face], failures: list[Failure], number: int = _FACES_A_ROW
+) -> list[np.ndarray]:
     """Some of a subject's crops, evenly over all of them; rows of packed files are not opened for this."""
     paths = [face.path for face in faces if face.path and "#" not in face.path]
-    chosen = [paths[place * len(paths) // _FACES_A_ROW] for place in range(_FACES_A_ROW)] if paths else []
+    chosen = [paths[place * len(paths) // number] for place in range(number)] if paths else []
     pictures, files = [], CropFiles(project.root)
     for path in dict.fromkeys(chosen):
         try:

@@ -1,19 +1,27 @@
 """The work of `fer subjects track`: faces to tracks, tracks to seats, and each seat of a video to its subject."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from fercli.core.commit import Commit
+from fercli.core.people import DECIDED, EVERY_SESSION, WITHIN_SESSION, subject_sources
 from fercli.core.progress import Progress
 from fercli.core.project import Project
-from fercli.core.rows import Face, Frame, Label, Video
+from fercli.core.rows import Face, Label, Video
 from fercli.core.stage import Plan
+from fercli.core.words import counted
 from fercli.stages.next_steps import after_labels
 from fercli.stages.subjects import SubjectsResult, TrackSettings
-from fercli.stages.subjects.tables import listed, put_subjects, subject_sources, together
-from fercli.stages.subjects.tracking import assign_tracks
+from fercli.stages.subjects.tables import listed, pictures_of, put_subjects, together
+from fercli.stages.subjects.tracking import Doubt, Tracked, assign_tracks
+from fercli.vision.images import png_bytes
+from fercli.vision.sheets import SheetRow, contact_sheet
 
 _FEW_FACES = 3
+_DOUBTS = "reports/subjects-doubts.png"
+_FACES_EACH, _MOST_DOUBTS = 5, 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,16 +48,63 @@ def run(
     project: Project, settings: TrackSettings, plan: TrackPlan, commit: Commit, *, progress: Progress
 ) -> SubjectsResult:
     """Assign subjects; those that exist keep their names where most of a seat's faces have them."""
-    progress.start("assigning subjects", 1)
     sources = subject_sources(project)
-    videos = {video.video_id: video for video in project.rows(Video)}
-    faces = assign_tracks(plan.faces, videos, settings, sources, frames=project.rows(Frame), force=plan.force)
-    result = put_subjects(project, commit, faces, sources, warnings=_doubts(faces))
+    tracked = assign_tracks(project, plan.faces, settings, sources, force=plan.force, progress=progress)
+    sources |= _joined_sources(project, tracked.faces, settings, sources)
+    progress.start("assigning subjects", 1)
+    warnings = [*_doubts(tracked.faces), *_said(tracked)]
+    result = put_subjects(project, commit, tracked.faces, sources, warnings=warnings)
+    outputs = (*result.outputs, *_put_doubts(project, commit, tracked.doubts))
     progress.advance()
-    if not any(face.is_usable for face in faces):
-        return result
-    following = after_labels(project, project.rows(Label), faces, are_regrouped=bool(result.num_changed))
-    return replace(result, next_command=following)
+    if not any(face.is_usable for face in tracked.faces):
+        return replace(result, outputs=outputs)
+    following = after_labels(project, project.rows(Label), tracked.faces, are_regrouped=bool(result.num_changed))
+    return replace(result, outputs=outputs, next_command=following)
+
+
+def _joined_sources(
+    project: Project, faces: Sequence[Face], settings: TrackSettings, sources: Mapping[str, str]
+) -> dict[str, str]:
+    """How far subjects hold whose seats were joined over the videos of a session, or over all sessions."""
+    if not settings.join_sessions:
+        return {}
+    joined = {video.video_id for video in project.rows(Video) if video.session}
+    names = {face.subject_id for face in faces if face.video_id in joined and face.status == "ok"} - {""}
+    source = EVERY_SESSION if settings.across_sessions else WITHIN_SESSION
+    return {name: source for name in names if sources.get(name) not in DECIDED}
+
+
+def _said(tracked: Tracked) -> list[str]:
+    said = [
+        f"'{video}' has {number} views; who is in several of them is several subjects: fer subjects merge KEEP OTHER"
+        for video, number in sorted(tracked.views.items())
+    ]
+    if tracked.num_strays:
+        said.append(
+            f"{counted(tracked.num_strays, 'face')} among people who walk look like nobody else and have no subject; "
+            "fer subjects assign CSV gives them one, and fer subjects track --appearance may"
+        )
+    titles = [f"{doubt.title} ({doubt.note})" for doubt in tracked.doubts]
+    if titles:
+        said.append(
+            f"{counted(len(titles), 'doubt')}, each with its faces in {_DOUBTS}: {listed(titles)}. "
+            "Then: fer subjects split SUBJECT FACE, or fer subjects merge KEEP OTHER"
+        )
+    return said
+
+
+def _put_doubts(project: Project, commit: Commit, doubts: Sequence[Doubt]) -> list[str]:
+    path = project.root / _DOUBTS
+    if not doubts:
+        if path.exists():
+            commit.delete(path)
+        return []
+    rows = []
+    for doubt in doubts[:_MOST_DOUBTS]:
+        parts = [pictures_of(project, part, [], _FACES_EACH) for part in doubt.parts]
+        blank = [np.full((8, 8, 3), 255, np.uint8)] * (_FACES_EACH - len(parts[0]) + 1)
+        rows.append(SheetRow(doubt.title, doubt.note, [*parts[0], *blank, *parts[1]]))
+    return [commit.data(path, png_bytes(contact_sheet(rows, num_columns=2 * _FACES_EACH + 1)))]
 
 
 def _doubts(faces: Sequence[Face]) -> list[str]:

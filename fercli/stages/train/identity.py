@@ -1,11 +1,13 @@
 """Whether a training has been done before: settings and project to the run of the same work, without loading torch."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from fercli.core.errors import InputError, UsageError
 from fercli.core.files import input_digest, read_text, sha256_of
+from fercli.core.people import unmatched_in_run, with_doubt
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label
 from fercli.core.runs import Run, digest, end_order, find_run, list_runs, same_work
@@ -13,7 +15,7 @@ from fercli.core.settings import RecordedPath, plain_settings
 from fercli.core.splits import choose_split
 from fercli.models.pretrained.tfjs_files import weight_files
 from fercli.models.table.specs import find_spec
-from fercli.stages.train.result import TrainResult, finished_result
+from fercli.stages.train.result import SETS, TrainResult, finished_result
 from fercli.stages.train.resume import check_unchanged, kept_pretrained, settings_of, unnamed
 from fercli.stages.train.settings import TrainSettings, identity, read_settings
 
@@ -47,6 +49,11 @@ def finished_before(project: Project, settings: TrainSettings, run: Run | None) 
     return finished_result(known) if known and known.record.status == "finished" else None
 
 
+def as_known_now(project: Project, settings: TrainSettings, known: TrainResult, *_: object) -> TrainResult:
+    """What a finished run says, with what is known of its people by now."""
+    return with_doubt(known, unmatched_in_run(project, find_run(project.root, known.run)), SETS)
+
+
 def look_up(
     project: Project, settings: TrainSettings, run: Run | None, inputs: dict[str, str], *, force: bool = False
 ) -> Run | None:
@@ -58,7 +65,10 @@ def look_up(
     """
     if run:
         return check_unchanged(project, settings, run, inputs)
-    return None if force else same_work(project.root, digest(inputs))
+    if force:
+        return None
+    before = {**inputs, "faces": input_digest(project.table_path(Face))}  # as older versions noted it
+    return same_work(project.root, digest(inputs)) or same_work(project.root, digest(before))
 
 
 def inputs_of(project: Project, settings: TrainSettings, run: Run | None) -> dict[str, str]:
@@ -67,7 +77,7 @@ def inputs_of(project: Project, settings: TrainSettings, run: Run | None) -> dic
         "backbone": _backbone_digest(project, settings, run),
         "settings": digest(identity(settings)),
         "classes": digest(project.classes),
-        "faces": input_digest(project.table_path(Face)),
+        "faces": _faces_digest(project, settings, run),
         "labels": input_digest(project.table_path(Label)),
         "split": input_digest(project.split_path(settings.split)),
     }
@@ -93,6 +103,20 @@ def on_gpus(settings: TrainSettings) -> TrainSettings:
             hint="Check what PyTorch detects with `fer doctor`. --procs N trains in N processes on the processor.",
         )
     return replace(settings, gpus=None, procs=settings.gpus, device="cuda")
+
+
+def _faces_digest(project: Project, settings: TrainSettings, run: Run | None) -> str:
+    """Of the rows of the split's faces: others, such as those of clips that nobody has labelled, change no weight."""
+    table = project.table_path(Face)
+    if run and run.record.inputs.get("faces") == input_digest(table):
+        return run.record.inputs["faces"]  # a run of an older version, which noted the whole table
+    inside = {row.face_id.encode("utf-8") for row in project.split_rows(settings.split)}
+    found = hashlib.sha256()
+    with table.open("rb") as lines:
+        for number, line in enumerate(lines):
+            if not number or line.partition(b",")[0] in inside:
+                found.update(line)
+    return found.hexdigest()
 
 
 def _backbone_digest(project: Project, settings: TrainSettings, run: Run | None) -> str:

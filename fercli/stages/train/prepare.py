@@ -10,6 +10,7 @@ import numpy as np
 from fercli.core.emotions import PRESETS
 from fercli.core.errors import FerError, InputError, SettingsError
 from fercli.core.memory import read_state
+from fercli.core.people import people_doubt, unmatched_in_split
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
@@ -23,6 +24,7 @@ from fercli.learn.trainer import Faces
 from fercli.models.build import check_options
 from fercli.models.profile import profile_model
 from fercli.models.table.specs import ModelSpec, find_spec
+from fercli.stages.train.result import SETS
 from fercli.stages.train.settings import TrainSettings, parse_values
 
 # Changes of pictures, and the largest amount of each; at a zoom of 1 nothing would be left.
@@ -59,6 +61,7 @@ class Prepared:
     form: InputFormat
     data_set: str
     warnings: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
 
 def prepare(project: Project, settings: TrainSettings) -> Prepared:
@@ -67,12 +70,13 @@ def prepare(project: Project, settings: TrainSettings) -> Prepared:
     Raises:
         InputError: nothing to train on.
     """
+    split_rows = project.split_rows(settings.split)
     samples = load_samples(
         project.root,
         project.classes,
         faces=project.required_rows(Face),
         labels=project.required_rows(Label),
-        split_rows=project.split_rows(settings.split),
+        split_rows=split_rows,
         with_soft_targets=settings.targets == "soft",
         fold=settings.fold,
     )
@@ -84,8 +88,9 @@ def prepare(project: Project, settings: TrainSettings) -> Prepared:
     recipe_set = data_set or ("scfed" if project.classes == PRESETS["scfed"] else "")
     plan = make_settings_plan(settings, spec, data_set=recipe_set, num_train=len(train))
     form = make_form(settings, spec, plan)
-    warnings = (*_warnings(train, val, project), *_changed_recipe(plan))
-    return Prepared(samples, train, val, spec, plan, form, data_set, warnings)
+    doubts = people_doubt(unmatched_in_split(project, split_rows), SETS)
+    warnings = (*doubts, *_warnings(train, val, project), *_changed_recipe(plan))
+    return Prepared(samples, train, val, spec, plan, form, data_set, warnings, doubts)
 
 
 def count_macs(settings: TrainSettings, prepared: Prepared) -> int:

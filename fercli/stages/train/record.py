@@ -62,6 +62,7 @@ def model_card(record: RunRecord, prepared: Prepared) -> str:
         + (f" (dataset: {record.data_set})" if record.data_set else ""),
         f"* Recipe: {plan.optimizer}, largest learning rate {plan.lr:g}, {plan.schedule}, batches of {plan.batch_size}",
         f"* Validation: {_best_line(best)}. The epoch was selected on this set; report test results from `fer eval`.",
+        *(f"* People: {sentence}" for sentence in prepared.doubts),
         "",
         "| class | train | val |",
         "|---|---|---|",

@@ -8,6 +8,9 @@ from fercli.core.results import Failure, StageResult
 from fercli.core.runs import Run, RunRecord
 from fercli.stages.next_steps import run_words
 
+# What a score of a training compares.
+SETS = "training and the validation set"
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainResult(StageResult):

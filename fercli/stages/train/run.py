@@ -5,10 +5,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
+from fercli.core.doubts import baseline_doubt
 from fercli.core.errors import CheckError, ProjectError, SettingsError, UsageError
 from fercli.core.progress import Progress
 from fercli.core.project import Project
@@ -82,7 +84,8 @@ def run_training(
         if not world.is_main:
             return _follow(job, model, (train[1], val[1]), progress=progress)
         record, result = _fit_and_record(job, record, model, (train[1], val[1]), progress=progress)
-    words = (*prepared.warnings, *compile_words, *_backbone_words(backbone, settings), *version_words(known))
+    warnings = (*_baseline_doubt(record, prepared), *prepared.warnings)
+    words = (*warnings, *compile_words, *_backbone_words(backbone, settings), *version_words(known))
     return _result(folder, record, failures, warnings=words, was_resumed=result.was_resumed)
 
 
@@ -278,6 +281,17 @@ def _meta(prepared: Prepared, settings: TrainSettings) -> dict[str, object]:
         "classes": list(prepared.samples.classes),
         "form": prepared.form.to_json(),
     }
+
+
+def _baseline_doubt(record: RunRecord, prepared: Prepared) -> tuple[str, ...]:
+    best: Any = record.result.get("best") or {}  # JSON
+    counts = prepared.val.counts()
+    value, total = best.get("val_accuracy"), sum(counts.values())
+    if value is None or not total:
+        return ()
+    emotion = max(counts, key=lambda name: counts[name])
+    majority = {"emotion": emotion, "value": counts[emotion] / total}
+    return baseline_doubt("validation", {"value": value, "low": value}, majority)
 
 
 def _result(
