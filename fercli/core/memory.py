@@ -12,7 +12,7 @@ from fercli.core.commit import Commit, current_path
 from fercli.core.files import input_digest, read_text
 from fercli.core.places import are_same
 from fercli.core.results import Failure, StageResult
-from fercli.core.settings import plain_settings
+from fercli.core.settings import identity_values, plain_settings
 
 Result = TypeVar("Result", bound=StageResult)
 
@@ -49,7 +49,7 @@ def fingerprint(
         commit: look at the files as they will be after it.
     """
     digests = [commit.sha256(path) if commit else input_digest(path) for path in inputs]
-    text = json.dumps([plain_settings(settings), digests, extra], sort_keys=True, default=str)
+    text = json.dumps([identity_values(settings), digests, extra], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 

@@ -1,7 +1,9 @@
 """Where each setting comes from: layers of plain values to one frozen settings object and the origin of every field."""
 
+import csv
 import dataclasses
 import difflib
+import io
 import json
 import math
 import re
@@ -64,6 +66,7 @@ def setting(
     minimum: float | None = None,
     maximum: float | None = None,
     is_hidden: bool = False,
+    is_added: bool = False,
 ) -> Any:  # a dataclass field, which takes the type of its annotation
     """A field of a settings class: its only default, and the help line of the option that mirrors it.
 
@@ -76,6 +79,7 @@ def setting(
         minimum: smallest allowed value.
         maximum: largest allowed value.
         is_hidden: settable in fer.toml and by `--set`, but no option of its own.
+        is_added: older versions did not have it; at its default, what they have finished stays the same work.
     """
     metadata = {
         "help": help_line,
@@ -85,6 +89,7 @@ def setting(
         "minimum": minimum,
         "maximum": maximum,
         "is_hidden": is_hidden,
+        "is_added": is_added,
     }
     if isinstance(default, dict):
         return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
@@ -95,6 +100,17 @@ def plain_settings(settings: Any) -> dict[str, Any]:  # an instance of any setti
     """The fields of a settings object as JSON has them."""
     plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(settings), default=str))
     return plain
+
+
+def identity_values(settings: Any) -> dict[str, Any]:  # an instance of any settings class
+    """The same without added settings that are at their defaults: what tells two calls apart, in every version."""
+    columns = dataclasses.fields(settings)
+    same = {
+        column.name
+        for column in columns
+        if column.metadata.get("is_added") and getattr(settings, column.name) == column.default
+    }
+    return {name: value for name, value in plain_settings(settings).items() if name not in same}
 
 
 def option_name(field: "dataclasses.Field[Any]") -> str:
@@ -184,6 +200,26 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * _DURATION_UNITS[match[2]]
 
 
+def list_words(text: str) -> list[str]:
+    """The words of a list such as `a,"neutral, calm"`, one line of CSV; empty ones are left out.
+
+    Raises:
+        ValueError: a quotation mark is not closed.
+    """
+    try:
+        rows = list(csv.reader([text], skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise ValueError(text) from error
+    return [word.strip() for row in rows for word in row if word.strip()]
+
+
+def list_text(words: Sequence[object]) -> str:
+    """The inverse of `list_words`."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(words)
+    return line.getvalue()
+
+
 def suggestion(word: str, known: Sequence[str]) -> str:
     """A hint for an unknown `word`: "Did you mean 'x'?" when one of `known` is close, else the list of them."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
@@ -219,7 +255,7 @@ def _convert(kind: Any, value: object, unit: str) -> Any:
     if origin is typing.Literal:
         return _choice(choices, value)
     if origin is tuple:
-        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        parts = list_words(value) if isinstance(value, str) else value
         return tuple(_convert(choices[0], part, unit) for part in typing.cast(Sequence[object], parts))
     if origin is dict:
         return {str(key): inner for key, inner in typing.cast(Mapping[object, object], value).items()}

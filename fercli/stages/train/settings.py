@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import tomli_w
 
-from fercli.core.settings import plain_settings, setting
+from fercli.core.settings import identity_values, setting
 
 # What only says how or how long to work, or is known by its contents; equal trainings may differ in it.
 _OUTSIDE = ("time_limit_s", "workers", "ram_limit_mb", "backbone_weights", "gpus", "tensorboard")
@@ -102,7 +102,7 @@ class TrainSettings:
     )
     is_equalised: bool | None = setting(None, "Equalise the histogram of each crop.", is_hidden=True)
     norm: Literal["own", "half", "imagenet", "bytes"] | None = setting(
-        None, "Normalise images by this mean and standard deviation.", is_hidden=True
+        None, "Normalise images by this mean and standard deviation.", is_hidden=True, is_added=True
     )
     image_size: int | None = setting(None, "Set the input image size.", minimum=8, is_hidden=True)
     threads: int | None = setting(None, "Use this many CPU threads.", minimum=1, maximum=1024, is_hidden=True)
@@ -121,10 +121,7 @@ class TrainSettings:
 def identity(settings: TrainSettings) -> dict[str, Any]:  # JSON
     """The settings that two equal trainings share."""
     model, augment = parse_values(settings.model), parse_values(settings.augment)
-    plain = plain_settings(dataclasses.replace(settings, model=model, augment=augment))
-    if settings.norm is None:
-        # Runs of versions that had no such setting stay the same work.
-        plain.pop("norm")
+    plain = identity_values(dataclasses.replace(settings, model=model, augment=augment))
     return {name: value for name, value in plain.items() if name not in _OUTSIDE}
 
 
