@@ -17,6 +17,7 @@ _RENDERERS: dict[str, str] = {
     "LabelsAgreementResult": "agreement:show_agreement",
     "LabelsImportResult": "labels:show_import",
     "LabelsShowResult": "labels:show_labels",
+    "PoolResult": "pool:show_pool",
     "RunsResult": "runs:show_runs",
     "SplitResult": "split:show_split",
     "StatsResult": "stats:show_stats",

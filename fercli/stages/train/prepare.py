@@ -67,6 +67,7 @@ def prepare(project: Project, settings: TrainSettings) -> Prepared:
     Raises:
         InputError: nothing to train on.
     """
+    assert settings.fold != "all"  # a series trains one after the other
     samples = load_samples(
         project.root,
         project.classes,
