@@ -52,7 +52,7 @@ class AlignSettings:
     engine: Literal["local", "ray"] = setting("local", "Run on this machine or on a Ray cluster.")
     address: str = setting("", "Connect to the Ray cluster at HOST:PORT.")
     limit: int | None = setting(None, "Process only the first N frames.", minimum=1)
-    draw: bool = setting(False, "Draw frames with the faces found, kept or dropped, to reports/align.")
+    draw: bool = setting(False, "Draw frames with the faces found, kept or dropped, to reports/align.", is_added=True)
 
 
 @dataclass(frozen=True, kw_only=True)
