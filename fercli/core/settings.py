@@ -1,7 +1,10 @@
 """Where each setting comes from: layers of plain values to one frozen settings object and the origin of every field."""
 
+import contextlib
+import csv
 import dataclasses
 import difflib
+import io
 import json
 import math
 import re
@@ -11,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from fercli.core.annotations import bare_type
+from fercli.core.annotations import bare_type, is_union
 from fercli.core.errors import FerError, SettingsError, UsageError
 
 S = TypeVar("S")
@@ -196,6 +199,26 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * _DURATION_UNITS[match[2]]
 
 
+def list_words(text: str) -> list[str]:
+    """The words of a list such as `a,"neutral, calm"`, one line of CSV; empty ones are left out.
+
+    Raises:
+        ValueError: a quotation mark is not closed.
+    """
+    try:
+        rows = list(csv.reader([text], skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise ValueError(text) from error
+    return [word.strip() for row in rows for word in row if word.strip()]
+
+
+def list_text(words: Sequence[object]) -> str:
+    """The inverse of `list_words`."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(words)
+    return line.getvalue()
+
+
 def suggestion(word: str, known: Sequence[str]) -> str:
     """A hint for an unknown `word`: "Did you mean 'x'?" when one of `known` is close, else the list of them."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
@@ -228,10 +251,12 @@ def _convert(kind: Any, value: object, unit: str) -> Any:
     if is_optional and isinstance(value, str) and value.lower() in ("none", ""):
         return None
     origin, choices = typing.get_origin(kind), typing.get_args(kind)
+    if is_union(kind):
+        return _first_that_takes(choices, value, unit)
     if origin is typing.Literal:
         return _choice(choices, value)
     if origin is tuple:
-        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        parts = list_words(value) if isinstance(value, str) else value
         return tuple(_convert(choices[0], part, unit) for part in typing.cast(Sequence[object], parts))
     if origin is dict:
         return {str(key): inner for key, inner in typing.cast(Mapping[object, object], value).items()}
@@ -240,6 +265,13 @@ def _convert(kind: Any, value: object, unit: str) -> Any:
     if kind is float and unit == "s" and isinstance(value, str):
         return _finite(parse_duration(value))
     return _plain(kind, value)
+
+
+def _first_that_takes(kinds: Sequence[Any], value: object, unit: str) -> Any:
+    for kind in kinds[:-1]:
+        with contextlib.suppress(ValueError, TypeError):
+            return _convert(kind, value, unit)
+    return _convert(kinds[-1], value, unit)
 
 
 def _plain(kind: Any, value: object) -> Any:
@@ -275,6 +307,9 @@ def _truth(value: object) -> bool:
 
 def _expected(field: "dataclasses.Field[Any]") -> str:
     inner, _ = bare_type(field.type)
+    if is_union(inner):
+        others = [str(word) for kind in typing.get_args(inner)[1:] for word in typing.get_args(kind)]
+        return f"Expected a whole number, or {' or '.join(others)}."
     member = (*typing.get_args(inner), None)[0]
     for kind, words in ((inner, "one of"), (member, "one or more of (comma-separated)")):
         if typing.get_origin(kind) is typing.Literal:

@@ -12,7 +12,7 @@ from torch import nn
 from fercli.core.errors import FerError, InputError
 from fercli.core.progress import SILENT, Progress
 from fercli.core.runs import read_run
-from fercli.data.dataset import CropSource, RamCrops, load_crops, make_reader, prepare_crop
+from fercli.data.dataset import CropSource, RamCrops, load_crops, make_reader, places_by_side, prepare_alone
 from fercli.data.samples import Samples
 from fercli.data.transforms import InputFormat
 from fercli.learn.checkpoints import load_checkpoint
@@ -37,7 +37,12 @@ class LoadedModel:
 
 
 def load_run_model(
-    run_dir: Path, checkpoint: str = "best", device: str = "auto", *, precision: str = "auto"
+    run_dir: Path,
+    checkpoint: str = "best",
+    device: str = "auto",
+    *,
+    precision: str = "auto",
+    classes: Sequence[str] = (),
 ) -> LoadedModel:
     """The network of a run with its weights.
 
@@ -46,25 +51,45 @@ def load_run_model(
         checkpoint: "best", "last", or the path of a .safetensors file with its .json beside it.
         device: "auto" or torch's name.
         precision: "auto" takes the precision that the run was trained in, where the device has it.
+        classes: in the order in which their logits are to come; none means the checkpoint's own order.
 
     Raises:
-        InputError: the checkpoint is missing, altered, or does not fit its own description.
+        InputError: the checkpoint is missing, altered, does not fit its own description, or has other classes.
     """
     path = run_dir / "checkpoints" / f"{checkpoint}.safetensors" if checkpoint in ("best", "last") else Path(checkpoint)
     saved = load_checkpoint(path)
     try:
         spec = find_spec(saved.meta["model"])
-        classes = tuple(saved.meta["classes"])
-        model = build_model(spec.name, num_classes=len(classes), **saved.meta["model_options"])
+        own = tuple(saved.meta["classes"])
+        model = build_model(spec.name, num_classes=len(own), **saved.meta["model_options"])
         model.load_state_dict(saved.tensors)
         form = InputFormat.from_json(saved.meta["form"])
         epoch = int(saved.meta["epoch"])
     except (FerError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"checkpoint '{path}' does not match the model: {reason}", hint="Train again.") from error
+    if classes and tuple(classes) != own:
+        _reorder(model, own, classes, path)
     machine = choose_machine(device, _precision_of(run_dir, device) if precision == "auto" else precision)
     model = model.to(machine.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # not in torch's stub
-    return LoadedModel(model, spec, classes, form, machine, run_dir.name, checkpoint, epoch)
+    return LoadedModel(model, spec, tuple(classes or own), form, machine, run_dir.name, checkpoint, epoch)
+
+
+def _reorder(model: nn.Module, own: Sequence[str], wanted: Sequence[str], path: Path) -> None:
+    """Let the logits of `model`, which come in the order of its `own` classes, come in the wanted order.
+
+    Raises:
+        InputError: the classes are others.
+    """
+    if sorted(own) != sorted(wanted):
+        strange = [*sorted({*own} - {*wanted}), *(f"no '{name}'" for name in wanted if name not in own)]
+        raise InputError(
+            f"checkpoint '{path}' has other classes than the run: {', '.join(strange)}",
+            hint=f"Name a checkpoint that was trained on {', '.join(wanted)}.",
+        )
+    places = [list(own).index(name) for name in wanted]
+    # A hook, so that the names of layers, which Grad-CAM looks up, stay what they are.
+    model.register_forward_hook(lambda _module, _inputs, logits_BK: logits_BK[:, places])
 
 
 def predict_probabilities(
@@ -87,18 +112,33 @@ def predict_probabilities(
     Raises:
         InputError: a crop is missing or damaged.
     """
-    crops = _crops_of(loaded, faces)
-    progress.start("predict", len(crops))
-    parts = []
-    for part in predict_probability_batches(
-        loaded.model, crops, form=loaded.form, machine=loaded.machine, batch_size=batch_size, test_time=test_time
-    ):
-        parts.append(part)
-        progress.advance(len(part))
-    return np.concatenate(parts) if parts else np.zeros((0, len(loaded.classes)), np.float32)
+    groups = _by_side(faces, loaded.form)
+    progress.start("predict", len(faces))
+    found = np.zeros((len(faces), len(loaded.classes)), np.float32)
+    for places in groups:
+        alike = faces.select(places) if isinstance(faces, Samples) else [faces[place] for place in places]
+        crops, done = _crops_of(loaded, alike), 0
+        for part in predict_probability_batches(
+            loaded.model, crops, form=loaded.form, machine=loaded.machine, batch_size=batch_size, test_time=test_time
+        ):
+            found[places[done : done + len(part)]] = part
+            done += len(part)
+            progress.advance(len(part))
+    return found
+
+
+def _by_side(faces: Samples | Sequence[UInt8[np.ndarray, "_ _ 3"]], form: InputFormat) -> list[list[int]]:
+    """Places of crops that go into one batch: those of one size, for no crop is scaled by what lies beside it."""
+    if isinstance(faces, Samples):
+        return list(places_by_side(faces.root, faces.paths, form).values())
+    found: dict[int, list[int]] = {}
+    for place, face in enumerate(faces):
+        found.setdefault(min(form.size, max(face.shape[:2])), []).append(place)
+    return list(found.values())
 
 
 def _crops_of(loaded: LoadedModel, faces: Samples | Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> CropSource:
+    """Crops of one size as the network stores them."""
     form = loaded.form
     if isinstance(faces, Samples):
         crops = load_crops(make_reader(faces.root, faces.paths, form), num_workers=0, is_checked=True)
@@ -108,10 +148,7 @@ def _crops_of(loaded: LoadedModel, faces: Samples | Sequence[UInt8[np.ndarray, "
             problem = f"face '{faces.face_ids[place]}' cannot be read: {error.message}{count}"
             raise InputError(problem, hint=error.hint) from error
         return crops
-    side = min(form.size, max((max(face.shape[:2]) for face in faces), default=form.size))
-    prepared = [prepare_crop(face, form, form.channels, side) for face in faces]
-    stacked = np.stack(prepared) if prepared else np.zeros((0, form.channels, side, side), np.uint8)
-    return RamCrops(torch.from_numpy(stacked))
+    return RamCrops(torch.from_numpy(np.stack([prepare_alone(face, form) for face in faces])))
 
 
 def _precision_of(run_dir: Path, device: str) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +11,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
-from fercli.core.errors import CheckError, UsageError
+from fercli.core.errors import CheckError, ProjectError, UsageError
 from fercli.data.loaders import balanced_weights, epoch_batches
 from fercli.learn.checkpoints import load_state
 from fercli.learn.device import apply_threads, ask_for_same_bits
@@ -81,12 +82,12 @@ class _Fit:
     def __init__(self, model: nn.Module, training: Training) -> None:
         self.job, self.plan, self.world = training, training.plan, training.world
         self.deadline = time.monotonic() + (training.time_limit_s or float("inf"))
-        self.steps_per_epoch = self._count_steps()
         apply_threads(training.machine)
         ask_for_same_bits(training.machine)
         self.model = model.to(training.machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
         if self.plan.adds_norms:
             add_norms(self.model)
+        self.steps_per_epoch = self._count_steps()
         if training.machine.precision == "bf16" and training.machine.device.startswith("cpu"):
             ease_kernels(self.model)
         self.average = WeightAverage(self.model, self.plan.ema_decay) if self.plan.ema_decay else None
@@ -111,6 +112,7 @@ class _Fit:
         state = self.world.from_main(lambda: load_state(self.keeper.checkpoints))
         if state is not None:
             self.standing = restore(state, self.model, self.step_maker.optimizer, self.average)
+            self._check_steps(int(state.meta["position"]))
         self._announce()
         stop = ""
         try:
@@ -126,6 +128,21 @@ class _Fit:
         if stop and not self._ended():
             return self._result("interrupted", stop, state is not None)
         return self._result("finished", self._ended(), state is not None)
+
+    def _check_steps(self, position: int) -> None:
+        """Refuse to go on where an epoch has another number of steps than before: it would never end, or too soon.
+
+        Raises:
+            ProjectError: faces came or went.
+        """
+        standing, now = self.standing, self.steps_per_epoch
+        before = (position - standing.step) // standing.epoch if standing.epoch else None
+        if before not in (None, now) or standing.step > now:
+            told = f"{before} steps" if before else f"at least {standing.step} steps"
+            raise ProjectError(
+                f"the training cannot go on: an epoch had {told} when it stopped, and has {now} now",
+                hint="Restore the crops that are missing (see: fer check images), or train a new run without --resume.",
+            )
 
     def _is_taken_in(self, epoch: int, step: int) -> bool:
         """Whether the running mean takes in the weights after this step."""
@@ -236,7 +253,33 @@ class _Fit:
                 f"a batch size of {self.plan.batch_size} is too small for {self.world.size} processes",
                 hint="Increase --batch-size, or use fewer processes.",
             )
+        if min(len(self.world.share(order)) for order in orders) == 1:
+            self._check_single()
         return len(orders)
+
+    def _check_single(self) -> None:
+        """Refuse batches of one face where the network normalises over the batch: it would fail at the epoch's end.
+
+        Raises:
+            UsageError: with a batch size that will do.
+        """
+        form, num_faces = self.job.form, len(self.job.train.targets)
+        # On a copy, with the generator's state put back: nothing of the training that follows may change.
+        copy, image_BCHW = deepcopy(self.model).train(), torch.zeros(1, form.channels, form.side, form.side)
+        image_BCHW = image_BCHW.to(next(copy.parameters()).device)
+        try:
+            with torch.random.fork_rng(), torch.no_grad():
+                copy(image_BCHW)
+        except ValueError as error:
+            sizes = range(self.plan.batch_size + 1, num_faces + 1)
+            fits = next(
+                (size for size in sizes if num_faces // -(-num_faces // size) // self.world.size > 1), num_faces
+            )
+            raise UsageError(
+                f"{num_faces} faces in batches of {self.plan.batch_size} leave a batch of one face, "
+                f"over which the model cannot normalise",
+                hint=f"Set --batch-size {fits}.",
+            ) from error
 
     def _batches(self, epoch: int) -> list[list[int]]:
         targets = self.job.train.targets

@@ -58,7 +58,7 @@ BAD_VIDEOS = {
 
 
 @pytest.mark.parametrize("name", BAD_VIDEOS)
-def test_file_that_is_no_video_is_refused_and_nothing_is_added(project: Path, tmp_path: Path, name: str) -> None:
+def test_file_that_is_no_video_is_refused_and_nothing_is_later(project: Path, tmp_path: Path, name: str) -> None:
     data, reason = BAD_VIDEOS[name]
     path = tmp_path / "lesson.mp4"
     path.write_bytes(data)

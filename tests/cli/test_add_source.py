@@ -19,7 +19,7 @@ def csv(tmp_path: Path) -> Path:
     return write_fer2013(tmp_path / "fer2013.csv", rows)
 
 
-def test_a_data_set_is_added_by_its_name(root: Path, csv: Path) -> None:
+def test_a_data_set_is_later_by_its_name(root: Path, csv: Path) -> None:
     code, out, _ = run_fer("add", "--source", "fer2013", csv, "--json", cwd=root)
     found = json.loads(out)
     assert (code, found["result"]["num_faces"], found["result"]["split"]) == (0, 21, "official")

@@ -2,13 +2,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fercli.core.errors import SettingsError, UsageError
+from fercli.core.memory import fingerprint
 from fercli.core.settings import (
+    OPTION,
     Layer,
     assignment_layers,
     environment_values,
     identifying_settings,
+    list_text,
+    list_words,
     parse_duration,
     resolve_settings,
     setting,
@@ -127,6 +133,16 @@ def test_durations_are_read_in_seconds(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
+@given(st.lists(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1), min_size=1))
+def test_a_list_is_read_as_it_was_written(words: list[str]) -> None:
+    assert list_words(list_text(words)) == words
+
+
+def test_a_quotation_mark_that_is_not_closed_is_refused() -> None:
+    with pytest.raises(UsageError, match="invalid value"):
+        resolve_settings(Sample, [Layer(OPTION, {"ratios": '0.5,"0.5'})])
+
+
 @dataclass(frozen=True)
 class Grown:
     """A class with a setting that it did not have at first."""
@@ -135,6 +151,11 @@ class Grown:
     draw: bool = setting(False, "Draw.", is_later=True)
 
 
-def test_setting_that_came_later_is_told_only_where_it_is_not_at_its_default() -> None:
-    assert identifying_settings(Grown()) == {"size": 3}
+def test_setting_that_came_later_counts_only_where_it_is_not_at_its_default() -> None:
+    @dataclass(frozen=True)
+    class Before:
+        size: int = setting(3, "Set the size.")
+
     assert identifying_settings(Grown(draw=True)) == {"size": 3, "draw": True}
+    assert fingerprint(Grown()) == fingerprint(Before())
+    assert fingerprint(Grown(draw=True)) != fingerprint(Before())

@@ -242,7 +242,7 @@ def test_interrupted_run_goes_on_where_it_stopped(
     assert (result.num_videos, result.ids) == (2, ("lesson-1", "b"))
 
 
-def test_cut_off_video_is_added_with_a_warning(project: Project, tmp_path: Path) -> None:
+def test_cut_off_video_is_later_with_a_warning(project: Project, tmp_path: Path) -> None:
     whole = write_video(tmp_path / "w.mp4", [pattern(i) for i in range(40)], options={"movflags": "faststart"})
     half = tmp_path / "half.mp4"
     half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
@@ -257,7 +257,7 @@ def test_date_must_be_iso(project: Project, video: Path, text: str) -> None:
         add(project, AddSettings(recorded_at=text), [video])
 
 
-def test_name_that_is_not_utf8_is_added(project: Project, tmp_path: Path) -> None:
+def test_name_that_is_not_utf8_is_later(project: Project, tmp_path: Path) -> None:
     path = tmp_path / "gr\udcfcn.png"
     try:
         path.write_bytes(write_pictures(tmp_path / "p", range(1)).joinpath("Photo 0.png").read_bytes())

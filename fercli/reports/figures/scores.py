@@ -20,6 +20,7 @@ from fercli.reports.figures.canvas import (
     PURPLE,
     SKY,
     VERMILION,
+    class_labels,
     house_style,
     ink_on,
     new_figure,
@@ -48,20 +49,32 @@ def draw_confusion(
         normalize: shares of the true class, of the predicted class, or counts alone.
         title: above the matrix.
     """
-    shares = normalize_confusion(matrix, "true" if normalize == "none" else normalize)
-    with house_style():
+    classes = class_labels(classes)
+    with house_style([*classes, title]):
         side, longest = 0.78 * len(classes), max(map(len, classes))
         # Room for the names beside and below the cells, which stay square.
         below = 0.75 if longest <= _MAX_LEVEL_LETTERS else 0.5 + 0.06 * longest
         figure = new_figure(side + 1.2 + 0.07 * longest, side + below + (0.3 if title else 0.0))
-        axes = figure.add_subplot()
-        levels = matrix / max(1, matrix.max()) if normalize == "none" else shares
-        axes.imshow(levels, cmap="Blues", vmin=0, vmax=1)
-        for row, column in np.ndindex(*matrix.shape):
-            share = None if normalize == "none" else float(shares[row, column])
-            _write_cell(axes, row, column, int(matrix[row, column]), share=share, level=float(levels[row, column]))
-        _name_axes(axes, matrix, classes, title)
+        fill_confusion(figure.add_subplot(), matrix, classes, normalize=normalize, title=title)
         return png_bytes(figure, is_cut=True)
+
+
+def fill_confusion(
+    axes: Axes,
+    matrix: Integer[np.ndarray, "classes classes"],
+    labels: Sequence[str],
+    *,
+    normalize: Normalization,
+    title: str,
+) -> None:
+    """Draw a confusion matrix into `axes`, its classes called as the figure can write them."""
+    shares = normalize_confusion(matrix, "true" if normalize == "none" else normalize)
+    levels = matrix / max(1, matrix.max()) if normalize == "none" else shares
+    axes.imshow(levels, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(*matrix.shape):
+        share = None if normalize == "none" else float(shares[row, column])
+        _write_cell(axes, row, column, int(matrix[row, column]), share=share, level=float(levels[row, column]))
+    _name_axes(axes, matrix, labels, title)
 
 
 def draw_curves(
@@ -141,8 +154,8 @@ def draw_class_counts(counts: Mapping[str, Mapping[str, int]], classes: Sequence
         counts: per group ("train", "val", "test"), the number per class.
         classes: in the order to draw.
     """
-    thick = 0.8 / max(1, len(counts))
-    with house_style():
+    thick, labels = 0.8 / max(1, len(counts)), class_labels(classes)
+    with house_style(labels):
         figure = new_figure(6.6, 0.7 + max(0.34, 0.2 * len(counts)) * len(classes) + 0.3)
         axes = figure.add_subplot()
         for place, (group, by_class) in enumerate(counts.items()):
@@ -151,7 +164,7 @@ def draw_class_counts(counts: Mapping[str, Mapping[str, int]], classes: Sequence
             colour = _BAR_COLOURS[place % len(_BAR_COLOURS)]
             bars = axes.barh(middles, values, thick * 0.9, color=colour, label=f"{group} ({sum(values)})")
             axes.bar_label(bars, padding=3, fontsize=8)
-        axes.set_yticks(np.arange(len(classes)), classes)
+        axes.set_yticks(np.arange(len(classes)), labels)
         axes.invert_yaxis()
         axes.set_xlabel("faces")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))

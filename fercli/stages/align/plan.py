@@ -15,7 +15,7 @@ from fercli.core.stage import Plan
 from fercli.core.words import counted
 from fercli.stages.align import AlignSettings, settings_mark
 from fercli.stages.align.pictures import FramePlace, PictureTask
-from fercli.stages.align.rules import rules_of
+from fercli.stages.align.rules import settings_rules
 from fercli.stages.align.voted import refusal, sure_to_go, voted_of
 from fercli.stages.align.worker import REALIGNED
 
@@ -82,7 +82,7 @@ def plan(project: Project, settings: AlignSettings, *, force: bool, progress: Pr
     todo = whole_chunks(todo, tasks)
     frame_ids = {frame.frame_id: frame for frame in frames}
     changes = _changes(state, settings, mark)
-    going = sure_to_go(faces, rules_of(settings), kept=frame_ids.keys(), todo={task.item for task in todo})
+    going = sure_to_go(faces, settings_rules(settings), kept=frame_ids.keys(), todo={task.item for task in todo})
     if not force and (voted := voted_of(project, going)):
         raise refusal(voted)
     return AlignPlan(

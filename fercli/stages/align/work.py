@@ -21,7 +21,7 @@ from fercli.stages.align.merge import MergedFaces, merge_faces
 from fercli.stages.align.pictures import PictureTask
 from fercli.stages.align.plan import AlignPlan, has_own_crop, plan, whole_chunks
 from fercli.stages.align.result import summarise
-from fercli.stages.align.rules import rules_of
+from fercli.stages.align.rules import settings_rules
 from fercli.stages.align.voted import refusal, voted_of
 from fercli.stages.align.worker import Record, WorkerPlan, look_for_faces, make_worker
 from fercli.vision.mtcnn.runtime import choose_device
@@ -158,7 +158,7 @@ def _worker_plan(project: Project, settings: AlignSettings, room: Path) -> Worke
     if settings.engine == "ray":
         num_threads = 1  # what a task on a cluster has
     device = choose_device(settings.device, mode=settings.mode, is_shared=settings.engine == "ray")
-    return WorkerPlan(project.root, room, rules_of(settings), settings.mode == "exact", device, num_threads)
+    return WorkerPlan(project.root, room, settings_rules(settings), settings.mode == "exact", device, num_threads)
 
 
 def _is_finished(plan: AlignPlan, item: str, batch: Batch) -> bool:
