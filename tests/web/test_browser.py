@@ -213,6 +213,7 @@ def test_undo_skip_unsure_and_comment_by_keys(project: Project, watched: Watched
         page = ready(watched.open(server.link))
         first = press(page, "1")
         second = press(page, "1")
+        saved(page)
         page.keyboard.press("z")
         page.keyboard.press("Backspace")
         assert page.evaluate("fer.state().code") == first
