@@ -16,6 +16,7 @@ from fercli.labels.matching import blind_code
 
 # What an annotator who is not sure of a vote says of it; one who is sure says nothing.
 UNSURE = 0.5
+_FORMULA = ("=", "+", "-", "@")
 COLUMNS = (
     "item",
     "face",
@@ -177,7 +178,9 @@ def journal_csv(parts: Sequence[tuple[str, JournalPart]]) -> str:
 
 
 def _row(annotator: str, cast: Cast) -> tuple[object, ...]:
-    word, remark = ("", "(withdrawn)") if cast.undoes else (cast.label, cast.comment)
+    # A spreadsheet would compute what begins like a formula.
+    comment = f"'{cast.comment}" if cast.comment.startswith(_FORMULA) else cast.comment
+    word, remark = ("", "(withdrawn)") if cast.undoes else (cast.label, comment)
     confidence = UNSURE if cast.is_unsure else ""
     seconds = "" if cast.seconds is None else cast.seconds
     marks = cast.suggested, cast.chosen

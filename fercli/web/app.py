@@ -3,7 +3,7 @@
 import hmac
 import ipaddress
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -102,7 +102,14 @@ class Hosts:
         return name in self.names or (self.any_address and _is_address(name))
 
 
-def build_app(desk: Desk, visitors: Mapping[str, Visitor], hosts: Hosts, review: "Review | None" = None) -> Starlette:
+def build_app(
+    desk: Desk,
+    visitors: Mapping[str, Visitor],
+    hosts: Hosts,
+    review: "Review | None" = None,
+    *,
+    entries: Mapping[str, str] | None = None,
+) -> Starlette:
     """The application.
 
     Args:
@@ -110,12 +117,15 @@ def build_app(desk: Desk, visitors: Mapping[str, Visitor], hosts: Hosts, review:
         visitors: token -> who comes with it.
         hosts: names of this machine.
         review: answers of the second page, for owners.
+        entries: a word that opens the page once -> the token that is given for it. The command line of a browser, which
+            others on this machine can see, holds such a word in place of a token.
     """
     doors = [*_desk_doors(desk), *(_review_doors(review) if review else ())]
     return Starlette(
         routes=[
             *(Route(path, _page(name)) for path, name in _PAGES.items()),
             Route("/static/{name}", _static),
+            Route("/api/enter", _enter(dict(entries or {})), methods=["POST"]),
             *(Route(one.path, _Entrance(one, dict(visitors)), methods=[one.method]) for one in doors),
         ],
         middleware=[Middleware(_Guard, hosts=hosts)],
@@ -251,6 +261,16 @@ def _is_own(request: Request, own: str) -> bool:
 def _page(name: str) -> Callable[[Request], Response]:
     def endpoint(_: Request) -> Response:
         return FileResponse(STATIC / name, media_type="text/html")
+
+    return endpoint
+
+
+def _enter(entries: dict[str, str]) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        token = entries.pop(str((await _body(request)).get("word")), None)
+        if token is None:
+            raise HTTPException(401, "this link was used already")
+        return JSONResponse({"token": token})
 
     return endpoint
 

@@ -63,9 +63,16 @@ def test_line_that_a_kill_cut_short_is_no_vote_and_spoils_none(tmp_path: Path, l
 def test_vote_is_not_there_when_the_folder_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "folder").write_text("a file stands where the folder should be")
     journal = Journal(tmp_path / "folder" / "a1.jsonl")
-    with pytest.raises(ProjectError, match="cannot be written"):
+    with pytest.raises(ProjectError, match="could not write"):
         journal.add(cast(1))
     assert not journal.standing
+
+
+def test_comment_is_no_formula_of_a_spreadsheet(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "a1.jsonl")
+    journal.add(cast(1, comment="=1+1"))
+    table = journal_csv([("a1", read_journal(tmp_path / "a1.jsonl"))])
+    assert table.splitlines()[1].endswith(",'=1+1")
 
 
 def test_table_of_journals_is_read_as_votes(tmp_path: Path) -> None:

@@ -31,11 +31,11 @@ ARGUMENTS = [
 class Server:
     """`fer annotate` in a process of its own."""
 
-    def __init__(self, root: Path, *words: str, port: int = 8790) -> None:
-        annotate = ["annotate", "-p", str(root), "--no-browser", "--port", str(port), *words]
+    def __init__(self, root: Path, *words: str, port: int = 8790, browser: str = "true") -> None:
+        annotate = ["annotate", "-p", str(root), "--port", str(port), *words]
         command = [sys.executable, "-m", "fercli", *(words if words[:1] == ("demo",) else annotate)]
-        # Whatever opens a browser opens none.
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "BROWSER": "true"}
+        # What would open a browser; `true` opens none.
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "BROWSER": browser}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes)
         self.lines: list[str] = []
@@ -91,9 +91,9 @@ class Server:
 
 
 @contextmanager
-def serving(root: Path, *words: str, port: int = 8790) -> Iterator[Server]:
+def serving(root: Path, *words: str, port: int = 8790, browser: str = "true") -> Iterator[Server]:
     """A server that is gone afterwards."""
-    server = Server(root, *words, port=port)
+    server = Server(root, *words, port=port, browser=browser)
     try:
         yield server
     finally:

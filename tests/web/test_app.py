@@ -1,8 +1,9 @@
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
-from fercli.web.app import Hosts
+from fercli.web.app import Hosts, Visitor, build_app
 from tests.stages.labelled_page import HOST, OWN, Page, make_project
 
 
@@ -24,6 +25,16 @@ def test_page_is_loaded_without_a_token_and_holds_nothing_of_the_project(page: P
     assert answer.status_code == 200
     assert "tiny" not in answer.text
     assert "token-a1" not in answer.text
+
+
+def test_word_opens_the_page_once(tmp_path: Path) -> None:
+    desk = Page(make_project(tmp_path / "mine")).desk
+    app = build_app(desk, {"token": Visitor("a1")}, Hosts(frozenset({"127.0.0.1"}), 8750), entries={"word": "token"})
+    client = TestClient(app, base_url=f"http://{HOST}")
+    assert client.post("/api/enter", json={"word": "other"}, headers=OWN).status_code == 401
+    assert client.post("/api/enter", json={"word": "word"}).status_code == 403
+    assert client.post("/api/enter", json={"word": "word"}, headers=OWN).json() == {"token": "token"}
+    assert client.post("/api/enter", json={"word": "word"}, headers=OWN).status_code == 401
 
 
 @pytest.mark.parametrize("host", ["evil.example:8750", "127.0.0.1:8751", "127.0.0.1", "evil.example", ""])

@@ -213,6 +213,7 @@ def test_undo_skip_unsure_and_comment_by_keys(project: Project, watched: Watched
         page = ready(watched.open(server.link))
         first = press(page, "1")
         second = press(page, "1")
+        saved(page)
         page.keyboard.press("z")
         page.keyboard.press("Backspace")
         assert page.evaluate("fer.state().code") == first
@@ -342,6 +343,29 @@ def test_link_of_an_earlier_server_is_refused_with_a_word(project: Project, watc
         page = watched.open(server.link.split("#")[0])
         page.wait_for_selector("#notice:not([hidden])")
         assert "lacks its key" in page.inner_text("#notice")
+
+
+def test_browser_is_given_an_address_that_works_once(project: Project, watched: Watched, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    script = tmp_path / "browser"
+    script.write_text(f"#!/bin/sh\necho \"$1\" > '{told}'\n", encoding="utf-8")
+    script.chmod(0o755)
+    with serving(project.root, "--annotator", "maria", browser=f"{script} %s") as server:
+        deadline = time.monotonic() + 30
+        while not (told.exists() and told.read_text(encoding="utf-8").endswith("\n")):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        address = told.read_text(encoding="utf-8").strip()
+        assert server.link.partition("#")[2] not in address
+        page = ready(watched.open(address))
+        assert page.url == server.link
+        page.reload()
+        ready(page)
+        assert watched.complaints == []
+        other = watched.open(address)
+        other.wait_for_selector("#notice:not([hidden])")
+        assert "only once" in other.inner_text("#notice")
+        server.stop()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -70,13 +70,13 @@ def test_last_window_that_closes_imports_and_the_page_goes_on(tmp_path: Path) ->
 
 def test_votes_outlive_kills_at_any_moment_and_imports_beside_them(tmp_path: Path) -> None:
     """Votes go out as fast as they are saved while the server is killed and `fer labels` imports; none is lost."""
-    project = make_project(tmp_path / "mine", num_subjects=20, num_frames=30)
+    project = make_project(tmp_path / "mine", num_subjects=20, num_frames=60)
     saved: dict[str, str] = {}  # face -> label
     waiting: dict[str, object] | None = None
     rng = random.Random(7)
     for round_ in range(5):
         with serving(project.root, "--annotator", "maria", port=8830) as server:
-            killer = threading.Timer(rng.uniform(0.3, 2.0), server.process.kill)
+            killer = threading.Timer(rng.uniform(0.2, 0.8), server.process.kill)
             importer = threading.Thread(target=labels_show, args=(project,))
             try:
                 killer.start()
@@ -154,6 +154,11 @@ def test_host_of_another_machine_is_refused() -> None:
         open_socket("192.0.2.1", 8860)
 
 
+def test_no_free_port_is_said() -> None:
+    with open_socket("127.0.0.1", 65_535), pytest.raises(UsageError, match=r"cannot serve on .*, port 65535"):
+        open_socket("127.0.0.1", 65_535)
+
+
 ANYWHERE = "0.0.0.0"  # noqa: S104  # nothing is bound to it
 
 
@@ -163,5 +168,4 @@ def test_names_of_this_machine() -> None:
     assert own_names("127.0.0.1") == {"127.0.0.1", "localhost", "[::1]"}
     assert socket.gethostname().lower() in own_names(ANYWHERE)
     assert shown_host("::1") == "[::1]"
-    assert shown_host(ANYWHERE) != ANYWHERE
     assert len({make_token() for _ in range(100)}) == 100

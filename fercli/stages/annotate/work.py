@@ -91,15 +91,13 @@ class _Page:
         reading.start()
         opened = open_socket(self.settings.host, self.settings.port)
         visitors, links = self._links(names, opened, face_id)
-        app = build_app(
-            desk,
-            visitors,
-            Hosts(own_names(self.settings.host), opened.getsockname()[1], self._is_open),
-            ReviewDesk(desk),
-        )
+        hosts = Hosts(own_names(self.settings.host), opened.getsockname()[1], self._is_open)
+        where, _, rest = links[0][1].partition("#")
+        word, (token, *place) = make_token(), rest.split("/", 1)
+        app = build_app(desk, visitors, hosts, ReviewDesk(desk), entries={word: token})
         self._tell(links)
         if self.settings.browser:
-            webbrowser.open(links[0][1])
+            webbrowser.open("/".join([f"{where}#once-{word}", *place]))
         serve(app, opened)
         reading.join()
         if desk.failure:

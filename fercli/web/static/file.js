@@ -60,7 +60,9 @@
     const rows = [["item", "annotator", "label", "confidence", "created_at", "seconds", "comment"]];
     const given = [...votes].sort(([, a], [, b]) => (a.at < b.at ? -1 : 1));
     for (const [code, vote] of given) {
-      rows.push([code, name, vote.label, vote.unsure ? data.unsure : "", vote.at, vote.seconds.toFixed(3), vote.comment]);
+      // A spreadsheet would compute what begins like a formula.
+      const comment = /^[=+\-@]/.test(vote.comment) ? `'${vote.comment}` : vote.comment;
+      rows.push([code, name, vote.label, vote.unsure ? data.unsure : "", vote.at, vote.seconds.toFixed(3), comment]);
     }
     return rows.map((row) => row.map(cell).join(",")).join("\n") + "\n";
   }

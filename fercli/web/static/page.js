@@ -225,8 +225,9 @@ window.fer = (() => {
 
   function undo() {
     if (asksAgain && !asksAgain.isShown) return;
+    if (!past.length) return say("Nothing to undo in this window");
+    if (isBlocked()) return;
     const last = past.pop();
-    if (!last || isBlocked()) { if (last) past.push(last); return say("Nothing to undo in this window"); }
     if (current && current !== last.item) queue.unshift(current);
     current = last.item;
     asksAgain = null;

@@ -2,8 +2,8 @@
 // The owner's page: where annotators disagree, how the model errs, and which labels are in doubt, each a click away
 // from the faces, their votes and their frames.
 (() => {
-  const [token, ...rest] = location.hash.slice(1).split("/");
-  const wanted = rest.join("/");
+  const wanted = location.hash.slice(1).split("/").slice(1).join("/");
+  let token = "";
   const $ = (id) => document.getElementById(id);
   let faces = [], place = 0;
 
@@ -204,6 +204,7 @@
     if (step && faces[place + step]) { event.preventDefault(); show(place + step).catch(tell); }
   });
   (async () => {
+    token = await ferEnter();
     if (!token) throw new Error("This address lacks its key. Open the whole link that fer annotate printed.");
     fill(await json("/api/review"));
     if (wanted) await detail(wanted);

@@ -1,8 +1,8 @@
 "use strict";
-// The backend of `fer annotate`: faces from the server of this page, votes to its disk. The token stands behind the #
-// of the address, which no browser sends; it goes along in a header.
+// The backend of `fer annotate`: faces from the server of this page, votes to its disk. The token (see enter.js) goes
+// along in a header.
 (() => {
-  const token = location.hash.slice(1);
+  let token = "";
   const window_ = fer.id();
   let stores = "";
 
@@ -37,6 +37,7 @@
 
   const backend = {
     start: async () => {
+      token = await ferEnter();
       if (!token) throw new Refusal("This address lacks its key. Open the whole link that fer annotate printed.");
       const session = await json("/api/session");
       stores = `fer-unsaved/${session.place}/`;
