@@ -289,10 +289,17 @@ def check_classes(classes: object, place: str, kind: type[FerError] = SettingsEr
     example = 'For example: ["happy", "neutral", "bored"]'
     if not (isinstance(classes, list | tuple) and all(isinstance(word, str) and word.strip() for word in classes)):
         raise kind(f"{place} needs classes, a list of words", hint=example)
-    plain = {word.strip().lower() for word in classes}
-    if len(plain) < max(2, len(classes)):
+    plain: dict[str, str] = {}
+    for word in classes:
+        key = word.strip().casefold()
+        if key in plain:
+            differ = f"'{plain[key]}' and '{word}' are equal but for capitals and spaces"
+            words = differ if plain[key] != word else f"'{word}' is named twice"
+            raise kind(f"{place}: class {words}", hint="Take another word for one of them.")
+        plain[key] = word
+    if len(plain) < 2:
         raise kind(f"{place} needs classes, a list of at least two different words", hint=example)
-    if taken := sorted(plain & set(NO_CLASS)):
+    if taken := sorted(plain.keys() & set(NO_CLASS)):
         raise kind(
             f"'{taken[0]}' cannot be a class name: it is reserved for faces without an emotion",
             hint="Choose another name.",

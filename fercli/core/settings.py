@@ -1,7 +1,9 @@
 """Where each setting comes from: layers of plain values to one frozen settings object and the origin of every field."""
 
+import csv
 import dataclasses
 import difflib
+import io
 import json
 import math
 import re
@@ -196,6 +198,26 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * _DURATION_UNITS[match[2]]
 
 
+def list_words(text: str) -> list[str]:
+    """The words of a list such as `a,"neutral, calm"`, one line of CSV; empty ones are left out.
+
+    Raises:
+        ValueError: a quotation mark is not closed.
+    """
+    try:
+        rows = list(csv.reader([text], skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise ValueError(text) from error
+    return [word.strip() for row in rows for word in row if word.strip()]
+
+
+def list_text(words: Sequence[object]) -> str:
+    """The inverse of `list_words`."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(words)
+    return line.getvalue()
+
+
 def suggestion(word: str, known: Sequence[str]) -> str:
     """A hint for an unknown `word`: "Did you mean 'x'?" when one of `known` is close, else the list of them."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
@@ -231,7 +253,7 @@ def _convert(kind: Any, value: object, unit: str) -> Any:
     if origin is typing.Literal:
         return _choice(choices, value)
     if origin is tuple:
-        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        parts = list_words(value) if isinstance(value, str) else value
         return tuple(_convert(choices[0], part, unit) for part in typing.cast(Sequence[object], parts))
     if origin is dict:
         return {str(key): inner for key, inner in typing.cast(Mapping[object, object], value).items()}

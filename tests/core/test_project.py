@@ -67,12 +67,12 @@ def test_a_missing_table_names_the_command_that_makes_it(tmp_path: Path) -> None
     [
         ("[project\n", ProjectError, "not valid TOML"),
         ("[project]\nname='x'\n", SettingsError, "needs classes"),
-        ("[project]\nclasses=['a','a']\n", SettingsError, "two different words"),
+        ("[project]\nclasses=['a','a']\n", SettingsError, "'a' is named twice"),
         ("[project]\nclasses=['a','b']\n[labels.aliases]\nx='c'\n", SettingsError, "alias 'x' maps to 'c'"),
         ("align=3\n[project]\nclasses=['a','b']\n", SettingsError, "'align' is a section, not a value"),
         ("project=3\n", SettingsError, "'project' is a section, not a value"),
         ("[project]\nclasses=['a','b']\n[labels]\naliases='x'\n", SettingsError, "aliases must be a table"),
-        ("[project]\nclasses=['Happy','happy']\n", SettingsError, "two different words"),
+        ("[project]\nclasses=['Happy','happy']\n", SettingsError, "'Happy' and 'happy' are equal"),
         ("[project]\nclasses=['happy','Unknown']\n", SettingsError, "'unknown' cannot be a class"),
     ],
     ids=[

@@ -2,9 +2,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fercli.core.errors import SettingsError, UsageError
+from fercli.core.memory import fingerprint
 from fercli.core.settings import (
+    OPTION,
     Layer,
     assignment_layers,
     environment_values,
@@ -138,3 +142,27 @@ class Grown:
 def test_setting_that_came_later_is_told_only_where_it_is_not_at_its_default() -> None:
     assert identifying_settings(Grown()) == {"size": 3}
     assert identifying_settings(Grown(draw=True)) == {"size": 3, "draw": True}
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1), min_size=1))
+def test_a_list_is_read_as_it_was_written(words: list[str]) -> None:
+    assert list_words(list_text(words)) == words
+
+
+def test_a_quotation_mark_that_is_not_closed_is_refused() -> None:
+    with pytest.raises(UsageError, match="cannot be"):
+        resolve_settings(Sample, [Layer(OPTION, {"ratios": '0.5,"0.5'})])
+
+
+def test_an_added_setting_at_its_default_leaves_the_fingerprint_of_older_versions() -> None:
+    @dataclass(frozen=True)
+    class Before:
+        size: int = setting(3, "Set the size.")
+
+    @dataclass(frozen=True)
+    class After:
+        size: int = setting(3, "Set the size.")
+        colour: str = setting("red", "Set the colour.", is_later=True)
+
+    assert fingerprint(After()) == fingerprint(Before())
+    assert fingerprint(After(colour="blue")) != fingerprint(Before())

@@ -6,6 +6,7 @@ from fercli.core.emotions import PRESETS
 from fercli.core.errors import ProjectError, UsageError
 from fercli.core.project import open_project
 from fercli.stages.init import InitSettings, init
+from tests.drawn import must
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -42,7 +43,22 @@ def test_classes_come_from_one_place(settings: InitSettings, tmp_path: Path) -> 
 
 def test_one_class_is_no_task(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="at least two different words"):
-        init(tmp_path / "p", InitSettings(classes=("happy", "Happy")))
+        init(tmp_path / "p", InitSettings(classes=("happy",)))
+
+
+def test_classes_that_only_capitals_tell_apart_are_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'happy' and 'Happy' are equal but for capitals"):
+        init(tmp_path / "p", InitSettings(classes=("bored", "happy", "Happy")))
+
+
+def test_a_class_named_twice_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'happy' is named twice"):
+        init(tmp_path / "p", InitSettings(classes=("bored", "happy", "happy")))
+
+
+def test_a_class_in_quotation_marks_may_hold_a_comma(tmp_path: Path) -> None:
+    must("init", tmp_path / "p", "--classes", 'away,"neutral, calm"')
+    assert open_project(tmp_path / "p").classes == ("away", "neutral, calm")
 
 
 def test_dry_run_makes_no_folder(tmp_path: Path) -> None:

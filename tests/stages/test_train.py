@@ -275,6 +275,13 @@ def test_a_changed_paper_recipe_is_told(name: str, recipe: str, project: Project
     )
 
 
+def test_weights_and_a_balanced_sampler_together_are_a_warning(project: Project) -> None:
+    both = train(project, quick(epochs=1, class_weights="sqrt", sampler="balanced"), dry_run=False)
+    assert any("both make up for rare classes" in sentence for sentence in both.warnings)
+    one = train(project, quick(epochs=1, class_weights="none", sampler="balanced"))
+    assert not any("both make up for rare classes" in sentence for sentence in one.warnings)
+
+
 def test_without_val_faces_it_warns(project: Project) -> None:
     rows = [row for row in project.split_rows("default") if row.split != "val"]
     write_table(project.split_path("default"), rows, SplitRow)

@@ -10,7 +10,7 @@ from typing import Any
 from fercli.core.commit import log_lines
 from fercli.core.project import Project
 from fercli.core.runs import Run
-from fercli.core.settings import option_name, plain_settings
+from fercli.core.settings import list_text, option_name, plain_settings
 from fercli.core.stage import REQUIRED
 from fercli.stages.add import AddSettings, AddSourceSettings
 from fercli.stages.report import ReportSettings
@@ -166,7 +166,7 @@ def _word(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return list_text(value) if isinstance(value, list) else str(value)
 
 
 def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:  # JSON or TOML

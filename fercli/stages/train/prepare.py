@@ -89,7 +89,7 @@ def prepare(project: Project, settings: TrainSettings) -> Prepared:
     plan = make_settings_plan(settings, spec, data_set=recipe_set, num_train=len(train))
     form = make_form(settings, spec, plan)
     doubts = people_doubt(unmatched_in_split(project, split_rows), SETS)
-    warnings = (*doubts, *_warnings(train, val, project), *_changed_recipe(plan))
+    warnings = (*doubts, *_warnings(train, val, project), *_changed_recipe(plan), *_weighted_twice(plan))
     return Prepared(samples, train, val, spec, plan, form, data_set, warnings, doubts)
 
 
@@ -195,6 +195,16 @@ def _changed_recipe(plan: Plan) -> list[str]:
     if not {"paper", "code"} & {*plan.sources.values()}:
         return []  # all of it is ours
     return [f"The paper's recipe was changed: {', '.join(given)} (see --print-config)."] if given else []
+
+
+def _weighted_twice(plan: Plan) -> list[str]:
+    """A sentence where rare classes are made up for twice."""
+    if plan.class_weights == "none" or plan.sampler != "balanced":
+        return []
+    return [
+        f"Class weights ({plan.class_weights}) and the balanced sampler both make up for rare classes, which then count "
+        "for too much. Use one of them: --class-weights none, or --set sampler=shuffle."
+    ]
 
 
 def _warnings(train: Samples, val: Samples, project: Project) -> list[str]:

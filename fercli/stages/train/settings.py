@@ -102,7 +102,7 @@ class TrainSettings:
     )
     is_equalised: bool | None = setting(None, "Equalise the histogram of each crop.", is_hidden=True)
     norm: Literal["own", "half", "imagenet", "bytes"] | None = setting(
-        None, "Normalise images by this mean and standard deviation.", is_hidden=True
+        None, "Normalise images by this mean and standard deviation.", is_hidden=True, is_later=True
     )
     image_size: int | None = setting(None, "Set the input image size.", minimum=8, is_hidden=True)
     threads: int | None = setting(None, "Use this many CPU threads.", minimum=1, maximum=1024, is_hidden=True)
@@ -122,9 +122,6 @@ def identity(settings: TrainSettings) -> dict[str, Any]:  # JSON
     """The settings that two equal trainings share."""
     model, augment = parse_values(settings.model), parse_values(settings.augment)
     plain = identifying_settings(dataclasses.replace(settings, model=model, augment=augment))
-    if settings.norm is None:
-        # Runs of versions that had no such setting stay the same work.
-        plain.pop("norm")
     return {name: value for name, value in plain.items() if name not in _OUTSIDE}
 
 
