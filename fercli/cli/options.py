@@ -83,10 +83,12 @@ class Call:
         """The settings of this command, from every origin in its order of precedence."""
         return self.resolved(settings_class, needs_project=needs_project).settings
 
-    def resolved(self, settings_class: type[S], *, needs_project: bool = True) -> Resolved[S]:
-        """The same with the origin of each value."""
+    def resolved(
+        self, settings_class: type[S], *, needs_project: bool = True, is_given_now: bool = False
+    ) -> Resolved[S]:
+        """The same with the origin of each value; `is_given_now` passes over fer.toml."""
         section = self.command.replace(" ", "-")
-        sections = self.project.config if needs_project else {}
+        sections = self.project.config if needs_project and not is_given_now else {}
         layers = [
             Layer("the last run", self.last, is_file=True),
             *table_layers(sections, section, settings_class, "fer.toml"),

@@ -22,6 +22,9 @@ def train(
     settings: TrainSettings,
 ) -> TrainResult:
     """Options -> settings -> stage."""
+    if resume:
+        # A run goes on with its own settings: only what is asked for now may disagree with them.
+        settings = call.resolved(TrainSettings, is_given_now=True).settings
     if print_config:
         return _show_config(call, settings, resume)
     settings = on_gpus(settings)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from fercli import __version__
 from fercli.core.errors import InputError, MissingStageError, ProjectError
-from fercli.core.files import read_text, replace_text, slug, sync_folder, unused
+from fercli.core.files import read_text, replace_text, sha256_of, slug, sync_folder, unused
 from fercli.core.locks import LOCK_NAME, folder_lock, is_held
 
 RunStatus = Literal["running", "finished", "interrupted", "failed"]
@@ -37,6 +37,9 @@ class RunRecord:
         decided: what was decided once and is obeyed on resume: device, precision, threads, memory format.
         is_tryout: it saw only the first faces (`--limit`), so nobody means it who names no run.
         result: best epoch and its validation figures, epochs done, seconds.
+        cutting: the rules by which the project's faces were cut; None where an older version recorded none.
+        begun: rises with each run of the project that is begun; a clock may be set back.
+        ended: the same of each that is finished; 0 in records of older versions, and while a run is not finished.
     """
 
     run_id: str
@@ -55,6 +58,9 @@ class RunRecord:
     versions: dict[str, str] = field(default_factory=dict)
     is_tryout: bool = False
     result: dict[str, object] = field(default_factory=dict)
+    cutting: dict[str, object] | None = None
+    begun: int = 0
+    ended: int = 0
 
 
 @dataclass(frozen=True)
@@ -171,7 +177,7 @@ def list_runs(project_root: Path) -> list[Run]:
             runs.append(read_run(folder))
         except ProjectError:
             continue
-    return sorted(runs, key=lambda run: (_moment(run.record.created_at), run.run_id))
+    return sorted(runs, key=lambda run: (run.record.begun, _moment(run.record.created_at), run.run_id))
 
 
 def linked_runs(project_root: Path) -> list[Path]:
@@ -199,9 +205,14 @@ def newest_finished(project_root: Path) -> Run:
     return max(runs, key=end_order)
 
 
-def end_order(run: Run) -> tuple[float, str]:
-    """A key that puts runs in the order in which they ended."""
-    return _moment(run.record.ended_at), run.run_id
+def next_number(project_root: Path, name: Literal["begun", "ended"]) -> int:
+    """The number of the next run that is begun, or finished."""
+    return 1 + max((getattr(run.record, name) for run in list_runs(project_root)), default=0)
+
+
+def end_order(run: Run) -> tuple[int, float, str]:
+    """A key that puts runs in the order in which they ended; the clock decides only where no number does."""
+    return run.record.ended, _moment(run.record.ended_at), run.run_id
 
 
 def _moment(text: str) -> float:
@@ -278,6 +289,41 @@ def holding(folder: Path) -> Iterator[None]:
     hint = "Wait for it, or start another run with --name or other settings."
     with folder_lock(folder, ProjectError(f"run '{folder.name}' is being trained by another process", hint=hint)):
         yield
+
+
+def eval_folder(run: Run, split: str, variant: str = "") -> Path:
+    """Where an evaluation lies; without a variant, that of the best weights without test-time augmentation."""
+    return run.folder / "eval" / (f"{split}-{variant}" if variant else split)
+
+
+def read_headline(run: Run, split: str) -> dict[str, Any] | None:  # JSON
+    """The metrics of a run's best weights without test-time augmentation; None where there are none.
+
+    Older versions wrote every variant to one folder: what is not of these weights is passed over.
+    """
+    try:
+        metrics = json.loads((eval_folder(run, split) / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(metrics, dict):
+        return None
+    is_plain = (metrics.get("checkpoint", "best"), metrics.get("test_time", "none")) == ("best", "none")
+    return metrics if is_plain else None
+
+
+def own_checkpoint(run: Run, text: str) -> str:
+    """`best` or `last` where `text` is the path of the run's own such file, else `text`."""
+    folder = (run.folder / "checkpoints").resolve()
+    path = Path(text).resolve()
+    return path.stem if path.parent == folder and path.name in ("best.safetensors", "last.safetensors") else text
+
+
+def checkpoint_word(checkpoint: str) -> str:
+    """What tells weights apart in the name of a folder: nothing for the best, a digest for a file from elsewhere."""
+    if checkpoint in ("best", "last"):
+        return "" if checkpoint == "best" else checkpoint
+    path = Path(checkpoint)
+    return f"{slug(path.stem)}-{sha256_of(path)[:8] if path.is_file() else 'missing'}"
 
 
 def _record_of(values: object, path: Path) -> RunRecord:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
-from fercli.core.errors import CheckError, UsageError
+from fercli.core.errors import CheckError, ProjectError, UsageError
 from fercli.data.loaders import balanced_weights, epoch_batches
 from fercli.learn.checkpoints import load_state
 from fercli.learn.device import apply_threads, ask_for_same_bits
@@ -111,6 +111,7 @@ class _Fit:
         state = self.world.from_main(lambda: load_state(self.keeper.checkpoints))
         if state is not None:
             self.standing = restore(state, self.model, self.step_maker.optimizer, self.average)
+            self._check_steps(int(state.meta["position"]))
         self._announce()
         stop = ""
         try:
@@ -126,6 +127,21 @@ class _Fit:
         if stop and not self._ended():
             return self._result("interrupted", stop, state is not None)
         return self._result("finished", self._ended(), state is not None)
+
+    def _check_steps(self, position: int) -> None:
+        """Refuse to go on where an epoch has another number of steps than before: it would never end, or too soon.
+
+        Raises:
+            ProjectError: faces came or went.
+        """
+        standing, now = self.standing, self.steps_per_epoch
+        before = (position - standing.step) // standing.epoch if standing.epoch else None
+        if before not in (None, now) or standing.step > now:
+            told = f"{before} steps" if before else f"at least {standing.step} steps"
+            raise ProjectError(
+                f"the training cannot go on: an epoch had {told} when it stopped, and has {now} now",
+                hint="Restore the crops that are missing (see: fer check images), or train a new run without --resume.",
+            )
 
     def _is_taken_in(self, epoch: int, step: int) -> bool:
         """Whether the running mean takes in the weights after this step."""

@@ -13,6 +13,8 @@ from fercli.core.settings import (
     assignment_layers,
     environment_values,
     identifying_settings,
+    list_text,
+    list_words,
     parse_duration,
     resolve_settings,
     setting,

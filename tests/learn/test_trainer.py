@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fercli.core.errors import CheckError
+from fercli.core.errors import CheckError, ProjectError
 from fercli.core.progress import SilentProgress
 from fercli.data.dataset import RamCrops, StreamedCrops, make_reader
 from fercli.data.transforms import InputFormat
@@ -243,6 +243,15 @@ def test_signal_that_comes_by_two_ways_is_one_request(tmp_path: Path) -> None:
     train(tmp_path / "whole", how)
     assert train(tmp_path / "cut", how).was_resumed
     assert_same_training(tmp_path / "whole", tmp_path / "cut")
+
+
+@pytest.mark.parametrize("num_steps", [3, 10], ids=["in the first epoch", "later"])
+def test_a_training_whose_epochs_have_another_number_of_steps_does_not_go_on(tmp_path: Path, num_steps: int) -> None:
+    stop = Watcher(num_steps, lambda: signal.raise_signal(signal.SIGTERM))
+    assert train(tmp_path, plan(epochs=3, batch_size=4), progress=stop).status == "interrupted"
+    # Eight steps an epoch before: the third of two would be trained for ever.
+    with pytest.raises(ProjectError, match="and has 2 now"):
+        train(tmp_path, plan(epochs=3, batch_size=4), num=8)
 
 
 def test_training_works_outside_the_main_thread(tmp_path: Path) -> None:

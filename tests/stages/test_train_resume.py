@@ -2,10 +2,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fercli.core.errors import InputError, ProjectError, UsageError
 from fercli.core.project import Project
+from fercli.core.rows import Face
 from fercli.core.runs import RunRecord, list_runs, read_run, write_record
 from fercli.core.settings import RecordedPath
 from fercli.stages.train import TrainSettings, train
@@ -14,8 +16,9 @@ from fercli.stages.train.identity import inputs_of
 from fercli.stages.train.result import TrainResult, record_result
 from fercli.stages.train.resume import check_named, settings_of
 from fercli.stages.train.settings import given_text
+from fercli.vision.images import write_png
 from tests.cli.run import run_fer
-from tests.drawn import tree
+from tests.drawn import must, tree
 from tests.stages.train_project import drawn_project, quick
 
 
@@ -163,3 +166,58 @@ def test_path_of_weights_in_a_runs_record_is_none_that_was_named(tmp_path: Path)
         check_named(project, own, run)
     named = settings_of(run, quick(backbone_weights=elsewhere)).backbone_weights
     assert not isinstance(named, RecordedPath)
+
+
+def test_a_setting_that_is_not_the_runs_own_is_refused(project: Project, stopped: Path) -> None:
+    with pytest.raises(UsageError, match=r"resumes with its own settings: --batch-size 8, not 4, --lr None, not 0\.5"):
+        train(project, TrainSettings(lr=0.5, batch_size=4), resume=stopped.name)
+    assert read_run(stopped).status == "interrupted"
+
+
+def test_the_runs_own_settings_may_be_given_again(project: Project, stopped: Path) -> None:
+    asked = quick(model={"width": "16"}, workers=0, time_limit_s=1000.0, device="cpu")
+    assert train(project, asked, resume=stopped.name).status == "finished"
+
+
+def test_what_fer_toml_says_by_now_does_not_hinder_a_resume(project: Project, stopped: Path) -> None:
+    path = project.root / "fer.toml"
+    path.write_text(path.read_text(encoding="utf-8") + "\n[train]\nlr = 0.5\n", encoding="utf-8")
+    assert must("train", "--resume", stopped.name, "-p", project.root)["result"]["status"] == "finished"
+    code, _, err = run_fer("train", "--resume", stopped.name, "--lr", "0.4", "-p", project.root)
+    assert (code, "--lr None, not 0.4" in err) == (2, True)
+
+
+def as_files(project: Project) -> list[Path]:
+    """Give each packed crop of the project a file of its own."""
+    faces, files = [], []
+    for face in project.rows(Face):
+        name, _, row = face.path.partition("#")
+        place = f"faces/{face.face_id}.png"
+        files.append(project.root / place)
+        files[-1].parent.mkdir(parents=True, exist_ok=True)
+        write_png(files[-1], np.repeat(np.load(project.root / name)[int(row)][:, :, None], 3, axis=2))
+        faces.append(replace(face, path=place))
+    project.write_rows(faces, Face)
+    return files
+
+
+@pytest.mark.parametrize("is_recorded", [True, False], ids=["recorded", "of an older version"])
+def test_a_run_whose_crops_vanished_is_refused_with_the_difference(project: Project, is_recorded: bool) -> None:
+    files = as_files(project)
+    stopped = project.root / "runs" / train(project, quick(batch_size=4, time_limit_s=0.001)).run
+    if not is_recorded:
+        (stopped / "crops.csv").unlink()
+    for path in files[:6]:  # of the first subjects, who train
+        path.unlink()
+    words = "6 of 36 are gone, first 'set/000000'" if is_recorded else "it had 24 train faces, of which 18"
+    with pytest.raises(ProjectError, match=words):
+        train(project, TrainSettings(), resume=stopped.name)
+    assert read_run(stopped).status == "interrupted"
+
+
+def test_a_crop_that_was_exchanged_is_refused_too(project: Project) -> None:
+    files = as_files(project)
+    stopped = train(project, quick(time_limit_s=0.001)).run
+    write_png(files[0], np.zeros((48, 48, 3), np.uint8))
+    with pytest.raises(ProjectError, match="1 of 36 have another crop, first 'set/000000'"):
+        train(project, TrainSettings(), resume=stopped)

@@ -7,11 +7,12 @@ from fercli.core.memory import fingerprint, read_state
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Frame, Label, Video
+from fercli.core.runs import Run
 from fercli.core.settings import setting
 from fercli.core.stage import Inputs, Stage
 
 # Settings of align, and the rules that they are. Its bounds on tilt and the like choose faces to learn from.
-_RULE_OF = {
+RULE_OF = {
     "size": "size",
     "margin": "margin",
     "template": "template",
@@ -92,7 +93,12 @@ def told_rules(project: Project) -> dict[str, Any]:  # JSON
     """What the rules follow from, without loading anything that cuts."""
     state = read_state(project.root, "align")
     known = state.settings if state else {}
-    return {rule: known[name] for name, rule in _RULE_OF.items() if name in known}
+    return {rule: known[name] for name, rule in RULE_OF.items() if name in known}
+
+
+def rules_of(project: Project, run: Run) -> dict[str, Any]:  # JSON
+    """What a run's faces were cut by; where it recorded nothing, what the project's are cut by now."""
+    return told_rules(project) if run.record.cutting is None else dict(run.record.cutting)
 
 
 def _inputs(project: Project, settings: AlignSettings) -> Inputs:

@@ -35,15 +35,15 @@ def environment(machine: Machine) -> str:
     return json.dumps(values, indent=2, sort_keys=True) + "\n"
 
 
-def end_record(record: RunRecord, result: FitResult, prepared: Prepared) -> RunRecord:
-    """The record with how the training ended."""
+def end_record(record: RunRecord, result: FitResult, prepared: Prepared, *, number: int) -> RunRecord:
+    """The record with how the training ended, and the number of its end."""
     train = prepared.train
     left_out = dict(train.left_out)
     if flat := left_out.get("flat picture", 0) + prepared.val.left_out.get("flat picture", 0):
         left_out["flat picture"] = flat
     counts = {"num_train": len(train), "num_val": len(prepared.val), "left_out": left_out}
     summary = _summary(result) | counts
-    return dataclasses.replace(record, status=result.status, reason=result.reason, ended_at=now(), result=summary)
+    return dataclasses.replace(record, status=result.status, reason=result.reason, ended_at=now(), ended=number, result=summary)
 
 
 def model_card(record: RunRecord, prepared: Prepared) -> str:

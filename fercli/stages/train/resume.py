@@ -11,12 +11,18 @@ from typing import Any
 from fercli import __version__
 from fercli.core.errors import CheckError, ProjectError, UsageError
 from fercli.core.files import read_text
+from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Label, SplitRow
 from fercli.core.runs import Run, changed_inputs, digest, holding, list_runs, package_versions, read_run
-from fercli.core.settings import RecordedPath
+from fercli.core.settings import RecordedPath, option_name
 from fercli.core.tables import read_table
-from fercli.stages.train.settings import TrainSettings, identity, read_settings
+from fercli.models.table.specs import find_spec
+from fercli.stages.train.settings import TrainSettings, identity, parse_values, read_settings
+
+
+# What may differ from the settings with which a run was begun.
+_FREE = ("procs", "time_limit_s", "workers", "ram_limit_mb", "tensorboard")
 
 
 def settings_of(run: Run, given: TrainSettings) -> TrainSettings:
@@ -24,19 +30,21 @@ def settings_of(run: Run, given: TrainSettings) -> TrainSettings:
 
     Raises:
         ProjectError: its config.toml cannot be read.
+        UsageError: a setting is given that is not the run's own.
     """
     own = _own_settings(run)[0]
-    weights = RecordedPath(own.backbone_weights) if own.backbone_weights else None
-    return replace(
-        own,
-        # The run's record may come from somebody else: its path is no more than a word.
-        backbone_weights=(given.backbone_weights or weights) if weights else None,
-        procs=given.procs,
-        time_limit_s=given.time_limit_s,
-        workers=given.workers,
-        ram_limit_mb=given.ram_limit_mb,
-        tensorboard=given.tensorboard,
-    )
+    # An altered config.toml says nothing of the run, and is refused where it would be gone on with.
+    is_own = digest(identity(own)) == run.record.inputs.get("settings")
+    if is_own and (others := _other_settings(run, own, given)):
+        named = ", ".join(f"{name} {theirs}, not {asked}" for name, theirs, asked in others)
+        raise UsageError(
+            f"run '{run.run_id}' resumes with its own settings: {named}",
+            hint=f"Leave {', '.join(name for name, _, _ in others)} out, or train a new run without --resume.",
+        )
+    # The run's record may come from somebody else: its path is no more than a word.
+    recorded = RecordedPath(own.backbone_weights) if own.backbone_weights else None
+    weights = (given.backbone_weights or recorded) if recorded else None
+    return replace(own, backbone_weights=weights, **{name: getattr(given, name) for name in _FREE})
 
 
 def check_unchanged(project: Project, settings: TrainSettings, run: Run, inputs: dict[str, str]) -> Run:
@@ -58,6 +66,40 @@ def check_unchanged(project: Project, settings: TrainSettings, run: Run, inputs:
     if run.status == "failed":
         raise CheckError(f"run '{run.run_id}' failed: {run.record.reason}", hint="Train again with other settings.")
     return run
+
+
+def check_crops_of(project: Project, run: Run, progress: Progress) -> None:
+    """Refuse to go on with a run whose crops to train on, or to choose the best epoch on, are others by now.
+
+    Of a run that recorded no crops, the trainer still sees whether there are as many as before.
+
+    Raises:
+        ProjectError: with what has changed.
+    """
+    from fercli.data.run_crops import crop_changes
+
+    changes = crop_changes(project, run, ("train", "val"), progress=progress)
+    if changes and changes.words:
+        raise ProjectError(
+            f"run '{run.run_id}' cannot be resumed: of its training and validation faces, {changes.words}",
+            hint="Restore the crops (see: fer check images), or train a new run without --resume.",
+        )
+
+
+def check_counts(run: Run, num_train: int, num_val: int) -> None:
+    """Refuse to go on with other numbers of faces than the run noted when it stopped.
+
+    Raises:
+        ProjectError: with both numbers.
+    """
+    for name, now in (("num_train", num_train), ("num_val", num_val)):
+        before = run.record.result.get(name)
+        if before not in (None, now):
+            raise ProjectError(
+                f"run '{run.run_id}' cannot be resumed: it had {before} {name.removeprefix('num_')} faces, "
+                f"of which {now} can be used now",
+                hint="Restore the crops (see: fer check images), or train a new run without --resume.",
+            )
 
 
 def check_processes(run: Run, num_here: int) -> None:
@@ -149,6 +191,27 @@ def _own_settings(run: Run) -> tuple[TrainSettings, dict[str, Any]]:  # TOML
         return read_settings(text), dict(tomllib.loads(text).get("plan", {}))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ProjectError(f"'{path}' cannot be read: {error}", hint="Restore it, or train a new run.") from error
+
+
+def _other_settings(run: Run, own: TrainSettings, given: TrainSettings) -> list[tuple[str, object, object]]:
+    """Each setting that was given and is not the run's own: its option, the run's value and the given one."""
+    found = []
+    for column in dataclasses.fields(TrainSettings):
+        asked, theirs = getattr(given, column.name), getattr(own, column.name)
+        default = {} if column.default is dataclasses.MISSING else column.default
+        if column.name in (*_FREE, "gpus", "backbone_weights") or asked == default:
+            continue
+        if column.name in ("model", "augment"):
+            theirs = parse_values(theirs)
+            asked = {**theirs, **parse_values(asked)}  # some of a table may be given
+        if column.name == "model_name":
+            asked = find_spec(str(asked)).name
+        if column.name == "device":
+            decided = str(run.record.decided.get("device", theirs))
+            theirs = asked if decided.partition(":")[0] == str(asked).partition(":")[0] else theirs
+        if asked != theirs:
+            found.append((f"--{option_name(column)}", theirs, asked))
+    return found
 
 
 def _check_settings(run: Run) -> None:

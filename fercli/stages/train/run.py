@@ -24,12 +24,14 @@ from fercli.core.runs import (
     digest,
     fail_record,
     holding,
+    next_number,
     now,
     package_versions,
     record_text,
     sweep_run_folders,
 )
 from fercli.core.settings import plain_settings
+from fercli.data.run_crops import CROPS_FILE, CropRow, crop_rows
 from fercli.data.seeding import derive_seed
 from fercli.learn.checkpoints import state_files
 from fercli.learn.compiling import Work, check_still_compiles, decide_compilation
@@ -39,11 +41,19 @@ from fercli.learn.trainer import Faces, FitResult, Training, fit
 from fercli.learn.world import World
 from fercli.models.build import build_model
 from fercli.models.pretrained.weights import LoadReport, load_backbone_weights
+from fercli.stages.align.rules import recorded_rules
 from fercli.stages.train.identity import inputs_of
 from fercli.stages.train.prepare import Prepared, count_macs, prepare, read_crops
 from fercli.stages.train.record import draw_history, end_record, environment, model_card
 from fercli.stages.train.result import TrainResult, finished_result, record_result, stopped_by_clock
-from fercli.stages.train.resume import check_named, kept_pretrained, take_hold, version_words
+from fercli.stages.train.resume import (
+    check_counts,
+    check_crops_of,
+    check_named,
+    kept_pretrained,
+    take_hold,
+    version_words,
+)
 from fercli.stages.train.settings import TrainSettings, parse_values, settings_text
 from fercli.stages.train.watch import RunWatcher, check_tensorboard
 
@@ -67,6 +77,8 @@ def run_training(
         known = world.from_main(partial(take_hold, known, hold)) if known else None
         if known and known.record.status == "finished":
             return finished_result(known)
+        if known:
+            world.from_main(partial(check_crops_of, project, known, progress))
         prepared = prepare(project, settings)
         before = known.record if known else None
         world.from_main(partial(check_named, project, settings, known))
@@ -75,11 +87,13 @@ def run_training(
         kept = world.from_main(partial(kept_pretrained, known)) if known and settings.backbone_weights else None
         model, backbone = _new_model(prepared, settings, machine, settings.backbone_weights if kept is None else None)
         train, val, failures = read_crops(prepared, settings, progress)
+        if known:
+            check_counts(known, len(train[0]), len(val[0]))
         prepared = replace(prepared, train=train[0], val=val[0])
         faces = some_inputs(train[1], prepared.form, settings.seed)
         pretrained = ready_to_learn(model, backbone, prepared.plan, faces) if backbone else kept or ()
         work = _Work(project, settings, prepared, machine, world)
-        folder, record = world.from_main(partial(_begin, work, known, inputs, hold))
+        folder, record = world.from_main(partial(_begin, work, known, inputs, hold, progress))
         job = _Job(**vars(work), folder=folder, pretrained=pretrained)
         if not world.is_main:
             return _follow(job, model, (train[1], val[1]), progress=progress)
@@ -153,7 +167,8 @@ def _fit_and_record(
         raise
     finally:
         watcher.close()
-    record = end_record(record, result, prepared)
+    number = next_number(job.project.root, "ended") if result.status == "finished" else 0
+    record = end_record(record, result, prepared, number=number)
     # All at once: there is no finished run without its curves and its model card.
     with job.project.commit(patience_s=_PATIENCE_S) as commit:
         commit.text(folder / RECORD_FILE, record_text(record))
@@ -213,12 +228,15 @@ def _machine(
     return machine, (warning,) if warning else ()
 
 
-def _begin(work: _Work, known: Run | None, inputs: Mapping[str, str], hold: ExitStack) -> tuple[Path, RunRecord]:
+def _begin(
+    work: _Work, known: Run | None, inputs: Mapping[str, str], hold: ExitStack, progress: Progress
+) -> tuple[Path, RunRecord]:
     """Write down what the run is made from, all at once, before the first step; its folder and record come back.
 
     The folder is held until `hold` is closed.
     """
     project, settings, prepared = work.project, work.settings, work.prepared
+    crops = crop_rows(project, prepared.samples, progress=progress) if known is None else []
     with project.commit(patience_s=_PATIENCE_S) as commit:
         if inputs_of(project, settings, known) != inputs:
             raise ProjectError(
@@ -244,6 +262,8 @@ def _begin(work: _Work, known: Run | None, inputs: Mapping[str, str], hold: Exit
             decided={**work.machine.to_json(), "memory_format": "channels_last", "num_processes": work.world.size},
             versions=package_versions(),
             is_tryout=settings.limit is not None,
+            cutting=known.record.cutting if known else recorded_rules(project),
+            begun=known.record.begun if known else next_number(project.root, "begun"),
         )
         commit.text(folder / RECORD_FILE, record_text(record))
         commit.text(folder / "config.toml", settings_text(settings, prepared.plan, prepared.form))
@@ -252,6 +272,8 @@ def _begin(work: _Work, known: Run | None, inputs: Mapping[str, str], hold: Exit
         rows = [SplitRow(name, split) for name, split in zip(samples.face_ids, samples.splits, strict=True)]
         commit.table(rows, SplitRow, folder / "split.csv")
         commit.table(project.rows(Label), Label, folder / "labels.csv")
+        if known is None:
+            commit.table(crops, CropRow, folder / CROPS_FILE)
     return folder, record
 
 

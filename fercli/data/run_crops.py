@@ -1,0 +1,98 @@
+"""The faces of a run to a table of digests of their crops, and that table to what has become of them since."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from fercli.core.errors import ProjectError
+from fercli.core.progress import SILENT, Progress
+from fercli.core.project import Project
+from fercli.core.rows import Face, Split
+from fercli.core.runs import Run
+from fercli.core.tables import read_table
+from fercli.data.image_digests import image_digests
+from fercli.data.samples import Samples
+
+CROPS_FILE = "crops.csv"
+# Sixteen hexadecimal digits tell a million crops apart: two of them are alike by chance once in 37 million projects.
+_NUM_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class CropRow:
+    """One row of a run's crops.csv; `digest` begins the SHA-256 of the crop, and is empty where there was none."""
+
+    face_id: str
+    split: Split
+    digest: str
+
+
+@dataclass(frozen=True)
+class CropChanges:
+    """What became of the crops that a run recorded; nothing is known of one that recorded none.
+
+    Attributes:
+        num_recorded: faces looked at.
+        changed: faces that have another crop now.
+        missing: faces that are gone or dropped, or whose crop is.
+    """
+
+    num_recorded: int
+    changed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The difference in words; empty where there is none."""
+        parts = [
+            f"{len(faces):,} of {self.num_recorded:,} {words}, first '{faces[0]}'"
+            for faces, words in ((self.changed, "have another crop"), (self.missing, "are gone"))
+            if faces
+        ]
+        return " and ".join(parts)
+
+
+def crop_rows(project: Project, samples: Samples, *, progress: Progress = SILENT) -> list[CropRow]:
+    """The digest of the crop of each sample."""
+    found = _digests(project, samples.face_ids, progress)
+    return [CropRow(name, split, found[name]) for name, split in zip(samples.face_ids, samples.splits, strict=True)]
+
+
+def crop_changes(
+    project: Project, run: Run, splits: Sequence[str], *, progress: Progress = SILENT
+) -> CropChanges | None:
+    """Compare the crops of some sets with those that the run was trained on; None where it recorded none."""
+    path = run.folder / CROPS_FILE
+    if not path.exists():
+        return None
+    rows = [row for row in read_table(path, CropRow) if row.split in splits]
+    found = _digests(project, [row.face_id for row in rows], progress)
+    others = [row for row in rows if found[row.face_id] != row.digest]
+    return CropChanges(
+        num_recorded=len(rows),
+        changed=tuple(row.face_id for row in others if found[row.face_id]),
+        missing=tuple(row.face_id for row in others if not found[row.face_id]),
+    )
+
+
+def check_crops(project: Project, run: Run, split: str, hint: str, *, progress: Progress = SILENT) -> CropChanges | None:
+    """As `crop_changes`, for one set, but any change is refused.
+
+    Raises:
+        ProjectError: with what has changed, and `hint`.
+    """
+    changes = crop_changes(project, run, [split], progress=progress)
+    if changes and changes.words:
+        raise ProjectError(
+            f"run '{run.run_id}' was trained on other crops than this project has now: "
+            f"of its {split} faces, {changes.words}",
+            hint=hint,
+        )
+    return changes
+
+
+def _digests(project: Project, face_ids: Collection[str], progress: Progress) -> dict[str, str]:
+    """The digest of each face's crop; empty for a face that is not usable, or whose crop is not there."""
+    wanted = set(face_ids)
+    faces = [face for face in project.rows(Face) if face.face_id in wanted and face.is_usable and face.path]
+    found = image_digests(project, faces, progress=progress)
+    return dict.fromkeys(face_ids, "") | {name: digest[:_NUM_DIGITS] for name, digest in found.items()}
