@@ -302,7 +302,7 @@ def read_headline(run: Run, split: str) -> dict[str, Any] | None:  # JSON
     Older versions wrote every variant to one folder: what is not of these weights is passed over.
     """
     try:
-        metrics = json.loads((eval_folder(run, split) / "metrics.json").read_text(encoding="utf-8"))
+        metrics = json.loads(read_text(eval_folder(run, split) / "metrics.json"))
     except (OSError, ValueError):
         return None
     if not isinstance(metrics, dict):

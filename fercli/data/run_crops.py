@@ -74,7 +74,9 @@ def crop_changes(
     )
 
 
-def check_crops(project: Project, run: Run, split: str, hint: str, *, progress: Progress = SILENT) -> CropChanges | None:
+def check_crops(
+    project: Project, run: Run, split: str, hint: str, *, progress: Progress = SILENT
+) -> CropChanges | None:
     """As `crop_changes`, for one set, but any change is refused.
 
     Raises:

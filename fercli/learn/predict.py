@@ -37,7 +37,12 @@ class LoadedModel:
 
 
 def load_run_model(
-    run_dir: Path, checkpoint: str = "best", device: str = "auto", *, precision: str = "auto"
+    run_dir: Path,
+    checkpoint: str = "best",
+    device: str = "auto",
+    *,
+    precision: str = "auto",
+    classes: Sequence[str] = (),
 ) -> LoadedModel:
     """The network of a run with its weights.
 
@@ -46,25 +51,45 @@ def load_run_model(
         checkpoint: "best", "last", or the path of a .safetensors file with its .json beside it.
         device: "auto" or torch's name.
         precision: "auto" takes the precision that the run was trained in, where the device has it.
+        classes: in the order in which their logits are to come; none means the checkpoint's own order.
 
     Raises:
-        InputError: the checkpoint is missing, altered, or does not fit its own description.
+        InputError: the checkpoint is missing, altered, does not fit its own description, or has other classes.
     """
     path = run_dir / "checkpoints" / f"{checkpoint}.safetensors" if checkpoint in ("best", "last") else Path(checkpoint)
     saved = load_checkpoint(path)
     try:
         spec = find_spec(saved.meta["model"])
-        classes = tuple(saved.meta["classes"])
-        model = build_model(spec.name, num_classes=len(classes), **saved.meta["model_options"])
+        own = tuple(saved.meta["classes"])
+        model = build_model(spec.name, num_classes=len(own), **saved.meta["model_options"])
         model.load_state_dict(saved.tensors)
         form = InputFormat.from_json(saved.meta["form"])
         epoch = int(saved.meta["epoch"])
     except (FerError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"checkpoint '{path}' does not match the model: {reason}", hint="Train again.") from error
+    if classes and tuple(classes) != own:
+        _reorder(model, own, classes, path)
     machine = choose_machine(device, _precision_of(run_dir, device) if precision == "auto" else precision)
     model = model.to(machine.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # not in torch's stub
-    return LoadedModel(model, spec, classes, form, machine, run_dir.name, checkpoint, epoch)
+    return LoadedModel(model, spec, tuple(classes or own), form, machine, run_dir.name, checkpoint, epoch)
+
+
+def _reorder(model: nn.Module, own: Sequence[str], wanted: Sequence[str], path: Path) -> None:
+    """Let the logits of `model`, which come in the order of its `own` classes, come in the wanted order.
+
+    Raises:
+        InputError: the classes are others.
+    """
+    if sorted(own) != sorted(wanted):
+        strange = [*sorted({*own} - {*wanted}), *(f"no '{name}'" for name in wanted if name not in own)]
+        raise InputError(
+            f"checkpoint '{path}' has other classes than the run: {', '.join(strange)}",
+            hint=f"Name a checkpoint that was trained on {', '.join(wanted)}.",
+        )
+    places = [list(own).index(name) for name in wanted]
+    # A hook, so that the names of layers, which Grad-CAM looks up, stay what they are.
+    model.register_forward_hook(lambda _module, _inputs, logits_BK: logits_BK[:, places])
 
 
 def predict_probabilities(

@@ -1,6 +1,5 @@
 """`fer runs`: the run folders to a list, newest last."""
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Label
-from fercli.core.runs import RUNS_FOLDER, Run, list_runs
+from fercli.core.runs import RUNS_FOLDER, Run, list_runs, read_headline
 from fercli.core.stage import Stage
 from fercli.stages.next_steps import after_labels
 from fercli.stages.train.result import resume_command
@@ -18,7 +17,7 @@ from fercli.stages.train.result import resume_command
 
 @dataclass(frozen=True)
 class RunLine:
-    """One run; `test_accuracy` is there once `fer eval` has been run; a try-out saw only the first faces."""
+    """One run; `test_accuracy` is of its best weights, once `fer eval` has been run; a try-out saw only first faces."""
 
     run: str
     model: str
@@ -80,10 +79,10 @@ def _line(run: Run) -> RunLine:
 
 
 def _test_accuracy(run: Run) -> float | None:
+    metrics = read_headline(run, "test")
     try:
-        metrics = json.loads(read_text(run.folder / "eval" / "test" / "metrics.json"))
-        value = metrics["accuracy"]["value"]
-    except (OSError, ValueError, KeyError, TypeError):
+        value = metrics["accuracy"]["value"] if metrics else None
+    except (KeyError, TypeError):
         return None
     return float(value) if isinstance(value, int | float) else None
 

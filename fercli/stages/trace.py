@@ -85,7 +85,9 @@ def _predictions_of(project: Project, face_id: str) -> list[TracedPrediction]:
         for path in sorted(run.folder.glob("eval/*/predictions.csv")):
             rows = [row for row in read_table(path, Prediction) if row.face_id == face_id]
             found += [
-                TracedPrediction(run.run_id, row.split, row.label, row.predicted, row.probabilities[row.predicted])
+                TracedPrediction(
+                    run.run_id, path.parent.name, row.label, row.predicted, row.probabilities[row.predicted]
+                )
                 for row in rows
             ]
     return found

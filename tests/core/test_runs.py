@@ -20,6 +20,7 @@ from fercli.core.runs import (
     holding,
     list_runs,
     newest_finished,
+    next_number,
     read_run,
     same_work,
     sweep_run_folders,
@@ -187,3 +188,19 @@ def test_own_run_is_named_below_the_project_and_others_are_refused(
     other = make_run(tmp_path / "other", "b", "finished")
     with pytest.raises(InputError, match="belongs to another project"):
         find_own_run(tmp_path / "mine", str(other))
+
+
+def test_newest_run_is_the_last_one_though_the_clock_was_set_back(tmp_path: Path) -> None:
+    first = make_run(tmp_path, "a", "finished", "2024-05-06T13:00:00")
+    write_record(first, replace(read_run(first).record, begun=1, ended=next_number(tmp_path, "ended")))
+    second = make_run(tmp_path, "b", "finished", "2024-05-05T09:00:00")
+    write_record(second, replace(read_run(second).record, begun=2, ended=next_number(tmp_path, "ended")))
+    assert newest_finished(tmp_path).folder == second
+    assert [run.folder for run in list_runs(tmp_path)] == [first, second]
+
+
+def test_runs_of_older_versions_come_before_those_that_are_numbered(tmp_path: Path) -> None:
+    make_run(tmp_path, "a", "finished", "2024-05-06T13:00:00")
+    new = make_run(tmp_path, "b", "finished", "2024-05-06T12:00:00")
+    write_record(new, replace(read_run(new).record, ended=1))
+    assert newest_finished(tmp_path).folder == new

@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,15 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fercli.core.errors import InputError, MissingStageError
+from fercli.core.errors import InputError, MissingStageError, ProjectError
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Label, Prediction, SplitRow, Vote
 from fercli.core.runs import RunRecord, find_run, write_record
 from fercli.core.tables import read_table, write_table
+from fercli.learn.checkpoints import load_checkpoint, save_checkpoint
 from fercli.sources.packs import PackWriter
 from fercli.stages.evaluate import EvalSettings, evaluate
 from fercli.stages.evaluate.findings import find_out, identical_to_earlier, put_files
-from tests.stages.trained import CLASSES, RUN_ID, trained_project
+from fercli.vision.images import write_png
+from tests.stages.trained import CLASSES, RUN_ID, drawn_face, trained_project, write_crops
 
 FILES = (
     "metrics.json",
@@ -41,6 +44,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Project:
     folder = project.root / "runs" / RUN_ID
     write_table(folder / "split.csv", rows, SplitRow)
     write_table(folder / "labels.csv", project.rows(Label), Label, CLASSES)
+    write_crops(project, folder)
     evaluate(project, EvalSettings())
     return project
 
@@ -314,3 +318,115 @@ def test_votes_of_other_classes_give_no_ceiling(leaking: Project) -> None:
     leaking.write_rows([Vote("set/000010", name, "jolly", "jolly") for name in ("a1", "a2", "a3")], Vote)
     findings = find_out(leaking, find_run(leaking.root), EvalSettings(), predictions_of(leaking))
     assert findings.metrics["human_ceiling"] is None
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Project:
+    return trained_project(tmp_path / "mine")
+
+
+def swap_crops(project: Project, subject: int) -> None:
+    """Give each face of one subject another crop, as other settings of align would."""
+    for place in range(len(CLASSES)):
+        write_png(project.root / f"faces/lesson/f{subject:06d}-{place}.png", drawn_face(0, place)[8:56, 8:56])
+
+
+def test_faces_that_were_cut_anew_are_refused_with_the_difference(trained: Project) -> None:
+    swap_crops(trained, 4)
+    with pytest.raises(
+        ProjectError, match="of its test faces, 3 of 6 have another crop, first 'lesson/f000004-0'"
+    ) as caught:
+        evaluate(trained, EvalSettings())
+    assert caught.value.exit_code == 3
+    assert "--accept-other-crops" in caught.value.hint
+    assert not (trained.root / "runs" / RUN_ID / "eval").exists()
+
+
+def test_crops_of_other_sets_may_change(trained: Project) -> None:
+    swap_crops(trained, 0)
+    assert evaluate(trained, EvalSettings()).num_faces == 6
+
+
+def test_other_crops_that_are_accepted_are_scored_apart_and_marked(trained: Project) -> None:
+    evaluate(trained, EvalSettings())
+    swap_crops(trained, 4)
+    result = evaluate(trained, EvalSettings(accept_other_crops=True))
+    folder = folder_of(trained).with_name("test-other-crops")
+    assert read_json(folder / "metrics.json")["crops"] == {"is_known": True, "num_changed": 3, "num_missing": 0}
+    assert any("3 of these faces have other crops" in sentence for sentence in result.warnings)
+    assert read_json(folder_of(trained) / "metrics.json")["crops"] == {
+        "is_known": True, "num_changed": 0, "num_missing": 0,
+    }  # fmt: skip
+
+
+def test_a_face_that_is_gone_is_refused_too(trained: Project) -> None:
+    faces = [
+        replace(face, status="gone") if face.face_id == "lesson/f000005-1" else face for face in trained.rows(Face)
+    ]
+    trained.write_rows(faces, Face)
+    with pytest.raises(ProjectError, match="1 of 6 are gone, first 'lesson/f000005-1'"):
+        evaluate(trained, EvalSettings())
+
+
+def test_a_run_copied_into_another_project_does_not_score_strangers_of_equal_ids(
+    trained: Project, tmp_path: Path
+) -> None:
+    other = trained_project(tmp_path / "other")
+    for subject in (4, 5):
+        swap_crops(other, subject)
+    shutil.rmtree(other.root / "runs")
+    shutil.copytree(trained.root / "runs", other.root / "runs")
+    with pytest.raises(ProjectError, match="6 of 6 have another crop"):
+        evaluate(other, EvalSettings())
+
+
+def test_a_run_of_an_older_version_is_scored_and_says_what_is_not_known(trained: Project) -> None:
+    (trained.root / "runs" / RUN_ID / "crops.csv").unlink()
+    result = evaluate(trained, EvalSettings())
+    assert any("does not record its crops" in sentence for sentence in result.warnings)
+    assert read_json(folder_of(trained) / "metrics.json")["crops"] == {"is_known": False}
+
+
+def test_weights_whose_classes_come_in_another_order_are_mapped(trained: Project, tmp_path: Path) -> None:
+    best = trained.root / "runs" / RUN_ID / "checkpoints" / "best.safetensors"
+    saved = load_checkpoint(best)
+    # The same network, whose last layer and whose classes are both turned about.
+    last = [name for name, value in saved.tensors.items() if value.shape[:1] == (len(CLASSES),)][-2:]
+    turned = {name: value.flip(0) if name in last else value for name, value in saved.tensors.items()}
+    save_checkpoint(tmp_path / "turned.safetensors", turned, {**saved.meta, "classes": list(reversed(CLASSES))})
+    evaluate(trained, EvalSettings())
+    evaluate(trained, EvalSettings(checkpoint=str(tmp_path / "turned.safetensors")))
+    (foreign,) = folder_of(trained).parent.glob("test-turned-*")
+    own, other = (read_table(place / "predictions.csv", Prediction) for place in (folder_of(trained), foreign))
+    assert [row.label for row in own] == [row.label for row in other]
+    for mine, theirs in zip(own, other, strict=True):
+        assert theirs.probabilities == pytest.approx(mine.probabilities, abs=2e-6)
+
+
+def test_weights_of_other_classes_are_refused_by_name(trained: Project, tmp_path: Path) -> None:
+    best = trained.root / "runs" / RUN_ID / "checkpoints" / "best.safetensors"
+    saved = load_checkpoint(best)
+    meta = {**saved.meta, "classes": ["happy", "neutral", "tired"]}
+    save_checkpoint(tmp_path / "other.safetensors", saved.tensors, meta)
+    with pytest.raises(InputError, match="has other classes than the run: tired, no 'bored'"):
+        evaluate(trained, EvalSettings(checkpoint=str(tmp_path / "other.safetensors")))
+
+
+def test_no_variant_takes_the_place_of_the_headline(trained: Project) -> None:
+    evaluate(trained, EvalSettings())
+    best = (folder_of(trained) / "metrics.json").read_bytes()
+    checkpoints = trained.root / "runs" / RUN_ID / "checkpoints"
+    for suffix in ("safetensors", "json"):
+        shutil.copy(checkpoints / f"best.{suffix}", checkpoints / f"last.{suffix}")
+    for changes in ({"test_time": "flip"}, {"checkpoint": "last"}, {"checkpoint": "last", "test_time": "ten-crop"}):
+        evaluate(trained, EvalSettings(**changes))  # type: ignore[arg-type]  # fields of it
+    names = {path.parent.name for path in folder_of(trained).parent.glob("*/metrics.json")}
+    assert names == {"test", "test-flip", "test-last", "test-last-ten-crop"}
+    assert (folder_of(trained) / "metrics.json").read_bytes() == best
+    assert evaluate(trained, EvalSettings()).is_unchanged
+
+
+def test_the_path_of_the_best_weights_is_the_best(trained: Project) -> None:
+    evaluate(trained, EvalSettings())
+    best = trained.root / "runs" / RUN_ID / "checkpoints" / "best.safetensors"
+    assert evaluate(trained, EvalSettings(checkpoint=str(best))).is_unchanged

@@ -1,17 +1,19 @@
 import csv
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fercli.core.errors import InputError, MissingStageError, UsageError
+from fercli.core.errors import InputError, MissingStageError, ProjectError, UsageError
 from fercli.core.files import sha256_of
 from fercli.core.memory import remember
 from fercli.core.project import Project, create_project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face
+from fercli.core.runs import read_run, write_record
 from fercli.learn.checkpoints import load_checkpoint, save_checkpoint
 from fercli.stages.align import AlignSettings
 from fercli.stages.align.rules import make_detector
@@ -19,7 +21,7 @@ from fercli.stages.gradcam import GradcamSettings, gradcam
 from fercli.vision.cutting import CuttingRules
 from fercli.vision.images import read_image, write_png
 from fercli.vision.mtcnn.detector import FaceDetector
-from tests.stages.trained import CLASSES, RUN_ID, drawn_face, trained_project
+from tests.stages.trained import CLASSES, RUN_ID, drawn_face, trained_project, write_crops
 from tests.vision.drawn import draw_face, draw_room
 
 GRID, CASES = f"runs/{RUN_ID}/gradcam/grid.png", f"runs/{RUN_ID}/gradcam/cases.csv"
@@ -123,6 +125,7 @@ def test_part_without_faces_is_named(project: Project) -> None:
 
 def test_class_without_a_face_is_a_warning_and_a_blank_row(project: Project) -> None:
     project.write_rows([face for face in project.rows(Face) if not face.face_id.endswith("-2")], Face)
+    write_crops(project, project.root / "runs" / RUN_ID)
     result = gradcam(project, GradcamSettings())
     assert result.warnings == ("No test face is labelled bored; those rows are blank.",)
     assert result.num_blank == 8
@@ -141,7 +144,21 @@ def test_picture_without_a_findable_face_is_taken_as_a_crop(project: Project, tm
     assert np.ptp(read_image(project.root / result.outputs[0])) > 100
 
 
-def test_faces_of_pictures_are_found_by_the_rules_of_align(project: Project, tmp_path: Path) -> None:
+def test_faces_that_were_cut_anew_are_refused_or_accepted(project: Project) -> None:
+    write_png(project.root / "faces/lesson/f000004-0.png", drawn_face(0, 1))
+    with pytest.raises(ProjectError, match="1 of 6 have another crop"):
+        gradcam(project, GradcamSettings())
+    result = gradcam(project, GradcamSettings(accept_other_crops=True))
+    assert result.outputs[0] == f"runs/{RUN_ID}/gradcam/other-crops/grid.png"
+    assert "The crops are not those of the training: 1 of 6 have another crop" in result.warnings[0]
+
+
+def test_a_run_that_recorded_nothing_is_explained_and_says_so(project: Project, tmp_path: Path) -> None:
+    (project.root / "runs" / RUN_ID / "crops.csv").unlink()
+    assert "does not record its crops" in gradcam(project, GradcamSettings()).warnings[0]
+
+
+def test_faces_of_pictures_are_found_by_the_rules_of_the_run(project: Project, tmp_path: Path) -> None:
     room = draw_room()
     draw_face(room, (150.0, 130.0), 80.0)
     write_png(tmp_path / "room.png", room)
@@ -149,7 +166,13 @@ def test_faces_of_pictures_are_found_by_the_rules_of_align(project: Project, tmp
     assert gradcam(project, settings).warnings == ()
     with project.commit() as commit:
         remember(commit, "align", "mark", AlignSettings(min_face=150), result=StageResult())
-    assert "No face was found in room.png" in gradcam(project, settings).warnings[0]
+    (warning,) = gradcam(project, settings, force=True).warnings
+    assert "(min_face_px 20), not as the project's are now (min_face_px 150)" in warning
+    folder = project.root / "runs" / RUN_ID
+    write_record(folder, replace(read_run(folder).record, cutting=None))
+    unknown, faceless = gradcam(project, settings).warnings
+    assert "does not record how its faces were cut" in unknown
+    assert "No face was found in room.png" in faceless
 
 
 def test_faces_of_pictures_are_looked_for_on_the_device_that_was_asked_for(

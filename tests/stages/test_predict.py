@@ -1,6 +1,8 @@
 import csv
 import importlib.util
 import json
+import shutil
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from fercli.core.errors import InputError, MediaError, MissingStageError, UsageE
 from fercli.core.memory import remember
 from fercli.core.project import Project, create_project
 from fercli.core.results import StageResult
+from fercli.core.runs import read_run, write_record
 from fercli.stages.add import AddSettings, add
 from fercli.stages.align import AlignSettings
 from fercli.stages.predict import FacePrediction, PredictSettings, predict
@@ -135,14 +138,48 @@ def test_another_medium_leaves_the_first_one_known(project: Project, video: Path
     assert predict(project, settings, [str(video)]).is_unchanged
 
 
-def test_medium_of_the_same_name_makes_the_first_one_unknown(project: Project, video: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_old", [False, True], ids=["noted", "of an older version"])
+def test_medium_of_the_same_name_takes_another_and_each_keeps_its_own(
+    project: Project, video: Path, tmp_path: Path, *, is_old: bool
+) -> None:
     settings = PredictSettings(out=("csv",))
     namesake = write_video(tmp_path / video.name, [draw_room(64, 64)] * 3, fps=10)
     predict(project, settings, [str(video)])
-    predict(project, settings, [str(namesake)])
-    assert len(rows(project, "two-pupils.csv")) == 0
-    assert not predict(project, settings, [str(video)]).is_unchanged
-    assert len(rows(project, "two-pupils.csv")) > 0
+    before = (project.root / FOLDER / "two-pupils.csv").read_bytes()
+    if is_old:
+        (project.root / FOLDER / "sources.json").unlink()
+    for _ in range(2):
+        assert predict(project, settings, [str(namesake)], force=True).outputs == (f"{FOLDER}/two-pupils-2.csv",)
+    assert (project.root / FOLDER / "two-pupils.csv").read_bytes() == before
+    assert predict(project, settings, [str(video)]).is_unchanged
+    # Where an older version's table came from is not known under other words: it is left as it is.
+    name = "two-pupils-3" if is_old else "two-pupils"
+    both = predict(project, settings, [str(namesake), str(video)])
+    assert both.outputs == (f"{FOLDER}/two-pupils-2.csv", f"{FOLDER}/{name}.csv")
+    assert (project.root / FOLDER / "two-pupils.csv").read_bytes() == before
+
+
+def test_faces_are_cut_by_the_rules_of_the_run(project: Project, video: Path) -> None:
+    rules = {"size": 112, "margin": 0.0, "template": "arcface", "min_confidence": 0.9, "min_face_px": 20}
+    folder = project.root / "runs" / RUN_ID
+    write_record(folder, replace(read_run(folder).record, cutting=rules))
+    settings = PredictSettings(out=("csv",), limit=1)
+    assert predict(project, settings, [str(video)]).warnings == ()
+    before = (project.root / FOLDER / "two-pupils.csv").read_bytes()
+    with project.commit() as commit:
+        remember(commit, "align", "mark", AlignSettings(min_face=150, margin=0.6), result=StageResult())
+    result = predict(project, settings, [str(video)], force=True)
+    assert (project.root / FOLDER / "two-pupils.csv").read_bytes() == before
+    (warning,) = result.warnings
+    assert "(margin 0, min_face_px 20), not as the project's are now (margin 0.6, min_face_px 150)" in warning
+
+
+def test_weights_other_than_the_best_have_a_folder_of_their_own(project: Project, video: Path) -> None:
+    checkpoints = project.root / "runs" / RUN_ID / "checkpoints"
+    for suffix in ("safetensors", "json"):
+        shutil.copy(checkpoints / f"best.{suffix}", checkpoints / f"last.{suffix}")
+    result = predict(project, PredictSettings(out=("csv",), limit=1, checkpoint="last"), [str(video)])
+    assert result.outputs == (f"{FOLDER}-last/two-pupils.csv",)
 
 
 def test_folder_of_pictures_gives_one_table_and_drawn_pictures(project: Project, video: Path, tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from fercli.core.files import replace_text
 from fercli.core.project import create_project
 from fercli.core.runs import RunRecord, write_record
 from fercli.stages.runs import runs
@@ -32,3 +35,16 @@ def test_interrupted_run_reads_as_such(tmp_path: Path) -> None:
 def test_project_without_runs_or_labels_is_pointed_to_the_status(tmp_path: Path) -> None:
     found = runs(create_project(tmp_path, name="x", classes=("a", "b")))
     assert (found.num_runs, found.next_command) == (0, "fer status")
+
+
+@pytest.mark.parametrize("other", [{"test_time": "flip"}, {"checkpoint": "last"}], ids=["flipped", "last"])
+def test_the_score_of_other_weights_or_views_is_not_the_runs(tmp_path: Path, other: dict[str, str]) -> None:
+    """Older versions wrote every variant into one folder."""
+    project = create_project(tmp_path, name="mine", classes=("a", "b"))
+    write_record(tmp_path / "runs" / "r1", RunRecord("r1", "eac", "finished", "2024-01-01", "f"))
+    metrics = {"accuracy": {"value": 0.25}, "checkpoint": "best", "test_time": "none"}
+    path = tmp_path / "runs" / "r1" / "eval" / "test" / "metrics.json"
+    replace_text(path, json.dumps(metrics))
+    assert runs(project).runs[0]["test_accuracy"] == 0.25
+    replace_text(path, json.dumps({**metrics, **other}))
+    assert runs(project).runs[0]["test_accuracy"] is None

@@ -11,10 +11,13 @@ from fercli.core.files import replace_text
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Label, Prediction, SplitRow, Subject, Vote
 from fercli.core.runs import RunRecord, write_record
-from fercli.core.tables import write_table
+from fercli.core.tables import read_table, write_table
+from fercli.data.run_crops import write_run_crops
+from fercli.data.samples import load_samples
 from fercli.data.transforms import InputFormat
 from fercli.learn.checkpoints import save_checkpoint
 from fercli.models.build import build_model, find_spec
+from fercli.stages.align.rules import recorded_rules
 from fercli.vision.images import write_png
 
 CLASSES = ("happy", "neutral", "bored")
@@ -51,13 +54,30 @@ def trained_project(root: Path, *, num_subjects: int = 6) -> Project:
 def write_run(project: Project, run_id: str = RUN_ID) -> Path:
     folder = project.root / "runs" / run_id
     times = {"created_at": "2026-01-01T00:00:00", "ended_at": "2026-01-01T00:01:00"}
-    write_record(folder, RunRecord(run_id, "drf-msam", "finished", fingerprint="f", classes=CLASSES, **times))
+    rules = recorded_rules(project)
+    record = RunRecord(run_id, "drf-msam", "finished", fingerprint="f", classes=CLASSES, cutting=rules, **times)
+    write_record(folder, record)
+    write_crops(project, folder)
     torch.manual_seed(3)
     model = build_model("drf-msam", num_classes=len(CLASSES))
     form = InputFormat.of_spec(find_spec("drf-msam"))
     meta = {"model": "drf-msam", "classes": list(CLASSES), "model_options": {}, "form": form.to_json(), "epoch": 1}
     save_checkpoint(folder / "checkpoints" / "best.safetensors", model.state_dict(), meta)
     return folder
+
+
+def write_crops(project: Project, folder: Path) -> None:
+    """Let a run record the crops that the project has now."""
+    samples = load_samples(
+        project.root,
+        CLASSES,
+        faces=project.rows(Face),
+        labels=project.rows(Label),
+        split_rows=read_table(own, SplitRow)
+        if (own := folder / "split.csv").exists()
+        else project.split_rows("default"),
+    )
+    write_run_crops(project, samples, folder / "crops.csv")
 
 
 def evaluated(project: Project, *, num_wrong: int = 1) -> list[Prediction]:

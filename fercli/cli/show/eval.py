@@ -18,9 +18,11 @@ def show_scores(result: EvalResult, settings: EvalSettings, _: Any) -> bool:
     if result.is_dry_run:
         return False
     console = Console(highlight=False)
+    variant = f", {result.variant}" if result.variant and result.variant != result.checkpoint else ""
     same = " (up to date)" if result.is_unchanged else ""
     console.print(
-        f"[green]✓[/green] {result.run} ({result.checkpoint}) on {result.num_faces:,} {result.split} faces{same}",
+        f"[green]✓[/green] {result.run} ({result.checkpoint}{variant}) on {result.num_faces:,} {result.split} "
+        f"faces{same}",
         soft_wrap=True,
     )
     console.print(_score_table(result))

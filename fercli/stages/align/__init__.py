@@ -1,6 +1,6 @@
 """`fer align`: frames to faces, found, kept or dropped for a reason, and cropped."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from fercli.core.memory import fingerprint, read_state
@@ -8,7 +8,7 @@ from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Frame, Label, Video
 from fercli.core.runs import Run
-from fercli.core.settings import setting
+from fercli.core.settings import option_name, setting
 from fercli.core.stage import Inputs, Stage
 
 # Settings of align, and the rules that they are. Its bounds on tilt and the like choose faces to learn from.
@@ -99,6 +99,19 @@ def told_rules(project: Project) -> dict[str, Any]:  # JSON
 def rules_of(project: Project, run: Run) -> dict[str, Any]:  # JSON
     """What a run's faces were cut by; where it recorded nothing, what the project's are cut by now."""
     return told_rules(project) if run.record.cutting is None else dict(run.record.cutting)
+
+
+def align_command(run: Run) -> str:
+    """The command that cuts faces as they were for a run, as far as the run recorded it."""
+    options = {rule: name for name, rule in RULE_OF.items()}
+    plain, given = AlignSettings(), run.record.cutting or {}
+    columns = {column.name: column for column in fields(AlignSettings)}
+    words = [
+        f" --{option_name(columns[options[rule]])} {value}"
+        for rule, value in given.items()
+        if rule in options and value != getattr(plain, options[rule])
+    ]
+    return f"fer align{''.join(words)}"
 
 
 def _inputs(project: Project, settings: AlignSettings) -> Inputs:

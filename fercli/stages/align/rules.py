@@ -48,8 +48,8 @@ def rule_words(project: Project, run: Run) -> list[str]:
     now = recorded_rules(project)
     if run.record.cutting is None:
         return [
-            f"Run '{run.run_id}' does not record how its faces were cut; they are cut by the project's present settings "
-            f"({_listed(now)})."
+            f"Run '{run.run_id}' does not record how its faces were cut; they are cut by the project's present "
+            f"settings ({_listed(now)})."
         ]
     before = run.record.cutting
     changed = [name for name in now if name in before and before[name] != now[name]]
@@ -62,7 +62,9 @@ def rule_words(project: Project, run: Run) -> list[str]:
 
 
 def _listed(rules: Mapping[str, Any]) -> str:  # JSON
-    return ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in rules.items())
+    return ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in rules.items()
+    )
 
 
 def make_detector(rules: CuttingRules, device: str = "auto", *, num_threads: int | None = None) -> FaceDetector:

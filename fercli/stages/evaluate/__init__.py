@@ -12,7 +12,7 @@ from fercli.core.people import unmatched_in_run, with_doubt
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Label, Vote
-from fercli.core.runs import Run, find_own_run
+from fercli.core.runs import Run, checkpoint_word, eval_folder, find_own_run, own_checkpoint
 from fercli.core.settings import setting
 from fercli.core.stage import Argument, Inputs, Stage
 
@@ -30,6 +30,9 @@ class EvalSettings:
     calibration: bool = setting(False, "Show calibration (expected calibration error).")
     checkpoint: str = setting("best", "Use the best or last checkpoint, or a .safetensors file.")
     test_time: Literal["none", "flip", "ten-crop"] = setting("none", "Use test-time augmentation.", option="tta")
+    accept_other_crops: bool = setting(
+        False, "Evaluate even if the crops are not those of the training.", is_added=True
+    )
     device: str = setting("auto", "Run on this device: auto, cpu, cuda or mps.")
     batch_size: int = setting(128, "Set the batch size.", minimum=1)
     seed: int = setting(0, "Set the random seed of the bootstrap.", minimum=0)
@@ -40,6 +43,7 @@ class EvalResult(StageResult):
     """How good the run is on one part of the faces.
 
     Attributes:
+        variant: what tells it from the evaluation of the best weights, in the name of its folder; empty for that one.
         accuracy: value, low, high and unit of its interval; so the two below.
         majority_class: the most frequent true class and its share, which calling every face so would reach.
         human_ceiling: how often one annotator is the majority of the others, where there are votes.
@@ -50,6 +54,7 @@ class EvalResult(StageResult):
     run: str
     split: str
     checkpoint: str
+    variant: str = ""
     classes: tuple[str, ...] = ()
     num_faces: int = 0
     accuracy: dict[str, Any] = field(default_factory=dict)
@@ -65,7 +70,25 @@ class EvalResult(StageResult):
 
 
 def _settle(project: Project, settings: EvalSettings, run: str = "") -> tuple[EvalSettings, tuple[Run]]:
-    return settings, (find_own_run(project.root, run),)
+    found = find_own_run(project.root, run)
+    return dataclasses.replace(settings, checkpoint=own_checkpoint(found, settings.checkpoint)), (found,)
+
+
+def variant_of(settings: EvalSettings) -> str:
+    """What tells an evaluation from that of the best weights without test-time augmentation; empty for that one."""
+    test_time = "" if settings.test_time == "none" else settings.test_time
+    crops = "other-crops" if settings.accept_other_crops else ""
+    return "-".join(filter(None, (checkpoint_word(settings.checkpoint), test_time, crops)))
+
+
+def folder_of(run: Run, settings: EvalSettings) -> Path:
+    """Where an evaluation writes: each variant has a folder of its own, so that none takes the place of another."""
+    return eval_folder(run, settings.split, variant_of(settings))
+
+
+def _name(_: Project, settings: EvalSettings, run: Run) -> str:
+    variant = variant_of(settings)
+    return f"eval-{run.run_id}-{settings.split}{'-' if variant else ''}{variant}"
 
 
 def _inputs(project: Project, settings: EvalSettings, run: Run) -> Inputs:
@@ -78,6 +101,8 @@ def predictions_mark(project: Project, run: Run, settings: EvalSettings) -> str:
     named = settings.checkpoint in ("best", "last")
     weights = run.folder / "checkpoints" / f"{settings.checkpoint}.json" if named else Path(settings.checkpoint)
     own = [run.folder / name for name in ("split.csv", "labels.csv")]
+    if settings.accept_other_crops:
+        own.append(run.folder / "crops.csv")
     choices = dataclasses.replace(EvalSettings(), split=settings.split, checkpoint=settings.checkpoint)
     choices = dataclasses.replace(choices, test_time=settings.test_time, device=settings.device)
     return fingerprint(choices, [weights, *own, project.table_path(Face)], run.run_id)
@@ -109,7 +134,7 @@ evaluate = Stage(
     not_identity=("confusion", "by", "calibration"),
     arguments=(Argument("run", str, "Evaluate this run (default: the latest).", "[RUN]", default=""),),
     settle=_settle,
-    name=lambda project, settings, run: f"eval-{run.run_id}-{settings.split}",
+    name=_name,
     is_long=True,
     recalled=_as_known_now,
 )

@@ -17,6 +17,7 @@ from fercli.core.rows import Face, Prediction, SplitRow, Vote
 from fercli.core.runs import Run
 from fercli.core.tables import read_table, table_text
 from fercli.data.crops import CropFiles
+from fercli.data.run_crops import CropChanges
 from fercli.labels.annotators import compare_annotators
 from fercli.metrics.calibration import Calibration
 from fercli.metrics.evaluation import (
@@ -31,7 +32,7 @@ from fercli.metrics.evaluation import (
 from fercli.metrics.intervals import resampling_units
 from fercli.reports.figures.scores import draw_confusion, draw_reliability
 from fercli.sources.census import picture_digest
-from fercli.stages.evaluate import EvalSettings, sets_of
+from fercli.stages.evaluate import EvalSettings, folder_of, sets_of, variant_of
 
 _EARLIER: dict[str, tuple[str, ...]] = {"train": (), "val": ("train",), "test": ("train", "val")}
 _CLASS_COLUMNS = ("emotion", "precision", "recall", "f1", "support", "num_predicted")
@@ -50,8 +51,14 @@ class Findings:
     unmatched_videos: tuple[str, ...] = ()
 
 
-def find_out(project: Project, run: Run, settings: EvalSettings, predictions: list[Prediction]) -> Findings:
-    """Compute all scores of predictions on one part, one row a face."""
+def find_out(
+    project: Project,
+    run: Run,
+    settings: EvalSettings,
+    predictions: list[Prediction],
+    changes: CropChanges | None = None,
+) -> Findings:
+    """Compute all scores of predictions on one part, one row a face; `changes` of the crops since the training."""
     classes = run.record.classes
     evaluation = evaluate(predictions, classes, seed=settings.seed)
     calibrated = calibration_of(predictions, classes)
@@ -67,6 +74,8 @@ def find_out(project: Project, run: Run, settings: EvalSettings, predictions: li
         "model": run.record.model,
         "test_time": settings.test_time,
         "subjects": _how_known(predictions, unmatched, settings.split),
+        "variant": variant_of(settings),
+        "crops": _crop_record(changes),
         **evaluation_record(evaluation),
         "calibration": {"ece": calibrated.ece, "brier": calibrated.brier, "nll": calibrated.nll},
         "human_ceiling": _ceiling(project, classes, predictions, settings.seed),
@@ -87,10 +96,11 @@ def _how_known(predictions: Sequence[Prediction], unmatched: Sequence[str], spli
 def put_files(
     project: Project, run: Run, settings: EvalSettings, findings: Findings, commit: Commit
 ) -> tuple[str, ...]:
-    """Commit the run's eval/<split>/; the files' paths relative to the project come back, metrics.json first."""
-    folder = run.folder / "eval" / settings.split
+    """Commit the evaluation's folder; the files' paths relative to the project come back, metrics.json first."""
+    folder = folder_of(run, settings)
     classes, evaluation, calibrated = run.record.classes, findings.evaluation, findings.calibration
-    title = f"{run.record.model}, {settings.split}, accuracy {evaluation.scores.accuracy:.1%}"
+    told = ", ".join(filter(None, (run.record.model, settings.split, variant_of(settings))))
+    title = f"{told}, accuracy {evaluation.scores.accuracy:.1%}"
     texts = {
         "metrics.json": json.dumps(findings.metrics, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
         "per_class.csv": _csv_text(_CLASS_COLUMNS, (asdict(row).values() for row in evaluation.scores.per_class)),
@@ -110,6 +120,12 @@ def put_files(
         *(commit.text(folder / name, text) for name, text in texts.items()),
         *(commit.data(folder / name, picture) for name, picture in pictures.items()),
     )
+
+
+def _crop_record(changes: CropChanges | None) -> dict[str, Any]:  # JSON values
+    if changes is None:
+        return {"is_known": False}
+    return {"is_known": True, "num_changed": len(changes.changed), "num_missing": len(changes.missing)}
 
 
 def identical_to_earlier(project: Project, run: Run, split: str) -> set[str]:

@@ -13,9 +13,19 @@ from fercli.core.rows import Label, Prediction
 from fercli.core.runs import Run
 from fercli.core.stage import Plan
 from fercli.core.tables import read_table
+from fercli.data.run_crops import CropChanges, check_crops, crop_changes
 from fercli.data.samples import run_samples
 from fercli.learn.predict import load_run_model, predict_probabilities
-from fercli.stages.evaluate import EvalResult, EvalSettings, evaluate, predictions_mark, with_all_doubts
+from fercli.stages.align import align_command
+from fercli.stages.evaluate import (
+    EvalResult,
+    EvalSettings,
+    evaluate,
+    folder_of,
+    predictions_mark,
+    variant_of,
+    with_all_doubts,
+)
 from fercli.stages.evaluate.findings import Findings, find_out, put_files
 from fercli.stages.next_steps import run_words
 
@@ -40,7 +50,12 @@ def plan(project: Project, settings: EvalSettings, run: Run, *, force: bool, pro
     reads = project.digests(run_samples(project, run, settings.split).paths, "faces.csv")
     return EvalPlan(
         lines=(f"evaluate run {run.run_id} ({settings.checkpoint}) on the {settings.split} faces",),
-        counts={"run": run.run_id, "split": settings.split, "checkpoint": settings.checkpoint},
+        counts={
+            "run": run.run_id,
+            "split": settings.split,
+            "checkpoint": settings.checkpoint,
+            "variant": variant_of(settings),
+        },
         run=run,
         mark=mark,
         reads=reads,
@@ -54,15 +69,17 @@ def run(project: Project, settings: EvalSettings, plan: EvalPlan, *, progress: P
     Raises:
         MissingStageError: the run has no face in this set.
         InputError: its checkpoint cannot be read.
+        ProjectError: the crops of the set are not those that the run was trained with.
     """
+    changes = _look_at_crops(project, plan.run, settings, progress)
     predictions = plan.predictions or _predict(project, plan.run, settings, progress)
-    return find_out(project, plan.run, settings, predictions)
+    return find_out(project, plan.run, settings, predictions, changes)
 
 
 def fold(
     project: Project, settings: EvalSettings, plan: EvalPlan, findings: Findings, commit: Commit, *, force: bool
 ) -> EvalResult:
-    """Write the run's eval/<split>/."""
+    """Write the run's eval/<split>[-<variant>]/."""
     outputs = put_files(project, plan.run, settings, findings, commit)
     commit.items, commit.reads = {"predictions": plan.mark}, plan.reads
     result = _result(plan.counts, findings, outputs, tuple(_warnings(project, plan.run, settings, findings)))
@@ -71,12 +88,19 @@ def fold(
     return with_all_doubts(result, findings.unmatched_videos)
 
 
+def _look_at_crops(project: Project, run: Run, settings: EvalSettings, progress: Progress) -> CropChanges | None:
+    if settings.accept_other_crops:
+        return crop_changes(project, run, [settings.split], progress=progress)
+    hint = f"Restore them ({align_command(run)}), or score these, marked, with --accept-other-crops."
+    return check_crops(project, run, settings.split, hint, progress=progress)
+
+
 def _known_predictions(
     project: Project, run: Run, settings: EvalSettings, *, mark: str, reads: dict[str, str]
 ) -> list[Prediction] | None:
     """The predictions that an earlier call has written, when nothing that they depend on has changed."""
     before = read_state(project.root, evaluate.name_of(project, settings, run))
-    path = run.folder / "eval" / settings.split / "predictions.csv"
+    path = folder_of(run, settings) / "predictions.csv"
     is_known = before is not None and before.items.get("predictions") == mark and path.exists()
     is_known = is_known and before is not None and before.reads in (reads, {})
     return read_table(path, Prediction) if is_known else None
@@ -84,7 +108,7 @@ def _known_predictions(
 
 def _predict(project: Project, run: Run, settings: EvalSettings, progress: Progress) -> list[Prediction]:
     samples = run_samples(project, run, settings.split)
-    loaded = load_run_model(run.folder, settings.checkpoint, settings.device)
+    loaded = load_run_model(run.folder, settings.checkpoint, settings.device, classes=run.record.classes)
     probabilities = predict_probabilities(
         loaded, samples, test_time=settings.test_time, batch_size=settings.batch_size, progress=progress
     )
@@ -125,6 +149,17 @@ def _warnings(project: Project, run: Run, settings: EvalSettings, findings: Find
     if settings.split != "test":
         use = "trained on" if settings.split == "train" else "selected on"
         yield f"The model was {use} these faces, so {settings.split} scores do not generalise to new people."
+    crops = findings.metrics["crops"]
+    if not crops["is_known"]:
+        yield "The run does not record its crops; whether the present ones are those it was trained with is not known."
+    elif settings.accept_other_crops:
+        num_other = crops["num_changed"] + crops["num_missing"]
+        yield (
+            f"{crops['num_changed']:,} of these faces have other crops than at the training, and "
+            f"{crops['num_missing']:,} are gone; the scores are marked."
+            if num_other
+            else "No crop has changed since the training; --accept-other-crops made no difference."
+        )
     reason = findings.metrics["interval"]["reason"]
     if reason:
         yield f"No confidence interval: {reason}."

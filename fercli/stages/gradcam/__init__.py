@@ -1,16 +1,16 @@
 """`fer gradcam`: a trained run to a grid of where its model looks, correct and incorrect faces of each class."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face
-from fercli.core.runs import Run, find_own_run
+from fercli.core.runs import Run, checkpoint_word, find_own_run, own_checkpoint
 from fercli.core.settings import setting
 from fercli.core.stage import Argument, Inputs, Stage
-from fercli.stages.align import told_rules
+from fercli.stages.align import rules_of
 from fercli.vision.media import content_of, list_files
 
 
@@ -28,6 +28,9 @@ class GradcamSettings:
     images: Path | None = setting(None, "Explain this image or folder instead.")
     split: Literal["train", "val", "test"] = setting("test", "Use faces of this set.")
     checkpoint: str = setting("best", "Use the best or last checkpoint, or a .safetensors file.")
+    accept_other_crops: bool = setting(
+        False, "Explain faces even if the crops are not those of the training.", is_added=True
+    )
     device: str = setting("auto", "Run on this device: auto, cpu, cuda or mps.")
 
 
@@ -47,7 +50,19 @@ class GradcamResult(StageResult):
 
 
 def _settle(project: Project, settings: GradcamSettings, run: str = "") -> tuple[GradcamSettings, tuple[Run]]:
-    return settings, (find_own_run(project.root, run),)
+    found = find_own_run(project.root, run)
+    return replace(settings, checkpoint=own_checkpoint(found, settings.checkpoint)), (found,)
+
+
+def variant_of(settings: GradcamSettings) -> str:
+    """What tells a figure from that of the best weights, in the name of its folder; empty for that one."""
+    crops = "other-crops" if settings.accept_other_crops else ""
+    return "-".join(filter(None, (checkpoint_word(settings.checkpoint), crops)))
+
+
+def _name(_: Project, settings: GradcamSettings, run: Run) -> str:
+    variant = variant_of(settings)
+    return f"gradcam-{run.run_id}{'-' if variant else ''}{variant}"
 
 
 def _inputs(project: Project, settings: GradcamSettings, run: Run) -> Inputs:
@@ -57,7 +72,7 @@ def _inputs(project: Project, settings: GradcamSettings, run: Run) -> Inputs:
     if settings.images is None:
         return Inputs(files, run.run_id)
     facts = content_of(list_files([settings.images], project.root, skip_own=False), project.root)
-    return Inputs(files, [run.run_id, facts, told_rules(project)])
+    return Inputs(files, [run.run_id, facts, rules_of(project, run)])
 
 
 gradcam = Stage(
@@ -68,7 +83,7 @@ gradcam = Stage(
     inputs=_inputs,
     arguments=(Argument("run", str, "Explain this run (default: the latest).", "RUN", default=""),),
     settle=_settle,
-    name=lambda project, settings, run: f"gradcam-{run.run_id}",
+    name=_name,
     is_long=True,
     looks=lambda settings: settings.list_layers,
 )

@@ -13,9 +13,10 @@ from fercli.core.errors import FerError, InputError
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
+from fercli.core.runs import Run
 from fercli.learn.predict import LoadedModel, predict_probabilities
 from fercli.reports.figures.grids import SheetFace, draw_contact_sheet
-from fercli.stages.align.rules import cutting_rules, make_detector
+from fercli.stages.align.rules import make_detector, run_rules
 from fercli.vision.cutting import CuttingRules, cut_faces
 from fercli.vision.images import list_images, read_image
 from fercli.vision.mtcnn.detector import FaceDetector
@@ -35,6 +36,7 @@ class LookedAt:
 
 def look_at_images(
     project: Project,
+    run: Run,
     pictures: Path,
     loaded: LoadedModel,
     *,
@@ -45,12 +47,13 @@ def look_at_images(
     device: str,
     progress: Progress,
 ) -> LookedAt:
-    """Cut the faces out of pictures as `fer align` would, and draw each beside its map.
+    """Cut the faces out of pictures as those of the run were, and draw each beside its map.
 
     A picture in which no face is found is taken as a face already cut out, with a warning.
 
     Args:
-        project: whose rules of alignment hold.
+        project: whose rules of alignment hold where the run recorded none.
+        run: whose rules of alignment hold.
         pictures: a picture or a folder of them.
         loaded: the trained network.
         map_of: class whose map is drawn; None for the predicted one.
@@ -63,7 +66,7 @@ def look_at_images(
     Raises:
         InputError: there is no such picture, the folder has none, or none can be read.
     """
-    names, crops, failures, faceless = _faces_of(project, pictures, device, progress)
+    names, crops, failures, faceless = _faces_of(run_rules(project, run), pictures, device, progress)
     probabilities = predict_probabilities(loaded, crops, progress=progress)
     predicted = [int(place) for place in probabilities.argmax(axis=1)]
     mapped = predicted if map_of is None else [loaded.classes.index(map_of)] * len(crops)
@@ -86,9 +89,8 @@ def _faceless_warning(names: list[str]) -> tuple[str, ...]:
 
 
 def _faces_of(
-    project: Project, path: Path, device: str, progress: Progress
+    rules: CuttingRules, path: Path, device: str, progress: Progress
 ) -> tuple[list[tuple[str, int]], list[np.ndarray], tuple[Failure, ...], list[str]]:
-    rules = cutting_rules(project)
     detector = make_detector(rules, device)
     names: list[tuple[str, int]] = []
     crops: list[np.ndarray] = []

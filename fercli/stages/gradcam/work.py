@@ -18,10 +18,13 @@ from fercli.core.project import Project
 from fercli.core.runs import Run
 from fercli.core.settings import suggestion
 from fercli.core.stage import Plan
+from fercli.data.run_crops import check_crops, crop_changes
 from fercli.data.samples import Samples, run_samples
 from fercli.learn.predict import LoadedModel, load_run_model, predict_probabilities
 from fercli.reports.figures.grids import CamCase, CamRow, draw_cam_grid
-from fercli.stages.gradcam import GradcamResult, GradcamSettings
+from fercli.stages.align import align_command
+from fercli.stages.align.rules import rule_words
+from fercli.stages.gradcam import GradcamResult, GradcamSettings, variant_of
 from fercli.stages.gradcam.images import look_at_images
 from fercli.stages.next_steps import run_words
 
@@ -80,14 +83,14 @@ def fold(
     project: Project, settings: GradcamSettings, plan: GradcamPlan, drawn: Drawn, commit: Commit, *, force: bool
 ) -> GradcamResult:
     """Write the figure and its table."""
-    folder = plan.run.folder / "gradcam"
+    folder = plan.run.folder / "gradcam" / variant_of(settings)
     outputs = tuple(commit.data(folder / name, data) for name, data in drawn.files.items())
     commit.reads = plan.reads
     return replace(drawn.result, outputs=outputs)
 
 
 def _loaded(run: Run, settings: GradcamSettings) -> LoadedModel:
-    loaded = load_run_model(run.folder, settings.checkpoint, settings.device)
+    loaded = load_run_model(run.folder, settings.checkpoint, settings.device, classes=run.record.classes)
     find_layer(loaded.model, settings.layer or loaded.spec.cam_layer)
     return loaded
 
@@ -121,6 +124,7 @@ def _look_at_images(
     assert settings.images is not None  # this way was chosen by it
     seen = look_at_images(
         project,
+        run,
         settings.images,
         loaded,
         map_of=None if settings.target == "pred" else settings.target,
@@ -133,7 +137,7 @@ def _look_at_images(
     result = GradcamResult(
         **_what(run, settings, settings.layer or loaded.spec.cam_layer),
         num_faces=seen.num_faces,
-        warnings=seen.warnings,
+        warnings=(*rule_words(project, run), *seen.warnings),
         failures=seen.failures,
     )
     return Drawn(result, seen.files)
@@ -143,6 +147,7 @@ def _look_at_split(
     project: Project, run: Run, settings: GradcamSettings, loaded: LoadedModel, *, progress: Progress
 ) -> Drawn:
     samples = run_samples(project, run, settings.split)
+    warnings = _crop_words(project, run, settings, progress)
     probabilities = predict_probabilities(loaded, samples, progress=progress)
     cases = choose_cases(samples.targets, probabilities, settings.per_class, samples.subject_ids)
     crops, overlays = _draw_maps(project, samples, cases, settings, loaded=loaded)
@@ -160,10 +165,24 @@ def _look_at_split(
         num_right=num_right,
         num_wrong=len(cases) - num_right,
         num_blank=2 * settings.per_class * len(loaded.classes) - len(cases),
-        warnings=(blank,) if absent else (),
+        warnings=(*warnings, *((blank,) if absent else ())),
         next_command=f"fer report{run_words(run.folder)}",
     )
     return Drawn(result, files)
+
+
+def _crop_words(project: Project, run: Run, settings: GradcamSettings, progress: Progress) -> tuple[str, ...]:
+    """What is to be said of the crops that are drawn; others than those of the training are refused, or accepted."""
+    hint = f"Restore them ({align_command(run)}), or explain these with --accept-other-crops."
+    if settings.accept_other_crops:
+        changes = crop_changes(project, run, [settings.split], progress=progress)
+    else:
+        changes = check_crops(project, run, settings.split, hint, progress=progress)
+    if changes is None:
+        return (
+            "The run does not record its crops; whether the present ones are those it was trained with is not known.",
+        )
+    return (f"The crops are not those of the training: {changes.words}.",) if changes.words else ()
 
 
 def _draw_maps(

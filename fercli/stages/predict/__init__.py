@@ -1,19 +1,21 @@
 """`fer predict`: images and videos to the predicted emotion of each face, as tables and drawn on the images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from fercli.core.errors import InputError
+from fercli.core.memory import read_state
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Video
-from fercli.core.runs import Run, digest, find_run
+from fercli.core.runs import Run, digest, find_run, own_checkpoint
 from fercli.core.settings import setting, suggestion
 from fercli.core.stage import Argument, Inputs, Stage
-from fercli.stages.align import told_rules
-from fercli.vision.media import Listing, content_of, list_files, shown
+from fercli.stages.align import rules_of
+from fercli.stages.predict.names import names_of, predict_folder
+from fercli.vision.media import Listing, content_of, find_media, list_files, shown
 
 
 @dataclass(frozen=True)
@@ -104,16 +106,26 @@ def family_of(run: Run) -> str:
 def _settle(
     project: Project, settings: PredictSettings, media: Sequence[str], run: str = ""
 ) -> tuple[PredictSettings, tuple[Sequence[str], Run]]:
-    return settings, (media, find_run(project.root, run))
+    found = find_run(project.root, run)
+    return replace(settings, checkpoint=own_checkpoint(found, settings.checkpoint)), (media, found)
 
 
 def _inputs(project: Project, settings: PredictSettings, media: Sequence[str], run: Run) -> Inputs:
     named = settings.checkpoint in ("best", "last")
     weights = run.folder / "checkpoints" / f"{settings.checkpoint}.json" if named else Path(settings.checkpoint)
     listing = listing_of(project, media)
-    return Inputs(
-        [weights], [content_of(listing, project.root), [shown(path) for path in listing.missing], told_rules(project)]
-    )
+    # Another call may take a name meanwhile.
+    names = item_names(project, settings, media, run)
+    missing = [shown(path) for path in listing.missing]
+    return Inputs([weights], [content_of(listing, project.root), missing, rules_of(project, run), names])
+
+
+def item_names(project: Project, settings: PredictSettings, media: Sequence[str], run: Run) -> list[str]:
+    """The name under which the predictions of each video or folder lie."""
+    before = read_state(project.root, predict.name_of(project, settings, media, run))
+    own = before.result.get("outputs", ()) if before else ()
+    folder = predict_folder(project, run, settings.checkpoint)
+    return names_of(project, folder, find_media(listing_of(project, media)).items, own)
 
 
 def _path_of(project: Project, word: str) -> Path:

@@ -45,7 +45,7 @@ def write_files(
         write_table(paths[-1], prediction.faces, FacePrediction, predictor.classes)
     if "json" in settings.out:
         paths.append(folder / f"{prediction.name}.json")
-        replace_text(paths[-1], _json(predictor, prediction, folder.name))
+        replace_text(paths[-1], _json(predictor, prediction, predictor.run_id))
     if "video" in settings.out and prediction.item.is_pictures:
         paths.append(folder / prediction.name)
         _draw_pictures(predictor, prediction, paths[-1], progress)

@@ -19,7 +19,7 @@ from fercli.engine.parts import part_length, part_number
 from fercli.engine.pipeline import Step, run_pipeline
 from fercli.learn.device import torch_threads
 from fercli.learn.predict import load_run_model, predict_probabilities
-from fercli.stages.align.rules import cutting_rules, make_detector
+from fercli.stages.align.rules import make_detector, run_rules
 from fercli.stages.predict import FacePrediction, PredictSettings
 from fercli.stages.predict.parts import PART_S, Looked, VideoPart, count_looks, look_on_cluster
 from fercli.stages.predict.tracks import steady, tracked
@@ -81,7 +81,7 @@ class Predictor:
         device = "cpu" if is_cpu else settings.device
         self.run_id = run.run_id
         self._loaded = load_run_model(run.folder, settings.checkpoint, device)
-        self._rules = cutting_rules(project)
+        self._rules = run_rules(project, run)
         self.device = choose_device(settings.device, is_shared=is_shared)
         # A device of its own works best on one picture after the other.
         is_single = self.device.startswith(("cuda", "mps"))

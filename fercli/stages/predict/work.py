@@ -1,5 +1,6 @@
 """The work of `fer predict`: one video or folder after another, each with its files, to exports/predict/<run>/."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -8,15 +9,16 @@ from pathlib import Path
 from fercli.core.batch import Batch
 from fercli.core.commit import Commit
 from fercli.core.errors import InputError, MediaError, UsageError
-from fercli.core.files import slug, unused
 from fercli.core.memory import overwritten_records
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.runs import Run
 from fercli.core.stage import Plan
-from fercli.stages.predict import PredictResult, PredictSettings, family_of, listing_of
+from fercli.stages.align.rules import rule_words
+from fercli.stages.predict import PredictResult, PredictSettings, family_of, item_names, listing_of
 from fercli.stages.predict.files import Written, write_files
+from fercli.stages.predict.names import SOURCES_FILE, predict_folder, read_sources, source_of
 from fercli.stages.predict.predictor import Prediction, Predictor
 from fercli.vision.media import Media, find_media
 
@@ -27,6 +29,9 @@ class PredictPlan(Plan):
 
     run: Run
     found: Media
+    folder: Path
+    names: list[str]
+    warnings_of_rules: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,9 @@ def plan(
         counts={"run": run.run_id, "num_foreign": found.num_foreign},
         run=run,
         found=found,
+        folder=predict_folder(project, run, settings.checkpoint),
+        names=item_names(project, settings, media, run),
+        warnings_of_rules=[] if settings.cropped else rule_words(project, run),
     )
 
 
@@ -82,19 +90,16 @@ def run(
 ) -> Predicted:
     """Look at one item after the other; what an interrupted call has finished is taken from the batch.
 
-    Faces are cut out as `fer align` did it here.
+    Faces are cut out as those of the run were.
 
     Raises:
         MediaError: nothing could be read.
     """
     predictor = Predictor(project, plan.run, settings, progress)  # refuses a damaged run: nothing is written then
-    folder = batch.room / "exports" / "predict" / predictor.run_id
-    taken: set[str] = set()
+    folder = batch.room / project.relative(plan.folder)
     seen: list[_Seen] = []
     failures: list[Failure] = []
-    for item in plan.found.items:
-        name = unused(slug(item.name if item.is_pictures else item.files[0].stem), taken)
-        taken.add(name)
+    for item, name in zip(plan.found.items, plan.names, strict=True):
         if name in batch.finished and _is_there(batch, known := _Seen(**batch.finished[name])):
             seen.append(known)
             continue
@@ -115,7 +120,10 @@ def fold(
     project: Project, settings: PredictSettings, plan: PredictPlan, made: Predicted, commit: Commit, *, force: bool
 ) -> PredictResult:
     """Give the files their places, and forget the calls whose files they replace."""
-    result = _result(made, num_foreign=plan.found.num_foreign)
+    result = _result(made, num_foreign=plan.found.num_foreign, warnings=plan.warnings_of_rules)
+    sources = {name: source_of(project, item) for item, name in zip(plan.found.items, plan.names, strict=True)}
+    sources = {**read_sources(plan.folder), **sources}
+    commit.text(plan.folder / SOURCES_FILE, json.dumps(sources, indent=1, sort_keys=True) + "\n")
     for record in overwritten_records(project.root, family_of(plan.run), result.outputs):
         commit.delete(record)
     for folder in (project.root / path for path in result.outputs):
@@ -143,13 +151,13 @@ def _seen(room: Path, prediction: Prediction, files: Written) -> _Seen:
     )
 
 
-def _result(made: Predicted, *, num_foreign: int) -> PredictResult:
+def _result(made: Predicted, *, num_foreign: int, warnings: Sequence[str]) -> PredictResult:
     predictor, seen, failures = made.predictor, made.seen, made.failures
     counts: Counter[str] = Counter()
     for one in seen:
         counts.update(one.predicted)
     num_faceless, num_looked_at = sum(one.num_faceless for one in seen), sum(one.num_looked_at for one in seen)
-    warnings = [text for one in seen for text in one.warnings]
+    warnings = [*warnings, *(text for one in seen for text in one.warnings)]
     if num_faceless == num_looked_at:
         warnings.append("no face was found; use --cropped for images that are cropped faces")
     unread = [Failure(*failure) for one in seen for failure in one.failures]

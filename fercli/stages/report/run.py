@@ -14,7 +14,7 @@ from fercli.core.errors import FerError, ProjectError
 from fercli.core.files import check_plain, read_text
 from fercli.core.project import Project
 from fercli.core.rows import Face, Prediction
-from fercli.core.runs import Run
+from fercli.core.runs import Run, eval_folder, read_headline
 from fercli.core.tables import read_table
 from fercli.core.words import counted
 from fercli.data.crops import CropError, CropFiles
@@ -49,14 +49,17 @@ def run_outcome(run: Run | None, split: str, ceiling: float | None, names: Mappi
     """
     if run is None:
         return None
-    folder = run.folder / "eval" / split
-    if not (folder / "predictions.csv").exists():
+    folder = eval_folder(run, split)
+    metrics = read_headline(run, split)
+    # Older versions kept other weights, or test-time augmentation, in the same folder: that is no headline.
+    is_other = (folder / "metrics.json").exists() and metrics is None and bool(read_json(folder / "metrics.json"))
+    if is_other or not (folder / "predictions.csv").exists():
         return None
     rows = read_table(folder / "predictions.csv", Prediction)
     predictions = [replace(row, subject_id=names.get(row.subject_id, row.subject_id)) for row in rows]
     if not any(row.label for row in predictions):
         return None
-    metrics = read_json(folder / "metrics.json")
+    metrics = metrics or {}
     own = interval_of(metrics, "human_ceiling").get("value")
     own_ceiling = float(own) if isinstance(own, int | float) else ceiling
     return outcome_of(predictions, metrics, run.record.classes, split=split, ceiling=own_ceiling)

@@ -202,8 +202,8 @@ def _weighted_twice(plan: Plan) -> list[str]:
     if plan.class_weights == "none" or plan.sampler != "balanced":
         return []
     return [
-        f"Class weights ({plan.class_weights}) and the balanced sampler both make up for rare classes, which then count "
-        "for too much. Use one of them: --class-weights none, or --set sampler=shuffle."
+        f"Class weights ({plan.class_weights}) and the balanced sampler both make up for rare classes, which then "
+        "count for too much. Use one of them: --class-weights none, or --set sampler=shuffle."
     ]
 
 

@@ -43,7 +43,9 @@ def end_record(record: RunRecord, result: FitResult, prepared: Prepared, *, numb
         left_out["flat picture"] = flat
     counts = {"num_train": len(train), "num_val": len(prepared.val), "left_out": left_out}
     summary = _summary(result) | counts
-    return dataclasses.replace(record, status=result.status, reason=result.reason, ended_at=now(), ended=number, result=summary)
+    return dataclasses.replace(
+        record, status=result.status, reason=result.reason, ended_at=now(), ended=number, result=summary
+    )
 
 
 def model_card(record: RunRecord, prepared: Prepared) -> str:

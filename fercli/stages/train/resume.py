@@ -20,7 +20,6 @@ from fercli.core.tables import read_table
 from fercli.models.table.specs import find_spec
 from fercli.stages.train.settings import TrainSettings, identity, parse_values, read_settings
 
-
 # What may differ from the settings with which a run was begun.
 _FREE = ("procs", "time_limit_s", "workers", "ram_limit_mb", "tensorboard")
 
