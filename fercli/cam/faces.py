@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fercli.cam.gradcam import CamMethod, compute_cams
 from fercli.cam.overlay import overlay_cam
-from fercli.data.dataset import make_reader, prepare_crop
+from fercli.data.dataset import make_reader, prepare_alone
 from fercli.data.transforms import InputFormat, to_input
 from fercli.models.table.specs import ModelSpec
 
@@ -31,10 +31,10 @@ def read_faces(root: Path, paths: Sequence[str], form: InputFormat) -> list[Crop
 
 def input_of(crops: Sequence[Crop], form: InputFormat) -> Float[Tensor, "B C H W"]:
     """Faces as the network was fed them in training, without random changes."""
-    side = min(form.size, max((max(crop.shape[:2]) for crop in crops), default=form.size))
-    prepared = [prepare_crop(crop, form, form.channels, side) for crop in crops]
-    stacked = np.stack(prepared) if prepared else np.zeros((0, form.channels, side, side), np.uint8)
-    return to_input(torch.from_numpy(stacked), form)
+    if not crops:
+        return to_input(torch.zeros(0, form.channels, form.size, form.size, dtype=torch.uint8), form)
+    # Each at its own size: no crop is scaled by what lies beside it.
+    return torch.cat([to_input(torch.from_numpy(prepare_alone(crop, form))[None], form) for crop in crops])
 
 
 def overlay_faces(

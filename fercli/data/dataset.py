@@ -25,7 +25,7 @@ from fercli.data.transforms import InputFormat
 
 # 28,709 FER2013 faces take 66 MB, 100,000 RGB crops of 112 pixels 3.8 GB: those are streamed.
 RAM_LIMIT_BYTES = 2 * 1024**3
-_PROBES = 32
+_HEADER_THREADS = 4
 # Crops that a thread reads between two looks at the progress.
 _PART = 64
 
@@ -83,16 +83,31 @@ class CropReader:
 def make_reader(root: Path, paths: Sequence[str], form: InputFormat) -> CropReader:
     """A reader that stores grey where grey is enough, at the crops' own size up to the network's.
 
-    The size is the largest among some probed crops; a crop of another size is resized to it.
+    The size is that of the largest crop, by the headers of all; a crop of another size is resized to it.
     """
     reader = CropReader(root, tuple(paths), form, form.channels, form.size)
-    probes = sorted({round(place) for place in np.linspace(0, len(paths) - 1, _PROBES)}) if paths else []
-    shapes = [shape for place in probes if (shape := _shape(reader, place)) is not None]
+    shapes = {shape for shape in _shapes(reader) if shape is not None}
     if not shapes:
         return reader
-    reader.side = min(form.size, max(max(shape[:2]) for shape in shapes))
+    reader.side = max(_own_side(shape, form) for shape in shapes)
     reader.channels = 1 if form.channels == 1 or all(len(shape) == 2 for shape in shapes) else 3
     return reader
+
+
+def places_by_side(root: Path, paths: Sequence[str], form: InputFormat) -> dict[int, list[int]]:
+    """The places of crops by the side at which each is stored if it is alone: no crop's size decides on another's."""
+    found: dict[int, list[int]] = {}
+    for place, shape in enumerate(_shapes(CropReader(root, tuple(paths), form, form.channels, form.size))):
+        # What cannot be read is reported by whoever reads it.
+        found.setdefault(form.size if shape is None else _own_side(shape, form), []).append(place)
+    return found
+
+
+def prepare_alone(
+    image: UInt8[np.ndarray, "height width"] | UInt8[np.ndarray, "height width 3"], form: InputFormat
+) -> UInt8[np.ndarray, "channels side side"]:
+    """As `prepare_crop`, at the crop's own size up to the network's."""
+    return prepare_crop(image, form, form.channels, _own_side(image.shape, form))
 
 
 def prepare_crop(
@@ -240,6 +255,20 @@ class _Crops(Dataset[Tensor]):
 
     def __getitem__(self, place: int) -> Tensor:
         return torch.from_numpy(self.reader.read(place))
+
+
+def _own_side(shape: Sequence[int], form: InputFormat) -> int:
+    return min(form.size, max(shape[:2]))
+
+
+def _shapes(reader: CropReader) -> list[tuple[int, ...] | None]:
+    """What `_shape` says of every crop."""
+
+    def look(start: int) -> list[tuple[int, ...] | None]:
+        return [_shape(reader, place) for place in range(start, min(start + _PART, len(reader.paths)))]
+
+    with ThreadPoolExecutor(_HEADER_THREADS) as pool:
+        return [shape for part in pool.map(look, range(0, len(reader.paths), _PART)) for shape in part]
 
 
 def _shape(reader: CropReader, place: int) -> tuple[int, ...] | None:

@@ -12,7 +12,7 @@ from torch import nn
 from fercli.core.errors import FerError, InputError
 from fercli.core.progress import SILENT, Progress
 from fercli.core.runs import read_run
-from fercli.data.dataset import CropSource, RamCrops, load_crops, make_reader, prepare_crop
+from fercli.data.dataset import CropSource, RamCrops, load_crops, make_reader, places_by_side, prepare_alone
 from fercli.data.samples import Samples
 from fercli.data.transforms import InputFormat
 from fercli.learn.checkpoints import load_checkpoint
@@ -112,18 +112,33 @@ def predict_probabilities(
     Raises:
         InputError: a crop is missing or damaged.
     """
-    crops = _crops_of(loaded, faces)
-    progress.start("predict", len(crops))
-    parts = []
-    for part in predict_probability_batches(
-        loaded.model, crops, form=loaded.form, machine=loaded.machine, batch_size=batch_size, test_time=test_time
-    ):
-        parts.append(part)
-        progress.advance(len(part))
-    return np.concatenate(parts) if parts else np.zeros((0, len(loaded.classes)), np.float32)
+    groups = _by_side(faces, loaded.form)
+    progress.start("predict", len(faces))
+    found = np.zeros((len(faces), len(loaded.classes)), np.float32)
+    for places in groups:
+        alike = faces.select(places) if isinstance(faces, Samples) else [faces[place] for place in places]
+        crops, done = _crops_of(loaded, alike), 0
+        for part in predict_probability_batches(
+            loaded.model, crops, form=loaded.form, machine=loaded.machine, batch_size=batch_size, test_time=test_time
+        ):
+            found[places[done : done + len(part)]] = part
+            done += len(part)
+            progress.advance(len(part))
+    return found
+
+
+def _by_side(faces: Samples | Sequence[UInt8[np.ndarray, "_ _ 3"]], form: InputFormat) -> list[list[int]]:
+    """Places of crops that go into one batch: those of one size, for no crop is scaled by what lies beside it."""
+    if isinstance(faces, Samples):
+        return list(places_by_side(faces.root, faces.paths, form).values())
+    found: dict[int, list[int]] = {}
+    for place, face in enumerate(faces):
+        found.setdefault(min(form.size, max(face.shape[:2])), []).append(place)
+    return list(found.values())
 
 
 def _crops_of(loaded: LoadedModel, faces: Samples | Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> CropSource:
+    """Crops of one size as the network stores them."""
     form = loaded.form
     if isinstance(faces, Samples):
         crops = load_crops(make_reader(faces.root, faces.paths, form), num_workers=0, is_checked=True)
@@ -133,10 +148,7 @@ def _crops_of(loaded: LoadedModel, faces: Samples | Sequence[UInt8[np.ndarray, "
             problem = f"face '{faces.face_ids[place]}' cannot be read: {error.message}{count}"
             raise InputError(problem, hint=error.hint) from error
         return crops
-    side = min(form.size, max((max(face.shape[:2]) for face in faces), default=form.size))
-    prepared = [prepare_crop(face, form, form.channels, side) for face in faces]
-    stacked = np.stack(prepared) if prepared else np.zeros((0, form.channels, side, side), np.uint8)
-    return RamCrops(torch.from_numpy(stacked))
+    return RamCrops(torch.from_numpy(np.stack([prepare_alone(face, form) for face in faces])))
 
 
 def _precision_of(run_dir: Path, device: str) -> str:

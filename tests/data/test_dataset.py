@@ -195,3 +195,11 @@ def test_many_crops_are_read_in_few_tasks(tmp_path: Path, monkeypatch: pytest.Mo
     assert np.array_equal(crops.images[:, 0].numpy(), pack)
     assert counter.num_done == 200
     assert len(tasks) < 10
+
+
+def test_a_single_large_crop_among_many_keeps_its_size(tmp_path: Path) -> None:
+    paths = [f"{place:03d}.png" for place in range(200)]
+    for path in paths:
+        write_png(tmp_path, path, np.zeros((4, 4, 3), np.uint8))
+    write_png(tmp_path, paths[100], np.zeros((7, 7, 3), np.uint8))
+    assert make_reader(tmp_path, paths, RGB).side == 7

@@ -11,6 +11,7 @@ from fercli.learn.checkpoints import load_checkpoint, save_checkpoint
 from fercli.learn.predict import LoadedModel, load_run_model, predict_probabilities
 from fercli.learn.trainer import Faces, Training, fit
 from fercli.models.build import build_model
+from fercli.vision.images import write_png
 from tests.learn.drawn import CLASSES, FORM, MACHINE, draw, faces, plan, write_pack
 
 OPTIONS = {"width": 16, "hidden": 32}
@@ -98,3 +99,19 @@ def test_weights_that_do_not_fit_are_refused(run: Path, tmp_path: Path) -> None:
 def test_faces_hold_what_fit_learns_from() -> None:
     assert isinstance(faces(2), Faces)
     assert isinstance(faces(2).crops, RamCrops)
+
+
+def test_probabilities_of_a_small_crop_do_not_depend_on_the_size_of_its_neighbours(
+    tmp_path: Path, loaded: LoadedModel
+) -> None:
+    images, targets = draw(2, seed=4)
+    colour = [np.repeat(image[:, :, None], 3, axis=2) if image.ndim == 2 else image for image in images]
+    small, large = np.ascontiguousarray(colour[0][::3, ::3]), np.kron(colour[1], np.ones((3, 3, 1), np.uint8))
+    alone = predict_probabilities(loaded, [small])
+    beside = predict_probabilities(loaded, [large, small])[1:]
+    np.testing.assert_allclose(beside, alone, atol=1e-6)
+    for name, image in (("small", small), ("large", large)):
+        write_png(tmp_path / f"{name}.png", image)
+    ids, paths = ("f0", "f1"), ("large.png", "small.png")
+    both = Samples(tmp_path, CLASSES, ids, paths, targets, None, ids, ids, ("test",) * 2)
+    np.testing.assert_allclose(predict_probabilities(loaded, both)[1:], alone, atol=1e-6)
