@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -81,12 +82,12 @@ class _Fit:
     def __init__(self, model: nn.Module, training: Training) -> None:
         self.job, self.plan, self.world = training, training.plan, training.world
         self.deadline = time.monotonic() + (training.time_limit_s or float("inf"))
-        self.steps_per_epoch = self._count_steps()
         apply_threads(training.machine)
         ask_for_same_bits(training.machine)
         self.model = model.to(training.machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
         if self.plan.adds_norms:
             add_norms(self.model)
+        self.steps_per_epoch = self._count_steps()
         if training.machine.precision == "bf16" and training.machine.device.startswith("cpu"):
             ease_kernels(self.model)
         self.average = WeightAverage(self.model, self.plan.ema_decay) if self.plan.ema_decay else None
@@ -252,7 +253,33 @@ class _Fit:
                 f"a batch size of {self.plan.batch_size} is too small for {self.world.size} processes",
                 hint="Increase --batch-size, or use fewer processes.",
             )
+        if min(len(self.world.share(order)) for order in orders) == 1:
+            self._check_single()
         return len(orders)
+
+    def _check_single(self) -> None:
+        """Refuse batches of one face where the network normalises over the batch: it would fail at the epoch's end.
+
+        Raises:
+            UsageError: with a batch size that will do.
+        """
+        form, num_faces = self.job.form, len(self.job.train.targets)
+        # On a copy, with the generator's state put back: nothing of the training that follows may change.
+        copy, image_BCHW = deepcopy(self.model).train(), torch.zeros(1, form.channels, form.side, form.side)
+        image_BCHW = image_BCHW.to(next(copy.parameters()).device)
+        try:
+            with torch.random.fork_rng(), torch.no_grad():
+                copy(image_BCHW)
+        except ValueError as error:
+            sizes = range(self.plan.batch_size + 1, num_faces + 1)
+            fits = next(
+                (size for size in sizes if num_faces // -(-num_faces // size) // self.world.size > 1), num_faces
+            )
+            raise UsageError(
+                f"{num_faces} faces in batches of {self.plan.batch_size} leave a batch of one face, "
+                f"over which the model cannot normalise",
+                hint=f"Set --batch-size {fits}.",
+            ) from error
 
     def _batches(self, epoch: int) -> list[list[int]]:
         targets = self.job.train.targets

@@ -9,6 +9,7 @@ from fercli.core.project import Project
 from fercli.core.rows import SPLITS, Face, Label
 from fercli.core.splits import choose_split
 from fercli.data.frames import count_pairs, frame, is_usable
+from fercli.reports.figures.canvas import number_words
 from fercli.reports.figures.scores import draw_class_counts
 from fercli.stages.next_steps import after_labels
 from fercli.stages.stats import StatsResult, StatsSettings
@@ -53,7 +54,10 @@ def call(project: Project, settings: StatsSettings, *, progress: Progress, force
         dropped=reasons,
         label_statuses=_counts(labels.status),
         outputs=_draw(project, tables, len(usable), reasons) if settings.plot and not dry_run else (),
-        warnings=tuple(_empty_classes(project.classes, set(labels.label))) if len(labels) else (),
+        warnings=(
+            *(_empty_classes(project.classes, set(labels.label)) if len(labels) else ()),
+            *(number_words(project.classes) if settings.plot else ()),
+        ),
         next_command="" if name or not len(usable) else after_labels(project, project.rows(Label)),
     )
 

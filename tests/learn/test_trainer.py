@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fercli.core.errors import CheckError, ProjectError
+from fercli.core.errors import CheckError, ProjectError, UsageError
 from fercli.core.progress import SilentProgress
 from fercli.data.dataset import RamCrops, StreamedCrops, make_reader
 from fercli.data.transforms import InputFormat
@@ -252,6 +252,22 @@ def test_a_training_whose_epochs_have_another_number_of_steps_does_not_go_on(tmp
     # Eight steps an epoch before: the third of two would be trained for ever.
     with pytest.raises(ProjectError, match="and has 2 now"):
         train(tmp_path, plan(epochs=3, batch_size=4), num=8)
+
+
+@pytest.mark.parametrize(("num", "batch_size", "hint"), [(5, 2, "--batch-size 3"), (4, 1, "--batch-size 2")])
+def test_a_batch_of_one_face_is_refused_before_the_first_step(
+    tmp_path: Path, num: int, batch_size: int, hint: str
+) -> None:
+    flat = FORM.channels * FORM.side**2
+    model = nn.Sequential(nn.Flatten(), nn.Linear(flat, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    with pytest.raises(UsageError, match="leave a batch of one face") as caught:
+        train(tmp_path, plan(epochs=1, batch_size=batch_size), num=num, model=model)
+    assert hint in caught.value.hint
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_batch_of_one_face_is_taken_by_a_network_that_can(tmp_path: Path) -> None:
+    assert train(tmp_path, plan(epochs=1, batch_size=1), num=2).status == "finished"
 
 
 def test_training_works_outside_the_main_thread(tmp_path: Path) -> None:

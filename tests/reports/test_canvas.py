@@ -1,11 +1,27 @@
 import struct
 import zlib
+from collections.abc import Iterator
+from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from matplotlib.font_manager import fontManager
 
-from fercli.reports.figures.canvas import house_style, ink_on, new_figure, new_sheet, place_picture, png_bytes
+from fercli.reports.figures import canvas
+from fercli.reports.figures.canvas import (
+    class_labels,
+    font_path,
+    house_style,
+    ink_on,
+    new_figure,
+    new_sheet,
+    number_words,
+    place_picture,
+    png_bytes,
+)
 from tests.reports.pictures import read_png
 
 
@@ -85,3 +101,59 @@ def test_reader_of_these_tests_reads_png() -> None:
     ):
         png += struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
     assert read_png(png).tolist() == [[[255, 0, 0], [0, 255, 0]]]
+
+
+# Of a script that no test machine is likely to have a font for.
+CUNEIFORM = ("\U00012000\U00012001", "calm")
+
+
+@pytest.fixture
+def cuneiform_font(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A font with the letters of `CUNEIFORM`, each of them a square, installed for one test."""
+    letters = sorted({*"".join(CUNEIFORM), *"0123456789% "})
+    names = [".notdef", *(f"g{ord(letter):x}" for letter in letters)]
+    pen = TTGlyphPen(None)
+    pen.moveTo((100, 0))
+    for corner in ((100, 700), (800, 700), (800, 0)):
+        pen.lineTo(corner)
+    pen.closePath()
+    glyph = pen.glyph()
+    build = FontBuilder(1000)
+    build.setupGlyphOrder(names)
+    build.setupCharacterMap(dict(zip(map(ord, letters), names[1:], strict=True)))
+    build.setupGlyf(dict.fromkeys(names, glyph))
+    build.setupHorizontalMetrics(dict.fromkeys(names, (900, 100)))
+    build.setupHorizontalHeader(ascent=800, descent=-200)
+    build.setupNameTable({"familyName": "Test Cuneiform", "styleName": "Regular"})
+    build.setupOS2(sTypoAscender=800, sTypoDescender=-200)
+    build.setupPost()
+    build.save(tmp_path / "cuneiform.ttf")
+    before = list(fontManager.ttflist)
+    canvas._entry_of.cache_clear()
+    fontManager.addfont(tmp_path / "cuneiform.ttf")
+    yield tmp_path / "cuneiform.ttf"
+    fontManager.ttflist[:] = before
+    canvas._entry_of.cache_clear()
+
+
+def test_classes_in_letters_of_no_font_are_numbered_and_a_sentence_names_them() -> None:
+    assert class_labels(CUNEIFORM) == ["1", "2"]
+    (sentence,) = number_words(CUNEIFORM)
+    assert f"1 = {CUNEIFORM[0]}, 2 = calm" in sentence
+
+
+def test_classes_in_latin_or_arabic_keep_their_names() -> None:
+    names = ("calm", "\u0633\u0639\u064a\u062f", "tr\u00e8s content")
+    assert (class_labels(names), number_words(names)) == (list(names), [])
+
+
+def test_a_font_that_has_the_letters_is_found(cuneiform_font: Path) -> None:
+    assert (class_labels(CUNEIFORM), number_words(CUNEIFORM)) == (list(CUNEIFORM), [])
+    assert font_path(CUNEIFORM) == cuneiform_font
+    with house_style(CUNEIFORM):
+        assert "Test Cuneiform" in matplotlib.rcParams["font.family"]
+        figure = new_figure(2, 1)
+        figure.text(0.1, 0.4, CUNEIFORM[0], fontsize=30)
+        drawn = read_png(png_bytes(figure))
+    # Two squares of 0.7 by 0.7 of thirty points are drawn full; a box for a letter without a font is mostly white.
+    assert (drawn.min(axis=2) < 128).sum() == pytest.approx(2 * (0.7 * 30 / 72 * 160) ** 2, rel=0.1)

@@ -1,9 +1,12 @@
 """Matplotlib figures to PNG bytes that are the same on every run: the house style, the colours, the saving."""
 
 import io
+import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -12,7 +15,7 @@ from jaxtyping import UInt8
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import fontManager
+from matplotlib.font_manager import FontEntry, fontManager, get_font
 
 # Okabe and Ito's colours, told apart by colour-blind readers (Wong, Nature Methods 8, 441, 2011).
 BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
@@ -25,12 +28,42 @@ _FAMILY = "DejaVu Sans"
 _OTHER_SCRIPTS = ("Noto Sans CJK SC", "Noto Sans SC", "Microsoft YaHei", "PingFang SC", "SimHei", "WenQuanYi Zen Hei")
 
 
+# Matplotlib's own, which draws a box for every letter.
+_BOXES = "Last Resort"
+
+
+def class_labels(classes: Sequence[str]) -> list[str]:
+    """The classes as a figure writes them: by name, or by number where no installed font has the letters of one."""
+    if all(_font_of(_strange(name)) is not None for name in classes):
+        return list(classes)
+    return [str(place) for place in range(1, len(classes) + 1)]
+
+
+def number_words(classes: Sequence[str]) -> list[str]:
+    """A sentence that says which class each number of a figure is; none where the figure has their names."""
+    labels = class_labels(classes)
+    if labels == list(classes):
+        return []
+    legend = ", ".join(f"{label} = {name}" for label, name in zip(labels, classes, strict=True))
+    return [f"No installed font has the letters of these classes, so figures number them: {legend}."]
+
+
+def font_path(texts: Sequence[str]) -> Path:
+    """The file of the house's font, or of another one that has the letters of all these texts as well."""
+    strange = frozenset().union(*map(_strange, texts))
+    wanted = strange | frozenset(letter for text in texts for letter in text) | frozenset("0123456789% ")
+    entry = _entry_of(wanted) if strange else None
+    return Path(entry.fname) if entry else _own_font()
+
+
 @contextmanager
-def house_style() -> Iterator[None]:
-    """Draw as the house does, whatever the user's own matplotlibrc says."""
+def house_style(texts: Sequence[str] = ()) -> Iterator[None]:
+    """Draw as the house does, whatever the user's own matplotlibrc says; with fonts that have the letters of texts."""
     installed = set(fontManager.get_font_names())
+    others = [name for name in _OTHER_SCRIPTS if name in installed]
+    found = [font for text in texts if (font := _font_of(_strange(text))) and font not in others]
     style: dict[Any, Any] = {  # the stubs list every key, and only as literals
-        "font.family": [_FAMILY, *(name for name in _OTHER_SCRIPTS if name in installed)],
+        "font.family": [_FAMILY, *others, *dict.fromkeys(found)],
         "font.size": 9.0,
         "text.color": INK,
         "text.usetex": False,
@@ -61,6 +94,40 @@ def house_style() -> Iterator[None]:
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(style)
         yield
+
+
+def _strange(text: str) -> frozenset[str]:
+    """The letters that the house's font lacks."""
+    # Marks that only join or direct letters are drawn by nobody.
+    letters = frozenset(letter for letter in text if unicodedata.category(letter) not in ("Cf", "Zs"))
+    return letters - _letters(_own_font())
+
+
+def _own_font() -> Path:
+    return Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+
+
+def _font_of(letters: frozenset[str]) -> str | None:
+    """A font that has all these letters: empty where none is needed, None where no font is installed that has them."""
+    entry = _entry_of(letters) if letters else None
+    return entry.name if entry else None if letters else ""
+
+
+@lru_cache(maxsize=256)
+def _entry_of(letters: frozenset[str]) -> FontEntry | None:
+    fonts = [font for font in fontManager.ttflist if not font.name.startswith(_BOXES)]
+    fonts.sort(
+        key=lambda font: (font.name not in _OTHER_SCRIPTS, font.weight != 400, font.style != "normal", font.name)
+    )
+    return next((font for font in fonts if letters <= _letters(Path(font.fname))), None)
+
+
+@lru_cache(maxsize=4096)
+def _letters(path: Path) -> frozenset[str]:
+    try:
+        return frozenset(map(chr, get_font(path).get_charmap()))
+    except (OSError, RuntimeError):
+        return frozenset()  # a font that cannot be read has nothing to draw with
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:

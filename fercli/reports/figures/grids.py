@@ -1,7 +1,7 @@
 """The Grad-CAM grid and the contact sheet, as PNG bytes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import matplotlib
 import numpy as np
@@ -15,6 +15,7 @@ from fercli.reports.figures.canvas import (
     GREY,
     INK,
     VERMILION,
+    class_labels,
     house_style,
     new_sheet,
     place_picture,
@@ -65,11 +66,14 @@ def draw_cam_grid(rows: Sequence[CamRow], *, num_per_side: int, title: str = "",
         title: above the grid.
         legend: what the colours mean, at the bottom.
     """
+    names = [row.emotion for row in rows]
+    label_of = dict(zip(names, class_labels(names), strict=True))
+    rows = [_labelled(row, label_of) for row in rows]
     pair = 2 * _FACE + _GAP + 10
     label = 20 + max((7 * len(row.emotion) for row in rows), default=0)
     lefts = (_MARGIN + label, _MARGIN + label + num_per_side * pair + 16)
     row_height = _FACE + _CAPTION + 8
-    with house_style():
+    with house_style([*names, title]):
         figure, axes = new_sheet(lefts[1] + num_per_side * pair + _MARGIN, _HEADER + len(rows) * row_height + _FOOTER)
         axes.text(_MARGIN, 17, title, fontsize=9, fontweight="bold", va="center")
         for left, word, colour in ((lefts[0], "correct", GREEN), (lefts[1], "misclassified", VERMILION)):
@@ -108,7 +112,7 @@ def draw_contact_sheet(
     num_lines = max(len(face.caption) for face in faces)
     step = size_px + 8, size_px + 8 + 13 * num_lines
     num_rows = -(-len(faces) // num_columns)
-    with house_style():
+    with house_style([text for face in faces for text in face.caption]):
         bottom = num_rows * step[1] + 8
         width = max(num_columns * step[0] + 8, _LEGEND_WIDTH if legend else 0)
         figure, axes = new_sheet(width, bottom + (_FOOTER if legend else 0))
@@ -121,6 +125,18 @@ def draw_contact_sheet(
         if legend:
             _draw_scale(axes, 8, bottom + 12, legend)
         return png_bytes(figure, dpi=_SHEET_DPI)
+
+
+def _labelled(row: CamRow, label_of: Mapping[str, str]) -> CamRow:
+    """A row whose classes are called as the figure can write them."""
+
+    def labelled(case: CamCase) -> CamCase:
+        # A class of no row, which a network of other classes may predict, keeps its name.
+        return replace(
+            case, true=label_of.get(case.true, case.true), predicted=label_of.get(case.predicted, case.predicted)
+        )
+
+    return CamRow(label_of[row.emotion], tuple(map(labelled, row.right)), tuple(map(labelled, row.wrong)))
 
 
 def _draw_case(axes: Axes, case: CamCase | None, left: float, top: float, *, reason: str) -> None:

@@ -20,6 +20,7 @@ from fercli.reports.figures.canvas import (
     PURPLE,
     SKY,
     VERMILION,
+    class_labels,
     house_style,
     ink_on,
     new_figure,
@@ -49,7 +50,8 @@ def draw_confusion(
         title: above the matrix.
     """
     shares = normalize_confusion(matrix, "true" if normalize == "none" else normalize)
-    with house_style():
+    classes = class_labels(classes)
+    with house_style([*classes, title]):
         side, longest = 0.78 * len(classes), max(map(len, classes))
         # Room for the names beside and below the cells, which stay square.
         below = 0.75 if longest <= _MAX_LEVEL_LETTERS else 0.5 + 0.06 * longest
@@ -141,8 +143,8 @@ def draw_class_counts(counts: Mapping[str, Mapping[str, int]], classes: Sequence
         counts: per group ("train", "val", "test"), the number per class.
         classes: in the order to draw.
     """
-    thick = 0.8 / max(1, len(counts))
-    with house_style():
+    thick, labels = 0.8 / max(1, len(counts)), class_labels(classes)
+    with house_style(labels):
         figure = new_figure(6.6, 0.7 + max(0.34, 0.2 * len(counts)) * len(classes) + 0.3)
         axes = figure.add_subplot()
         for place, (group, by_class) in enumerate(counts.items()):
@@ -151,7 +153,7 @@ def draw_class_counts(counts: Mapping[str, Mapping[str, int]], classes: Sequence
             colour = _BAR_COLOURS[place % len(_BAR_COLOURS)]
             bars = axes.barh(middles, values, thick * 0.9, color=colour, label=f"{group} ({sum(values)})")
             axes.bar_label(bars, padding=3, fontsize=8)
-        axes.set_yticks(np.arange(len(classes)), classes)
+        axes.set_yticks(np.arange(len(classes)), labels)
         axes.invert_yaxis()
         axes.set_xlabel("faces")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))

@@ -16,6 +16,7 @@ from fercli.core.tables import read_table
 from fercli.data.run_crops import CropChanges, check_crops, crop_changes
 from fercli.data.samples import run_samples
 from fercli.learn.predict import load_run_model, predict_probabilities
+from fercli.reports.figures.canvas import number_words
 from fercli.stages.align import align_command
 from fercli.stages.evaluate import (
     EvalResult,
@@ -160,6 +161,7 @@ def _warnings(project: Project, run: Run, settings: EvalSettings, findings: Find
             if num_other
             else "No crop has changed since the training; --accept-other-crops made no difference."
         )
+    yield from number_words(run.record.classes)
     reason = findings.metrics["interval"]["reason"]
     if reason:
         yield f"No confidence interval: {reason}."

@@ -15,6 +15,7 @@ from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.runs import Run
 from fercli.learn.predict import LoadedModel, predict_probabilities
+from fercli.reports.figures.canvas import class_labels, number_words
 from fercli.reports.figures.grids import SheetFace, draw_contact_sheet
 from fercli.stages.align.rules import make_detector, run_rules
 from fercli.vision.cutting import CuttingRules, cut_faces
@@ -73,12 +74,13 @@ def look_at_images(
     overlays = overlay_faces(loaded.model, loaded.spec, crops, mapped, form=loaded.form, layer=layer, method=method)
     sure = [float(row.max()) for row in probabilities]
     calls = [loaded.classes[place] for place in predicted]
+    drawn = [class_labels(loaded.classes)[place] for place in predicted]
     table = _table(names, calls, sure, [loaded.classes[place] for place in mapped])
     files = {
-        "images.png": _sheet(names, crops, overlays, calls, sure=sure, legend=legend),
+        "images.png": _sheet(names, crops, overlays, drawn, sure=sure, legend=legend),
         "images.csv": table.encode("utf-8"),
     }
-    return LookedAt(len(crops), files, _faceless_warning(faceless), failures)
+    return LookedAt(len(crops), files, (*_faceless_warning(faceless), *number_words(loaded.classes)), failures)
 
 
 def _faceless_warning(names: list[str]) -> tuple[str, ...]:

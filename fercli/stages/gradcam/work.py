@@ -21,6 +21,7 @@ from fercli.core.stage import Plan
 from fercli.data.run_crops import check_crops, crop_changes
 from fercli.data.samples import Samples, run_samples
 from fercli.learn.predict import LoadedModel, load_run_model, predict_probabilities
+from fercli.reports.figures.canvas import number_words
 from fercli.reports.figures.grids import CamCase, CamRow, draw_cam_grid
 from fercli.stages.align import align_command
 from fercli.stages.align.rules import rule_words
@@ -165,7 +166,7 @@ def _look_at_split(
         num_right=num_right,
         num_wrong=len(cases) - num_right,
         num_blank=2 * settings.per_class * len(loaded.classes) - len(cases),
-        warnings=(*warnings, *((blank,) if absent else ())),
+        warnings=(*warnings, *number_words(loaded.classes), *((blank,) if absent else ())),
         next_command=f"fer report{run_words(run.folder)}",
     )
     return Drawn(result, files)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
-import matplotlib
 import numpy as np
 
 from fercli.core.files import replace_text, slug, unused
 from fercli.core.progress import Progress
 from fercli.core.tables import write_table
+from fercli.reports.figures.canvas import class_labels, font_path
 from fercli.stages.predict import FacePrediction, PredictSettings
 from fercli.stages.predict.predictor import Prediction, Predictor
 from fercli.vision.annotate import COLORS, Mark, draw_marks
@@ -69,7 +69,7 @@ def _draw_video(
     info = probe_video(source)
     frames = VideoReader(source, start_s=settings.start_s, end_s=settings.end_s, threads=1)
     last_s = prediction.times_s[-1] if settings.limit and prediction.times_s else None
-    font = _font()
+    font = font_path(class_labels(predictor.classes))
     progress.start(f"draw {prediction.item.name}", total=info.num_frames)
     with VideoWriter(path, (info.width, info.height), info.fps) as writer:
         for frame in frames:
@@ -86,7 +86,7 @@ def _draw_video(
 
 def _draw_pictures(predictor: Predictor, prediction: Prediction, folder: Path, progress: Progress) -> None:
     by_picture = {faces[0].picture: faces for faces in prediction.by_frame if faces}
-    font, taken = _font(), set[str]()
+    font, taken = font_path(class_labels(predictor.classes)), set[str]()
     progress.start(f"draw {prediction.item.name}", total=len(by_picture))
     for file in prediction.item.files:
         faces = by_picture.get(shown(Path(file.name)), ())
@@ -127,8 +127,9 @@ def _between(
 
 
 def _mark(face: FacePrediction, classes: tuple[str, ...]) -> Mark:
-    text = f"{face.shown} {100 * face.shown_probability:.0f}%"
-    color = COLORS[classes.index(face.shown) % len(COLORS)]
+    place = classes.index(face.shown)
+    text = f"{class_labels(classes)[place]} {100 * face.shown_probability:.0f}%"
+    color = COLORS[place % len(COLORS)]
     return Mark(face.left, face.top, face.width, face.height, text, color)
 
 
@@ -136,8 +137,3 @@ def _enlarged(mark: Mark, factor: int) -> Mark:
     return replace(
         mark, left=mark.left * factor, top=mark.top * factor, width=mark.width * factor, height=mark.height * factor
     )
-
-
-def _font() -> Path:
-    """DejaVu Sans, which comes with matplotlib and has the letters of most languages."""
-    return Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")

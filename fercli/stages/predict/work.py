@@ -15,6 +15,7 @@ from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.runs import Run
 from fercli.core.stage import Plan
+from fercli.reports.figures.canvas import number_words
 from fercli.stages.align.rules import rule_words
 from fercli.stages.predict import PredictResult, PredictSettings, family_of, item_names, listing_of
 from fercli.stages.predict.files import Written, write_files
@@ -120,7 +121,9 @@ def fold(
     project: Project, settings: PredictSettings, plan: PredictPlan, made: Predicted, commit: Commit, *, force: bool
 ) -> PredictResult:
     """Give the files their places, and forget the calls whose files they replace."""
-    result = _result(made, num_foreign=plan.found.num_foreign, warnings=plan.warnings_of_rules)
+    drawn = number_words(made.predictor.classes) if "video" in settings.out else []
+    warnings = [*plan.warnings_of_rules, *drawn]
+    result = _result(made, num_foreign=plan.found.num_foreign, warnings=warnings)
     sources = {name: source_of(project, item) for item, name in zip(plan.found.items, plan.names, strict=True)}
     sources = {**read_sources(plan.folder), **sources}
     commit.text(plan.folder / SOURCES_FILE, json.dumps(sources, indent=1, sort_keys=True) + "\n")

@@ -20,6 +20,7 @@ from fercli.core.words import counted
 from fercli.data.crops import CropError, CropFiles
 from fercli.learn.history import EpochRow
 from fercli.models.table.specs import ModelSpec, find_spec
+from fercli.reports.figures.canvas import class_labels
 from fercli.reports.figures.grids import SheetFace, draw_contact_sheet
 from fercli.reports.figures.slimming import slim
 from fercli.reports.page import Section
@@ -194,9 +195,16 @@ def _mistake_sheet(
 ) -> tuple[bytes | None, tuple[str, ...]]:
     path_of = {face.face_id: face.path for face in project.rows(Face)}
     pictures, problems = read_pictures(project, [path_of.get(row.face_id, "") for row in shown], reads)
+    classes = [*dict.fromkeys(name for row in shown for name in row.probabilities)]
+    label_of = dict(zip(classes, class_labels(classes), strict=True))
     faces = [
         SheetFace(
-            picture, (f"true {row.label}", f"predicted {row.predicted}", f"{max(row.probabilities.values()):.0%}")
+            picture,
+            (
+                f"true {label_of[row.label]}",
+                f"predicted {label_of[row.predicted]}",
+                f"{max(row.probabilities.values()):.0%}",
+            ),
         )
         for row, picture in zip(shown, pictures, strict=True)
         if picture is not None

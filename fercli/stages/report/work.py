@@ -12,6 +12,7 @@ from fercli.core.project import Project
 from fercli.core.runs import Run
 from fercli.core.stage import Plan
 from fercli.core.words import counted
+from fercli.reports.figures.canvas import number_words
 from fercli.reports.html import render_page
 from fercli.reports.page import Highlight, Page, Section, count, percent, percent_range
 from fercli.reports.sections.closing import reproduce_section, responsible_section
@@ -168,6 +169,7 @@ def _baseline_doubt(outcome: Outcome) -> tuple[str, ...]:
 
 def _warnings(run: Run | None, outcome: Outcome | None, facts: ProjectFacts) -> list[str]:
     found = [*(_baseline_doubt(outcome) if outcome else ()), *people_doubt(facts.unmatched_videos)]
+    found += number_words(run.record.classes) if run and outcome else []
     if run and run.status != "finished":
         found.append(f"The training of this run is not finished: {run.status}. {run.record.reason}".rstrip())
     if outcome:
