@@ -185,6 +185,10 @@ TABLE: tuple[Row, ...] = (
     ),
     Row("val", "Inspect", "Evaluate a run on the test set.", home="evaluate:evaluate", alias_of="eval"),
     Row(
+        "compare", "Inspect", "Compare runs: scores, costs, differences with tests.", "fer compare RUN RUN --paper",
+        home="compare:compare",
+    ),
+    Row(
         "gradcam", "Inspect", "Visualise which face regions drive predictions (Grad-CAM).", "fer gradcam --per-class 3",
         home="gradcam:gradcam", is_step=True,
     ),

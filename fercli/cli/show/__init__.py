@@ -11,6 +11,7 @@ from fercli.core.results import StageResult
 _RENDERERS: dict[str, str] = {
     "CheckAllResult": "check:show_all",
     "CheckLeakageResult": "check:show_leakage",
+    "CompareResult": "compare:show_compare",
     "EvalResult": "eval:show_scores",
     "GradcamResult": "gradcam:show_layers",
     "LabelsAgreementResult": "agreement:show_agreement",

@@ -181,6 +181,14 @@ def png_bytes(figure: Figure, *, dpi: int = _DPI, is_cut: bool = False) -> bytes
     return stream.getvalue()
 
 
+def pdf_bytes(figure: Figure) -> bytes:
+    """Encode a figure for print, its letters as text and without time stamp."""
+    stream = io.BytesIO()
+    with matplotlib.rc_context({"pdf.fonttype": 42}):
+        figure.savefig(stream, format="pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
+    return stream.getvalue()
+
+
 def ink_on(colour: tuple[float, float, float, float]) -> str:
     """Dark or white text, whichever reads better on a colour.
 

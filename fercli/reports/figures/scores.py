@@ -49,21 +49,32 @@ def draw_confusion(
         normalize: shares of the true class, of the predicted class, or counts alone.
         title: above the matrix.
     """
-    shares = normalize_confusion(matrix, "true" if normalize == "none" else normalize)
     classes = class_labels(classes)
     with house_style([*classes, title]):
         side, longest = 0.78 * len(classes), max(map(len, classes))
         # Room for the names beside and below the cells, which stay square.
         below = 0.75 if longest <= _MAX_LEVEL_LETTERS else 0.5 + 0.06 * longest
         figure = new_figure(side + 1.2 + 0.07 * longest, side + below + (0.3 if title else 0.0))
-        axes = figure.add_subplot()
-        levels = matrix / max(1, matrix.max()) if normalize == "none" else shares
-        axes.imshow(levels, cmap="Blues", vmin=0, vmax=1)
-        for row, column in np.ndindex(*matrix.shape):
-            share = None if normalize == "none" else float(shares[row, column])
-            _write_cell(axes, row, column, int(matrix[row, column]), share=share, level=float(levels[row, column]))
-        _name_axes(axes, matrix, classes, title)
+        fill_confusion(figure.add_subplot(), matrix, classes, normalize=normalize, title=title)
         return png_bytes(figure, is_cut=True)
+
+
+def fill_confusion(
+    axes: Axes,
+    matrix: Integer[np.ndarray, "classes classes"],
+    labels: Sequence[str],
+    *,
+    normalize: Normalization,
+    title: str,
+) -> None:
+    """Draw a confusion matrix into `axes`, its classes called as the figure can write them."""
+    shares = normalize_confusion(matrix, "true" if normalize == "none" else normalize)
+    levels = matrix / max(1, matrix.max()) if normalize == "none" else shares
+    axes.imshow(levels, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(*matrix.shape):
+        share = None if normalize == "none" else float(shares[row, column])
+        _write_cell(axes, row, column, int(matrix[row, column]), share=share, level=float(levels[row, column]))
+    _name_axes(axes, matrix, labels, title)
 
 
 def draw_curves(
