@@ -8,9 +8,11 @@ import typer
 
 from fercli.cli.launch import is_launched, is_main_process, train_in_processes
 from fercli.cli.options import Call
+from fercli.core.errors import UsageError
 from fercli.stages.train import TrainResult, TrainSettings
 from fercli.stages.train import train as run_train
 from fercli.stages.train.identity import on_gpus
+from fercli.stages.train.series import TrainSeriesResult, is_series, train_each
 from fercli.stages.train.settings import read_settings
 
 
@@ -20,8 +22,14 @@ def train(
     print_config: Annotated[bool, typer.Option("--print-config", help="Print the training settings and exit.")] = False,
     *,
     settings: TrainSettings,
-) -> TrainResult:
+) -> TrainResult | TrainSeriesResult:
     """Options -> settings -> stage."""
+    if is_series(settings):
+        if resume or print_config or is_launched():
+            raise UsageError(
+                "--fold all and --seeds train several runs", hint="Name one fold and one seed: --fold 0 --seed 1."
+            )
+        return train_each(call.project, settings, lambda one: _train_once(call, one))
     if resume:
         # A run goes on with its own settings: only what is asked for now may disagree with them.
         settings = call.resolved(TrainSettings, is_given_now=True).settings
@@ -30,6 +38,11 @@ def train(
     settings = on_gpus(settings)
     if is_launched():
         return _train_together(call, dataclasses.replace(settings, procs=int(os.environ["WORLD_SIZE"])), resume)
+    return _train_once(call, settings, resume)
+
+
+def _train_once(call: Call, settings: TrainSettings, resume: str = "") -> TrainResult:
+    settings = on_gpus(settings)
     if settings.procs > 1:
         return train_in_processes(call, settings, resume)
     return run_train(call.project, settings, resume, progress=call.progress, force=call.force, dry_run=call.dry_run)

@@ -1,5 +1,6 @@
 """Where each setting comes from: layers of plain values to one frozen settings object and the origin of every field."""
 
+import contextlib
 import csv
 import dataclasses
 import difflib
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from fercli.core.annotations import bare_type
+from fercli.core.annotations import bare_type, is_union
 from fercli.core.errors import FerError, SettingsError, UsageError
 
 S = TypeVar("S")
@@ -250,6 +251,8 @@ def _convert(kind: Any, value: object, unit: str) -> Any:
     if is_optional and isinstance(value, str) and value.lower() in ("none", ""):
         return None
     origin, choices = typing.get_origin(kind), typing.get_args(kind)
+    if is_union(kind):
+        return _first_that_takes(choices, value, unit)
     if origin is typing.Literal:
         return _choice(choices, value)
     if origin is tuple:
@@ -262,6 +265,13 @@ def _convert(kind: Any, value: object, unit: str) -> Any:
     if kind is float and unit == "s" and isinstance(value, str):
         return _finite(parse_duration(value))
     return _plain(kind, value)
+
+
+def _first_that_takes(kinds: Sequence[Any], value: object, unit: str) -> Any:
+    for kind in kinds[:-1]:
+        with contextlib.suppress(ValueError, TypeError):
+            return _convert(kind, value, unit)
+    return _convert(kinds[-1], value, unit)
 
 
 def _plain(kind: Any, value: object) -> Any:
@@ -297,6 +307,9 @@ def _truth(value: object) -> bool:
 
 def _expected(field: "dataclasses.Field[Any]") -> str:
     inner, _ = bare_type(field.type)
+    if is_union(inner):
+        others = [str(word) for kind in typing.get_args(inner)[1:] for word in typing.get_args(kind)]
+        return f"Expected a whole number, or {' or '.join(others)}."
     member = (*typing.get_args(inner), None)[0]
     for kind, words in ((inner, "one of"), (member, "one or more of (comma-separated)")):
         if typing.get_origin(kind) is typing.Literal:

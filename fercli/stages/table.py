@@ -181,9 +181,12 @@ TABLE: tuple[Row, ...] = (
     Row("runs", "Train", "List the training runs.", "fer runs", home="runs:runs", has_section=False),
     Row(
         "eval", "Inspect", "Evaluate a run on the test set, with confidence intervals.", "fer eval --confusion",
-        home="evaluate:evaluate", is_step=True,
+        home="evaluate:evaluate", command="evaluating:evaluate", is_step=True,
     ),
-    Row("val", "Inspect", "Evaluate a run on the test set.", home="evaluate:evaluate", alias_of="eval"),
+    Row(
+        "val", "Inspect", "Evaluate a run on the test set.",
+        home="evaluate:evaluate", command="evaluating:evaluate", alias_of="eval",
+    ),
     Row(
         "compare", "Inspect", "Compare runs: scores, costs, differences with tests.", "fer compare RUN RUN --paper",
         home="compare:compare",

@@ -14,6 +14,7 @@ from fercli.core.memory import remember
 from fercli.core.project import Project, create_project
 from fercli.core.results import StageResult
 from fercli.core.runs import read_run, write_record
+from fercli.learn.checkpoints import load_checkpoint, save_checkpoint
 from fercli.stages.add import AddSettings, add
 from fercli.stages.align import AlignSettings
 from fercli.stages.predict import FacePrediction, PredictSettings, predict
@@ -22,7 +23,7 @@ from fercli.stages.predict.predictor import Prediction, Predictor
 from fercli.vision.images import read_image, write_png
 from fercli.vision.media import MediaItem
 from fercli.vision.video.reader import VideoReader
-from tests.stages.trained import CLASSES, RUN_ID, drawn_face, trained_project
+from tests.stages.trained import CLASSES, RUN_ID, drawn_face, trained_project, write_run
 from tests.vision.drawn import draw_face, draw_room
 from tests.vision.videos import write_video
 
@@ -50,6 +51,11 @@ def project(tmp_path: Path) -> Project:
 
 def rows(project: Project, name: str) -> list[dict[str, str]]:
     with (project.root / FOLDER / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def rows_at(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -172,6 +178,33 @@ def test_faces_are_cut_by_the_rules_of_the_run(project: Project, video: Path) ->
     assert (project.root / FOLDER / "two-pupils.csv").read_bytes() == before
     (warning,) = result.warnings
     assert "(margin 0, min_face_px 20), not as the project's are now (margin 0.6, min_face_px 150)" in warning
+
+
+def test_an_ensemble_averages_the_probabilities_of_its_runs(project: Project, video: Path) -> None:
+    other = "20260102-000000-drf-msam"
+    folder = write_run(project, other)
+    best = folder / "checkpoints" / "best.safetensors"
+    saved = load_checkpoint(best)
+    save_checkpoint(best, {name: value * 1.5 for name, value in saved.tensors.items()}, saved.meta)
+    settings = PredictSettings(out=("csv",), limit=1)
+    tables = [predict(project, settings, [str(video)], run) for run in (RUN_ID, other)]
+    both = predict(project, replace(settings, ensemble=(other,)), [str(video)], RUN_ID)
+    assert both.outputs != tables[0].outputs
+    one, two, mean = (rows_at(project.root / table.outputs[0]) for table in (*tables, both))
+    assert one[0]["p_happy"] != two[0]["p_happy"]
+    for first, second, third in zip(one, two, mean, strict=True):
+        for name in CLASSES:
+            expected = (float(first[f"p_{name}"]) + float(second[f"p_{name}"])) / 2
+            assert float(third[f"p_{name}"]) == pytest.approx(expected, abs=2e-6)
+
+
+def test_an_ensemble_of_runs_whose_faces_were_cut_otherwise_is_refused(project: Project, video: Path) -> None:
+    folder = write_run(project, "20260102-000000-drf-msam")
+    record = read_run(folder).record
+    write_record(folder, replace(record, cutting={**(record.cutting or {}), "margin": 0.6}))
+    settings = PredictSettings(out=("csv",), ensemble=(folder.name,))
+    with pytest.raises(UsageError, match="were cut by different rules"):
+        predict(project, settings, [str(video)], RUN_ID)
 
 
 def test_weights_other_than_the_best_have_a_folder_of_their_own(project: Project, video: Path) -> None:

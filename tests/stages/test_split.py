@@ -123,7 +123,7 @@ def test_folds_test_every_face_once(project: Project) -> None:
     rows = project.split_rows("cv")
     assert result.num_folds == 3
     assert set(Counter(row.face_id for row in rows if row.split == "test").values()) == {1}
-    assert result.next_command == "fer train --split-name cv --fold 0"
+    assert result.next_command == "fer train --split-name cv --fold all"
 
 
 def test_leave_one_out_has_a_fold_for_each_subject(project: Project) -> None:

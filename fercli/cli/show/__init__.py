@@ -18,6 +18,7 @@ _RENDERERS: dict[str, str] = {
     "LabelsImportResult": "labels:show_import",
     "LabelsShowResult": "labels:show_labels",
     "MatchResult": "match:show_pairs",
+    "PoolResult": "pool:show_pool",
     "RunsResult": "runs:show_runs",
     "SplitResult": "split:show_split",
     "StatsResult": "stats:show_stats",

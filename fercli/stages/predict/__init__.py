@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from fercli.core.errors import InputError
+from fercli.core.errors import InputError, UsageError
 from fercli.core.memory import read_state
 from fercli.core.project import Project
 from fercli.core.results import StageResult
@@ -32,6 +32,7 @@ class PredictSettings:
     end_s: float | None = setting(None, "Stop at this time in each video.", option="end", unit="s", minimum=0)
     limit: int | None = setting(None, "Process only the first N frames or images.", minimum=1)
     cropped: bool = setting(False, "Take pictures as faces that are cut out already.")
+    ensemble: tuple[str, ...] = setting((), "Average the probabilities with those of these runs.", is_added=True)
     checkpoint: str = setting("best", "Use the best or last checkpoint, or a .safetensors file.")
     engine: Literal["local", "ray"] = setting("local", "Process videos on this machine or on a Ray cluster.")
     address: str = setting("", "Connect to the Ray cluster at HOST:PORT.")
@@ -107,7 +108,26 @@ def _settle(
     project: Project, settings: PredictSettings, media: Sequence[str], run: str = ""
 ) -> tuple[PredictSettings, tuple[Sequence[str], Run]]:
     found = find_run(project.root, run)
-    return replace(settings, checkpoint=own_checkpoint(found, settings.checkpoint)), (media, found)
+    names = tuple(find_run(project.root, name).run_id for name in settings.ensemble)
+    others = tuple(sorted({*names} - {found.run_id}))
+    return replace(settings, checkpoint=own_checkpoint(found, settings.checkpoint), ensemble=others), (media, found)
+
+
+def others_of(project: Project, settings: PredictSettings, run: Run) -> list[Run]:
+    """The runs with whose probabilities those of `run` are averaged.
+
+    Raises:
+        UsageError: one of them knows faces that were cut otherwise, or other weights than the runs' own are named.
+    """
+    others = [find_run(project.root, name) for name in settings.ensemble]
+    if others and settings.checkpoint not in ("best", "last"):
+        raise UsageError("an ensemble predicts by its runs' own weights", hint="Use --checkpoint best or last.")
+    if strange := next((one for one in others if rules_of(project, one) != rules_of(project, run)), None):
+        raise UsageError(
+            f"the faces of runs '{run.run_id}' and '{strange.run_id}' were cut by different rules",
+            hint="Average runs that were trained on crops of the same size, margin and template.",
+        )
+    return others
 
 
 def _inputs(project: Project, settings: PredictSettings, media: Sequence[str], run: Run) -> Inputs:
@@ -116,15 +136,22 @@ def _inputs(project: Project, settings: PredictSettings, media: Sequence[str], r
     listing = listing_of(project, media)
     # Another call may take a name meanwhile.
     names = item_names(project, settings, media, run)
+    others = others_of(project, settings, run)
+    files = [weights, *(one.folder / "checkpoints" / f"{settings.checkpoint}.json" for one in others)]
     missing = [shown(path) for path in listing.missing]
-    return Inputs([weights], [content_of(listing, project.root), missing, rules_of(project, run), names])
+    return Inputs(files, [content_of(listing, project.root), missing, rules_of(project, run), names])
+
+
+def folder_of(project: Project, settings: PredictSettings, run: Run) -> Path:
+    """Where the predictions lie."""
+    return predict_folder(project, run, settings.checkpoint, settings.ensemble)
 
 
 def item_names(project: Project, settings: PredictSettings, media: Sequence[str], run: Run) -> list[str]:
     """The name under which the predictions of each video or folder lie."""
     before = read_state(project.root, predict.name_of(project, settings, media, run))
     own = before.result.get("outputs", ()) if before else ()
-    folder = predict_folder(project, run, settings.checkpoint)
+    folder = folder_of(project, settings, run)
     return names_of(project, folder, find_media(listing_of(project, media)).items, own)
 
 
@@ -156,7 +183,9 @@ predict: Stage[PredictResult] = Stage(
     ),
     settle=_settle,
     # Each set of media has its own memory: predicting one video forgets nothing of another.
-    name=lambda project, settings, media, run: f"{family_of(run)}-{digest(sorted(media))[:12]}",
+    name=lambda project, settings, media, run: (
+        f"{family_of(run)}-{digest(sorted(media))[:12]}{'-' if settings.ensemble else ''}{'-'.join(settings.ensemble)}"
+    ),
     is_long=True,
     batch=_mark,
     retries=True,

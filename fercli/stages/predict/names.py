@@ -12,10 +12,11 @@ from fercli.vision.media import MediaItem
 SOURCES_FILE = "sources.json"
 
 
-def predict_folder(project: Project, run: Run, checkpoint: str) -> Path:
-    """Where the predictions of a run lie; weights other than its best have a folder of their own."""
-    word = checkpoint_word(checkpoint)
-    return project.root / "exports" / "predict" / (f"{run.run_id}-{word}" if word else run.run_id)
+def predict_folder(project: Project, run: Run, checkpoint: str, ensemble: Sequence[str] = ()) -> Path:
+    """Where the predictions of a run lie; weights other than its best, and ensembles, have a folder of their own."""
+    others = f"with-{digest(list(ensemble))[:6]}" if ensemble else ""
+    words = [run.run_id, checkpoint_word(checkpoint), others]
+    return project.root / "exports" / "predict" / "-".join(filter(None, words))
 
 
 def read_sources(folder: Path) -> dict[str, str]:

@@ -20,7 +20,7 @@ from fercli.engine.pipeline import Step, run_pipeline
 from fercli.learn.device import torch_threads
 from fercli.learn.predict import load_run_model, predict_probabilities
 from fercli.stages.align.rules import make_detector, run_rules
-from fercli.stages.predict import FacePrediction, PredictSettings
+from fercli.stages.predict import FacePrediction, PredictSettings, others_of
 from fercli.stages.predict.parts import PART_S, Looked, VideoPart, count_looks, look_on_cluster
 from fercli.stages.predict.tracks import steady, tracked
 from fercli.vision.cutting import cut_faces
@@ -81,6 +81,11 @@ class Predictor:
         device = "cpu" if is_cpu else settings.device
         self.run_id = run.run_id
         self._loaded = load_run_model(run.folder, settings.checkpoint, device)
+        classes = self._loaded.classes
+        self._others = [
+            load_run_model(one.folder, settings.checkpoint, device, classes=classes)
+            for one in others_of(project, settings, run)
+        ]
         self._rules = run_rules(project, run)
         self.device = choose_device(settings.device, is_shared=is_shared)
         # A device of its own works best on one picture after the other.
@@ -188,9 +193,15 @@ class Predictor:
         """A row of the network's probabilities for each crop."""
         num = _CHUNK if self._loaded.machine.device == "cpu" else _BATCH
         chunks = [crops[start : start + num] for start in range(0, len(crops), num)]
-        judge = partial(predict_probabilities, self._loaded, progress=SILENT)
+        judge = self._mean_probabilities
         for rows in run_pipeline(chunks, (Step(lambda: judge, self._num_judges),)):
             yield from rows
+
+    def _mean_probabilities(self, crops: Sequence[np.ndarray]) -> np.ndarray:
+        """The mean over the runs."""
+        models = (self._loaded, *self._others)
+        rows = [predict_probabilities(model, crops, progress=SILENT) for model in models]
+        return rows[0] if len(rows) == 1 else np.mean(rows, axis=0)
 
     def _find(self, name: str, look: _Look) -> "tuple[_Look, list[tuple[FacePrediction, np.ndarray]]]":
         """The picture with its faces and their crops."""

@@ -17,9 +17,9 @@ from fercli.core.runs import Run
 from fercli.core.stage import Plan
 from fercli.reports.figures.canvas import number_words
 from fercli.stages.align.rules import rule_words
-from fercli.stages.predict import PredictResult, PredictSettings, family_of, item_names, listing_of
+from fercli.stages.predict import PredictResult, PredictSettings, family_of, folder_of, item_names, listing_of
 from fercli.stages.predict.files import Written, write_files
-from fercli.stages.predict.names import SOURCES_FILE, predict_folder, read_sources, source_of
+from fercli.stages.predict.names import SOURCES_FILE, read_sources, source_of
 from fercli.stages.predict.predictor import Prediction, Predictor
 from fercli.vision.media import Media, find_media
 
@@ -80,7 +80,7 @@ def plan(
         counts={"run": run.run_id, "num_foreign": found.num_foreign},
         run=run,
         found=found,
-        folder=predict_folder(project, run, settings.checkpoint),
+        folder=folder_of(project, settings, run),
         names=item_names(project, settings, media, run),
         warnings_of_rules=[] if settings.cropped else rule_words(project, run),
     )

@@ -30,6 +30,10 @@ def settle(project: Project, settings: TrainSettings, resume: str = "") -> tuple
     """
     project.require(Face)
     project.require(Label)
+    if settings.fold == "all" or settings.seeds:
+        raise UsageError(
+            "--fold all and --seeds train several runs", hint="From Python: fercli.train_series(project, settings)."
+        )
     run = find_run(project.root, resume) if resume else None
     settings = settings_of(run, on_gpus(settings)) if run else on_gpus(settings)
     weights = settings.backbone_weights

@@ -71,6 +71,7 @@ def prepare(project: Project, settings: TrainSettings) -> Prepared:
         InputError: nothing to train on.
     """
     split_rows = project.split_rows(settings.split)
+    assert settings.fold != "all"  # a series trains one after the other
     samples = load_samples(
         project.root,
         project.classes,

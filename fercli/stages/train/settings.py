@@ -12,7 +12,7 @@ import tomli_w
 from fercli.core.settings import identifying_settings, setting
 
 # What only says how or how long to work, or is known by its contents; equal trainings may differ in it.
-_OUTSIDE = ("time_limit_s", "workers", "ram_limit_mb", "backbone_weights", "gpus", "tensorboard")
+_OUTSIDE = ("time_limit_s", "workers", "ram_limit_mb", "backbone_weights", "gpus", "tensorboard", "seeds")
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,16 @@ class TrainSettings:
     split: str = setting(
         "", "Use the split of this name (default: the only one, or 'default').", option="split-name", aliases=("split",)
     )
-    fold: int | None = setting(None, "Use this fold of a cross-validation split.", minimum=0)
+    fold: int | Literal["all"] | None = setting(
+        None, "Use this fold of a cross-validation split, or train on each (all).", minimum=0
+    )
     precision: Literal["auto", "fp32", "bf16"] = setting("auto", "Set the numerical precision.")
     time_limit_s: float | None = setting(
         None, "Stop after this time; the same command resumes.", option="time-limit", unit="s", minimum=0.001
     )
     name: str = setting("", "Append this to the run name.")
     seed: int = setting(0, "Set the random seed.", minimum=0)
+    seeds: tuple[int, ...] = setting((), "Train once with each of these random seeds.", is_added=True)
     device: str = setting("auto", "Run on this device: auto, cpu, cuda or mps.")
     gpus: int | None = setting(None, "Train on this many GPUs of this machine.", minimum=1)
     procs: int = setting(1, "Train in this many processes, one GPU each where available.", minimum=1)
@@ -134,7 +137,8 @@ def settings_text(settings: TrainSettings, plan: Any, form: Any) -> str:  # a Pl
 
 def given_text(settings: TrainSettings) -> str:
     """The settings that are not left to the recipe, as TOML."""
-    given = {name: value for name, value in dataclasses.asdict(settings).items() if value is not None}
+    # A run has one seed.
+    given = {name: value for name, value in dataclasses.asdict(settings).items() if value not in (None, ())}
     if settings.backbone_weights:
         given["backbone_weights"] = settings.backbone_weights.as_posix()
     tables = {name: parse_values(given.pop(name)) for name in ("model", "augment")}
