@@ -128,7 +128,9 @@ def test_second_call_does_nothing_and_force_gives_the_same_bytes(project: Projec
     assert {path: (project.root / path).read_bytes() for path in first.outputs} == before
 
 
-def test_other_rules_of_align_are_other_work(project: Project, video: Path) -> None:
+def test_other_rules_of_align_are_other_work_for_a_run_that_recorded_none(project: Project, video: Path) -> None:
+    folder = project.root / "runs" / RUN_ID
+    write_record(folder, replace(read_run(folder).record, cutting=None))
     settings = PredictSettings(out=("csv",), limit=1)
     assert predict(project, settings, [str(video)]).num_faces == 2
     with project.commit() as commit:
