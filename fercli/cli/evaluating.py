@@ -1,6 +1,6 @@
 """`fer eval`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,7 +34,7 @@ def evaluate(
         raise UsageError(
             f"{len(named)} runs are named", hint="Average them with --ensemble, or compare them: fer compare RUN RUN"
         )
-    how = {"progress": call.progress, "force": call.force, "dry_run": call.dry_run}
+    how: dict[str, Any] = {"progress": call.progress, "force": call.force, "dry_run": call.dry_run}
     result: EvalResult | PoolResult
     if asked:
         result = pool(call.project, settings, asked[0], named, **how)

@@ -12,7 +12,8 @@ from itertools import product
 import numpy as np
 from jaxtyping import Float64, Integer
 
-from fercli.metrics.intervals import LEVEL, MIN_UNITS, NUM_DRAWS, UnitKind
+from fercli.core.rows import MIN_UNITS
+from fercli.metrics.intervals import LEVEL, NUM_DRAWS, UnitKind
 from fercli.metrics.scores import SCORES, Score
 
 # Up to so many ways of exchanging, all are looked at; beyond, so many are drawn.
@@ -191,7 +192,7 @@ def _sums(drawn: np.ndarray, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 def _all_exchanges(gaps: np.ndarray) -> np.ndarray:
     """For each way of exchanging units, what goes over from the one model to the other."""
     ways = np.array(list(product((0, 1), repeat=len(gaps))), np.int64).reshape(2 ** len(gaps), len(gaps))
-    return np.tensordot(ways, gaps, axes=1)
+    return np.asarray(np.tensordot(ways, gaps, axes=1))
 
 
 def _drawn_exchanges(gaps: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -39,7 +39,7 @@ def after_labels(
 
 def train_command(split_name: str, *, has_folds: bool = False) -> str:
     """The training on a split."""
-    words = ["fer train"] + [f"--split-name {split_name}"] * (split_name != "default") + ["--fold 0"] * has_folds
+    words = ["fer train"] + [f"--split-name {split_name}"] * (split_name != "default") + ["--fold all"] * has_folds
     return " ".join(words)
 
 

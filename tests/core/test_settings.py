@@ -152,7 +152,7 @@ def test_a_list_is_read_as_it_was_written(words: list[str]) -> None:
 
 
 def test_a_quotation_mark_that_is_not_closed_is_refused() -> None:
-    with pytest.raises(UsageError, match="cannot be"):
+    with pytest.raises(UsageError, match="invalid value"):
         resolve_settings(Sample, [Layer(OPTION, {"ratios": '0.5,"0.5'})])
 
 

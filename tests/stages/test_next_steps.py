@@ -186,7 +186,7 @@ def test_what_is_proposed_is_accepted(states: Callable[[str], Path], name: str) 
         ("a dataset without subjects", "fer split --group none"),
         ("split", "fer train"),
         ("split named otherwise", "fer train --split-name mine"),
-        ("folds", "fer train --fold 0"),
+        ("folds", "fer train --fold all"),
         ("split by video", "fer split --group none --name mine"),
         ("split of other labels", "fer split --name mine"),
     ],

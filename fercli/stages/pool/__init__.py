@@ -80,12 +80,14 @@ def _siblings(project: Project, chosen: Run, name: Literal["fold", "seed"]) -> d
     return found
 
 
-def _alike_mark(run: Run, name: str) -> str:
+def _alike_mark(run: Run, name: Literal["fold", "seed"]) -> str:
     settings = _settings(run)
     if settings is None:
         return ""
     # A run's own name says nothing of how it was trained.
-    plain = identity(dataclasses.replace(settings, name="", **{name: TrainSettings().seed if name == "seed" else None}))
+    settings = dataclasses.replace(settings, name="")
+    alike = dataclasses.replace(settings, fold=None) if name == "fold" else dataclasses.replace(settings, seed=0)
+    plain = identity(alike)
     return digest([plain, {key: value for key, value in run.record.inputs.items() if key != "settings"}])
 
 
