@@ -192,7 +192,8 @@ def _sums(drawn: np.ndarray, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 def _all_exchanges(gaps: np.ndarray) -> np.ndarray:
     """For each way of exchanging units, what goes over from the one model to the other."""
     ways = np.array(list(product((0, 1), repeat=len(gaps))), np.int64).reshape(2 ** len(gaps), len(gaps))
-    return np.asarray(np.tensordot(ways, gaps, axes=1))
+    moved: np.ndarray = np.tensordot(ways, gaps, axes=1)
+    return moved
 
 
 def _drawn_exchanges(gaps: np.ndarray, generator: np.random.Generator) -> np.ndarray:
