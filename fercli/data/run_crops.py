@@ -9,7 +9,7 @@ from fercli.core.project import Project
 from fercli.core.rows import Face, Split
 from fercli.core.runs import Run
 from fercli.core.tables import read_table
-from fercli.data.image_digests import image_digests
+from fercli.data.crops import CropError, CropFiles
 from fercli.data.samples import Samples
 
 CROPS_FILE = "crops.csv"
@@ -93,8 +93,19 @@ def check_crops(
 
 
 def _digests(project: Project, face_ids: Collection[str], progress: Progress) -> dict[str, str]:
-    """The digest of each face's crop; empty for a face that is not usable, or whose crop is not there."""
-    wanted = set(face_ids)
-    faces = [face for face in project.rows(Face) if face.face_id in wanted and face.is_usable and face.path]
-    found = image_digests(project, faces, progress=progress)
-    return dict.fromkeys(face_ids, "") | {name: digest[:_NUM_DIGITS] for name, digest in found.items()}
+    """The digest of each face's crop; empty for a face that is not usable, or whose crop cannot be found."""
+    path_of = {face.face_id: face.path for face in project.rows(Face) if face.is_usable and face.path}
+    files = CropFiles(project.root)
+    progress.start("checking crops", len(face_ids))
+    found = {}
+    for face_id in face_ids:
+        found[face_id] = _digest(files, path_of[face_id]) if face_id in path_of else ""
+        progress.advance()
+    return found
+
+
+def _digest(files: CropFiles, path: str) -> str:
+    try:
+        return files.digest(path)[:_NUM_DIGITS]
+    except CropError:
+        return ""  # whoever reads it says why

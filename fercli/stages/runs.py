@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fercli.core.files import read_text
 from fercli.core.people import people_doubt, unmatched_in_run
 from fercli.core.progress import Progress
 from fercli.core.project import Project

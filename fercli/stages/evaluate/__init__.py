@@ -31,7 +31,7 @@ class EvalSettings:
     checkpoint: str = setting("best", "Use the best or last checkpoint, or a .safetensors file.")
     test_time: Literal["none", "flip", "ten-crop"] = setting("none", "Use test-time augmentation.", option="tta")
     accept_other_crops: bool = setting(
-        False, "Evaluate even if the crops are not those of the training.", is_added=True
+        False, "Evaluate even if the crops are not those of the training.", is_later=True
     )
     device: str = setting("auto", "Run on this device: auto, cpu, cuda or mps.")
     batch_size: int = setting(128, "Set the batch size.", minimum=1)

@@ -29,7 +29,7 @@ class GradcamSettings:
     split: Literal["train", "val", "test"] = setting("test", "Use faces of this set.")
     checkpoint: str = setting("best", "Use the best or last checkpoint, or a .safetensors file.")
     accept_other_crops: bool = setting(
-        False, "Explain faces even if the crops are not those of the training.", is_added=True
+        False, "Explain faces even if the crops are not those of the training.", is_later=True
     )
     device: str = setting("auto", "Run on this device: auto, cpu, cuda or mps.")
 

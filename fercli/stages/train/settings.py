@@ -45,7 +45,7 @@ class TrainSettings:
     )
     name: str = setting("", "Append this to the run name.")
     seed: int = setting(0, "Set the random seed.", minimum=0)
-    seeds: tuple[int, ...] = setting((), "Train once with each of these random seeds.", is_added=True)
+    seeds: tuple[int, ...] = setting((), "Train once with each of these random seeds.", is_later=True)
     device: str = setting("auto", "Run on this device: auto, cpu, cuda or mps.")
     gpus: int | None = setting(None, "Train on this many GPUs of this machine.", minimum=1)
     procs: int = setting(1, "Train in this many processes, one GPU each where available.", minimum=1)
