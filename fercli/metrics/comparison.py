@@ -200,4 +200,5 @@ def _drawn_exchanges(gaps: np.ndarray, generator: np.random.Generator) -> np.nda
     """The same for drawn ways; of units that are alike it is drawn how many are exchanged."""
     kinds, counts = np.unique(gaps.reshape(len(gaps), -1), axis=0, return_counts=True)
     drawn = generator.binomial(counts, 0.5, size=(NUM_EXCHANGES, len(counts)))
-    return (drawn @ kinds).reshape(NUM_EXCHANGES, *gaps.shape[1:])
+    moved: np.ndarray = (drawn @ kinds).reshape(NUM_EXCHANGES, *gaps.shape[1:])
+    return moved
