@@ -12,7 +12,7 @@ from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Label, Prediction, SplitRow, Subject, Vote
 from fercli.core.runs import RunRecord, write_record
 from fercli.core.tables import read_table, write_table
-from fercli.data.run_crops import write_run_crops
+from fercli.data.run_crops import CropRow, crop_rows
 from fercli.data.samples import load_samples
 from fercli.data.transforms import InputFormat
 from fercli.learn.checkpoints import save_checkpoint
@@ -77,7 +77,7 @@ def write_crops(project: Project, folder: Path) -> None:
         if (own := folder / "split.csv").exists()
         else project.split_rows("default"),
     )
-    write_run_crops(project, samples, folder / "crops.csv")
+    write_table(folder / "crops.csv", crop_rows(project, samples), CropRow)
 
 
 def evaluated(project: Project, *, num_wrong: int = 1) -> list[Prediction]:
