@@ -12,6 +12,7 @@ from fercli.core.project import Project
 from fercli.core.rows import Prediction
 from fercli.core.runs import read_run, write_record
 from fercli.core.tables import read_table, write_table
+from fercli.learn.history import EpochRow, write_history
 from fercli.stages.compare import CompareSettings, compare
 from tests.drawn import must
 from tests.stages.trained import CLASSES, RUN_ID, trained_project, write_run
@@ -39,9 +40,9 @@ def project(tmp_path: Path) -> Project:
     project = trained_project(tmp_path / "mine", num_subjects=NUM_SUBJECTS)
     for run_id in (OTHER, THIRD):
         write_run(project, run_id)
-    history = "epoch,val_accuracy\n1,0.4\n2,0.6\n"
+    history = [EpochRow(epoch, 1.0, 0.5, 1.0, 0.2 + 0.2 * epoch, 0.4, 0.01, 1.0, 10.0, 0.0) for epoch in (1, 2)]
     for run_id in (RUN_ID, OTHER, THIRD):
-        replace_text(project.root / "runs" / run_id / "metrics.csv", history)
+        write_history(project.root / "runs" / run_id / "metrics.csv", history)
     predict(project, RUN_ID, {0, 1, 3, 6, 9, 12, 15, 18})
     predict(project, OTHER, {2})
     predict(project, THIRD, {0, 1, 3, 6, 9, 12, 15, 18})
