@@ -34,11 +34,13 @@ class CropChanges:
         num_recorded: faces looked at.
         changed: faces that have another crop now.
         missing: faces that are gone or dropped, or whose crop is.
+        unreadable: what is wrong with the first crop that cannot be read.
     """
 
     num_recorded: int
     changed: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    unreadable: CropError | None = None
 
     @property
     def words(self) -> str:
@@ -53,7 +55,7 @@ class CropChanges:
 
 def crop_rows(project: Project, samples: Samples, *, progress: Progress = SILENT) -> list[CropRow]:
     """The digest of the crop of each sample."""
-    found = _digests(project, samples.face_ids, progress)
+    found, _ = _digests(project, samples.face_ids, progress)
     return [CropRow(name, split, found[name]) for name, split in zip(samples.face_ids, samples.splits, strict=True)]
 
 
@@ -65,12 +67,13 @@ def crop_changes(
     if not path.exists():
         return None
     rows = [row for row in read_table(path, CropRow) if row.split in splits]
-    found = _digests(project, [row.face_id for row in rows], progress)
+    found, unreadable = _digests(project, [row.face_id for row in rows], progress)
     others = [row for row in rows if found[row.face_id] != row.digest]
     return CropChanges(
         num_recorded=len(rows),
         changed=tuple(row.face_id for row in others if found[row.face_id]),
         missing=tuple(row.face_id for row in others if not found[row.face_id]),
+        unreadable=unreadable,
     )
 
 
@@ -81,8 +84,13 @@ def check_crops(
 
     Raises:
         ProjectError: with what has changed, and `hint`.
+        CropError: a crop has changed in that it cannot be read.
     """
     changes = crop_changes(project, run, [split], progress=progress)
+    if changes and changes.unreadable:
+        raise changes.unreadable
+    if changes and changes.changed:
+        _check_readable(project, changes.changed)
     if changes and changes.words:
         raise ProjectError(
             f"run '{run.run_id}' was trained on other crops than this project has now: "
@@ -92,20 +100,26 @@ def check_crops(
     return changes
 
 
-def _digests(project: Project, face_ids: Collection[str], progress: Progress) -> dict[str, str]:
-    """The digest of each face's crop; empty for a face that is not usable, or whose crop cannot be found."""
+def _check_readable(project: Project, face_ids: Collection[str]) -> None:
+    path_of = {face.face_id: face.path for face in project.rows(Face)}
+    files = CropFiles(project.root)
+    for face_id in face_ids:
+        files.read(path_of[face_id])
+
+
+def _digests(
+    project: Project, face_ids: Collection[str], progress: Progress
+) -> tuple[dict[str, str], CropError | None]:
+    """The digest of each face's crop, empty for a face that is not usable or has none; why the first has none."""
     path_of = {face.face_id: face.path for face in project.rows(Face) if face.is_usable and face.path}
     files = CropFiles(project.root)
     progress.start("checking crops", len(face_ids))
-    found = {}
+    found = dict.fromkeys(face_ids, "")
+    unreadable = None
     for face_id in face_ids:
-        found[face_id] = _digest(files, path_of[face_id]) if face_id in path_of else ""
+        try:
+            found[face_id] = files.digest(path_of[face_id])[:_NUM_DIGITS] if face_id in path_of else ""
+        except CropError as error:
+            unreadable = unreadable or error
         progress.advance()
-    return found
-
-
-def _digest(files: CropFiles, path: str) -> str:
-    try:
-        return files.digest(path)[:_NUM_DIGITS]
-    except CropError:
-        return ""  # whoever reads it says why
+    return found, unreadable

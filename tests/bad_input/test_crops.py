@@ -93,7 +93,7 @@ def test_crop_that_is_cut_off_is_one_error_with_one_way_out(single: Path, comman
         data = (single / face.path).read_bytes()
         (single / face.path).write_bytes(data[: len(data) // 2])
     text = said(*SINGLE[command], "-p", single)
-    assert "' cannot be decoded, it is cut off, damaged or no picture" in text
+    assert "truncated, corrupt or not an image" in text
     assert ALIGN_AGAIN in text
     assert "add the dataset" not in text.lower()
 

@@ -134,7 +134,7 @@ def test_files_of_foreign_type_are_counted_and_no_error(project: Path, tmp_path:
 def test_folder_of_foreign_files_only_is_refused_with_their_number(project: Path, tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes/a.txt").write_text("x", encoding="utf-8")
-    assert "(1 other files skipped)" in refused(4, "add", tmp_path / "notes", "-p", project).message
+    assert "(1 other file: 1 .txt)" in refused(4, "add", tmp_path / "notes", "-p", project).message
 
 
 def test_picture_bomb_is_refused_by_its_header(project: Path, tmp_path: Path) -> None:

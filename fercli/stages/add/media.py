@@ -18,6 +18,7 @@ from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import Face, Frame, Link, Video
 from fercli.core.stage import Plan
+from fercli.core.words import counted
 from fercli.stages.add import AddResult, AddSettings
 from fercli.vision.images import read_image
 from fercli.vision.media import PICTURES, Listing, Media, MediaItem, find_media, list_files, shown
@@ -50,8 +51,10 @@ def plan(
     media = find_media(listing)
     if not media.items and not listing.missing:
         places = ", ".join(shown(path) for path in paths)
+        others = counted(media.num_foreign, "other file")
+        told = f"{others}: {media.passed_over()}" if media.num_foreign else "nothing"
         raise InputError(
-            f"no videos or images found in {places} ({media.num_foreign} other files: {media.passed_over() or 'none'})",
+            f"no videos or images found in {places} ({told})",
             hint="Videos are MP4, MOV, MKV, AVI, WEBM, GIF...; images JPEG, PNG, BMP, WEBP, TIFF.",
         )
     return MediaPlan(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fercli.core.errors import InputError
+from fercli.core.errors import InputError, ProjectError
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face
@@ -10,6 +10,8 @@ from fercli.core.runs import Run
 from fercli.data.dataset import CropReader, load_crops, make_reader
 from fercli.learn.evaluate import predict_probability_batches
 from fercli.learn.predict import LoadedModel, load_run_model
+from fercli.stages.align import align_command
+from fercli.stages.align.rules import rule_words
 from fercli.stages.predictions import FacePredictions
 
 _BATCH = 128
@@ -20,8 +22,11 @@ def predict(project: Project, run: Run, progress: Progress) -> FacePredictions:
 
     Raises:
         InputError: the checkpoint, or every crop, cannot be read.
+        ProjectError: the project's crops are cut otherwise than those of the run.
     """
-    loaded = load_run_model(run.folder)
+    if run.record.cutting is not None and (told := rule_words(project, run)):
+        raise ProjectError(told[0], hint=f"Cut them alike ({align_command(run)}), or name another run.")
+    loaded = load_run_model(run.folder, classes=run.record.classes)
     faces = [face for face in project.required_rows(Face) if face.is_usable and face.path]
     read = load_crops(_reader(project, faces, loaded), num_workers=0, progress=progress)
     good = [face for place, face in enumerate(faces) if place not in read.failures]
