@@ -23,6 +23,11 @@ WORDS = {
     "subjects assign": ("subjects", "assign", "people.csv"),
     "subjects merge": ("subjects", "merge", "s000", "s001"),
     "subjects rename": ("subjects", "rename", "s000", "p-1"),
+    "subjects split": ("subjects", "split", "s000"),
+    "subjects confirm": ("subjects", "confirm", "s000=s001"),
+    "labels remove": ("labels", "remove", "import-1"),
+    "labels annotators merge": ("labels", "annotators", "merge", "a1", "a2"),
+    "labels annotators rename": ("labels", "annotators", "rename", "a1", "a9"),
     "labels import": ("labels", "import", "votes.csv"),
     "predict": ("predict", "lesson"),
     "trace": ("trace", FACE),
@@ -31,7 +36,11 @@ WORDS = {
     "extract-frames": ("extract-frames", "--force"),
     "stats": ("stats", "--plot"),
 }
-COMMANDS = [row.words for row in TABLE if row.words not in ("demo", "init", "models", "config show", "val", "cam")]
+# Those that have no project to read; `annotate` goes on until it is stopped, and reads crops as all do.
+APART = ("demo", "init", "models", "config show", "val", "cam", "annotate")
+COMMANDS = [row.words for row in TABLE if row.words not in APART]
+# What reads crops, frames, videos, runs and splits in its own way each; all others in the slow session.
+FIRST = ("align", "check images", "eval", "extract-frames", "labels export", "trace", "report", "split")
 HAS_PIPES = hasattr(os, "mkfifo")
 _touched: list[str] = []
 _watched: list[str] = []
@@ -161,7 +170,9 @@ DAMAGES: dict[str, Callable[[Path, Path], None]] = {
 
 
 @pytest.mark.parametrize("damage", [name for name in DAMAGES if HAS_PIPES or "pipe" not in name])
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command", [name if name in FIRST else pytest.param(name, marks=pytest.mark.slow) for name in COMMANDS]
+)
 def test_nothing_outside_is_opened_written_or_deleted(root: Path, outside: Path, command: str, damage: str) -> None:
     DAMAGES[damage](root, outside)
     before = contents(outside, ".")

@@ -81,12 +81,10 @@ def test_two_commands_that_meet_end_as_if_they_had_come_in_turn(bench: Bench, na
         pytest.param(
             "labels export --to csv", "signal=INT", r"rename \.fer/running/labels-export/\S+ exports/",
             id="Ctrl-C in the commit of an export",
-            marks=pytest.mark.xfail(strict=True, reason="Batch._leave takes a room away that a pending commit names"),
         ),
         pytest.param(
             "labels vote --min-votes 3", "signal=KILL", r"rmdir \.fer/commit",
             id="kill after the commit",
-            marks=pytest.mark.xfail(strict=True, reason="a call with nothing to do sweeps nothing up"),
         ),
     ],
 )  # fmt: skip

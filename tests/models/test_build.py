@@ -27,7 +27,7 @@ def test_an_unknown_option_names_the_options() -> None:
 
 
 def test_a_choice_outside_the_list_names_the_list() -> None:
-    with pytest.raises(SettingsError, match="'variant' of model 'sfer-mdfae' is 'xx'") as caught:
+    with pytest.raises(SettingsError, match="invalid value 'xx' for option 'variant' of model 'sfer-mdfae'") as caught:
         build_model("sfer-mdfae", num_classes=7, variant="xx")
     assert "full | nm | np | np-l4 | na | rw" in caught.value.hint
 
@@ -68,7 +68,7 @@ def test_a_value_out_of_range_is_a_settings_error() -> None:
 )
 def test_a_size_that_nothing_can_have_names_its_option(name: str, options: dict[str, object], hint: str) -> None:
     (key,) = options
-    with pytest.raises(SettingsError, match=f"option '{key}' of model '{name}' is ") as caught:
+    with pytest.raises(SettingsError, match=f"for option '{key}' of model '{name}'") as caught:
         build_model(name, num_classes=7, **options)
     assert hint in caught.value.hint
 

@@ -142,7 +142,7 @@ def test_old_names_of_densenet_are_understood(tmp_path: Path) -> None:
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     torch.save(models.mobilenet_v2(weights=None).state_dict(), tmp_path / "mobilenet.pth")
-    with pytest.raises(Exception, match="not of the backbone of ResNet"):
+    with pytest.raises(Exception, match="weights do not match the backbone of ResNet"):
         load_backbone_weights(torchvision_model("resnet18"), tmp_path / "mobilenet.pth")
 
 

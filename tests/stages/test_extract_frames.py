@@ -283,7 +283,7 @@ def test_project_without_videos_names_the_command(tmp_path: Path) -> None:
     empty = create_project(tmp_path / "empty", name="p", classes=("happy", "sad"))
     with pytest.raises(MissingStageError, match="no videos") as caught:
         extract_frames(empty, EVERY)
-    assert caught.value.hint == "Run: fer add"
+    assert caught.value.hint == "Run: fer add VIDEO"
 
 
 class InterruptAfterFirst:

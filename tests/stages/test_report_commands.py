@@ -72,11 +72,11 @@ def test_call_that_changed_nothing_is_neither_logged_nor_told(project: Project, 
     assert len(log_lines(project.root)) == 1
 
 
-def test_call_that_was_forced_without_another_result_is_told_once(project: Project, tmp_path: Path) -> None:
+def test_file_that_was_read_again_is_told_with_the_number_of_each_reading(project: Project, tmp_path: Path) -> None:
     votes = write_votes(tmp_path / "votes.csv", all_votes(4, 3))
     labels_import(project, LabelsImportSettings(), [votes])
     labels_import(project, LabelsImportSettings(), [votes], force=True)
-    assert commands(project) == ["fer labels import import-1"]
+    assert commands(project) == ["fer labels import import-1", "fer labels import import-2"]
 
 
 def test_splits_and_imports_stand_where_they_were_made(project: Project, tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_guess_of_an_annotators_name_is_said_but_not_remembered(project: Project
     path = tmp_path / "anna.csv"
     path.write_text(f"face_id,label\n{face(0, 0)},happy\n", encoding="utf-8")
     result = labels_import(project, LabelsImportSettings(), [path])
-    assert any("'anna', the file's name, stands for the annotator" in warning for warning in result.warnings)
+    assert any("the file's name stands for one (anna)" in warning for warning in result.warnings)
     assert list(result.formats) == ["anna.csv"]
     stages = (project.root / ".fer/stages").glob("*.json")
     assert not any("anna" in path.read_text(encoding="utf-8") for path in stages)
