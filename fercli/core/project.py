@@ -25,6 +25,7 @@ from fercli.core.tables import read_table, write_table
 Row = TypeVar("Row")
 Contents = TypeVar("Contents")
 CONFIG_NAME = "fer.toml"
+_FORMULA_SIGNS = ("=", "+", "-", "@")
 TABLES: dict[type[Any], str] = {
     Video: "videos.csv",
     Frame: "frames.csv",
@@ -252,6 +253,7 @@ def create_project(
         SettingsError: the classes are too few, or two of them cannot be told apart.
     """
     check_classes(classes, "a project")
+    _check_harmless(classes)
     if (root / CONFIG_NAME).exists():
         project = open_project(root)
         if project.classes != tuple(classes):
@@ -304,6 +306,16 @@ def check_classes(classes: object, place: str, kind: type[FerError] = SettingsEr
             f"'{taken[0]}' cannot be a class name: it is reserved for faces without an emotion",
             hint="Choose another name.",
         )
+
+
+def _check_harmless(classes: Sequence[str]) -> None:
+    """Refuse names that a spreadsheet takes for a formula, or a terminal for an order."""
+    for word in classes:
+        if word.startswith(_FORMULA_SIGNS) or not word.isprintable():
+            raise SettingsError(
+                f"{word!r} cannot be a class name: a spreadsheet or terminal would take it for a command",
+                hint=f"Use printable letters, and none of {' '.join(_FORMULA_SIGNS)} at the beginning.",
+            )
 
 
 def _check_config(path: Path, config: Mapping[str, Any]) -> None:

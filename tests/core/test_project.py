@@ -37,9 +37,10 @@ def test_making_a_project_again_with_other_classes_is_refused(tmp_path: Path) ->
 @pytest.mark.parametrize("word", ['"7" \\ #', "Größe\n[x]", "\x7f\t\x00", "=", "𝄞"], ids=ascii)
 def test_odd_words_read_back_from_the_settings_file(tmp_path: Path, word: str) -> None:
     sections = {"train": {"name": word, "epochs": 3, "lr": 1e-05, "tensorboard": True}, word: {word: [word]}}
-    create_project(tmp_path, name=word, classes=(word, "b"), sections=sections)
+    shown = f"is {word}" if word.isprintable() else "a"
+    create_project(tmp_path, name=word, classes=(shown, "b"), sections=sections)
     project = open_project(tmp_path)
-    assert (project.name, project.classes) == (word, (word, "b"))
+    assert (project.name, project.classes) == (word, (shown, "b"))
     assert {name: dict(project.section(name)) for name in sections} == sections
 
 
@@ -115,3 +116,10 @@ def test_writer_after_a_killed_one_sweeps_up_and_one_after_an_ended_one_does_not
     with project.commit():
         assert not left.exists()
     assert not (project.root / ".fer" / "writing").exists()
+
+
+@pytest.mark.parametrize("word", ["=HYPERLINK(1)", "+1", "-happy", "@x", "sad\x1b[31m", "a\nb", "a\tb"])
+def test_class_name_that_is_a_command_to_some_program_is_refused(tmp_path: Path, word: str) -> None:
+    with pytest.raises(SettingsError, match="cannot be a class name"):
+        create_project(tmp_path / "p", name="p", classes=("happy", word))
+    assert not (tmp_path / "p").exists()
