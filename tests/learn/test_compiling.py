@@ -38,7 +38,7 @@ def test_auto_compiles_large_networks_in_long_trainings(
     monkeypatch.setattr(compiling, "find_failure", lambda _: "")
     machine, warning = decide_compilation(MACHINE, "auto", work)
     assert (machine.is_compiled, warning) == (is_compiled, "")
-    assert "pay" in machine.compile_reason or is_compiled
+    assert "too short or the model too small" in machine.compile_reason or is_compiled
 
 
 def test_without_a_compiler_yes_goes_on_eagerly_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,7 @@ def test_compiled_run_is_not_continued_without_a_compiler(monkeypatch: pytest.Mo
 
 def test_auto_leaves_other_devices_alone() -> None:
     machine, _ = decide_compilation(Machine("cuda", "bf16", "", 1), "auto", LONG)
-    assert (machine.is_compiled, "untried" in machine.compile_reason) == (False, True)
+    assert (machine.is_compiled, "not tested" in machine.compile_reason) == (False, True)
 
 
 @pytest.mark.slow  # a real compiler

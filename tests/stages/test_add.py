@@ -199,7 +199,7 @@ def test_missing_file_is_an_error(project: Project, tmp_path: Path) -> None:
 def test_folder_without_media_is_an_error_that_counts(project: Project, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.txt").touch()
-    with pytest.raises(InputError, match=r"no videos or images found in .*\(1 other files: 1 .txt\)"):
+    with pytest.raises(InputError, match=r"no videos or images found in .*\(1 other file: 1 .txt\)"):
         add(project, COPY, [tmp_path / "docs"])
 
 

@@ -90,7 +90,7 @@ def test_weights_of_another_run_still_do_what_they_did_when_norms_are_added(proj
 def test_everything_at_rest_is_refused_before_a_run_is_made(project: Project) -> None:
     first = train(project, quick())
     path = project.root / "runs" / first.run / "checkpoints" / "last.safetensors"
-    with pytest.raises(UsageError, match="nothing would learn"):
+    with pytest.raises(UsageError, match="would freeze the whole model"):
         train(project, quick(backbone_weights=path, freeze_epochs=1))
     assert [run.run_id for run in list_runs(project.root)] == [first.run]
 

@@ -44,7 +44,10 @@ def gather(runs: Sequence[Run], settings: CompareSettings) -> Gathered:
     if not settings.common:
         _check_faces(by_id, everywhere, anywhere, alike)
     if not alike:
-        raise CheckError("the runs have no face in common that has the same label in all of them")
+        raise CheckError(
+            "the runs have no face in common that has the same label in all of them",
+            hint="Compare runs of one split: fer runs lists them.",
+        )
     kept = sorted(alike)
     return Gathered(
         predictions={name: [found[face] for face in kept] for name, found in by_id.items()},

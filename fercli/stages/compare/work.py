@@ -2,14 +2,16 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from fercli.core.commit import Commit
+from fercli.core.doubts import baseline_doubt
 from fercli.core.errors import FerError
+from fercli.core.people import people_doubt, unmatched_in_run
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Prediction
@@ -19,7 +21,7 @@ from fercli.core.words import counted
 from fercli.data.transforms import InputFormat
 from fercli.metrics.comparison import Difference, compare_matrices, holm
 from fercli.metrics.confusion import confusion_by_unit
-from fercli.metrics.evaluation import Evaluation, evaluate
+from fercli.metrics.evaluation import Evaluation, evaluate, evaluation_record
 from fercli.metrics.intervals import resampling_units
 from fercli.metrics.scores import SCORES
 from fercli.models.profile import profile_model
@@ -88,7 +90,10 @@ def run(project: Project, settings: CompareSettings, plan: ComparePlan, *, progr
         differences=tuple(differences),
         num_left_out=gathered.num_left_out,
         reported=tuple(_reported(plan.runs)) if settings.paper else (),
-        warnings=tuple(_warnings(project, settings, plan.runs, gathered, differences)),
+        warnings=(
+            *_doubts(project, plan.runs, settings.split, evaluations),
+            *_warnings(project, settings, plan.runs, gathered, differences),
+        ),
     )
     return Compared(result, _files(plan.runs, settings, result, evaluations))
 
@@ -169,6 +174,15 @@ def _reported(runs: Sequence[Run]) -> list[dict[str, Any]]:  # JSON values
             }
         )
     return found
+
+
+def _doubts(project: Project, runs: Sequence[Run], split: str, evaluations: Mapping[str, Evaluation]) -> Iterator[str]:
+    """What eval says of a score: whether it beats the majority class, and whether people may be in both sets."""
+    for one in runs:
+        record = evaluation_record(evaluations[one.run_id])
+        for sentence in baseline_doubt(split, record["accuracy"], record["majority_class"]):
+            yield f"{one.run_id}: {sentence}"
+    yield from people_doubt(tuple(sorted({video for one in runs for video in unmatched_in_run(project, one)})))
 
 
 def _warnings(

@@ -17,6 +17,7 @@ from fercli.stages.report import ReportSettings
 from fercli.stages.report.run import read_config, read_json
 from fercli.stages.subjects.names import NAMES_PLACE, logged_names, shown_names
 from fercli.stages.table import TABLE, Row
+from fercli.stages.train import TrainSettings
 
 Line = Mapping[str, Any]  # JSON
 # Commands whose words are ids of subjects.
@@ -40,7 +41,8 @@ def recipe_of(project: Project, run: Run | None, settings: ReportSettings, split
     one before changed nothing. Of splits, trainings and what follows them only those of this run. Files stand there by
     name, imports by their number, subjects by their id; nobody's name does.
     """
-    config = read_config(run).get("train", {}) if run else {}
+    whole = read_config(run) if run else {}
+    config = {**{name: whole[name] for name in ("model", "augment") if name in whole}, **whole.get("train", {})}
     lines = [(row, line) for row, line in _noted(project, run, settings, split_name) if row is not None]
     names = shown_names(project)
     commands = []
@@ -117,8 +119,8 @@ def _options(row: Row, given: Line) -> Iterator[str]:
     plain = plain_settings(defaults)
     for column in fields(defaults):
         value = given.get(column.name, plain[column.name])
-        # Without it, `fer add` takes what it finds for loose images.
-        is_needed = settings_class is AddSourceSettings and column.name == "source"
+        # Without it, `fer add` takes what it finds for loose images; the model that is built in may be another one day.
+        is_needed = (settings_class, column.name) in ((AddSourceSettings, "source"), (TrainSettings, "model_name"))
         if value is None or (value == plain[column.name] and not is_needed):
             continue
         name = option_name(column)

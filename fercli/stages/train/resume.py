@@ -75,6 +75,7 @@ def check_crops_of(project: Project, run: Run, progress: Progress) -> None:
     Raises:
         ProjectError: with what has changed.
     """
+    # Loads OpenCV, which only a run that goes on needs here.
     from fercli.data.run_crops import crop_changes
 
     changes = crop_changes(project, run, ("train", "val"), progress=progress)
