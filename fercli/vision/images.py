@@ -154,9 +154,7 @@ def read_bytes(path: Path) -> bytes:
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise MediaError(
-            f"cannot read image '{name}': {reason}", hint="Check the path and its permissions."
-        ) from error
+        raise MediaError(f"cannot read image '{name}': {reason}", hint="Check the path and its permissions.") from error
     if not data:
         raise MediaError(f"picture '{name}' is empty (0 bytes)", hint="Copy it again from its source.")
     return data

@@ -417,11 +417,11 @@ def test_each_step_by_hand_is_undone_from_the_last_to_the_first(two_days: Projec
     table = tmp_path / "pupils.csv"
     table.write_text("subject_id,subject\ns002,ben\n", encoding="utf-8")
     steps = [
+        lambda: confirm_subjects(two_days, distinct=True),
         lambda: merge_subjects(two_days, "s001", ["s003"]),
         lambda: rename_subject(two_days, "s004", "ann"),
         lambda: assign_subjects(two_days, table),
         lambda: split_subject(two_days, "s001", ["w/t000"]),
-        lambda: confirm_subjects(two_days, distinct=True),
     ]
     states = []
     for step in steps:

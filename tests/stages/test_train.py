@@ -44,8 +44,8 @@ def test_run_folder_holds_all_that_it_promises(project: Project) -> None:
     folder = project.root / "runs" / result.run
     assert result.run.endswith("-drf-msam-first")
     assert sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) == [
-        "checkpoints", "config.toml", "crops.csv", "curves.png", "env.json", "labels.csv", "metrics.csv", "model_card.md",
-        "run.json", "split.csv",
+        "checkpoints", "config.toml", "crops.csv", "curves.png", "env.json", "labels.csv", "metrics.csv",
+        "model_card.md", "run.json", "split.csv",
     ]  # fmt: skip
     assert (result.status, result.epochs, result.num_train, result.num_val) == ("finished", 2, 24, 12)
     assert all((project.root / path).is_file() for path in result.outputs)

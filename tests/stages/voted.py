@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Frame
+from fercli.vision.images import write_png
 
 CLASSES = ("happy", "neutral", "bored")
 
@@ -20,7 +23,8 @@ def make_faces(root: Path, num_subjects: int = 4, num_frames: int = 6, video_id:
             name = f"{video_id}/f{frame:06d}-{subject}"
             path = f"faces/{name}.png"
             (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_bytes(name.encode())
+            own = np.random.default_rng(list(name.encode())).integers(0, 255, (8, 8, 3), np.uint8)
+            write_png(root / path, own)
             faces.append(Face(name, frames[-1].frame_id, video_id, path=path, subject_id=f"s{subject + 1:03d}"))
     project.write_rows(faces, Face)
     project.write_rows(frames, Frame)

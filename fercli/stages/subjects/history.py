@@ -54,7 +54,9 @@ def step_between(
         if subject_before[face.face_id] != face.subject_id:
             moved[subject_before[face.face_id], face.subject_id].append(face.face_id)
     moves = [(*names, ids) for names, ids in sorted(moved.items())]
-    return Step(words, moves, {name: source for name, source in old.items() if new.get(name) != source})
+    # A subject that nobody is any more has no row that keeps its source.
+    left = {face.subject_id for face in after if face.is_usable}
+    return Step(words, moves, {one: source for one, source in old.items() if new.get(one) != source or one not in left})
 
 
 def _path(project: Project) -> Path:
