@@ -19,8 +19,12 @@ from fercli.core.tables import read_table
 WITHIN_VIDEO, WITHIN_SESSION = "tracks", "session"
 # Made by tracking too, but by seats that a person said to be the same in all sessions.
 EVERY_SESSION = "seats"
+# A person has said which faces of one video it is, but not whether it is somebody of another one.
+PARTED = "split"
 # A person has said who it is: by a table, by hand, by confirming; or it came with a crop.
 DECIDED = ("csv", "manual", "matched", "given")
+# Tracking gives nobody of these another name.
+KEPT = (*DECIDED, PARTED)
 HOW_TO_MATCH = (
     "fer subjects match (or name them: fer subjects assign CSV; or, where nobody is in two videos: "
     "fer subjects confirm --distinct)"
@@ -118,7 +122,7 @@ def _unmatched(project: Project, seen: Iterable[tuple[str, str]]) -> tuple[str, 
 
 
 def _is_open(sources: Iterable[Collection[str]]) -> bool:
-    return any(not {WITHIN_VIDEO, WITHIN_SESSION}.isdisjoint(found) for found in sources)
+    return any(not {WITHIN_VIDEO, WITHIN_SESSION, PARTED}.isdisjoint(found) for found in sources)
 
 
 def _listed(names: Sequence[str]) -> str:

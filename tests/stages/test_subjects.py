@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fercli.core.errors import InputError, MissingStageError, UsageError
-from fercli.core.people import unmatched_videos
+from fercli.core.people import unmatched_in_project, unmatched_videos
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Frame, Subject, Video
 from fercli.stages.report import ReportSettings
@@ -396,7 +396,7 @@ def test_subject_is_split_into_its_tracks(tmp_path: Path) -> None:
 def test_subject_is_split_at_a_face(two_days: Project) -> None:
     split_subject(two_days, "s001", ["v/f000001-0"])
     assert [by_face(two_days)[f"v/f{index:06d}-0"] for index in range(3)] == ["s001", "s005", "s005"]
-    assert sources_of(two_days)["s005"] == "tracks"
+    assert sources_of(two_days)["s005"] == "split"
 
 
 @pytest.mark.parametrize(
@@ -467,3 +467,19 @@ def test_report_replays_every_step_by_hand(two_days: Project) -> None:
         "fer subjects split s001 v/f000001-0",
         "fer subjects confirm --distinct",
     ]
+
+
+@pytest.mark.parametrize("force", [False, True], ids=["plain", "forced"])
+def test_tracking_again_does_not_join_what_was_split(two_days: Project, force: bool) -> None:
+    split_subject(two_days, "s001", ["v/f000001-0"])
+    before = by_face(two_days)
+    track_subjects(two_days, TrackSettings(), force=force)
+    assert by_face(two_days)["v/f000000-0"] == before["v/f000000-0"] == "s001"
+    assert by_face(two_days)["v/f000001-0"] == before["v/f000001-0"] != "s001"
+
+
+def test_split_subject_is_still_known_within_its_video_only(two_days: Project) -> None:
+    before = unmatched_in_project(two_days)
+    assert before
+    split_subject(two_days, "s001", ["v/f000001-0"])
+    assert unmatched_in_project(two_days) == before

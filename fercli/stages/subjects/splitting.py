@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from fercli.core.commit import Commit
 from fercli.core.errors import InputError
-from fercli.core.people import subject_sources
+from fercli.core.people import DECIDED, PARTED, subject_sources
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face
@@ -60,7 +60,7 @@ def plan(
         words=" ".join(["subjects split", subject, *parts]),
         given=(subject, *parts),
         names=new,
-        sources=sources | dict.fromkeys(made, sources[subject]),
+        sources=sources | dict.fromkeys([subject, *made], _parted(sources[subject])),
     )
 
 
@@ -73,6 +73,11 @@ def run(
     commit.words = [names.get(word, word) for word in plan.given]
     faces = [replace(face, subject_id=plan.names.get(face.face_id, face.subject_id)) for face in faces]
     return put_subjects(project, commit, faces, plan.sources, words=plan.words)
+
+
+def _parted(source: str) -> str:
+    """The source of the parts of a subject: what a person decided stays so, and tracking leaves the rest alone."""
+    return source if source in DECIDED else PARTED
 
 
 def _faces_of(part: str, own: Sequence[Face]) -> list[str]:

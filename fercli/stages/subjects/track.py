@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fercli.core.commit import Commit
-from fercli.core.people import DECIDED, EVERY_SESSION, WITHIN_SESSION, subject_sources
+from fercli.core.people import EVERY_SESSION, KEPT, WITHIN_SESSION, subject_sources
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, Video
@@ -71,7 +71,7 @@ def _joined_sources(
     joined = {video.video_id for video in project.rows(Video) if video.session}
     names = {face.subject_id for face in faces if face.video_id in joined and face.status == "ok"} - {""}
     source = EVERY_SESSION if settings.across_sessions else WITHIN_SESSION
-    return {name: source for name in names if sources.get(name) not in DECIDED}
+    return {name: source for name in names if sources.get(name) not in KEPT}
 
 
 def _said(tracked: Tracked) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from fercli.core.people import DECIDED
+from fercli.core.people import KEPT
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Frame, Video
@@ -93,7 +93,7 @@ def assign_tracks(
     looks, views = Looks(project), _Views(project, faces)
     timed = [face for face in faces if face.status == "ok" and face.time_s is not None and face.left is not None]
     tracked = {face.face_id: face for face in _with_tracks(timed, views, looks, settings)}
-    kept = {name for name, source in sources.items() if source in DECIDED or not force}
+    kept = {name for name, source in sources.items() if source in KEPT or not force}
     names = Names(face.subject_id for face in faces if face.subject_id)
     doubts: list[Doubt] = []
     strays: list[Face] = []
@@ -104,11 +104,11 @@ def assign_tracks(
         named = _named_seats(seats, kept, names)
         for seat, name in named:
             for face in seat.faces:
-                is_decided = sources.get(face.subject_id, "") in DECIDED
+                is_decided = sources.get(face.subject_id, "") in KEPT
                 tracked[face.face_id] = face if is_decided else replace(face, subject_id=name)
         doubts += _doubts([(seat, name) for seat, name in named], between, looks)
     for face in strays:
-        if sources.get(face.subject_id, "") not in DECIDED:
+        if sources.get(face.subject_id, "") not in KEPT:
             tracked[face.face_id] = replace(face, subject_id="")
     return Tracked([tracked.get(face.face_id, face) for face in faces], doubts, views.several, len(strays))
 
