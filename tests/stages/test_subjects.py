@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fercli.core.errors import InputError, MissingStageError, UsageError
-from fercli.core.people import unmatched_in_project, unmatched_videos
+from fercli.core.people import subject_sources, unmatched_videos
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Face, Frame, Subject, Video
 from fercli.stages.report import ReportSettings
@@ -479,7 +479,11 @@ def test_tracking_again_does_not_join_what_was_split(two_days: Project, force: b
 
 
 def test_split_subject_is_still_known_within_its_video_only(two_days: Project) -> None:
-    before = unmatched_in_project(two_days)
-    assert before
+    def open_videos() -> tuple[str, ...]:
+        return unmatched_videos(two_days, two_days.rows(Face), subject_sources(two_days))
+
+    assert open_videos() == ("v", "w")
     split_subject(two_days, "s001", ["v/f000001-0"])
-    assert unmatched_in_project(two_days) == before
+    split_subject(two_days, "s002", ["v/f000001-1"])
+    assert sources_of(two_days)["s001"] == sources_of(two_days)["s002"] == "split"
+    assert open_videos() == ("v", "w")
