@@ -140,7 +140,9 @@ def test_what_one_process_refuses_is_told_once_and_fails_the_run(
     code, _, err = run_fer(*words)
     said = err + capfd.readouterr().err
     assert (code, said.count("leave a batch of one face"), "Traceback" in said) == (2, 1, False), said
-    assert list_runs(project.root) == []
+    (run,) = list_runs(project.root)
+    assert run.record.status == "failed"
+    assert "leave a batch of one face" in run.record.reason
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such shell")

@@ -64,7 +64,9 @@ def test_same_settings_and_data_do_nothing(project: Project) -> None:
     first = train(project, quick())
     again = train(project, quick())
     assert again.is_unchanged
-    assert replace(again, is_unchanged=False) == replace(first, warnings=())
+    # What the accuracy is worth is said again; what the training itself met is not.
+    doubts = tuple(sentence for sentence in first.warnings if "majority-class baseline" in sentence)
+    assert replace(again, is_unchanged=False) == replace(first, warnings=doubts)
     assert len(list_runs(project.root)) == 1
 
 
@@ -541,3 +543,12 @@ def test_run_that_goes_on_under_another_torch_says_so(project: Project) -> None:
 def test_an_argument_that_is_not_known_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="unknown argument 'is_shared'"):
         train(drawn_project(tmp_path / "mine"), quick(), is_shared=True)
+
+
+def test_second_call_says_again_what_the_accuracy_is_worth(project: Project) -> None:
+    settings = quick(lr=1e-9, epochs=1)
+    first, second = train(project, settings), train(project, settings)
+    assert second.is_unchanged
+    doubt = "does not exceed the majority-class baseline"
+    assert [doubt in result.warnings[0] for result in (first, second)] == [True, True]
+    assert first.warnings[0] == second.warnings[0]

@@ -15,7 +15,7 @@ from fercli.core.settings import RecordedPath, plain_settings
 from fercli.core.splits import choose_split
 from fercli.models.pretrained.tfjs_files import weight_files
 from fercli.models.table.specs import find_spec
-from fercli.stages.train.result import SETS, TrainResult, finished_result
+from fercli.stages.train.result import SETS, TrainResult, finished_result, validation_doubt
 from fercli.stages.train.resume import check_unchanged, kept_pretrained, settings_of, unnamed
 from fercli.stages.train.settings import TrainSettings, identity, read_settings
 
@@ -54,8 +54,9 @@ def finished_before(project: Project, settings: TrainSettings, run: Run | None) 
 
 
 def as_known_now(project: Project, settings: TrainSettings, known: TrainResult, *_: object) -> TrainResult:
-    """What a finished run says, with what is known of its people by now."""
-    return with_doubt(known, unmatched_in_run(project, find_run(project.root, known.run)), SETS)
+    """What a finished run says, with what its accuracy is worth, and what is known of its people by now."""
+    run = find_run(project.root, known.run)
+    return with_doubt(known, unmatched_in_run(project, run), SETS, validation_doubt(run.record))
 
 
 def look_up(

@@ -42,10 +42,17 @@ def end_record(record: RunRecord, result: FitResult, prepared: Prepared, *, numb
     if flat := left_out.get("flat picture", 0) + prepared.val.left_out.get("flat picture", 0):
         left_out["flat picture"] = flat
     counts = {"num_train": len(train), "num_val": len(prepared.val), "left_out": left_out}
-    summary = _summary(result) | counts
+    summary = _summary(result) | counts | _majority(prepared.val.counts())
     return dataclasses.replace(
         record, status=result.status, reason=result.reason, ended_at=now(), ended=number, result=summary
     )
+
+
+def _majority(counts: Mapping[str, int]) -> dict[str, Any]:  # JSON
+    """The most frequent class of the validation set and its share, which calling every face so would reach."""
+    total = sum(counts.values())
+    emotion = max(counts, key=lambda name: counts[name])
+    return {"val_majority": {"emotion": emotion, "value": counts[emotion] / total}} if total else {}
 
 
 def model_card(record: RunRecord, prepared: Prepared) -> str:

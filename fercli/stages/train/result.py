@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fercli.core.doubts import baseline_doubt
 from fercli.core.results import Failure, StageResult
 from fercli.core.runs import Run, RunRecord
 from fercli.stages.next_steps import run_words
@@ -62,6 +63,18 @@ def record_result(folder: Path, record: RunRecord, **more: Any) -> TrainResult: 
         next_command=_next_command(folder, record),
         **more,
     )
+
+
+def validation_doubt(record: RunRecord) -> tuple[str, ...]:
+    """A sentence where the best epoch does not beat calling every validation face the most frequent class; else none.
+
+    A run of 0.1.0 did not note that class.
+    """
+    told: dict[str, Any] = record.result  # JSON
+    value, majority = (told.get("best") or {}).get("val_accuracy"), told.get("val_majority")
+    if value is None or not majority:
+        return ()
+    return baseline_doubt("validation", {"value": value, "low": value}, majority)
 
 
 def _next_command(folder: Path, record: RunRecord) -> str:

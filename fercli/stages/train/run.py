@@ -5,12 +5,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
-from fercli.core.doubts import baseline_doubt
 from fercli.core.errors import CheckError, ProjectError, SettingsError, UsageError
 from fercli.core.progress import Progress
 from fercli.core.project import Project
@@ -45,7 +43,13 @@ from fercli.stages.align.rules import recorded_rules
 from fercli.stages.train.identity import inputs_of
 from fercli.stages.train.prepare import Prepared, count_macs, prepare, read_crops
 from fercli.stages.train.record import draw_history, end_record, environment, model_card
-from fercli.stages.train.result import TrainResult, finished_result, record_result, stopped_by_clock
+from fercli.stages.train.result import (
+    TrainResult,
+    finished_result,
+    record_result,
+    stopped_by_clock,
+    validation_doubt,
+)
 from fercli.stages.train.resume import (
     check_counts,
     check_crops_of,
@@ -98,7 +102,7 @@ def run_training(
         if not world.is_main:
             return _follow(job, model, (train[1], val[1]), progress=progress)
         record, result = _fit_and_record(job, record, model, (train[1], val[1]), progress=progress)
-    warnings = (*_baseline_doubt(record, prepared), *prepared.warnings)
+    warnings = (*validation_doubt(record), *prepared.warnings)
     words = (*warnings, *compile_words, *_backbone_words(backbone, settings), *version_words(known))
     return _result(folder, record, failures, warnings=words, was_resumed=result.was_resumed)
 
@@ -303,17 +307,6 @@ def _meta(prepared: Prepared, settings: TrainSettings) -> dict[str, object]:
         "classes": list(prepared.samples.classes),
         "form": prepared.form.to_json(),
     }
-
-
-def _baseline_doubt(record: RunRecord, prepared: Prepared) -> tuple[str, ...]:
-    best: Any = record.result.get("best") or {}  # JSON
-    counts = prepared.val.counts()
-    value, total = best.get("val_accuracy"), sum(counts.values())
-    if value is None or not total:
-        return ()
-    emotion = max(counts, key=lambda name: counts[name])
-    majority = {"emotion": emotion, "value": counts[emotion] / total}
-    return baseline_doubt("validation", {"value": value, "low": value}, majority)
 
 
 def _result(
