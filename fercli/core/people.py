@@ -25,6 +25,17 @@ PARTED = "split"
 DECIDED = ("csv", "manual", "matched", "given")
 # Tracking gives nobody of these another name.
 KEPT = (*DECIDED, PARTED)
+# How each source is told in a report.
+SOURCE_WORDS = {
+    WITHIN_VIDEO: "tracking within each video",
+    WITHIN_SESSION: "tracking within each session",
+    EVERY_SESSION: "seats that are the same in all sessions",
+    PARTED: "tracking, parted by hand",
+    "csv": "a table",
+    "manual": "hand",
+    "matched": "confirmation of who is who across videos",
+    "given": "the dataset",
+}
 HOW_TO_MATCH = (
     "fer subjects match (or name them: fer subjects assign CSV; or, where nobody is in two videos: "
     "fer subjects confirm --distinct)"

@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 TILE_PX = 80
+# The least width of the words before the pictures.
 _TITLE_PX, _GAP_PX = 190, 4
+_TITLE_SCALE, _NOTE_SCALE = 0.5, 0.38
 _BACKGROUND, _INK, _FAINT = 255, (30, 30, 30), (110, 110, 110)
 
 
@@ -27,14 +29,16 @@ def contact_sheet(rows: Sequence[SheetRow], *, num_columns: int = 10) -> UInt8[n
     Letters outside ASCII are drawn as question marks, for OpenCV has no others.
     """
     step = TILE_PX + _GAP_PX
-    width = _TITLE_PX + num_columns * step + _GAP_PX
+    titles = [(row.title, _TITLE_SCALE) for row in rows] + [(row.note, _NOTE_SCALE) for row in rows]
+    title_px = max([_TITLE_PX, *(_width_of(text, scale) for text, scale in titles)])
+    width = title_px + num_columns * step + _GAP_PX
     sheet = np.full((max(len(rows), 1) * step + _GAP_PX, width, 3), _BACKGROUND, np.uint8)
     for place, row in enumerate(rows):
         top = _GAP_PX + place * step
-        _write(sheet, row.title, top + 34, scale=0.5, ink=_INK)
-        _write(sheet, row.note, top + 54, scale=0.38, ink=_FAINT)
+        _write(sheet, row.title, top + 34, scale=_TITLE_SCALE, ink=_INK)
+        _write(sheet, row.note, top + 54, scale=_NOTE_SCALE, ink=_FAINT)
         for column, image in enumerate(row.images[:num_columns]):
-            left = _TITLE_PX + column * step
+            left = title_px + column * step
             sheet[top : top + TILE_PX, left : left + TILE_PX] = _tile(image)
     return sheet
 
@@ -46,6 +50,14 @@ def _tile(image: np.ndarray) -> np.ndarray:
     )
 
 
+def _width_of(text: str, scale: float) -> int:
+    (width, _), _ = cv2.getTextSize(_plain(text), cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    return int(width) + 4 * _GAP_PX
+
+
+def _plain(text: str) -> str:
+    return text.encode("ascii", errors="replace").decode("ascii")
+
+
 def _write(sheet: np.ndarray, text: str, baseline: int, *, scale: float, ink: tuple[int, int, int]) -> None:
-    plain = text.encode("ascii", errors="replace").decode("ascii")
-    cv2.putText(sheet, plain, (_GAP_PX + 2, baseline), cv2.FONT_HERSHEY_SIMPLEX, scale, ink, 1, cv2.LINE_AA)
+    cv2.putText(sheet, _plain(text), (_GAP_PX + 2, baseline), cv2.FONT_HERSHEY_SIMPLEX, scale, ink, 1, cv2.LINE_AA)

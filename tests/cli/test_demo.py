@@ -21,7 +21,7 @@ def test_demo_shows_every_stage_and_its_json_names_the_figures(tmp_path: Path) -
     )
     code, out, _ = run_fer(*words)
     assert code == 5
-    assert "each stage beside the truth" in out
+    assert "each stage compared with the ground truth" in out
     assert "check failed: model_accuracy" in out
     code, out, _ = run_fer(*words, "--json")
     told = json.loads(out)

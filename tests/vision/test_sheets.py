@@ -27,3 +27,11 @@ def test_titles_are_written_even_in_letters_that_cannot_be_drawn() -> None:
 
 def test_no_rows_make_an_empty_sheet() -> None:
     assert contact_sheet([]).min() == 255
+
+
+def test_pictures_do_not_cover_long_words() -> None:
+    note = "two people? the other one from lesson-4/f000048-1 on"
+    alone, beside = (contact_sheet([SheetRow("s044", note, images)], num_columns=1) for images in ([], [flat(7)]))
+    words = (alone < 200).all(axis=2)
+    assert (beside[words] == alone[words]).all()
+    assert (beside == 7).all(axis=2).sum() == TILE_PX**2

@@ -15,7 +15,7 @@ def show_demo(result: DemoResult) -> None:
 
 
 def _table(result: DemoResult) -> Table:
-    table = Table("stage", "what was made", title="The demo, each stage beside the truth", title_justify="left")
+    table = Table("stage", "result", title="The demo: each stage compared with the ground truth", title_justify="left")
     for heading in ("value", "bound", "seconds"):
         table.add_column(heading, justify="right")
     for row in result.rows:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from fercli.core.people import SOURCE_WORDS
 from fercli.core.rows import SPLITS, Face, Frame, Label, SplitRow, Subject, Video
 from fercli.core.words import counted
 from fercli.labels.leaks import Leaks
@@ -145,8 +146,8 @@ def _minutes(duration_s: float) -> str:
 def _data_text(usable: Sequence[Face], subjects: Sequence[Subject]) -> str:
     if usable and all(face.status == "given" for face in usable):
         return "The faces were added as crops from a public dataset or class folders; no detector was used."
-    sources = sorted({subject.source for subject in subjects})
-    by = f" Subjects were assigned by: {', '.join(sources)}." if sources else ""
+    sources = sorted({SOURCE_WORDS.get(subject.source, subject.source) for subject in subjects})
+    by = f" Subjects were assigned by {' and by '.join(sources)}." if sources else ""
     return (
         "Faces were detected in the extracted frames with MTCNN, aligned by five landmarks and cropped. Excluded faces "
         f"are listed below by reason.{by}"

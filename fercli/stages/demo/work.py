@@ -19,7 +19,7 @@ STAGE = "demo"
 _FPS = 6
 _EVERY = "1s"
 # The plain `fer train`, but for its length: the best epoch of the drawn classes came before the twentieth.
-_EPOCHS = 18
+_EPOCHS = 30
 
 
 def demo(

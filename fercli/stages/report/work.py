@@ -146,9 +146,8 @@ def _highlights(facts: ProjectFacts, outcome: Outcome | None) -> list[Highlight]
         emotion, share = outcome.baseline
         shown.append(Highlight(percent(share), "majority-class baseline", f"always predicting '{emotion}'"))
         if outcome.ceiling is not None:
-            shown.append(
-                Highlight(percent(outcome.ceiling), "human ceiling", "one annotator vs. the majority of the others")
-            )
+            note = f"one annotator vs. the majority of the others, on the {outcome.split} faces"
+            shown.append(Highlight(percent(outcome.ceiling), "human ceiling", note))
     usable = [face for face in facts.faces if face.is_usable]
     subjects = {face.subject_id for face in usable if face.subject_id}
     if usable:
