@@ -195,9 +195,8 @@ def drawn_class() -> Task:
     kept = np.flatnonzero(~is_test).tolist()
     votes = {}
     for seed in SEEDS:
-        rng = np.random.default_rng(1000 + seed)
-        shown = [present_face(str(face), "", emotions[face], intensities[face], rng=rng) for face in kept]
-        columns = [cast_votes(one, shown, rng) for one in draw_annotators(VOTES, rng)]
+        shown = [present_face(str(face), "", emotions[face], intensities[face], seed=1000 + seed) for face in kept]
+        columns = [cast_votes(one, shown, 1000 + seed) for one in draw_annotators(VOTES, 1000 + seed)]
         places = {name: place for place, name in enumerate(classes)}
         votes[seed] = np.array([[places.get(vote.label, NO_LABEL) for vote in column] for column in columns]).T
     rounds = (60, 90, 135, 200, 300, 450, 675, 1000)

@@ -52,14 +52,13 @@ def draw_lesson(path: Path) -> Lesson:
 def draw_votes(project: fercli.Project, lesson: Lesson, folder: Path) -> tuple[Path, ...]:
     """Let three simulated annotators label the detected faces; a face's pupil is the one with the nearest nose."""
     index_of = {frame.frame_id: frame.frame_index for frame in project.rows(Frame)}
-    rng = np.random.default_rng(0)
     shown = []
     for face in (face for face in project.rows(Face) if face.status == "ok"):
         truths = lesson.truth(index_of[face.frame_id])
         nose = np.array((face.nose_x, face.nose_y), dtype=float)
         nearest = min(truths, key=lambda truth: float(np.linalg.norm(truth.landmarks[2] - nose)))
-        shown.append(present_face(face.face_id, face.path, nearest.emotion, nearest.intensity, rng=rng))
-    return write_votes(folder, [cast_votes(annotator, shown, rng) for annotator in draw_annotators(3, rng)])
+        shown.append(present_face(face.face_id, face.path, nearest.emotion, nearest.intensity, seed=0))
+    return write_votes(folder, [cast_votes(annotator, shown, 0) for annotator in draw_annotators(3, 0)])
 
 
 if __name__ == "__main__":

@@ -100,6 +100,7 @@ class Stage(Generic[R]):
         settings: the settings class; None for a stage that has none.
         result: the class of its result.
         work: the module that does the work, imported only when there is something to do.
+        planning: the module of its `plan`, where a dry run would otherwise load torch; without it, that of the work.
         inputs: what a result depends on; None for a stage that looks afresh each time.
         arguments: the words on the command line that are no settings.
         not_identity: settings that make no difference to the result.
@@ -120,6 +121,8 @@ class Stage(Generic[R]):
             result and the arguments.
         told: the words of the log that stand for the arguments: no person's name, nothing of this machine. Where only
             the work knows them, it gives them to the commit.
+        glance: what would be done, in words that the light half knows: `glance(project, settings, *arguments)`. A
+            status shows these where a dry run would load the heavy half for seconds.
         skip: why the pipeline does not need the stage; empty where it does.
         before: brings in what has to come first, such as votes that wait: `before(project, progress)`; no dry run does.
     """
@@ -128,6 +131,7 @@ class Stage(Generic[R]):
     settings: type[Any] | None
     result: type[R]
     work: str
+    planning: str = ""
     inputs: Callable[..., Inputs] | None = None
     arguments: tuple[Argument, ...] = ()
     not_identity: tuple[str, ...] = ()
@@ -145,6 +149,7 @@ class Stage(Generic[R]):
     is_whole: bool = False
     recalled: Callable[..., Any] = lambda _project, _settings, known, *_: known
     told: Callable[..., Sequence[str]] | None = None
+    glance: Callable[..., Sequence[str]] | None = None
     skip: Callable[[Project], str] = lambda _: ""
     before: Callable[[Project, Progress], None] | None = None
 
@@ -191,6 +196,14 @@ class Stage(Generic[R]):
         if not self.writes(settings):
             return call.look()
         return call.work_long() if self.is_long else call.work_short()
+
+    def outlook(self, project: Project, settings: Any) -> StageResult:
+        """What a dry run says, or a glance where the stage has one."""
+        if self.glance is None:
+            return self(project, settings, dry_run=True)
+        settings, arguments = self._bind(project, [settings], {})
+        known = _Call(self, project, settings, arguments, SILENT, force=False, more={}).recall()
+        return known or StageResult(is_dry_run=True, plan=tuple(self.glance(project, settings, *arguments)))
 
     def name_of(self, project: Project, settings: Any, *arguments: Any) -> str:
         """The name under which the result of such a call is remembered."""
@@ -271,7 +284,8 @@ class _Call(Generic[R]):
         return None if known and known.failures and self.stage.retries else known
 
     def plan(self) -> Plan:
-        made = self.work.plan(self.project, self.settings, *self.arguments, force=self.force, progress=self.progress)
+        home = importlib.import_module(self.stage.planning or self.stage.work)
+        made = home.plan(self.project, self.settings, *self.arguments, force=self.force, progress=self.progress)
         return cast(Plan, made)
 
     def preview(self) -> R:

@@ -61,16 +61,18 @@ class DrawnVote:
     created_at: str
 
 
-def present_face(face_id: str, path: str, emotion: str, intensity: float, *, rng: np.random.Generator) -> JudgedFace:
+def present_face(face_id: str, path: str, emotion: str, intensity: float, *, seed: int) -> JudgedFace:
     """Make a face ready for judgement; the fainter its emotion, the stronger the lure of another one."""
+    rng = _chances(seed, face_id)
     others = CONFUSED_WITH[emotion]
     lure = str(rng.choice(list(others), p=list(others.values())))
     pull = float(np.clip(rng.beta(0.4, 4.0) * (1.6 - intensity), 0.0, 0.9))
     return JudgedFace(face_id, path, emotion, lure, pull)
 
 
-def draw_annotators(num_annotators: int, rng: np.random.Generator) -> tuple[Annotator, ...]:
+def draw_annotators(num_annotators: int, seed: int) -> tuple[Annotator, ...]:
     """Make up annotators, each with an accuracy of their own."""
+    rng = _chances(seed)
     return tuple(
         Annotator(
             name=NAMES[index] if index < len(NAMES) else f"annotator-{index + 1}",
@@ -82,15 +84,25 @@ def draw_annotators(num_annotators: int, rng: np.random.Generator) -> tuple[Anno
     )
 
 
-def cast_votes(annotator: Annotator, faces: Sequence[JudgedFace], rng: np.random.Generator) -> list[DrawnVote]:
-    """Let one annotator judge all faces, in order; faces with a strong lure are missed and given up more often."""
+def cast_votes(annotator: Annotator, faces: Sequence[JudgedFace], seed: int) -> list[DrawnVote]:
+    """Let one annotator judge all faces, in order; faces with a strong lure are missed and given up more often.
+
+    What is said of a face does not depend on which other faces there are: a detector that finds one more or less
+    leaves the other votes as they were.
+    """
     votes = []
-    moment = _FIRST_VOTE + timedelta(minutes=float(rng.uniform(0, 600)))
+    moment = _FIRST_VOTE + timedelta(minutes=float(_chances(seed, annotator.name).uniform(0, 600)))
     for face in faces:
+        rng = _chances(seed, annotator.name, face.face_id)
         moment += timedelta(seconds=float(rng.gamma(2.0, 2.0)))
         label, confidence = _judge(annotator, face, rng)
         votes.append(DrawnVote(face, annotator.name, label, confidence, moment.strftime("%Y-%m-%dT%H:%M:%SZ")))
     return votes
+
+
+def _chances(seed: int, *what: str) -> np.random.Generator:
+    """A generator of its own for everything that is drawn."""
+    return np.random.default_rng([seed, *"\n".join(what).encode()])
 
 
 def _judge(annotator: Annotator, face: JudgedFace, rng: np.random.Generator) -> tuple[str, float]:

@@ -90,7 +90,8 @@ def run_until(project: Project, until: str, settings_of: SettingsOf, *, progress
             reports.append(StepReport(step.words, "not needed", reason))
             continue
         progress.note(f"fer {step.words}")
-        part = _call(step, project, settings_of, progress=progress)
+        stage = step.stage()
+        part = stage(project, settings_of(stage), progress=progress)
         reports.append(StepReport(step.words, "done", "up to date" if part.is_unchanged else ""))
         parts.append(part)
     result = _joined(parts, tuple(reports))
@@ -134,7 +135,8 @@ def _look(step: Row, project: Project, settings_of: SettingsOf) -> StepReport:
     if reason := step.stage().skip(project):
         return StepReport(step.words, "not needed", reason)
     try:
-        result = _call(step, project, settings_of, dry_run=True)
+        stage = step.stage()
+        result: StageResult = stage.outlook(project, settings_of(stage))
     except MissingStageError as error:
         return StepReport(step.words, "waiting", error.hint.removeprefix("Run: ") or error.message)
     except FerError as error:
@@ -159,14 +161,6 @@ def _remembered(project: Project, stage: Stage[Any]) -> Mapping[str, Any]:  # JS
         return {}  # no run, or no split, that the stage could work on
     # Maps of images from elsewhere are not the grid of the run's own faces.
     return {} if state is None or state.settings.get("images") else state.settings
-
-
-def _call(
-    step: Row, project: Project, settings_of: SettingsOf, *, progress: Progress = SILENT, dry_run: bool = False
-) -> StageResult:
-    stage = step.stage()
-    result: StageResult = stage(project, settings_of(stage), progress=progress, dry_run=dry_run)
-    return result
 
 
 def _count_rows(project: Project, row_type: type[Any]) -> int:

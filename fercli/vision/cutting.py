@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from fercli.vision.align import MIN_EYE_DISTANCE_PX, crop_box, crop_face, eye_distance
-from fercli.vision.mtcnn.detector import Detection
+from fercli.vision.detection import Detection
 from fercli.vision.quality import blur, roll_deg, yaw_share
 
 DropReason = Literal[

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import UInt8
 
-from fercli.vision.mtcnn.detector import Detection, FaceDetector
+from fercli.vision.detection import Detection
+from fercli.vision.mtcnn.detector import FaceDetector
 from fercli.vision.tracks import match_boxes
 
 Image = UInt8[np.ndarray, "height width 3"]

@@ -18,17 +18,15 @@ from fercli.labels.formats.registry import read_votes
 
 
 def some_faces(number: int, intensity: float = 0.8) -> list[JudgedFace]:
-    rng = np.random.default_rng(1)
     classes = PRESETS["scfed"]
     return [
-        present_face(f"v/f{index:06d}-0", f"faces/v/f{index:06d}-0.png", classes[index % 6], intensity, rng=rng)
+        present_face(f"v/f{index:06d}-0", f"faces/v/f{index:06d}-0.png", classes[index % 6], intensity, seed=1)
         for index in range(number)
     ]
 
 
 def votes_of(num_annotators: int, faces: list[JudgedFace]) -> list[list[DrawnVote]]:
-    rng = np.random.default_rng(2)
-    return [cast_votes(annotator, faces, rng) for annotator in draw_annotators(num_annotators, rng)]
+    return [cast_votes(annotator, faces, 2) for annotator in draw_annotators(num_annotators, 2)]
 
 
 def majority(votes: tuple[DrawnVote, ...]) -> str:
@@ -92,3 +90,17 @@ def test_files_hold_the_votes_that_were_cast(tmp_path: Path) -> None:
 def test_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
     first, second = (write_votes(tmp_path / name, votes_of(4, some_faces(20))) for name in "ab")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_a_face_that_is_not_found_leaves_the_other_votes_as_they_were() -> None:
+    faces = some_faces(40)
+    without_one = votes_of(3, [face for face in faces if face.face_id != "v/f000007-0"])
+    for all_votes, fewer in zip(votes_of(3, faces), without_one, strict=True):
+        said = {vote.face.face_id: (vote.label, vote.confidence) for vote in all_votes}
+        assert {vote.face.face_id: (vote.label, vote.confidence) for vote in fewer}.items() < said.items()
+
+
+def test_annotators_and_faces_are_drawn_apart() -> None:
+    accuracies = [annotator.accuracy for annotator in draw_annotators(6, 2)]
+    assert len(set(accuracies)) == 6
+    assert len({face.pull for face in some_faces(40)}) == 40

@@ -16,11 +16,10 @@ from fercli.core.rows import Face
 from fercli.core.runs import read_run, write_record
 from fercli.learn.checkpoints import load_checkpoint, save_checkpoint
 from fercli.stages.align import AlignSettings
-from fercli.stages.align.rules import make_detector
 from fercli.stages.gradcam import GradcamSettings, gradcam
 from fercli.vision.cutting import CuttingRules
 from fercli.vision.images import read_image, write_png
-from fercli.vision.mtcnn.detector import FaceDetector
+from fercli.vision.mtcnn.detector import FaceDetector, make_detector
 from tests.stages.trained import CLASSES, RUN_ID, drawn_face, trained_project, write_crops
 from tests.vision.drawn import draw_face, draw_room
 

@@ -5,7 +5,7 @@ import pytest
 
 from fercli.vision.align import TEMPLATE, apply
 from fercli.vision.cutting import CuttingRules, cut_face, cut_faces, enlarge_small, shrunk_back
-from fercli.vision.mtcnn.detector import Detection
+from fercli.vision.detection import Detection
 
 FRAME = np.zeros((300, 400, 3), np.uint8)
 NOISE = np.random.default_rng(0).integers(0, 256, FRAME.shape, dtype=np.uint8)

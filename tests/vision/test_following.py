@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fercli.vision.detection import Detection
 from fercli.vision.following import FaceFollower
-from fercli.vision.mtcnn.detector import Detection, FaceDetector
+from fercli.vision.mtcnn.detector import FaceDetector
 from fercli.vision.tracks import Track, link_tracks, seats_from_tracks
 from fercli.vision.video.reader import VideoReader
 from tests.drawn import NUM_PUPILS, DrawnLesson

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
+from fercli.vision.detection import Detection
 from fercli.vision.images import read_image
-from fercli.vision.mtcnn.detector import Detection, FaceDetector
+from fercli.vision.mtcnn.detector import FaceDetector
 from tests.vision.drawn import draw_face, draw_room
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from skimage import data
 
+from fercli.vision.detection import Detection
 from fercli.vision.images import read_image
 from fercli.vision.mtcnn.boxes import overlap_matrix
-from fercli.vision.mtcnn.detector import Detection, FaceDetector
+from fercli.vision.mtcnn.detector import FaceDetector
 from fercli.vision.video.reader import VideoReader
 from tests.drawn import DrawnLesson
 

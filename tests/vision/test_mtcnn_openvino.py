@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from fercli.vision.detection import Detection
 from fercli.vision.images import read_image
-from fercli.vision.mtcnn.detector import Detection, FaceDetector
+from fercli.vision.mtcnn.detector import FaceDetector
 from fercli.vision.mtcnn.torch import TorchNetworks
 
 pytest.importorskip("fercli.vision.mtcnn.quiet_openvino", exc_type=ImportError)

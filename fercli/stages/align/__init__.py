@@ -144,6 +144,7 @@ align = Stage(
     settings=AlignSettings,
     result=AlignResult,
     work="fercli.stages.align.work",
+    planning="fercli.stages.align.plan",
     inputs=_inputs,
     not_identity=_NOT_IDENTITY,
     is_long=True,

@@ -17,8 +17,9 @@ from fercli.stages.align import AlignSettings, settings_mark
 from fercli.stages.align.pictures import FramePlace, PictureTask
 from fercli.stages.align.rules import settings_rules
 from fercli.stages.align.voted import refusal, sure_to_go, voted_of
-from fercli.stages.align.worker import REALIGNED
 
+# What the reason of a row begins with that was cut anew from a crop that was given.
+REALIGNED = "realigned from "
 # Who comes or moves in this time is not looked up but searched for.
 _LONGEST_GAP_S = 3.0
 

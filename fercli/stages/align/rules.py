@@ -8,7 +8,6 @@ from fercli.core.project import Project
 from fercli.core.runs import Run
 from fercli.stages.align import RULE_OF, AlignSettings, rules_of, told_rules
 from fercli.vision.cutting import CuttingRules
-from fercli.vision.mtcnn.detector import FaceDetector
 
 
 def settings_rules(settings: AlignSettings) -> CuttingRules:
@@ -63,12 +62,4 @@ def rule_words(project: Project, run: Run) -> list[str]:
 def _listed(rules: Mapping[str, Any]) -> str:  # JSON
     return ", ".join(
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in rules.items()
-    )
-
-
-def make_detector(rules: CuttingRules, device: str = "auto", *, num_threads: int | None = None) -> FaceDetector:
-    """A detector that hides nothing which `rules` would keep."""
-    min_confidence = min(0.8, rules.min_confidence)
-    return FaceDetector(
-        min_face_px=rules.min_face_px, min_confidence=min_confidence, device=device, num_threads=num_threads
     )

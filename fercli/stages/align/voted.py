@@ -10,7 +10,7 @@ from fercli.core.errors import CheckError
 from fercli.core.project import Project
 from fercli.core.rows import Face, Vote
 from fercli.vision.cutting import CuttingRules, drop_reason
-from fercli.vision.mtcnn.detector import Detection
+from fercli.vision.detection import Detection
 
 MOST_NAMED = 10
 # A search for other sizes finds a face again a little larger or surer; what is as near to a bound as this is left open.

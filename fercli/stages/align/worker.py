@@ -19,14 +19,15 @@ from fercli.data.crops import CropError
 from fercli.engine.pipeline import Step, run_pipeline
 from fercli.learn.device import torch_threads
 from fercli.stages.align.pictures import Pictures, PictureTask
+from fercli.stages.align.plan import REALIGNED
 from fercli.vision.cutting import Cut, CuttingRules, cut_faces, enlarge_small, shrunk_back
+from fercli.vision.detection import Detection
 from fercli.vision.following import FaceFollower
 from fercli.vision.images import write_png
-from fercli.vision.mtcnn.detector import Detection, FaceDetector
+from fercli.vision.mtcnn.detector import FaceDetector
 from fercli.vision.quality import roll_deg
 from fercli.vision.tracks import match_boxes
 
-REALIGNED = "realigned from "
 Record = dict[str, Any]  # {"faces": [fields of Face, ...]} or {"failure": reason}, as the journal holds it
 # Small given crops are enlarged to this side before the detector sees them: at 48 pixels it misses most.
 _GIVEN_SIDE_PX = 160

@@ -7,8 +7,6 @@ from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from fercli.core.files import replace_text
 from fercli.core.progress import SILENT, Progress
 from fercli.demo.classroom import Classroom, Lesson
@@ -144,10 +142,10 @@ class SeenFace:
 
 def write_annotations(root: Path, faces: Sequence[SeenFace], material: Material) -> tuple[Path, ...]:
     """Let drawn annotators judge the faces, and write their votes to demo/votes/ in up to three formats."""
-    rng = np.random.default_rng((material.seed, 7))
-    ordered = sorted(faces, key=lambda face: face.face_id)
     judged = [
-        present_face(face.face_id, face.path, face.truth.emotion, face.truth.intensity, rng=rng) for face in ordered
+        present_face(face.face_id, face.path, face.truth.emotion, face.truth.intensity, seed=material.seed)
+        for face in sorted(faces, key=lambda face: face.face_id)
     ]
-    votes = [cast_votes(annotator, judged, rng) for annotator in draw_annotators(material.num_annotators, rng)]
+    annotators = draw_annotators(material.num_annotators, material.seed)
+    votes = [cast_votes(annotator, judged, material.seed) for annotator in annotators]
     return write_votes(root / MATERIAL / "votes", votes)

@@ -36,18 +36,18 @@ BOUNDS = {
     "model_accuracy": 0.7,
 }
 _WORDS = {
-    "add": "{num_videos} new videos, {num_known} known",
-    "extract-frames": "{num_frames_in_project} frames, one a second",
-    "align": "{num_faces} faces cut out; dropped: {dropped}",
+    "add": "{num_videos} new videos, {num_known} known before",
+    "extract-frames": "{num_frames_in_project:,} frames, one per second",
+    "align": "{num_faces:,} faces cropped; dropped: {dropped}",
     "subjects": "{num_subjects} subjects from {num_tracks} tracks",
-    "subjects confirm": "{num_subjects} different pupils, as drawn",
-    "labels import": "{num_labelled} labels for {num_faces} faces: {by_status}",
+    "subjects confirm": "{num_subjects} different pupils, as rendered",
+    "labels import": "{num_labelled:,} of {num_faces:,} faces labelled by majority",
     "split": "{parts}",
-    "train drf-msam": "{epochs} epochs, best {best_epoch}: {val_accuracy:.1%} on val",
-    "train sfer-mdfae": "{epochs} epochs, best {best_epoch}: {val_accuracy:.1%} on val",
-    "eval": "{num_faces} faces scored against their labels",
-    "gradcam": "{num_right} right and {num_wrong} wrong cases, layer {layer}",
-    "report": "{num_bytes:,} bytes, in one file",
+    "train drf-msam": "{epochs} epochs; validation accuracy {val_accuracy:.1%} (epoch {best_epoch})",
+    "train sfer-mdfae": "{epochs} epochs; validation accuracy {val_accuracy:.1%} (epoch {best_epoch})",
+    "eval": "{num_faces:,} test faces evaluated against their labels",
+    "gradcam": "{num_right} correct and {num_wrong} wrong predictions explained (layer {layer})",
+    "report": "one HTML file of {num_bytes:,} bytes",
 }
 
 Result = TypeVar("Result", bound=StageResult)
@@ -100,7 +100,7 @@ class Walk:
         engine = LocalEngine(self.settings.workers or count_processors())
         lessons, num_drawn = draw_lessons(self.project.root, self.material, engine=engine, progress=self.progress)
         made = f"{self.material.num_subjects} pupils in {len(lessons)} lessons of {self.material.seconds:g} s"
-        self._row("draw", made if num_drawn else f"{made}, drawn before", began)
+        self._row("draw", made if num_drawn else f"{made}, rendered before", began)
         paths = [video_path(self.project.root, lesson) for lesson in lessons]
         self._stage("add", lambda: add(self.project, AddSettings(), paths, progress=self.progress))
         return lessons
@@ -111,8 +111,8 @@ class Walk:
         cutting = self._settings("align", AlignSettings)
         self._stage("align", lambda: align(self.project, cutting, progress=self.progress))
         found = compare_faces(self.project, lessons)
-        self._figure("align_recall", found.recall, f"{len(found.seen)} of {found.num_true} drawn faces found")
-        self._figure("align_precision", found.precision, f"{len(found.seen)} of {found.num_faces} found faces are real")
+        self._figure("align_recall", found.recall, f"{len(found.seen):,} of {found.num_true:,} rendered faces detected")
+        self._figure("align_precision", found.precision, f"{len(found.seen):,} of {found.num_faces:,} detections are correct")
         return found
 
     def _tell_apart(self, found: Found) -> None:
@@ -165,8 +165,8 @@ class Walk:
                 f"model_accuracy: its interval begins at {judged.low:.1%}, not above the {judged.majority_rate:.1%} "
                 "that calling every face by the most frequent emotion reaches."
             )
-        span = "" if judged.low is None else f", 95 % interval {judged.low:.1%} to {judged.high:.1%}"
-        made = f"{judged.num_faces} faces of {judged.num_subjects} held-out pupils{span}; always the most frequent"
+        span = "" if judged.low is None else f", 95% interval {judged.low:.1%} to {judged.high:.1%}"
+        made = f"{judged.num_faces:,} faces of {judged.num_subjects} held-out pupils{span}; majority-class baseline"
         self._figure("model_accuracy", judged.accuracy, f"{made}: {judged.majority_rate:.1%}")
 
     def _explain(self) -> None:

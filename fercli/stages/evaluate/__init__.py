@@ -129,6 +129,7 @@ evaluate = Stage(
     settings=EvalSettings,
     result=EvalResult,
     work="fercli.stages.evaluate.work",
+    planning="fercli.stages.evaluate.plan",
     inputs=_inputs,
     # What is only shown makes no difference to what is computed and written.
     not_identity=("confusion", "by", "calibration"),

@@ -2,17 +2,13 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fercli.core.commit import Commit
-from fercli.core.memory import read_state
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Label, Prediction
 from fercli.core.runs import Run
-from fercli.core.stage import Plan
-from fercli.core.tables import read_table
 from fercli.data.run_crops import CropChanges, check_crops, crop_changes
 from fercli.data.samples import run_samples
 from fercli.learn.predict import load_run_model, predict_probabilities
@@ -21,47 +17,11 @@ from fercli.stages.align import align_command
 from fercli.stages.evaluate import (
     EvalResult,
     EvalSettings,
-    evaluate,
-    folder_of,
-    predictions_mark,
-    variant_of,
     with_all_doubts,
 )
 from fercli.stages.evaluate.findings import Findings, find_out, put_files
+from fercli.stages.evaluate.plan import EvalPlan
 from fercli.stages.next_steps import run_words
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvalPlan(Plan):
-    """The run, what its predictions depend on, and those that an earlier call has written for just that."""
-
-    run: Run
-    mark: str
-    reads: dict[str, str]
-    predictions: list[Prediction] | None
-
-
-def plan(project: Project, settings: EvalSettings, run: Run, *, force: bool, progress: Progress) -> EvalPlan:
-    """See which predictions are there.
-
-    Raises:
-        MissingStageError: the run has no face in this set.
-    """
-    mark = predictions_mark(project, run, settings)
-    reads = project.digests(run_samples(project, run, settings.split).paths, "faces.csv")
-    return EvalPlan(
-        lines=(f"evaluate run {run.run_id} ({settings.checkpoint}) on the {settings.split} faces",),
-        counts={
-            "run": run.run_id,
-            "split": settings.split,
-            "checkpoint": settings.checkpoint,
-            "variant": variant_of(settings),
-        },
-        run=run,
-        mark=mark,
-        reads=reads,
-        predictions=None if force else _known_predictions(project, run, settings, mark=mark, reads=reads),
-    )
 
 
 def run(project: Project, settings: EvalSettings, plan: EvalPlan, *, progress: Progress) -> Findings:
@@ -94,17 +54,6 @@ def _look_at_crops(project: Project, run: Run, settings: EvalSettings, progress:
         return crop_changes(project, run, [settings.split], progress=progress)
     hint = f"Restore them ({align_command(run)}), or score these, marked, with --accept-other-crops."
     return check_crops(project, run, settings.split, hint, progress=progress)
-
-
-def _known_predictions(
-    project: Project, run: Run, settings: EvalSettings, *, mark: str, reads: dict[str, str]
-) -> list[Prediction] | None:
-    """The predictions that an earlier call has written, when nothing that they depend on has changed."""
-    before = read_state(project.root, evaluate.name_of(project, settings, run))
-    path = folder_of(run, settings) / "predictions.csv"
-    is_known = before is not None and before.items.get("predictions") == mark and path.exists()
-    is_known = is_known and before is not None and before.reads in (reads, {})
-    return read_table(path, Prediction) if is_known else None
 
 
 def _predict(project: Project, run: Run, settings: EvalSettings, progress: Progress) -> list[Prediction]:

@@ -80,6 +80,7 @@ gradcam = Stage(
     settings=GradcamSettings,
     result=GradcamResult,
     work="fercli.stages.gradcam.work",
+    planning="fercli.stages.gradcam.plan",
     inputs=_inputs,
     arguments=(Argument("run", str, "Explain this run (default: the latest).", "RUN", default=""),),
     settle=_settle,

@@ -17,10 +17,10 @@ from fercli.core.runs import Run
 from fercli.learn.predict import LoadedModel, predict_probabilities
 from fercli.reports.figures.canvas import class_labels, number_words
 from fercli.reports.figures.grids import SheetFace, draw_contact_sheet
-from fercli.stages.align.rules import make_detector, run_rules
+from fercli.stages.align.rules import run_rules
 from fercli.vision.cutting import CuttingRules, cut_faces
 from fercli.vision.images import list_images, read_image
-from fercli.vision.mtcnn.detector import FaceDetector
+from fercli.vision.mtcnn.detector import FaceDetector, make_detector
 
 _COLUMNS = ("picture", "face", "predicted", "probability", "map_of")
 

@@ -3,7 +3,6 @@
 import csv
 import io
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,12 +11,9 @@ from fercli.cam.cases import ChosenCase, choose_cases
 from fercli.cam.faces import overlay_faces, read_faces
 from fercli.cam.layers import find_layer, list_layers
 from fercli.core.commit import Commit
-from fercli.core.errors import UsageError
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.runs import Run
-from fercli.core.settings import suggestion
-from fercli.core.stage import Plan
 from fercli.data.run_crops import check_crops, crop_changes
 from fercli.data.samples import Samples, run_samples
 from fercli.learn.predict import LoadedModel, load_run_model, predict_probabilities
@@ -27,6 +23,7 @@ from fercli.stages.align import align_command
 from fercli.stages.align.rules import rule_words
 from fercli.stages.gradcam import GradcamResult, GradcamSettings, variant_of
 from fercli.stages.gradcam.images import look_at_images
+from fercli.stages.gradcam.plan import GradcamPlan, what_of
 from fercli.stages.next_steps import run_words
 
 _COLUMNS = ("face_id", "subject_id", "video_id", "split", "true", "predicted", "probability", "case", "map_of", "path")
@@ -38,28 +35,6 @@ class Drawn:
 
     result: GradcamResult
     files: dict[str, bytes]
-
-
-@dataclass(frozen=True, kw_only=True)
-class GradcamPlan(Plan):
-    """The run that is looked into, and the crops that are looked at."""
-
-    run: Run
-    reads: dict[str, str]
-
-
-def plan(project: Project, settings: GradcamSettings, run: Run, *, force: bool, progress: Progress) -> GradcamPlan:
-    """Check what is to be mapped.
-
-    Raises:
-        UsageError: no such class or target.
-        MissingStageError: the run has no face in this set.
-    """
-    _check_target(settings, run.record.classes)
-    lines = (f"draw {settings.method} maps of run {run.run_id} into {project.relative(run.folder)}/gradcam/",)
-    is_of_run = settings.images is None and not settings.list_layers
-    reads = project.digests(run_samples(project, run, settings.split).paths, "faces.csv") if is_of_run else {}
-    return GradcamPlan(lines=lines, counts=_what(run, settings, settings.layer), run=run, reads=reads)
 
 
 def look(project: Project, settings: GradcamSettings, plan: GradcamPlan, *, progress: Progress) -> GradcamResult:
@@ -96,18 +71,6 @@ def _loaded(run: Run, settings: GradcamSettings) -> LoadedModel:
     return loaded
 
 
-def _check_target(settings: GradcamSettings, classes: tuple[str, ...]) -> None:
-    known = ("pred", "true", *classes)
-    if settings.target not in known:
-        raise UsageError(f"'{settings.target}' is not a class of this run", hint=suggestion(settings.target, known))
-    if settings.target == "true" and settings.images is not None:
-        raise UsageError("the true class of --images is unknown", hint="Use --target pred or name a class.")
-
-
-def _what(run: Run, settings: GradcamSettings, layer: str) -> dict[str, Any]:  # fields of the result
-    return {"run": run.run_id, "method": settings.method, "layer": layer, "target": settings.target}
-
-
 def _list_layers(run: Run, settings: GradcamSettings, loaded: LoadedModel) -> GradcamResult:
     form, device = loaded.form, next(loaded.model.parameters()).device
     image_BCHW = torch.zeros(1, form.channels, form.side, form.side, device=device)
@@ -116,7 +79,7 @@ def _list_layers(run: Run, settings: GradcamSettings, loaded: LoadedModel) -> Gr
         f"{layer.name}  {layer.kind}  {' x '.join(map(str, layer.shape))}{mark if layer.name == own else ''}"
         for layer in list_layers(loaded.model, image_BCHW)
     )
-    return GradcamResult(**_what(run, settings, own), layers=lines)
+    return GradcamResult(**what_of(run, settings, own), layers=lines)
 
 
 def _look_at_images(
@@ -136,7 +99,7 @@ def _look_at_images(
         progress=progress,
     )
     result = GradcamResult(
-        **_what(run, settings, settings.layer or loaded.spec.cam_layer),
+        **what_of(run, settings, settings.layer or loaded.spec.cam_layer),
         num_faces=seen.num_faces,
         warnings=(*rule_words(project, run), *seen.warnings),
         failures=seen.failures,
@@ -161,7 +124,7 @@ def _look_at_split(
     absent = [emotion for place, emotion in enumerate(loaded.classes) if place not in present]
     blank = f"No {settings.split} face is labelled {' or '.join(absent)}; those rows are blank."
     result = GradcamResult(
-        **_what(run, settings, settings.layer or loaded.spec.cam_layer),
+        **what_of(run, settings, settings.layer or loaded.spec.cam_layer),
         num_faces=len(cases),
         num_right=num_right,
         num_wrong=len(cases) - num_right,

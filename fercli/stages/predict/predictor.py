@@ -19,14 +19,15 @@ from fercli.engine.parts import part_length, part_number
 from fercli.engine.pipeline import Step, run_pipeline
 from fercli.learn.device import torch_threads
 from fercli.learn.predict import load_run_model, predict_probabilities
-from fercli.stages.align.rules import make_detector, run_rules
+from fercli.stages.align.rules import run_rules
 from fercli.stages.predict import FacePrediction, PredictSettings, others_of
 from fercli.stages.predict.parts import PART_S, Looked, VideoPart, count_looks, look_on_cluster
 from fercli.stages.predict.tracks import steady, tracked
 from fercli.vision.cutting import cut_faces
+from fercli.vision.detection import Detection
 from fercli.vision.images import read_image
 from fercli.vision.media import MediaItem, shown
-from fercli.vision.mtcnn.detector import Detection, FaceDetector
+from fercli.vision.mtcnn.detector import FaceDetector, make_detector
 from fercli.vision.mtcnn.runtime import OPENVINO, choose_device
 from fercli.vision.video.reader import VideoReader
 

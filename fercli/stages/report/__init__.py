@@ -83,6 +83,7 @@ report = Stage(
     settings=ReportSettings,
     result=ReportResult,
     work="fercli.stages.report.work",
+    planning="fercli.stages.report.plan",
     inputs=_inputs,
     arguments=(Argument("run", str, "Report on this run (default: the latest).", "RUN", default=""),),
     settle=_settle,

@@ -10,7 +10,6 @@ from fercli.core.people import is_doubt, people_doubt
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.runs import Run
-from fercli.core.stage import Plan
 from fercli.core.words import counted
 from fercli.reports.figures.canvas import number_words
 from fercli.reports.html import render_page
@@ -20,25 +19,12 @@ from fercli.reports.sections.results import Outcome, bounds_of, interval_of
 from fercli.stages.next_steps import after_labels, run_words
 from fercli.stages.report import ReportResult, ReportSettings, page_path
 from fercli.stages.report.commands import recipe_of, run_settings, versions_of
+from fercli.stages.report.plan import ReportPlan
 from fercli.stages.report.project import ProjectFacts, project_facts, project_sections
 from fercli.stages.report.run import run_outcome, run_sections
 from fercli.stages.train.result import resume_command
 
 _WORTH_SAYING = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportPlan(Plan):
-    """The run that is reported; None while none is finished."""
-
-    run: Run | None
-
-
-def plan(project: Project, settings: ReportSettings, run: Run | None, *, force: bool, progress: Progress) -> ReportPlan:
-    """Say where the page goes."""
-    where = project.relative(page_path(project, run))
-    counts = {"run": run.run_id if run else "", "path": where}
-    return ReportPlan(lines=(f"write {where}",), counts=counts, run=run)
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,7 @@ track_subjects = Stage(
     settings=TrackSettings,
     result=SubjectsResult,
     work="fercli.stages.subjects.track",
+    planning="fercli.stages.subjects.track_plan",
     inputs=_inputs,
     skip=came_as_crops,
 )

@@ -1,7 +1,7 @@
 """The work of `fer subjects track`: faces to tracks, tracks to seats, and each seat of a video to its subject."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,11 +10,11 @@ from fercli.core.people import EVERY_SESSION, KEPT, WITHIN_SESSION, subject_sour
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, Video
-from fercli.core.stage import Plan
 from fercli.core.words import counted
 from fercli.stages.next_steps import after_labels
 from fercli.stages.subjects import SubjectsResult, TrackSettings
 from fercli.stages.subjects.tables import listed, pictures_of, put_subjects, together
+from fercli.stages.subjects.track_plan import TrackPlan
 from fercli.stages.subjects.tracking import Doubt, Tracked, assign_tracks
 from fercli.vision.images import png_bytes
 from fercli.vision.sheets import SheetRow, contact_sheet
@@ -22,26 +22,6 @@ from fercli.vision.sheets import SheetRow, contact_sheet
 _FEW_FACES = 3
 _DOUBTS = "reports/subjects-doubts.png"
 _FACES_EACH, _MOST_DOUBTS = 5, 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrackPlan(Plan):
-    """The faces; with `force` the tracked subjects are numbered anew, assigned, merged and renamed ones stay."""
-
-    faces: Sequence[Face]
-    force: bool
-
-
-def plan(project: Project, settings: TrackSettings, *, force: bool, progress: Progress) -> TrackPlan:
-    """Read the faces.
-
-    Raises:
-        MissingStageError: there are none.
-    """
-    faces = project.required_rows(Face)
-    num_faces = sum(face.status == "ok" and face.time_s is not None for face in faces)
-    lines = (f"assign {num_faces:,} faces to tracks, seats and subjects",)
-    return TrackPlan(lines=lines, faces=faces, force=force)
 
 
 def run(

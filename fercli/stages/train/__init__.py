@@ -1,7 +1,7 @@
 """`fer train`: labelled faces and a split to a run: weights, metrics, and how they were made."""
 
 from fercli.core.stage import Argument, Stage
-from fercli.stages.train.identity import as_known_now, finished_before, last_used, settle
+from fercli.stages.train.identity import as_known_now, finished_before, glance, last_used, settle
 from fercli.stages.train.result import TrainResult
 from fercli.stages.train.settings import TrainSettings
 
@@ -16,6 +16,7 @@ train = Stage(
     settle=settle,
     known=finished_before,
     last=last_used,
+    glance=glance,
     is_whole=True,
     recalled=as_known_now,
 )

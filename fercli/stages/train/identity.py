@@ -53,6 +53,16 @@ def finished_before(project: Project, settings: TrainSettings, run: Run | None) 
     return finished_result(known) if known and known.record.status == "finished" else None
 
 
+def glance(project: Project, settings: TrainSettings, run: Run | None) -> tuple[str, ...]:
+    """Whether a training would begin or go on; only a dry run knows whether it could."""
+    return planned(settings, look_up(project, settings, run, inputs_of(project, settings, run)))
+
+
+def planned(settings: TrainSettings, known: Run | None) -> tuple[str, ...]:
+    """What would be done; `known` is the run to go on with."""
+    return (f"resume run '{known.run_id}'" if known else f"train {settings.model_name} as a new run",)
+
+
 def as_known_now(project: Project, settings: TrainSettings, known: TrainResult, *_: object) -> TrainResult:
     """What a finished run says, with what its accuracy is worth, and what is known of its people by now."""
     run = find_run(project.root, known.run)

@@ -7,7 +7,7 @@ from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.runs import Run
 from fercli.learn.world import ALONE, World, joined_world
-from fercli.stages.train.identity import inputs_of, look_up, settle
+from fercli.stages.train.identity import inputs_of, look_up, planned, settle
 from fercli.stages.train.prepare import count_macs, prepare
 from fercli.stages.train.result import TrainResult, finished_result
 from fercli.stages.train.resume import check_processes, left_behind
@@ -52,8 +52,7 @@ def call(
         check_processes(known, settings.procs if dry_run and world is ALONE else world.size)
     if dry_run:
         check_settings(project, settings, known)
-        verb = f"resume run '{known.run_id}'" if known else f"train {settings.model_name} as a new run"
-        return TrainResult(model=settings.model_name, is_dry_run=True, plan=(verb,))
+        return TrainResult(model=settings.model_name, is_dry_run=True, plan=planned(settings, known))
     abandoned = [] if known else left_behind(project, inputs)
     for sentence in abandoned:
         progress.note(sentence)

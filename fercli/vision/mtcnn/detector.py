@@ -4,12 +4,13 @@ Source: Zhang et al., IEEE SPL 2016; constants and order of steps as in mtcnn 1.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from fercli.vision.cutting import CuttingRules
+from fercli.vision.detection import Detection
 from fercli.vision.mtcnn.exact import ExactCascade, Found
 from fercli.vision.mtcnn.fast import FastCascade
 from fercli.vision.mtcnn.runtime import choose_device, make_networks, torch_device
@@ -17,18 +18,6 @@ from fercli.vision.mtcnn.runtime import choose_device, make_networks, torch_devi
 # The pictures of a batch need not be of one size.
 Image = UInt8[np.ndarray, "_ _ 3"]
 Mode = Literal["exact", "fast"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Detection:
-    """One face: box and landmarks in pixels of the frame; the box is cut at the frame's edge."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-    confidence: float
-    landmarks: Float[np.ndarray, "5 2"]
 
 
 class FaceDetector:
@@ -92,3 +81,11 @@ def _detections(found: Found, shape: tuple[int, ...]) -> list[Detection]:
         left, top, right, bottom = np.clip(box, 0, edges).tolist()
         faces.append(Detection(left, top, right - left, bottom - top, float(score), landmarks))
     return faces
+
+
+def make_detector(rules: CuttingRules, device: str = "auto", *, num_threads: int | None = None) -> FaceDetector:
+    """A detector that hides nothing which `rules` would keep."""
+    min_confidence = min(0.8, rules.min_confidence)
+    return FaceDetector(
+        min_face_px=rules.min_face_px, min_confidence=min_confidence, device=device, num_threads=num_threads
+    )

@@ -1,0 +1,57 @@
+"""Plan `fer eval`: find the predictions of an earlier call that still hold, without loading torch."""
+
+from dataclasses import dataclass
+
+from fercli.core.memory import read_state
+from fercli.core.progress import Progress
+from fercli.core.project import Project
+from fercli.core.rows import Prediction
+from fercli.core.runs import Run
+from fercli.core.stage import Plan
+from fercli.core.tables import read_table
+from fercli.data.samples import run_samples
+from fercli.stages.evaluate import EvalSettings, evaluate, folder_of, predictions_mark, variant_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalPlan(Plan):
+    """The run, what its predictions depend on, and those that an earlier call has written for just that."""
+
+    run: Run
+    mark: str
+    reads: dict[str, str]
+    predictions: list[Prediction] | None
+
+
+def plan(project: Project, settings: EvalSettings, run: Run, *, force: bool, progress: Progress) -> EvalPlan:
+    """See which predictions are there.
+
+    Raises:
+        MissingStageError: the run has no face in this set.
+    """
+    mark = predictions_mark(project, run, settings)
+    reads = project.digests(run_samples(project, run, settings.split).paths, "faces.csv")
+    return EvalPlan(
+        lines=(f"evaluate run {run.run_id} ({settings.checkpoint}) on the {settings.split} faces",),
+        counts={
+            "run": run.run_id,
+            "split": settings.split,
+            "checkpoint": settings.checkpoint,
+            "variant": variant_of(settings),
+        },
+        run=run,
+        mark=mark,
+        reads=reads,
+        predictions=None if force else _known_predictions(project, run, settings, mark=mark, reads=reads),
+    )
+
+
+def _known_predictions(
+    project: Project, run: Run, settings: EvalSettings, *, mark: str, reads: dict[str, str]
+) -> list[Prediction] | None:
+    """The predictions that an earlier call has written, when nothing that they depend on has changed."""
+    before = read_state(project.root, evaluate.name_of(project, settings, run))
+    path = folder_of(run, settings) / "predictions.csv"
+    is_known = before is not None and before.items.get("predictions") == mark and path.exists()
+    is_known = is_known and before is not None and before.reads in (reads, {})
+    return read_table(path, Prediction) if is_known else None
