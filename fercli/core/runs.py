@@ -21,6 +21,8 @@ from fercli.core.locks import LOCK_NAME, folder_lock, is_held
 RunStatus = Literal["running", "finished", "interrupted", "failed"]
 RUNS_FOLDER = "runs"
 SCHEMA = "fer.run/1"
+# The variant of an evaluation on other crops than those of the training (--accept-other-crops).
+OTHER_CROPS = "other-crops"
 RECORD_FILE = "run.json"
 _PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "safetensors")
 _MEND = "Restore it, or delete the run folder."
@@ -301,14 +303,25 @@ def read_headline(run: Run, split: str) -> dict[str, Any] | None:  # JSON
 
     Older versions wrote every variant to one folder: what is not of these weights is passed over.
     """
-    try:
-        metrics = json.loads(read_text(eval_folder(run, split) / "metrics.json"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(metrics, dict):
-        return None
+    metrics = read_metrics(run, split)
     is_plain = (metrics.get("checkpoint", "best"), metrics.get("test_time", "none")) == ("best", "none")
-    return metrics if is_plain else None
+    return metrics if metrics and is_plain else None
+
+
+def read_metrics(run: Run, split: str, variant: str = "") -> dict[str, Any]:  # JSON
+    """The metrics of one evaluation; empty where there are none that can be read."""
+    try:
+        metrics = json.loads(read_text(eval_folder(run, split, variant) / "metrics.json"))
+    except (OSError, ValueError):
+        return {}
+    return metrics if isinstance(metrics, dict) else {}
+
+
+def accuracy_in(metrics: Mapping[str, Any] | None) -> float | None:  # JSON
+    """The accuracy that such metrics hold; None where they hold none."""
+    entry = metrics.get("accuracy") if metrics else None
+    value = entry.get("value") if isinstance(entry, Mapping) else None
+    return float(value) if isinstance(value, int | float) else None
 
 
 def own_checkpoint(run: Run, text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from jaxtyping import UInt8
 
+from fercli.core.digests import MISSING, FileDigests
 from fercli.core.errors import MediaError
 from fercli.core.places import Places
 from fercli.core.progress import SILENT, Progress
@@ -55,6 +56,7 @@ class CropFiles:
 
     def __init__(self, root: Path) -> None:
         self._places = Places(root)
+        self._digests = FileDigests(root)
         self._packs: dict[str, np.ndarray | CropError] = {}
 
     def read(self, path: str) -> Pixels:
@@ -87,10 +89,20 @@ class CropFiles:
         return (*self._decoded(path, decoded_size)[::-1], 3)
 
     def digest(self, path: str) -> str:
-        """SHA-256 of the bytes of the file, or of the row of a packed file; raises as `read`."""
+        """SHA-256 of the bytes of the file, or of the row of a packed file; raises as `read`.
+
+        A file that looks as it did when it was read last is not read; see `core/digests.py`.
+        """
         name, mark, row = path.rpartition("#")
-        data: Any = np.ascontiguousarray(self._row(name, row)).data if mark else self._bytes(path)
-        return hashlib.sha256(data).hexdigest()
+        if mark:
+            pixels: Any = np.ascontiguousarray(self._row(name, row)).data
+            return hashlib.sha256(pixels).hexdigest()
+        found = self._digests.sha256(self._places.inside(path, "faces.csv")) if path else MISSING
+        return hashlib.sha256(self._bytes(path)).hexdigest() if found == MISSING else found
+
+    def keep_digests(self) -> None:
+        """Write down which digests were learnt, where it would take long to learn them again."""
+        self._digests.keep()
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the open packs."""
@@ -167,6 +179,7 @@ def image_digests(project: Project, faces: Iterable[Face], *, progress: Progress
                 raise
             digests[face.face_id] = ""
         progress.advance()
+    files.keep_digests()
     return digests
 
 

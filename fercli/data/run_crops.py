@@ -53,28 +53,66 @@ class CropChanges:
         return " and ".join(parts)
 
 
+class PresentCrops:
+    """The crops that a project has now, each looked at once."""
+
+    def __init__(self, project: Project, *, progress: Progress = SILENT) -> None:
+        self._paths = {face.face_id: face.path for face in project.rows(Face) if face.is_usable and face.path}
+        self._files = CropFiles(project.root)
+        self._progress = progress
+        self._found: dict[str, str] = {}
+        self._errors: dict[str, CropError] = {}
+
+    def digests(self, face_ids: Collection[str]) -> dict[str, str]:
+        """The digest of each face's crop, empty for a face that is not usable or has none."""
+        self._progress.start("checking crops", len(face_ids))
+        for face_id in face_ids:
+            if face_id not in self._found:
+                self._found[face_id] = self._digest(face_id)
+            self._progress.advance()
+        self._files.keep_digests()
+        return {face_id: self._found[face_id] for face_id in face_ids}
+
+    def changes(self, run: Run, splits: Collection[str]) -> CropChanges | None:
+        """Compare the crops of some sets with those that the run was trained on; None where it recorded none."""
+        path = run.folder / CROPS_FILE
+        if not path.exists():
+            return None
+        rows = [row for row in read_table(path, CropRow) if row.split in splits]
+        found = self.digests([row.face_id for row in rows])
+        others = [row for row in rows if found[row.face_id] != row.digest]
+        return CropChanges(
+            num_recorded=len(rows),
+            changed=tuple(row.face_id for row in others if found[row.face_id]),
+            missing=tuple(row.face_id for row in others if not found[row.face_id]),
+            unreadable=next((self._errors[row.face_id] for row in rows if row.face_id in self._errors), None),
+        )
+
+    def places(self, run: Run, split: str) -> list[str]:
+        """The paths of the crops that a run recorded of one set, as far as their faces have some now."""
+        path = run.folder / CROPS_FILE
+        rows = read_table(path, CropRow) if path.exists() else []
+        return [self._paths[row.face_id] for row in rows if row.split == split and row.face_id in self._paths]
+
+    def _digest(self, face_id: str) -> str:
+        try:
+            return self._files.digest(self._paths[face_id])[:_NUM_DIGITS] if face_id in self._paths else ""
+        except CropError as error:
+            self._errors[face_id] = error
+            return ""
+
+
 def crop_rows(project: Project, samples: Samples, *, progress: Progress = SILENT) -> list[CropRow]:
     """The digest of the crop of each sample."""
-    found, _ = _digests(project, samples.face_ids, progress)
+    found = PresentCrops(project, progress=progress).digests(samples.face_ids)
     return [CropRow(name, split, found[name]) for name, split in zip(samples.face_ids, samples.splits, strict=True)]
 
 
 def crop_changes(
     project: Project, run: Run, splits: Sequence[str], *, progress: Progress = SILENT
 ) -> CropChanges | None:
-    """Compare the crops of some sets with those that the run was trained on; None where it recorded none."""
-    path = run.folder / CROPS_FILE
-    if not path.exists():
-        return None
-    rows = [row for row in read_table(path, CropRow) if row.split in splits]
-    found, unreadable = _digests(project, [row.face_id for row in rows], progress)
-    others = [row for row in rows if found[row.face_id] != row.digest]
-    return CropChanges(
-        num_recorded=len(rows),
-        changed=tuple(row.face_id for row in others if found[row.face_id]),
-        missing=tuple(row.face_id for row in others if not found[row.face_id]),
-        unreadable=unreadable,
-    )
+    """What became of the crops of some sets since the training; None where the run recorded none."""
+    return PresentCrops(project, progress=progress).changes(run, splits)
 
 
 def check_crops(
@@ -105,21 +143,3 @@ def _check_readable(project: Project, face_ids: Collection[str]) -> None:
     files = CropFiles(project.root)
     for face_id in face_ids:
         files.read(path_of[face_id])
-
-
-def _digests(
-    project: Project, face_ids: Collection[str], progress: Progress
-) -> tuple[dict[str, str], CropError | None]:
-    """The digest of each face's crop, empty for a face that is not usable or has none; why the first has none."""
-    path_of = {face.face_id: face.path for face in project.rows(Face) if face.is_usable and face.path}
-    files = CropFiles(project.root)
-    progress.start("checking crops", len(face_ids))
-    found = dict.fromkeys(face_ids, "")
-    unreadable = None
-    for face_id in face_ids:
-        try:
-            found[face_id] = files.digest(path_of[face_id])[:_NUM_DIGITS] if face_id in path_of else ""
-        except CropError as error:
-            unreadable = unreadable or error
-        progress.advance()
-    return found, unreadable

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from fercli.core.errors import CheckError, InputError, MissingStageError, UsageError
+from fercli.core.errors import CheckError, InputError, MissingStageError, ProjectError, UsageError
 from fercli.core.project import Project
 from fercli.core.rows import Face, Prediction, SplitRow
 from fercli.core.runs import list_runs
@@ -84,6 +84,19 @@ def test_mean_and_spread_are_those_of_the_members(folded: Project) -> None:
 def test_a_second_call_does_nothing(folded: Project) -> None:
     pool(folded, EvalSettings(), "folds", [of_fold(folded, 0)])
     assert pool(folded, EvalSettings(), "folds", [of_fold(folded, 2)]).is_unchanged
+
+
+def test_faces_that_were_cut_anew_are_refused_by_a_second_call_too(folded: Project) -> None:
+    pool(folded, EvalSettings(), "folds", [of_fold(folded, 0)])
+    (pack,) = {folded.root / face.path.partition("#")[0] for face in folded.rows(Face)}
+    before = pack.read_bytes()
+    np.save(pack, 255 - np.load(pack))
+    try:
+        with pytest.raises(ProjectError, match="other crops than this project has now"):
+            pool(folded, EvalSettings(), "folds", [of_fold(folded, 0)])
+    finally:
+        pack.write_bytes(before)
+    assert pool(folded, EvalSettings(), "folds", [of_fold(folded, 0)]).is_unchanged
 
 
 def test_seeds_show_what_differs_between_equal_trainings(folded: Project) -> None:

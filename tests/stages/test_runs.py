@@ -23,7 +23,9 @@ def test_runs_are_listed_with_what_eval_found(tmp_path: Path) -> None:
     first, second = found.runs
     assert (first["epochs"], first["best_epoch"], first["val_accuracy"], first["test_accuracy"]) == (4, 3, 0.5, 0.25)
     assert (second["best_epoch"], second["test_accuracy"]) == (None, None)
-    assert found.warnings == ("Not runs, or corrupt: notes.",)
+    unknown, strange = found.warnings
+    assert "r1 does not record its crops" in unknown
+    assert strange == "Not runs, or corrupt: notes."
 
 
 def test_interrupted_run_reads_as_such(tmp_path: Path) -> None:

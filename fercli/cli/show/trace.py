@@ -40,7 +40,9 @@ def _lines(result: TraceResult) -> list[tuple[str, str]]:
     lines += [(f"split {name}", split) for name, split in result.splits.items()]
     for one in result.predictions:
         verdict = "correct" if one.predicted == one.label else f"incorrect; label: {one.label}"
-        lines.append(("prediction", f"{one.predicted} {one.probability:.0%} ({verdict}), run {one.run_id}"))
+        lines.append(
+            ("prediction", f"{one.predicted} {one.probability:.0%} ({verdict}), run {one.run_id}, {one.split}")
+        )
     return lines
 
 

@@ -9,7 +9,8 @@ from fercli.core.errors import InputError, UsageError
 from fercli.core.files import slug
 from fercli.core.project import Project
 from fercli.core.results import StageResult
-from fercli.core.runs import Run, digest, end_order, eval_folder, find_own_run, list_runs
+from fercli.core.rows import Face
+from fercli.core.runs import OTHER_CROPS, Run, digest, end_order, eval_folder, find_own_run, list_runs
 from fercli.core.settings import setting, suggestion
 from fercli.core.stage import Argument, Inputs, Stage
 
@@ -92,8 +93,9 @@ def _latest(project: Project, model: str) -> Run:
 def _inputs(project: Project, settings: CompareSettings, runs: tuple[Run, ...]) -> Inputs:
     names = ("predictions.csv", "metrics.json")
     files = [eval_folder(run, settings.split) / name for run in runs for name in names]
-    files += [run.folder / name for run in runs for name in ("run.json", "metrics.csv", "config.toml")]
-    return Inputs(files, [run.run_id for run in runs])
+    files += [eval_folder(run, settings.split, OTHER_CROPS) / "metrics.json" for run in runs]
+    files += [run.folder / name for run in runs for name in ("run.json", "metrics.csv", "config.toml", "crops.csv")]
+    return Inputs([*files, project.table_path(Face)], [run.run_id for run in runs])
 
 
 def compare_folder(project: Project, settings: CompareSettings, runs: tuple[Run, ...]) -> Path:

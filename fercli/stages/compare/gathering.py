@@ -19,13 +19,11 @@ class Gathered:
         predictions: by the run's id.
         classes: of all runs, in order.
         num_left_out: faces that were left out because not all runs have them, or their labels differ.
-        marks: what the user must know of how the predictions were made.
     """
 
     predictions: dict[str, list[Prediction]]
     classes: tuple[str, ...]
     num_left_out: int
-    marks: tuple[str, ...]
 
 
 def gather(runs: Sequence[Run], settings: CompareSettings) -> Gathered:
@@ -53,7 +51,6 @@ def gather(runs: Sequence[Run], settings: CompareSettings) -> Gathered:
         predictions={name: [found[face] for face in kept] for name, found in by_id.items()},
         classes=runs[0].record.classes,
         num_left_out=len(anywhere) - len(alike),
-        marks=tuple(_marks(runs, settings.split)),
     )
 
 
@@ -94,11 +91,3 @@ def _check_faces(
             f"the labels of {counted(len(everywhere - alike), 'face')} differ between the runs, first '{first}'",
             hint=hint,
         )
-
-
-def _marks(runs: Sequence[Run], split: str) -> list[str]:
-    """Sentences on predictions that were made from other crops than those of the training, or from unknown ones."""
-    unknown = [run.run_id for run in runs if not (read_headline(run, split) or {}).get("crops", {}).get("is_known")]
-    if not unknown:
-        return []
-    return [f"It is not known whether these runs were evaluated on the crops of their training: {', '.join(unknown)}."]

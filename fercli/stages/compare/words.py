@@ -19,7 +19,8 @@ def score_table(result: CompareResult) -> TextTable:
     for one in result.runs:
         costs = (_scaled(one["parameters"], 1e6), _scaled(one["macs"], 1e9), _scaled(one["seconds"], 1.0, digits=0))
         scores = tuple(_with_interval(one[name]) for name in _MEASURES)
-        rows.append((one["run"], *costs, *scores, *(_percent(one["f1"][name]) for name in result.classes)))
+        marked = f"{scores[0]} ({'; '.join(one['notes'])})" if one["notes"] else scores[0]
+        rows.append((one["run"], *costs, marked, *scores[1:], *(_percent(one["f1"][name]) for name in result.classes)))
     notes = [f"{result.num_faces:,} {result.split} faces of {result.num_units:,} {result.unit}s."]
     if any(one["accuracy"]["low"] is not None for one in result.runs):
         notes.append(f"95% CI in brackets: bootstrap over {result.unit}s.")

@@ -32,6 +32,7 @@ from fercli.reports.tables import html_tables, latex_tables, markdown_tables
 from fercli.stages.compare import CompareResult, CompareSettings, compare_folder
 from fercli.stages.compare.gathering import Gathered, gather
 from fercli.stages.compare.words import difference_table, paper_table, score_table
+from fercli.stages.evaluate.crops import CropStanding, crop_standings
 from fercli.stages.report.run import history_columns, read_config
 
 # Data sets of the SFER-MDFAE paper's Table 3.
@@ -49,10 +50,11 @@ class ComparePlan(Plan):
 
 @dataclass(frozen=True)
 class Compared:
-    """What was found: the result but for its outputs, and the files by their names."""
+    """What was found: the result but for its outputs, the files by their names, and the crops that were looked at."""
 
     result: CompareResult
     files: dict[str, bytes]
+    reads: dict[str, str]
 
 
 def plan(
@@ -80,22 +82,24 @@ def run(project: Project, settings: CompareSettings, plan: ComparePlan, *, progr
         progress.advance()
     units = resampling_units(next(iter(gathered.predictions.values())))
     differences = _differences(gathered, settings.seed)
+    standings, reads = crop_standings(project, plan.runs, settings.split)
     result = CompareResult(
         **plan.counts,
         num_faces=len(units.index),
         unit=units.kind,
         num_units=len(units.names),
         classes=gathered.classes,
-        runs=tuple(_run_record(one, evaluations[one.run_id]) for one in plan.runs),
+        runs=tuple(_run_record(one, evaluations[one.run.run_id]) for one in standings),
         differences=tuple(differences),
         num_left_out=gathered.num_left_out,
         reported=tuple(_reported(plan.runs)) if settings.paper else (),
         warnings=(
             *_doubts(project, plan.runs, settings.split, evaluations),
+            *(sentence for one in standings for sentence in one.sentences()),
             *_warnings(project, settings, plan.runs, gathered, differences),
         ),
     )
-    return Compared(result, _files(plan.runs, settings, result, evaluations))
+    return Compared(result, _files(plan.runs, settings, result, evaluations), reads)
 
 
 def fold(
@@ -103,6 +107,7 @@ def fold(
 ) -> CompareResult:
     """Write tables and figures."""
     folder = compare_folder(project, settings, plan.runs)
+    commit.reads = made.reads
     outputs = tuple(commit.data(folder / name, data) for name, data in made.files.items())
     return CompareResult(**{**vars(made.result), "outputs": outputs})
 
@@ -136,12 +141,21 @@ def _matrices(rows: Sequence[Prediction], classes: Sequence[str]) -> np.ndarray:
     return confusion_by_unit(targets, predicted, units.index, num_units=num_units, num_classes=len(classes))
 
 
-def _run_record(run: Run, evaluation: Evaluation) -> dict[str, Any]:  # JSON values
+def _run_record(standing: CropStanding, evaluation: Evaluation) -> dict[str, Any]:  # JSON values
     scores = {name: asdict(interval) for name, interval in evaluation.intervals.items()}
     f1 = {row.emotion: row.f1 for row in evaluation.scores.per_class}
+    run = standing.run
     result: dict[str, Any] = run.record.result  # JSON
     costs = {name: result.get(name) for name in ("epochs", "seconds", "images_per_s")}
-    return {"run": run.run_id, "model": run.record.model, **scores, "f1": f1, **_size(run), **costs}
+    return {
+        "run": run.run_id,
+        "model": run.record.model,
+        **scores,
+        "f1": f1,
+        **_size(run),
+        **costs,
+        "notes": standing.notes,
+    }
 
 
 def _size(run: Run) -> dict[str, int | None]:
@@ -192,7 +206,7 @@ def _warnings(
     gathered: Gathered,
     differences: Sequence[Mapping[str, Any]],
 ) -> list[str]:
-    said = list(gathered.marks)
+    said: list[str] = []
     if gathered.num_left_out:
         said.append(
             f"{counted(gathered.num_left_out, 'face')} left out: not all runs have them, or their labels differ."
@@ -259,6 +273,8 @@ def _long_csv(records: Sequence[Mapping[str, Any]]) -> str:
         for name, value in record.items():
             if name in SCORES:
                 row |= {name: value["value"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
+            elif name == "notes":
+                row[name] = "; ".join(value)
             elif isinstance(value, Mapping):
                 row |= {f"{name}_{inner}": one for inner, one in value.items()}
             else:

@@ -12,7 +12,7 @@ from fercli.core.people import unmatched_in_run, with_doubt
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Label, Vote
-from fercli.core.runs import Run, checkpoint_word, eval_folder, find_own_run, own_checkpoint
+from fercli.core.runs import OTHER_CROPS, Run, checkpoint_word, eval_folder, find_own_run, own_checkpoint
 from fercli.core.settings import setting
 from fercli.core.stage import Argument, Inputs, Stage
 
@@ -77,7 +77,7 @@ def _settle(project: Project, settings: EvalSettings, run: str = "") -> tuple[Ev
 def variant_of(settings: EvalSettings) -> str:
     """What tells an evaluation from that of the best weights without test-time augmentation; empty for that one."""
     test_time = "" if settings.test_time == "none" else settings.test_time
-    crops = "other-crops" if settings.accept_other_crops else ""
+    crops = OTHER_CROPS if settings.accept_other_crops else ""
     return "-".join(filter(None, (checkpoint_word(settings.checkpoint), test_time, crops)))
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face
-from fercli.core.runs import Run, checkpoint_word, find_own_run, own_checkpoint
+from fercli.core.runs import OTHER_CROPS, Run, checkpoint_word, find_own_run, own_checkpoint
 from fercli.core.settings import setting
 from fercli.core.stage import Argument, Inputs, Stage
 from fercli.stages.align import rules_of
@@ -56,7 +56,7 @@ def _settle(project: Project, settings: GradcamSettings, run: str = "") -> tuple
 
 def variant_of(settings: GradcamSettings) -> str:
     """What tells a figure from that of the best weights, in the name of its folder; empty for that one."""
-    crops = "other-crops" if settings.accept_other_crops else ""
+    crops = OTHER_CROPS if settings.accept_other_crops else ""
     return "-".join(filter(None, (checkpoint_word(settings.checkpoint), crops)))
 
 

@@ -16,6 +16,7 @@ from fercli.core.rows import Prediction, SplitRow
 from fercli.core.runs import Run
 from fercli.core.stage import Plan
 from fercli.core.tables import read_table, table_text
+from fercli.data.samples import run_samples
 from fercli.metrics.evaluation import Evaluation, calibration_of, evaluate, evaluation_record
 from fercli.metrics.scores import SCORES
 from fercli.reports.figures.canvas import number_words
@@ -36,10 +37,11 @@ class PoolPlan(Plan):
 
 @dataclass(frozen=True)
 class Pooled:
-    """The result but for its outputs, and the files by their names."""
+    """The result but for its outputs, the files by their names, and the crops that were scored, with their digests."""
 
     result: PoolResult
     files: dict[str, bytes]
+    reads: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def plan(
@@ -63,6 +65,8 @@ def run(project: Project, settings: EvalSettings, plan: PoolPlan, *, progress: P
     classes = plan.runs[0].record.classes
     warnings: list[str] = []
     parts: dict[str, list[Prediction]] = {}
+    paths = [path for one in plan.runs for path in run_samples(project, one, settings.split).paths]
+    reads = project.digests(sorted(set(paths)), "faces.csv")
     for one in plan.runs:
         done = evaluate_run(project, settings, one.run_id, progress=progress)
         warnings += [text for text in done.warnings if not text.startswith("No confidence interval")]
@@ -75,7 +79,7 @@ def run(project: Project, settings: EvalSettings, plan: PoolPlan, *, progress: P
         _check_same_faces(parts)
         num_faces = scores[plan.runs[0].run_id].scores.num_faces
         result = PoolResult(**what, num_faces=num_faces, warnings=tuple(dict.fromkeys(warnings)))
-        return Pooled(result, _files(result, None, [], classes, settings))
+        return Pooled(result, _files(result, None, [], classes, settings), reads)
     rows = _out_of_fold(plan.runs, parts) if plan.kind == "folds" else _averaged(parts, classes)
     pooled = evaluate(rows, classes, seed=settings.seed)
     record = evaluation_record(pooled)
@@ -88,7 +92,7 @@ def run(project: Project, settings: EvalSettings, plan: PoolPlan, *, progress: P
         unit=record["interval"]["unit"],
         warnings=tuple(dict.fromkeys([*warnings, *number_words(classes)])),
     )
-    return Pooled(result, _files(result, pooled, rows, classes, settings))
+    return Pooled(result, _files(result, pooled, rows, classes, settings), reads)
 
 
 def fold(
@@ -96,6 +100,7 @@ def fold(
 ) -> PoolResult:
     """Write the evaluation."""
     folder = pool_folder(project, settings, plan.kind, plan.runs)
+    commit.reads = made.reads
     outputs = tuple(commit.data(folder / name, data) for name, data in made.files.items())
     return dataclasses.replace(made.result, outputs=outputs)
 

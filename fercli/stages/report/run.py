@@ -67,11 +67,17 @@ def run_outcome(run: Run | None, split: str, ceiling: float | None, names: Mappi
 
 
 def run_sections(
-    project: Project, run: Run | None, split: str, outcome: Outcome | None, reads: dict[str, str]
+    project: Project,
+    run: Run | None,
+    split: str,
+    outcome: Outcome | None,
+    *,
+    reads: dict[str, str],
+    crop_doubts: Sequence[str] = (),
 ) -> list[Section]:
     """The parts about model, training, results, maps and mistakes; each says so where it has nothing.
 
-    The digests of the crops that are shown come into `reads`.
+    The digests of the crops that are shown come into `reads`; `crop_doubts` are said beside the results.
     """
     if run is None:
         parts = [model_section(None, "", len(project.classes), {}), training_section({}, (), best_epoch=None)]
@@ -81,11 +87,12 @@ def run_sections(
     wrong = _mistakes(outcome)
     shown = _to_show(wrong)
     sheet, problems = _mistake_sheet(project, shown, reads)
+    results = result_section(outcome)
     last = wrong_section(sheet, shown, len(wrong), outcome.scores.num_faces if outcome else None)
     return [
         model_section(_spec(name), name, len(run.record.classes), config.get("model", {})),
         training_section(history_columns(run), _training_facts(run), best_epoch=_best_epoch(run)),
-        result_section(outcome),
+        replace(results, warnings=(*crop_doubts, *results.warnings)),
         cam_section(*_grid(run)),
         replace(last, warnings=(*last.warnings, *problems)),
     ]

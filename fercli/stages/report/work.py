@@ -1,6 +1,6 @@
 """The work of `fer report`: facts of the project and outcomes of the run to the sections of a page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fercli import __version__
@@ -16,6 +16,7 @@ from fercli.reports.html import render_page
 from fercli.reports.page import Highlight, Page, Section, count, percent, percent_range
 from fercli.reports.sections.closing import reproduce_section, responsible_section
 from fercli.reports.sections.results import Outcome, bounds_of, interval_of
+from fercli.stages.evaluate.crops import CropStanding, crop_standings
 from fercli.stages.next_steps import after_labels, run_words
 from fercli.stages.report import ReportResult, ReportSettings, page_path
 from fercli.stages.report.commands import recipe_of, run_settings, versions_of
@@ -29,16 +30,18 @@ _WORTH_SAYING = 5
 
 @dataclass(frozen=True)
 class Gathered:
-    """The page, and the crops that it shows, with their digests."""
+    """The page, the crops that it looked at, with their digests, and what it says of those of the score."""
 
     page: Page
     reads: dict[str, str]
+    crop_doubts: tuple[str, ...]
 
 
 def run(project: Project, settings: ReportSettings, plan: ReportPlan, *, progress: Progress) -> Gathered:
     """Gather the page; a part for which nothing has been done yet says so, with the command that does it."""
-    reads: dict[str, str] = {}
-    return Gathered(_page(project, plan.run, settings, reads, progress=progress), reads)
+    standings, reads = crop_standings(project, [plan.run] if plan.run else [], settings.split)
+    page = _page(project, plan.run, settings, reads, standings, progress=progress)
+    return Gathered(page, reads, tuple(sentence for one in standings for sentence in one.sentences()))
 
 
 def fold(
@@ -55,6 +58,7 @@ def fold(
         outputs=(where,),
         warnings=(
             *(sentence for sentence in page.warnings if is_doubt(sentence)),
+            *made.crop_doubts,
             *(text for section in page.sections for text in section.warnings if "cannot be shown" in text),
         ),
         next_command=next((gap.command for part in page.sections for gap in part.missing if gap.command), ""),
@@ -62,14 +66,22 @@ def fold(
 
 
 def _page(
-    project: Project, run: Run | None, settings: ReportSettings, reads: dict[str, str], *, progress: Progress
+    project: Project,
+    run: Run | None,
+    settings: ReportSettings,
+    reads: dict[str, str],
+    standings: Sequence[CropStanding],
+    *,
+    progress: Progress,
 ) -> Page:
     progress.start("report", 3)
     facts = project_facts(project, run, settings)
     progress.advance()
     ceiling = facts.annotators.ceiling.value if facts.annotators else None
     outcome = run_outcome(run, settings.split, ceiling, facts.names)
-    sections = [*project_sections(project, facts, reads), *run_sections(project, run, settings.split, outcome, reads)]
+    doubts = [sentence for one in standings for sentence in one.sentences()]
+    own = run_sections(project, run, settings.split, outcome, reads=reads, crop_doubts=doubts)
+    sections = [*project_sections(project, facts, reads), *own]
     commands = _commands(project, run, settings, facts)
     sections = [_with_command(section, commands) for section in sections]
     progress.advance()
@@ -81,8 +93,8 @@ def _page(
         title=project.name,
         subtitle=_subtitle(project, run),
         program=f"fercli {__version__}",
-        highlights=tuple(_highlights(facts, outcome)),
-        warnings=tuple(warning for warning in _warnings(run, outcome, facts) if warning not in said),
+        highlights=tuple(_highlights(facts, outcome, standings)),
+        warnings=(*doubts, *(warning for warning in _warnings(run, outcome, facts) if warning not in said)),
         sections=tuple(sections),
     )
     progress.advance()
@@ -120,7 +132,7 @@ def _subtitle(project: Project, run: Run | None) -> str:
     return f"Run {run.run_id} of {run.record.model}{ended}. {classes}"
 
 
-def _highlights(facts: ProjectFacts, outcome: Outcome | None) -> list[Highlight]:
+def _highlights(facts: ProjectFacts, outcome: Outcome | None, standings: Sequence[CropStanding]) -> list[Highlight]:
     shown = []
     if outcome:
         entry = interval_of(outcome.metrics, "accuracy")
@@ -128,6 +140,7 @@ def _highlights(facts: ProjectFacts, outcome: Outcome | None) -> list[Highlight]
         note = "no CI, see below"
         if low is not None:
             note = f"95% CI {percent_range(low, high)}, over {entry.get('unit', 'face')}s"
+        note = "; ".join((note, *(words for one in standings for words in one.notes)))
         shown.append(Highlight(percent(outcome.scores.accuracy), f"{outcome.split} accuracy", note))
         emotion, share = outcome.baseline
         shown.append(Highlight(percent(share), "majority-class baseline", f"always predicting '{emotion}'"))
