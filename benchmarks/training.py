@@ -31,7 +31,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from fercli.core.progress import SilentProgress
-from fercli.data.dataset import RamCrops
+from fercli.data.batches import RamCrops
 from fercli.data.transforms import InputFormat
 from fercli.learn.device import Machine, choose_machine
 from fercli.learn.kernels import ease_kernels

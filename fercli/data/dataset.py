@@ -1,24 +1,18 @@
-"""Crops on disk to uint8 batches: all in memory when they are small, else streamed by worker processes."""
+"""Crops on disk to what batches are made of: all in memory when they are small, else read by worker processes."""
 
-import atexit
-import signal
-import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from fercli.core.errors import FerError, MediaError
-from fercli.core.processors import count_processors
 from fercli.core.progress import SILENT, Progress
+from fercli.data.batches import RamCrops, StreamedCrops
 from fercli.data.crops import CropFiles
 from fercli.data.equalise import equalise, is_flat
 from fercli.data.transforms import InputFormat
@@ -28,17 +22,6 @@ RAM_LIMIT_BYTES = 2 * 1024**3
 _HEADER_THREADS = 4
 # Crops that a thread reads between two looks at the progress.
 _PART = 64
-
-
-@runtime_checkable
-class CropSource(Protocol):
-    """Where batches of crops come from, by the crops' places in the samples."""
-
-    def __len__(self) -> int:
-        """Number of crops."""
-
-    def batches(self, orders: Sequence[Sequence[int]]) -> Iterator[UInt8[Tensor, "batch channels side side"]]:
-        """One batch for each list of places, in that order."""
 
 
 @dataclass
@@ -57,6 +40,9 @@ class CropReader:
 
     def __post_init__(self) -> None:
         self._files = CropFiles(self.root)
+
+    def __len__(self) -> int:
+        return len(self.paths)
 
     def read(self, place: int) -> UInt8[np.ndarray, "{self.channels} {self.side} {self.side}"]:
         """The crop at `place`.
@@ -127,73 +113,6 @@ def prepare_crop(
     return np.ascontiguousarray(picture[None] if channels == 1 else picture.transpose(2, 0, 1))
 
 
-@dataclass
-class RamCrops:
-    """All crops as one uint8 tensor; `failures` are the places that could not be read, with the error."""
-
-    images: UInt8[Tensor, "faces channels side side"]
-    failures: dict[int, FerError] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def batches(self, orders: Sequence[Sequence[int]]) -> Iterator[UInt8[Tensor, "batch channels side side"]]:
-        """One batch for each list of places."""
-        for order in orders:
-            yield self.images[torch.as_tensor(order)]
-
-
-@dataclass
-class StreamedCrops:
-    """Crops read while the network works, by `num_workers` processes (none: read in between)."""
-
-    reader: CropReader
-    num_workers: int
-    failures: dict[int, FerError] = field(default_factory=dict)
-    _orders: list[list[int]] = field(default_factory=list, repr=False)
-    _loader: "DataLoader[Tensor] | None" = field(default=None, repr=False)
-
-    def __len__(self) -> int:
-        return len(self.reader.paths)
-
-    def batches(self, orders: Sequence[Sequence[int]]) -> Iterator[UInt8[Tensor, "batch channels side side"]]:
-        """One batch for each list of places; the worker processes stay alive until `close`."""
-        if self._loader is None:
-            # More than there are processors would wait for each other; torch warns of it.
-            num_workers = min(self.num_workers, count_processors())
-            self._loader = DataLoader(
-                _Crops(self.reader),
-                batch_sampler=self._orders,
-                num_workers=num_workers,
-                # Forked workers would inherit locks that threads of the parent hold.
-                multiprocessing_context="spawn" if num_workers else None,
-                worker_init_fn=_ignore_signals,
-                persistent_workers=num_workers > 0,
-            )
-            # Python waits at its end for processes that still live, and these ignore what it asks them to end by.
-            atexit.register(_close, weakref.ref(self))
-        self._orders[:] = [list(order) for order in orders]
-        yield from self._loader
-
-    def close(self) -> None:
-        """End the worker processes; the next batch starts new ones."""
-        loader, self._loader = self._loader, None
-        workers = getattr(loader, "_iterator", None)  # torch has no public way to them
-        if workers is not None:
-            workers._shutdown_workers()
-
-
-def _close(crops: "weakref.ref[StreamedCrops]") -> None:
-    if (alive := crops()) is not None:
-        alive.close()
-
-
-def _ignore_signals(_worker: int) -> None:
-    """Let a worker process read on when the terminal or a scheduler signals the whole group: the main one ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
 def load_crops(
     reader: CropReader,
     *,
@@ -242,19 +161,6 @@ def _for_each(load: Callable[[int], None], num: int, num_threads: int, progress:
     with ThreadPoolExecutor(num_threads) as pool:
         for num_loaded in pool.map(load_part, range(0, num, _PART)):
             progress.advance(num_loaded)
-
-
-class _Crops(Dataset[Tensor]):
-    """Adapts a reader to torch's loader."""
-
-    def __init__(self, reader: CropReader) -> None:
-        self.reader = reader
-
-    def __len__(self) -> int:
-        return len(self.reader.paths)
-
-    def __getitem__(self, place: int) -> Tensor:
-        return torch.from_numpy(self.reader.read(place))
 
 
 def _own_side(shape: Sequence[int], form: InputFormat) -> int:

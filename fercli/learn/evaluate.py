@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
-from fercli.data.dataset import CropSource
+from fercli.data.batches import CropSource
 from fercli.data.loaders import plain_batches
 from fercli.data.transforms import InputFormat, to_whole_input
 from fercli.learn.device import Machine

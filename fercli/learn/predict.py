@@ -12,7 +12,8 @@ from torch import nn
 from fercli.core.errors import FerError, InputError
 from fercli.core.progress import SILENT, Progress
 from fercli.core.runs import read_run
-from fercli.data.dataset import CropSource, RamCrops, load_crops, make_reader, places_by_side, prepare_alone
+from fercli.data.batches import CropSource, RamCrops
+from fercli.data.dataset import load_crops, make_reader, places_by_side, prepare_alone
 from fercli.data.samples import Samples
 from fercli.data.transforms import InputFormat
 from fercli.learn.checkpoints import load_checkpoint

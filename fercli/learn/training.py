@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from fercli.core.progress import SILENT, Progress
-from fercli.data.dataset import CropSource, StreamedCrops
+from fercli.data.batches import CropSource, StreamedCrops
 from fercli.data.transforms import InputFormat
 from fercli.learn.device import Machine
 from fercli.learn.history import EpochRow

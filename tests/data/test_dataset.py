@@ -14,7 +14,8 @@ import torch
 
 from fercli.core.errors import InputError, MediaError
 from fercli.core.progress import SilentProgress
-from fercli.data.dataset import RamCrops, StreamedCrops, _ignore_signals, load_crops, make_reader, prepare_crop
+from fercli.data.batches import RamCrops, StreamedCrops, _ignore_signals
+from fercli.data.dataset import load_crops, make_reader, prepare_crop
 from fercli.data.transforms import InputFormat
 
 GREY = InputFormat(8, 1, (0.0,), (1.0,))
@@ -144,7 +145,8 @@ def test_workers_outlive_the_signals_of_their_terminal(monkeypatch: pytest.Monke
 LEFT_OPEN = """
 import sys
 from pathlib import Path
-from fercli.data.dataset import StreamedCrops, make_reader
+from fercli.data.batches import StreamedCrops
+from fercli.data.dataset import make_reader
 from tests.data.test_dataset import GREY
 
 if __name__ == "__main__":

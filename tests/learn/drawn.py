@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fercli.data.dataset import RamCrops
+from fercli.data.batches import RamCrops
 from fercli.data.transforms import InputFormat
 from fercli.learn.device import Machine
 from fercli.learn.recipe import Plan

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fercli.data.dataset import RamCrops
+from fercli.data.batches import RamCrops
 from fercli.data.transforms import InputFormat
 from fercli.learn.device import choose_machine
 from fercli.learn.recipe import Plan

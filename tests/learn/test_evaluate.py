@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fercli.data.dataset import RamCrops
+from fercli.data.batches import RamCrops
 from fercli.data.transforms import InputFormat
 from fercli.learn.evaluate import predict_probability_batches, validate
 from tests.learn.drawn import MACHINE

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fercli.core.errors import InputError
-from fercli.data.dataset import RamCrops
+from fercli.data.batches import RamCrops
 from fercli.data.samples import Samples
 from fercli.learn.checkpoints import load_checkpoint, save_checkpoint
 from fercli.learn.predict import LoadedModel, load_run_model, predict_probabilities

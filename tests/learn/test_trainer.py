@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from fercli.core.errors import CheckError, ProjectError, UsageError
 from fercli.core.progress import SilentProgress
-from fercli.data.dataset import RamCrops, StreamedCrops, make_reader
+from fercli.data.batches import RamCrops, StreamedCrops
+from fercli.data.dataset import make_reader
 from fercli.data.transforms import InputFormat
 from fercli.learn import stopping, trainer
 from fercli.learn.checkpoints import load_checkpoint
