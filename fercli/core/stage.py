@@ -361,6 +361,8 @@ class _Call(Generic[R]):
         if self.stage.told:
             told = self.stage.told(self.project, self.settings, *self.arguments)
         settings = self._plain(self.stage.private)
+        if self.stage.inputs is None and result.is_unchanged:
+            return
         if self.stage.inputs is None:
             counts = {name: value for name, value in vars(result).items() if isinstance(value, int)}
             commit.log(self.name, plain_settings(settings), counts, told)

@@ -1,12 +1,13 @@
-"""A page's parts to one HTML file that needs nothing else: no script, no network, pictures inside."""
+"""Render a page as one HTML file that needs nothing else: pictures, styles and the script that sorts tables inside."""
 
 import base64
+import hashlib
 import io
 import re
 from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from PIL import Image
 
 from fercli.reports.page import Page, Table
@@ -18,7 +19,8 @@ _SIGNATURES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpe
 def render_page(page: Page) -> str:
     """Write the page as HTML; every text of it is escaped, so that a file name or class cannot become markup.
 
-    The same page gives the same text. It may load nothing from elsewhere: its policy forbids it to the browser.
+    The same page gives the same text. It may load nothing from elsewhere and run nothing but the package's own script,
+    which its policy names by digest: the browser holds it to that.
 
     Raises:
         ValueError: a picture is neither PNG nor JPEG.
@@ -31,14 +33,32 @@ def render_page(page: Page) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["with_code"] = _with_code
     environment.filters["data_uri"] = _data_uri
     environment.filters["place"] = _place
     environment.filters["is_number"] = _is_number
     environment.filters["number_columns"] = _number_columns
     environment.filters["shown_width"] = _shown_width
-    style = resources.files("fercli.reports").joinpath("templates", "report.css").read_text(encoding="utf-8")
-    # The style sheet is ours and part of the package; escaping it would break its quotes.
-    return environment.get_template("report.html.j2").render(page=page, style=Markup(style))  # noqa: S704
+    style, script = (_own_file(name) for name in ("report.css", "report.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    return environment.get_template("report.html.j2").render(
+        page=page, style=style, script=script, script_digest=digest
+    )
+
+
+def _own_file(name: str) -> Markup:
+    # Part of the package, and nobody's input; escaping it would break its quotes.
+    text = resources.files("fercli.reports").joinpath("templates", name).read_text(encoding="utf-8")
+    return Markup(text)  # noqa: S704
+
+
+def _with_code(text: str) -> Markup:
+    """A sentence whose commands stand between backticks."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # a backtick of a file name or a class, that opens nothing
+        return escape(text)
+    parts[1::2] = [Markup("<code>{}</code>").format(part) for part in parts[1::2]]
+    return Markup("").join(parts)
 
 
 def _data_uri(picture: bytes) -> str:

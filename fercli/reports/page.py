@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture in the page: PNG or JPEG bytes, words for readers who don't see it, a caption for all."""
+    """A picture in the page: PNG or JPEG bytes, words for readers who don't see it, a caption for all.
+
+    A chart follows the dark mode of the page; a picture that shows faces (`is_photo`) is left as it is.
+    """
 
     data: bytes
     alt: str
     caption: str
+    is_photo: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,3 +109,11 @@ def percent_range(low: float | None, high: float | None) -> str:
 def count(number: int) -> str:
     """28709 as "28,709"."""
     return f"{number:,}"
+
+
+def duration(seconds: float) -> str:
+    """270 as "4 min 30 s", 5,000 as "1 h 23 min"."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

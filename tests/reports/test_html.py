@@ -1,3 +1,5 @@
+import base64
+import hashlib
 import html.parser
 import re
 
@@ -52,7 +54,7 @@ class Reader(html.parser.HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script"):
             self.words += data
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
@@ -75,20 +77,34 @@ def test_page_needs_nothing_from_elsewhere() -> None:
     text = render_page(page_of(SECTION))
     page = Reader(text)
     assert all(str(image["src"]).startswith("data:image/png;base64,") for image in page.all("img"))
-    assert not page.all("script")
     assert not page.all("link")
     assert not re.search(r"https?://|url\(|@import", text)
     policy = [meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
-    assert policy == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+    script = re.findall("<script>(.*?)</script>", text, re.DOTALL)
+    assert len(script) == len(page.all("script")) == 1
+    digest = base64.b64encode(hashlib.sha256(script[0].encode("utf-8")).digest()).decode("ascii")
+    assert policy == [f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"]
 
 
 def test_names_of_files_and_classes_cannot_become_markup() -> None:
     evil = "<script>alert(1)</script>\" onload='x"
     section = Section("s", evil, text=(evil,), tables=(Table(evil, (evil,), ((evil,),)),), commands=(evil,))
     page = Reader(render_page(page_of(section)))
-    assert not page.all("script")
+    assert len(page.all("script")) == 1  # the page's own
     assert not any("onload" in attributes for _, attributes in page.elements)
     assert page.words.count(evil) >= 5
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Run `fer eval <b>` again.", "Run <code>fer eval &lt;b&gt;</code> again."),
+        ("A class `x", "A class `x"),
+        ("`a` and `b`", "<code>a</code> and <code>b</code>"),
+    ],
+)
+def test_commands_between_backticks_are_set_as_code(text: str, shown: str) -> None:
+    assert f"<p>{shown}</p>" in render_page(page_of(Section("s", "t", text=(text,))))
 
 
 def test_readers_without_sight_get_headings_alternatives_and_captions() -> None:
@@ -144,4 +160,4 @@ def test_template_and_style_are_part_of_the_package() -> None:
     from importlib import resources
 
     folder = resources.files("fercli.reports").joinpath("templates")
-    assert {entry.name for entry in folder.iterdir()} >= {"report.html.j2", "report.css"}
+    assert {entry.name for entry in folder.iterdir()} >= {"report.html.j2", "report.css", "report.js"}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fercli.core.batch import Batch
+from fercli.core.commit import log_lines
 from fercli.core.errors import InputError, MediaError, UsageError
 from fercli.core.files import sha256_of
 from fercli.core.project import Project, create_project
@@ -54,7 +55,9 @@ def test_video_is_copied_and_described(project: Project, video: Path) -> None:
 def test_second_call_changes_nothing(project: Project, video: Path) -> None:
     add(project, COPY, [video])
     before = project.table_path(Video).read_bytes()
+    lines = len(log_lines(project.root))
     assert add(project, COPY, [video]).is_unchanged
+    assert len(log_lines(project.root)) == lines
     assert project.table_path(Video).read_bytes() == before
 
 

@@ -1,4 +1,4 @@
-"""A real browser on the labelling page of a real server, both of which a test may kill."""
+"""A real browser, and the labelling page of a real server, both of which a test may kill."""
 
 import os
 import re
@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Queue
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = next(
@@ -98,3 +101,48 @@ def serving(root: Path, *words: str, port: int = 8790, browser: str = "true") ->
         yield server
     finally:
         server.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """Windows that notice every complaint of the console, and every request to elsewhere."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self.complaints: list[str] = []
+        self.foreign: list[str] = []
+
+    def context(self, **options: Any) -> BrowserContext:
+        context = self._browser.new_context(**options)
+        context.on("request", self._asked)
+        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        context.on(
+            "console", lambda said: self.complaints.append(said.text) if said.type in ("error", "warning") else None
+        )
+        return context
+
+    def open(self, link: str, **options: Any) -> Page:
+        page = self.context(**options).new_page()
+        page.goto(link)
+        return page
+
+    def _asked(self, request: Request) -> None:
+        where = urlsplit(request.url)
+        if where.scheme not in ("blob", "data", "file") and where.hostname != "127.0.0.1":
+            self.foreign.append(request.url)
+
+
+@pytest.fixture
+def watched(chromium: Browser) -> Iterator[Watched]:
+    found = Watched(chromium)
+    yield found
+    for context in chromium.contexts:
+        context.close()
+    assert found.foreign == []

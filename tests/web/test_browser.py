@@ -3,14 +3,11 @@
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from axe_core_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Page
 
 from fercli.core.progress import SILENT
 from fercli.core.project import Project, open_project
@@ -25,59 +22,10 @@ from fercli.stages.predictions import predict_faces
 from tests.stages.labelled_page import make_project
 from tests.stages.trained import trained_project
 from tests.stages.voted import face, write_votes
-from tests.web.browser import ARGUMENTS, CHROMIUM, needs_browser, serving
+from tests.web.browser import Watched, needs_browser, serving
 
 pytestmark = needs_browser
 KEYS = {"happy": "1", "neutral": "2", "bored": "3"}
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-class Watched:
-    """Windows that notice every complaint of the console, and every request to elsewhere."""
-
-    def __init__(self, browser: Browser) -> None:
-        self._browser = browser
-        self.complaints: list[str] = []
-        self.foreign: list[str] = []
-
-    def context(self, **options: Any) -> BrowserContext:
-        context = self._browser.new_context(**options)
-        context.on("request", self._asked)
-        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
-        context.on(
-            "console", lambda said: self.complaints.append(said.text) if said.type in ("error", "warning") else None
-        )
-        return context
-
-    def open(self, link: str, **options: Any) -> Page:
-        page = self.context(**options).new_page()
-        page.goto(link)
-        return page
-
-    def _said(self, said: ConsoleMessage) -> None:
-        if said.type in ("error", "warning"):
-            self.complaints.append(said.text)
-
-    def _asked(self, request: Request) -> None:
-        where = urlsplit(request.url)
-        if where.scheme not in ("blob", "data", "file") and where.hostname != "127.0.0.1":
-            self.foreign.append(request.url)
-
-
-@pytest.fixture
-def watched(chromium: Browser) -> Iterator[Watched]:
-    found = Watched(chromium)
-    yield found
-    for context in chromium.contexts:
-        context.close()
-    assert found.foreign == []
 
 
 @pytest.fixture

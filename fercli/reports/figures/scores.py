@@ -140,8 +140,9 @@ def draw_reliability(bins: Sequence[Bin], *, ece: float | None = None) -> bytes:
             label="bin accuracy",
         )
         upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="accuracy")
-        upper.set_title("reliability" if ece is None else f"reliability, expected calibration error {ece:.3f}")
-        upper.legend(loc="upper left")
+        upper.set_title("reliability" if ece is None else f"reliability, expected calibration error {ece:.3f}", y=1.13)
+        # Above the bars, which may stand anywhere.
+        upper.legend(loc="lower left", bbox_to_anchor=(0.0, 0.99), ncols=2)
         lower.set(xlabel="confidence (predicted probability)", ylabel="faces")
         lower.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=3))
         return png_bytes(figure)

@@ -18,6 +18,7 @@ def cam_section(grid: bytes | None, facts: Sequence[tuple[str, str]]) -> Section
         "right, each beside the same face with its map overlaid.",
         "Faces with their class activation maps: bright regions contributed most to the class. Shown are the most "
         "confident cases, not a random sample.",
+        is_photo=True,
     )
     closing = (
         "Maps that highlight the wall, a desk or a neighbour suggest the model relies on background. Maps show what "
@@ -49,6 +50,7 @@ def wrong_section(sheet: bytes | None, shown: Sequence[Prediction], num_wrong: i
         f"Contact sheet of {counted(len(shown), 'misclassified face')}.",
         "The most confident misclassifications, at most two per subject. For each, ask whether the model or the label "
         "is wrong; faces with annotator disagreement are frequent here.",
+        is_photo=True,
     )
     return Section(
         "errors",

@@ -8,7 +8,7 @@ from fercli.core.rows import SPLITS, Face, Frame, Label, SplitRow, Subject, Vide
 from fercli.core.words import counted
 from fercli.labels.leaks import Leaks
 from fercli.reports.figures.scores import draw_class_counts
-from fercli.reports.page import Missing, Picture, Section, Table, count, percent
+from fercli.reports.page import Missing, Picture, Section, Table, count, duration, percent
 
 _MANY_VIDEOS = 12
 
@@ -38,7 +38,7 @@ def data_section(
     usable = [face for face in faces if face.is_usable]
     duration_s = sum(video.duration_s or 0.0 for video in videos)
     facts = [("videos", count(len(videos)))]
-    facts += [("duration", _minutes(duration_s))] if duration_s else []
+    facts += [("duration", duration(duration_s))] if duration_s else []
     facts += [("frames extracted", count(len(frames)))] if frames else []
     facts += [
         ("faces detected", count(sum(face.status != "gone" for face in faces))),
@@ -134,13 +134,9 @@ def _contact_pictures(contact: bytes | None, num_shown: int, num_subjects: int) 
             f"Contact sheet of {counted(num_shown, 'face')}, one for each subject.",
             f"One face per subject{which}. If one person appears as two subjects, or two people as one, correct it "
             "with `fer subjects`: otherwise the split may leak.",
+            is_photo=True,
         ),
     )
-
-
-def _minutes(duration_s: float) -> str:
-    minutes, seconds = divmod(round(duration_s), 60)
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 def _data_text(usable: Sequence[Face], subjects: Sequence[Subject]) -> str:
@@ -163,7 +159,7 @@ def _video_table(videos: Sequence[Video], frames: Sequence[Frame], usable: Seque
             video.video_id,
             f"{video.width} x {video.height}" if video.width else "-",
             "-" if video.fps is None else f"{video.fps:.4g}",
-            "-" if video.duration_s is None else _minutes(video.duration_s),
+            "-" if video.duration_s is None else duration(video.duration_s),
             video.session or "-",
             count(kept[video.video_id]),
             count(found[video.video_id]),

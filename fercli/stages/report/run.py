@@ -23,7 +23,7 @@ from fercli.models.table.specs import ModelSpec, find_spec
 from fercli.reports.figures.canvas import class_labels
 from fercli.reports.figures.grids import SheetFace, draw_contact_sheet
 from fercli.reports.figures.slimming import slim
-from fercli.reports.page import Section
+from fercli.reports.page import Section, duration
 from fercli.reports.sections.closing import cam_section, wrong_section
 from fercli.reports.sections.results import (
     Outcome,
@@ -37,6 +37,7 @@ from fercli.reports.sections.results import (
 _MOST_MISTAKES = 12
 # Frames of one subject look alike: a sheet of a single unlucky pupil would say little.
 _MOST_OF_A_SUBJECT = 2
+_FACT_NAMES = {"lr": "learning rate"}
 
 
 def run_outcome(run: Run | None, split: str, ceiling: float | None, names: Mapping[str, str]) -> Outcome | None:
@@ -178,9 +179,11 @@ def _training_facts(run: Run) -> list[tuple[str, str]]:
     facts += [("epochs", result.get("epochs")), ("best epoch", _best_epoch(run))]
     facts += [(name, config.get("train", {}).get(name)) for name in ("recipe", "seed")]
     plan = ("batch_size", "lr", "optimizer", "schedule", "weight_decay", "label_smoothing", "class_weights")
-    facts += [(name.replace("_", " "), config.get("plan", {}).get(name)) for name in plan]
+    facts += [(_FACT_NAMES.get(name, name.replace("_", " ")), config.get("plan", {}).get(name)) for name in plan]
     facts += [("precision", decided.get("precision")), ("device", decided.get("device_name", decided.get("device")))]
-    facts += [("seconds", result.get("seconds")), ("images per second", result.get("images_per_s"))]
+    seconds = result.get("seconds")
+    facts += [("training time", duration(seconds) if isinstance(seconds, int | float) else None)]
+    facts += [("images per second", result.get("images_per_s"))]
     return [(name, _plain(value)) for name, value in facts if value not in (None, "", "none")]
 
 

@@ -1,0 +1,1 @@
+from tests.web.browser import chromium, watched  # noqa: F401  # fixtures
