@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from fercli.core.names import folded
 from fercli.core.words import counted
 from fercli.labels.formats.rawvotes import RawVote, RawVotes, is_ballot
-from fercli.labels.pseudonyms import ADJUDICATOR, extend_pseudonyms, is_pseudonym
+from fercli.labels.pseudonyms import ADJUDICATOR, extend_pseudonyms, is_pseudonym, with_returning
 
 
 @dataclass
@@ -40,6 +40,7 @@ class People:
             tag: goes to such a number, to tell it from that of the first.
         """
         names = list(dict.fromkeys(vote.annotator for vote in (*raw.votes, *raw.gold)))
+        self.key = with_returning(self.key, [*names, *(name for person in raw.people for name in person)])
         spelled: dict[str, str] = {}
         for name in (*self.key, *names):
             spelled.setdefault(folded(name), name)

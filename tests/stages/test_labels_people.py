@@ -12,6 +12,7 @@ from fercli.core.rows import Label, Vote
 from fercli.stages.labels.annotators import merge_annotators, remove_import, rename_annotator
 from fercli.stages.labels.archive import read_key
 from fercli.stages.labels.importing import LabelsImportResult, LabelsImportSettings, labels_import
+from fercli.stages.labels.show import labels_show
 from tests.stages.voted import face, make_faces
 
 AUTO = LabelsImportSettings()
@@ -226,6 +227,16 @@ def test_merging_needs_two_annotators_that_exist(project: Project, tmp_path: Pat
         merge_annotators(project, "a1", ["a1"])
 
 
+def test_merging_somebody_without_votes_says_so(project: Project, tmp_path: Path) -> None:
+    imported(project, sheet_of(tmp_path, "1", [(face(0, 0), "anna", "happy")]))
+    imported(project, sheet_of(tmp_path, "2", [(face(0, 0), "ben", "happy")]))
+    remove_import(project, "2")
+    result = merge_annotators(project, "a1", ["a2"])
+    assert any("a2 has no votes here" in warning for warning in result.warnings)
+    imported(project, sheet_of(tmp_path, "3", [(face(1, 0), "ben", "happy")]))
+    assert (face(1, 0), "a1", "happy") in votes_of(project)
+
+
 def test_annotator_gets_another_pseudonym_but_no_name(project: Project, tmp_path: Path) -> None:
     imported(project, sheet_of(tmp_path, "1", [(face(0, 0), "Anna@x.org", "happy"), (face(0, 0), "ben", "happy")]))
     for taken, why in (
@@ -258,10 +269,35 @@ def test_import_that_is_taken_back_is_as_if_it_had_never_been(project: Project, 
     assert not (project.root / "labels/imports/import-3.csv").exists()
     with pytest.raises(InputError, match="import-3 was taken back before"):
         remove_import(project, "3")
-    # The same file can come in again, under a number of its own; a pseudonym is never another person's.
+    # The same file can come in again, under a number of its own.
     imported(project, second)
     assert {vote.source for vote in project.rows(Vote)} == {"import-2", "import-4"}
-    assert {annotator for _, annotator, _ in votes_of(project)} == {"a1", "a2", "a4"}
+    assert labels_show(project).num_imports == 3
+
+
+@pytest.mark.parametrize("spelling", ["carla", "Carla "])
+def test_who_returns_after_an_import_was_taken_back_is_the_same_and_nobody_else_is(
+    project: Project, tmp_path: Path, spelling: str
+) -> None:
+    file = sheet_of(tmp_path, "1", [(face(0, 0), "anna", "happy"), (face(0, 0), "carla", "bored")])
+    imported(project, file)
+    remove_import(project, "1")
+    assert "carla" not in (project.root / "labels/imports/annotators.json").read_text(encoding="utf-8")
+    imported(project, sheet_of(tmp_path, "2", [(face(1, 0), "dora", "happy"), (face(1, 0), spelling, "happy")]))
+    assert votes_of(project) == [(face(1, 0), "a2", "happy"), (face(1, 0), "a3", "happy")]
+    imported(project, file)
+    assert votes_of(project)[:2] == [(face(0, 0), "a1", "happy"), (face(0, 0), "a2", "bored")]
+
+
+def test_taking_the_same_import_back_twice_leaves_everybody_the_same(project: Project, tmp_path: Path) -> None:
+    file = sheet_of(tmp_path, "1", [(face(0, 0), "anna", "happy"), (face(0, 0), "ben", "bored")])
+    for number in ("1", "2"):
+        imported(project, file)
+        assert votes_of(project) == [(face(0, 0), "a1", "happy"), (face(0, 0), "a2", "bored")]
+        remove_import(project, number)
+    key = read_key(project)
+    assert sorted(key.values()) == ["a1", "a2"]
+    assert not {"anna", "ben"} & set(key)
 
 
 def test_label_of_a_data_set_is_back_when_the_votes_on_its_face_are_gone(project: Project, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def run(project: Project, settings: None, plan: NamesPlan, commit: Commit, *, pr
     put_key(project, commit, key | dict(names) | {word: word for word in names.values()})
     outputs = [commit.table(votes, Vote), commit.table(labels, Label), *_put_gold(project, commit, names)]
     counts = label_counts(project, labels, votes, rule)
-    said = []
+    said = _without_votes(plan, before)
     if num_differing:
         said.append(f"On {counted(num_differing, 'face')} the votes differed; the newer one stays.")
     return LabelsChangeResult(
@@ -75,6 +75,15 @@ def run(project: Project, settings: None, plan: NamesPlan, commit: Commit, *, pr
         outputs=tuple(outputs),
         next_command=after_labels(project, labels),
     )
+
+
+def _without_votes(plan: NamesPlan, votes: Sequence[Vote]) -> list[str]:
+    voters = {vote.annotator for vote in votes}
+    return [
+        f"{name} has no votes here, so none changed; votes of that person that come in later are {plan.names[name]}'s."
+        for name in plan.names
+        if name not in voters
+    ]
 
 
 def _put_gold(project: Project, commit: Commit, names: Mapping[str, str]) -> list[str]:

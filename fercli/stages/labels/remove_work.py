@@ -19,6 +19,7 @@ from fercli.labels.formats.rawvotes import RawVotes
 from fercli.labels.importing import match_votes, merge_votes
 from fercli.labels.matching import FaceIndex
 from fercli.labels.people import under_names
+from fercli.labels.pseudonyms import without_names
 from fercli.labels.vocabulary import Vocabulary
 from fercli.stages.labels.annotators import LabelsChangeResult
 from fercli.stages.labels.archive import (
@@ -182,10 +183,9 @@ def _put_gold(
 
 
 def _put_key(project: Project, commit: Commit, replay: _Replay, place: int, *, is_sure: bool) -> None:
-    """Take the names out of the key that no other import has; their pseudonyms are never given to others."""
+    """Take the names out of the key that no other import has; who returns gets the same pseudonym, and nobody else."""
     if not is_sure:
         return
     others = [one for one, entry in enumerate(read_imports(project)) if one != place and not entry.removed_at]
     gone = replay.names(place) - {name for one in others for name in replay.names(one)}
-    key = {name: word for name, word in replay.key.items() if name not in gone or name == word}
-    put_key(project, commit, key | {replay.key[name]: replay.key[name] for name in gone if name in replay.key})
+    put_key(project, commit, without_names(replay.key, gone))

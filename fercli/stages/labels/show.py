@@ -26,7 +26,7 @@ class LabelsShowResult(LabelCounts):
         num_without_votes: of these, faces that have neither votes nor a label.
         num_votes: all votes.
         annotators: votes of each, by pseudonym.
-        num_imports: files that votes came from.
+        num_imports: files that votes came from, without those that were taken back.
         krippendorff: Krippendorff's alpha over all classes; None where nobody judged the same face.
         percent: share of pairs of votes that are alike.
         ceiling: share of votes that are the majority of the others.

@@ -39,7 +39,7 @@ def call(
         num_without_votes=num_without,
         num_votes=len(votes),
         annotators=dict(sorted(Counter(vote.annotator for vote in votes).items())),
-        num_imports=len(read_imports(project)),
+        num_imports=sum(not entry.removed_at for entry in read_imports(project)),
         krippendorff=agreement.krippendorff.value,
         percent=agreement.percent.value,
         ceiling=human_ceiling(votes, project.classes),
