@@ -112,7 +112,9 @@ class Walk:
         self._stage("align", lambda: align(self.project, cutting, progress=self.progress))
         found = compare_faces(self.project, lessons)
         self._figure("align_recall", found.recall, f"{len(found.seen):,} of {found.num_true:,} rendered faces detected")
-        self._figure("align_precision", found.precision, f"{len(found.seen):,} of {found.num_faces:,} detections are correct")
+        self._figure(
+            "align_precision", found.precision, f"{len(found.seen):,} of {found.num_faces:,} detections are correct"
+        )
         return found
 
     def _tell_apart(self, found: Found) -> None:
