@@ -42,6 +42,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "fercli.stages.split": ("SplitSettings", "split"),
     "fercli.stages.train": ("TrainSettings", "train"),
     "fercli.stages.train.series": ("train_series",),
+    "fercli.stages.study": ("AblateSettings", "SweepSettings", "ablate", "sweep"),
     "fercli.stages.evaluate": ("EvalSettings", "evaluate"),
     "fercli.stages.compare": ("CompareSettings", "compare"),
     "fercli.stages.gradcam": ("GradcamSettings", "gradcam"),

@@ -89,11 +89,14 @@ class Call:
         """The same with the origin of each value; `is_given_now` passes over fer.toml."""
         section = self.command.replace(" ", "-")
         sections = self.project.config if needs_project and not is_given_now else {}
+        # What trains variants takes the settings of a training, too: those of its own section stand above them.
+        names = [name for name in (getattr(settings_class, "beneath", ""), section) if name]
+        config = _read_config(self.config)
         layers = [
             Layer("the last run", self.last, is_file=True),
-            *table_layers(sections, section, settings_class, "fer.toml"),
+            *(layer for name in names for layer in table_layers(sections, name, settings_class, "fer.toml")),
             Layer("environment", environment_values(os.environ, section, settings_class)),
-            *table_layers(_read_config(self.config), section, settings_class, str(self.config)),
+            *(layer for name in names for layer in table_layers(config, name, settings_class, str(self.config))),
             *assignment_layers(self.assignments, section),
             Layer(OPTION, self.options),
         ]
@@ -105,6 +108,16 @@ def table_layers(config: Mapping[str, Any], section: str, settings_class: type[A
     mappings = [column.name for column in dataclasses.fields(settings_class) if typing.get_origin(column.type) is dict]
     tables = {name: config[name] for name in mappings if isinstance(config.get(name), Mapping)}
     return [Layer(origin, tables, is_file=True), Layer(origin, config.get(section, {}), is_file=True)]
+
+
+def prepares(before: Callable[[Call], None]) -> Callable[[Command], Command]:
+    """Let a command change its call, such as what stands in --set, before its settings are read."""
+
+    def mark(function: Command) -> Command:
+        function.before_settings = before  # type: ignore[attr-defined]  # read by `_settings_of`
+        return function
+
+    return mark
 
 
 def makes_project(function: Command) -> Command:
@@ -185,6 +198,8 @@ def _parameter_of(argument: Argument) -> inspect.Parameter:
 
 def _settings_of(call: Call, function: Command, settings_class: type[Any]) -> Any:  # an instance of that class
     needs_project = not getattr(function, "makes_project", False)
+    if before := getattr(function, "before_settings", None):
+        before(call)
     return call.settings(settings_class, needs_project=needs_project)
 
 

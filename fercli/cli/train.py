@@ -29,7 +29,7 @@ def train(
             raise UsageError(
                 "--fold all and --seeds train several runs", hint="Name one fold and one seed: --fold 0 --seed 1."
             )
-        return train_each(call.project, settings, lambda one: _train_once(call, one))
+        return train_each(call.project, settings, lambda one: train_once(call, one))
     if resume:
         # A run goes on with its own settings: only what is asked for now may disagree with them.
         settings = call.resolved(TrainSettings, is_given_now=True).settings
@@ -38,10 +38,11 @@ def train(
     settings = on_gpus(settings)
     if is_launched():
         return _train_together(call, dataclasses.replace(settings, procs=int(os.environ["WORLD_SIZE"])), resume)
-    return _train_once(call, settings, resume)
+    return train_once(call, settings, resume)
 
 
-def _train_once(call: Call, settings: TrainSettings, resume: str = "") -> TrainResult:
+def train_once(call: Call, settings: TrainSettings, resume: str = "") -> TrainResult:
+    """Train in this process, or in as many as the settings ask for."""
     settings = on_gpus(settings)
     if settings.procs > 1:
         return train_in_processes(call, settings, resume)

@@ -38,6 +38,7 @@ class RunRecord:
         reason: why the run stopped, in words; empty while it runs.
         decided: what was decided once and is obeyed on resume: device, precision, threads, memory format.
         is_tryout: it saw only the first faces (`--limit`), so nobody means it who names no run.
+        study: the variant of `fer ablate` or `fer sweep` that it was trained for: nobody means it by default either.
         result: best epoch and its validation figures, epochs done, seconds.
         cutting: the rules by which the project's faces were cut; None where an older version recorded none.
         begun: rises with each run of the project that is begun; a clock may be set back.
@@ -59,6 +60,7 @@ class RunRecord:
     decided: dict[str, object] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     is_tryout: bool = False
+    study: str = ""
     result: dict[str, object] = field(default_factory=dict)
     cutting: dict[str, object] | None = None
     begun: int = 0
@@ -83,6 +85,16 @@ class Run:
         if self.record.status == "running" and not is_held(self.folder / LOCK_NAME):
             return "interrupted"
         return self.record.status
+
+    @property
+    def state_words(self) -> str:
+        """The status, and what sets it aside: "finished, try-out", "finished, ablate nm"."""
+        return ", ".join(filter(None, (self.status, "try-out" * self.is_tryout, self.record.study)))
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether only who names it can mean it: a try-out, or a variant of a study."""
+        return bool(self.record.study) or self.is_tryout
 
     @property
     def is_tryout(self) -> bool:
@@ -189,22 +201,27 @@ def linked_runs(project_root: Path) -> list[Path]:
 
 
 def newest_finished(project_root: Path) -> Run:
-    """The run that was finished last, try-outs aside.
+    """The run that was finished last, try-outs and variants of studies aside.
 
     Raises:
-        MissingStageError: no run of the project is finished, or only try-outs are.
+        MissingStageError: no run of the project is finished, or only try-outs and variants are.
     """
     finished = [run for run in list_runs(project_root) if run.status == "finished"]
-    runs = [run for run in finished if not run.is_tryout]
+    runs = [run for run in finished if not run.is_aside]
     if not runs and finished:
         newest = max(finished, key=end_order)
         raise MissingStageError(
-            "only try-out runs (--limit) are finished in this project",
+            f"only {_aside_words(finished)} are finished in this project",
             hint=f"Run: fer train, or name the run: {newest.run_id}",
         )
     if not runs:
         raise MissingStageError("no finished run in this project", hint="Train one with `fer train`.")
     return max(runs, key=end_order)
+
+
+def _aside_words(runs: list[Run]) -> str:
+    tried = ["try-out runs (--limit)"] * any(not run.record.study for run in runs)
+    return " and ".join([*tried, *["runs of fer ablate or fer sweep"] * any(run.record.study for run in runs)])
 
 
 def next_number(project_root: Path, name: Literal["begun", "ended"]) -> int:

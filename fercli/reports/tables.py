@@ -1,10 +1,14 @@
-"""One table of words to the files that people put into papers: Markdown, LaTeX (booktabs) and HTML."""
+"""Tables to the files that people put into papers and open elsewhere: Markdown, LaTeX (booktabs), HTML and CSV."""
 
+import csv
 import html
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
+from fercli.metrics.scores import SCORES
 from fercli.reports.text_table import TextTable
 
 _PAGE = """<!doctype html>
@@ -37,6 +41,34 @@ def latex_tables(tables: Sequence[TextTable]) -> str:
 def html_tables(title: str, tables: Sequence[TextTable]) -> str:
     """One page that asks nothing of the network."""
     return _PAGE.format(title=html.escape(title), body="\n".join(_html(table) for table in tables))
+
+
+def long_csv(records: Sequence[Mapping[str, Any]]) -> str:
+    """One row a record of scores, one column a number: `accuracy`, `accuracy_low`, `f1_happy`, ..."""
+    rows = []
+    for record in records:
+        row: dict[str, Any] = {}
+        for name, value in record.items():
+            if name in SCORES:
+                row |= {name: value["value"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
+            elif name == "notes":
+                row[name] = "; ".join(value)
+            elif isinstance(value, Mapping):
+                row |= {f"{name}_{inner}": one for inner, one in value.items()}
+            else:
+                row[name] = value
+        rows.append(row)
+    return records_csv(rows)
+
+
+def records_csv(records: Sequence[Mapping[str, Any]]) -> str:
+    """One row a record, which all have the same names; None is an empty cell."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    if records:
+        writer.writerow(records[0])
+    writer.writerows(["" if cell is None else cell for cell in record.values()] for record in records)
+    return out.getvalue()
 
 
 def _markdown(table: TextTable) -> str:

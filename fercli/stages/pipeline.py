@@ -61,7 +61,7 @@ def status(project: Project, settings_of: SettingsOf) -> StatusResult:
     return StatusResult(
         rows={name.removesuffix(".csv"): _count_rows(project, row_type) for row_type, name in TABLES.items()},
         splits=tuple(project.splits()),
-        runs={run.run_id: run.status + (", try-out" if run.is_tryout else "") for run in list_runs(project.root)},
+        runs={run.run_id: run.state_words for run in list_runs(project.root)},
         steps=steps,
         num_waiting_votes=count_waiting(project),
         warnings=people_doubt(unmatched_in_project(project)),

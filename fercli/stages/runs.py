@@ -9,9 +9,13 @@ from fercli.core.stage import Stage
 
 @dataclass(frozen=True)
 class RunLine:
-    """One run; `test_accuracy` is of its best weights, once `fer eval` has been run; a try-out saw only first faces.
+    """One run, as `fer runs` lists it.
 
-    `notes` say what must be known of the test accuracy: that its crops are gone, or that others have been scored.
+    Attributes:
+        test_accuracy: of its best weights, once `fer eval` has been run.
+        is_tryout: it saw only the first faces.
+        study: the variant of `fer ablate` or `fer sweep` that it was trained for.
+        notes: what must be known of the test accuracy: that its crops are gone, or that others have been scored.
     """
 
     run: str
@@ -24,6 +28,7 @@ class RunLine:
     created_at: str
     reason: str
     is_tryout: bool
+    study: str = ""
     notes: tuple[str, ...] = ()
 
 

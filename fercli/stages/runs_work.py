@@ -31,7 +31,7 @@ def call(project: Project, settings: None, *, progress: Progress, force: bool, d
 
 
 def _next_command(project: Project, known: list[Run]) -> str:
-    if any(run.status == "finished" and not run.is_tryout for run in known):
+    if any(run.status == "finished" and not run.is_aside for run in known):
         return "fer eval --confusion"
     if known and known[-1].status == "interrupted":
         return resume_command(known[-1].folder, known[-1].record)
@@ -56,5 +56,6 @@ def _line(standing: CropStanding) -> RunLine:
         created_at=run.record.created_at,
         reason=run.record.reason,
         is_tryout=run.is_tryout,
+        study=run.record.study,
         notes=standing.notes,
     )

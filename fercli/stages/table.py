@@ -178,6 +178,14 @@ TABLE: tuple[Row, ...] = (
         "train", "Train", "Train a model on the labelled faces.", "fer train --model drf-msam --epochs 40",
         home="train:train", command="train:train", is_step=True,
     ),
+    Row(
+        "ablate", "Train", "Train a model without each of its parts, and compare.",
+        "fer ablate --model sfer-mdfae --seeds 0,1,2", command="studying:ablate",
+    ),
+    Row(
+        "sweep", "Train", "Train with each of several values of a setting, and compare.",
+        "fer sweep --model sfer-mdfae --set model.topn=1,10,15,20,30,40,49", command="studying:sweep",
+    ),
     Row("runs", "Train", "List the training runs.", "fer runs", home="runs:runs", has_section=False),
     Row(
         "eval", "Inspect", "Evaluate a run on the test set, with confidence intervals.", "fer eval --confusion",

@@ -22,6 +22,7 @@ _RENDERERS: dict[str, str] = {
     "RunsResult": "runs:show_runs",
     "SplitResult": "split:show_split",
     "StatsResult": "stats:show_stats",
+    "StudyResult": "study:show_study",
     "TraceResult": "trace:show_trace",
 }
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from fercli.reports.text_table import TextTable
 from fercli.stages.compare import CompareResult
-from fercli.stages.compare.words import difference_table, paper_table, score_table
+from fercli.stages.compare.words import best_of_models, difference_table, paper_table, score_table
 
 # Columns of the scores that a terminal has room for: the others stand in the files.
 _NUM_SCORE_COLUMNS = 7
@@ -22,11 +22,11 @@ def show_compare(result: CompareResult, *_: Any) -> bool:
     same = " (up to date)" if result.is_unchanged else ""
     console.print(f"[green]✓[/green] {len(result.runs)} runs compared{same}", soft_wrap=True)
     scores = score_table(result)
-    _print(console, _part(scores, "Scores", 0, _NUM_SCORE_COLUMNS), with_notes=False)
-    _print(console, _part(scores, "F1 of each class", _NUM_SCORE_COLUMNS, len(scores.columns)))
-    _print(console, difference_table(result))
+    print_table(console, _part(scores, "Scores", 0, _NUM_SCORE_COLUMNS), with_notes=False)
+    print_table(console, _part(scores, "F1 of each class", _NUM_SCORE_COLUMNS, len(scores.columns)))
+    print_table(console, difference_table(result.differences, result.against, result.unit))
     if result.reported:
-        _print(console, paper_table(result))
+        print_table(console, paper_table(result.reported, best_of_models(result), result.split))
     return True
 
 
@@ -37,7 +37,8 @@ def _part(table: TextTable, title: str, first: int, end: int) -> TextTable:
     return TextTable(title, columns, tuple((row[0], *row[first:end]) for row in table.rows), table.notes)
 
 
-def _print(console: Console, table: TextTable, *, with_notes: bool = True) -> None:
+def print_table(console: Console, table: TextTable, *, with_notes: bool = True) -> None:
+    """Print a table of words with its title, and its notes below."""
     shown = Table(title=Text(table.title), title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="dim")
     for place, name in enumerate(table.columns):
         shown.add_column(Text(name), justify="left" if place == 0 else "right", overflow="fold")

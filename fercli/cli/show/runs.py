@@ -10,7 +10,7 @@ from fercli.stages.runs import RunsResult
 
 
 def show_runs(result: RunsResult, *_: Any) -> bool:
-    """Print one line for each run; a try-out (--limit) is marked, and a score whose crops are not the run's."""
+    """Print one line for each run; try-outs (--limit), variants of studies and scores of other crops are marked."""
     table = Table(box=None, pad_edge=False)
     has_notes = any(line["notes"] for line in result.runs)
     for heading in ("run", "status", "epochs", "best", "val", "test", *("note",) * has_notes):
@@ -18,7 +18,8 @@ def show_runs(result: RunsResult, *_: Any) -> bool:
         table.add_column(heading, justify=justify, no_wrap=heading != "note", overflow="fold")
     for line in result.runs:
         shares = ("-" if line[name] is None else f"{line[name]:.1%}" for name in ("val_accuracy", "test_accuracy"))
-        status = f"{line['status']}, try-out" if line["is_tryout"] else line["status"]
+        marks = (line["status"], "try-out" if line["is_tryout"] else "", line["study"])
+        status = Text(", ".join(filter(None, marks)))
         notes = (Text("; ".join(line["notes"])),) * has_notes
         table.add_row(line["run"], status, str(line["epochs"]), str(line["best_epoch"] or "-"), *shares, *notes)
     Console(soft_wrap=True).print(table if result.runs else "no runs yet")

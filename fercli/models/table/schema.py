@@ -159,6 +159,14 @@ class ThopCounts:
 
 
 @dataclass(frozen=True)
+class Ablation:
+    """A variant of a network, its option `variant`, that lacks one part; `is_of_paper` where the paper ablates it."""
+
+    title: str
+    is_of_paper: bool = True
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """One network as `fer models` lists it; see docs/models.md for what the columns mean.
 
@@ -182,6 +190,7 @@ class ModelSpec:
         table4: counts by thop, the paper's way; None where nobody published one.
         macs: multiply-adds at `input_size`, where they are known by another way than table4.
         reported: dataset -> accuracy in percent, as the SFER-MDFAE paper's Table 3 has it.
+        ablations: the variants that `fer ablate` trains beside the full model, by name.
         input_notes: what the paper does to images before the network, and which other sizes it takes.
         fast_size: side that the recipe "fast" feeds; 0 is `input_size`.
         paper_size: side that the paper's recipe has before a window is cut; 0 is `input_size`.
@@ -212,6 +221,7 @@ class ModelSpec:
     table4: ThopCounts | None = None
     macs: int | None = None
     reported: dict[str, float] = field(default_factory=dict)
+    ablations: dict[str, Ablation] = field(default_factory=dict)
     input_notes: str = ""
     fast_size: int = 0
     paper_size: int = 0

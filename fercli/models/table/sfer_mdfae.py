@@ -1,6 +1,6 @@
 """sfer-mdfae."""
 
-from fercli.models.table.schema import HALF, ModelSpec, Paper, Recipe, ThopCounts, Values, recipe
+from fercli.models.table.schema import HALF, Ablation, ModelSpec, Paper, Recipe, ThopCounts, Values, recipe
 
 
 def _recipe(lr: float, *, batch_size: int = 64, weight_decay: float = 1e-4, patience: int = 50) -> Recipe:
@@ -59,6 +59,13 @@ ROWS = (
             is_exact=True,
         ),
         reported={"fer2013": 76.18, "ferplus": 92.75, "raf-db": 92.93, "affectnet7": 67.86, "scfed": 93.74},
+        ablations={
+            "nm": Ablation("the last scale alone instead of all four"),
+            "np": Ablation("four scales without channel attention"),
+            "np-l4": Ablation("the mean of the last map instead of the four scales", is_of_paper=False),
+            "na": Ablation("the mean of the last map instead of top-n attention"),
+            "rw": Ablation("window cross-attention instead of top-n attention"),
+        },
         recipes={
             "default": _recipe(1e-5),
             "fer2013": _recipe(1e-5),

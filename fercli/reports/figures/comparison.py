@@ -60,7 +60,7 @@ def draw_validation_curves(
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         axes.grid(axis="y")
         axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.16), ncols=1 if _longest(curves) > 20 else 2)
-        return _drawing(figure)
+        return drawing_of(figure)
 
 
 def draw_confusions(
@@ -87,12 +87,13 @@ def draw_confusions(
             fill_confusion(axes, matrix, labels, normalize=normalize, title=name)
         for axes in places[len(matrices) :]:
             axes.set_visible(False)
-        return _drawing(figure)
+        return drawing_of(figure)
 
 
 def _longest(names: Mapping[str, object] | Sequence[str]) -> int:
     return max(map(len, names), default=0)
 
 
-def _drawing(figure: Figure) -> Drawing:
+def drawing_of(figure: Figure) -> Drawing:
+    """A figure for the screen and for print."""
     return Drawing(png_bytes(figure), pdf_bytes(figure))

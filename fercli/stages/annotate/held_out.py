@@ -20,7 +20,7 @@ class HeldOut:
 
 def held_out(project: Project) -> HeldOut:
     """The predictions of the test sets of all folds, or else those of the newest run that was evaluated."""
-    runs = [run for run in list_runs(project.root) if run.status == "finished" and not run.is_tryout]
+    runs = [run for run in list_runs(project.root) if run.status == "finished" and not run.is_aside]
     folds: dict[tuple[str, str], dict[int, Run]] = {}
     for run in runs:  # oldest first: the newest of each fold stays
         split, fold = _fold(run)

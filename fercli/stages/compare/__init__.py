@@ -81,7 +81,7 @@ def _settle(
 
 
 def _latest(project: Project, model: str) -> Run:
-    finished = [run for run in list_runs(project.root) if run.status == "finished" and not run.is_tryout]
+    finished = [run for run in list_runs(project.root) if run.status == "finished" and not run.is_aside]
     alike = [run for run in finished if run.record.model == model]
     if not alike:
         known = sorted({run.record.model for run in finished})

@@ -1,24 +1,24 @@
 """A comparison to tables of words, as they are shown and as they stand in a paper."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fercli.reports.text_table import TextTable
 from fercli.stages.compare import CompareResult
 
-_MEASURES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro-F1"}
-_SETS = {"fer2013": "FER2013", "ferplus": "FERPlus", "raf-db": "RAF-DB", "affectnet7": "AffectNet-7", "scfed": "SCFED"}
-_NONE = "-"
+MEASURES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro-F1"}
+SETS = {"fer2013": "FER2013", "ferplus": "FERPlus", "raf-db": "RAF-DB", "affectnet7": "AffectNet-7", "scfed": "SCFED"}
+NONE = "-"
 _LEAST_P = 0.001
 
 
 def score_table(result: CompareResult) -> TextTable:
     """One row a run: what it costs, its scores with intervals, the F1 of each class."""
-    columns = ("run", "params (M)", "MACs (G)", "training (s)", *_MEASURES.values())
+    columns = ("run", "params (M)", "MACs (G)", "training (s)", *MEASURES.values())
     rows = []
     for one in result.runs:
-        costs = (_scaled(one["parameters"], 1e6), _scaled(one["macs"], 1e9), _scaled(one["seconds"], 1.0, digits=0))
-        scores = tuple(_with_interval(one[name]) for name in _MEASURES)
+        costs = (scaled(one["parameters"], 1e6), scaled(one["macs"], 1e9), scaled(one["seconds"], 1.0, digits=0))
+        scores = tuple(with_interval(one[name]) for name in MEASURES)
         marked = f"{scores[0]} ({'; '.join(one['notes'])})" if one["notes"] else scores[0]
         rows.append((one["run"], *costs, marked, *scores[1:], *(_percent(one["f1"][name]) for name in result.classes)))
     notes = [f"{result.num_faces:,} {result.split} faces of {result.num_units:,} {result.unit}s."]
@@ -28,60 +28,79 @@ def score_table(result: CompareResult) -> TextTable:
     return TextTable("Scores", (*columns, *(f"F1 {name}" for name in result.classes)), tuple(rows), tuple(notes))
 
 
-def difference_table(result: CompareResult) -> TextTable:
-    """One row for each other run and score: the difference, its interval, its p-values and the test."""
+def difference_table(
+    differences: Sequence[Mapping[str, Any]], against: str, unit: str, *, noun: str = "run"
+) -> TextTable:
+    """One row for each other run and score: the difference, its interval, its p-values and the test.
+
+    Args:
+        differences: as JSON; each names its run, or what else is compared, under `noun`.
+        against: to what the differences are.
+        unit: what is resampled.
+        noun: what is compared.
+    """
     rows = tuple(
         (
-            one["run"],
-            _MEASURES[one["score"]],
-            _points(one["value"]),
-            _NONE if one["low"] is None else f"{_points(one['low'])} to {_points(one['high'])}",
+            one[noun],
+            MEASURES[one["score"]],
+            points(one["value"]),
+            NONE if one["low"] is None else f"{points(one['low'])} to {points(one['high'])}",
             _p(one["p"]),
             _p(one["p_holm"]),
-            one["test"] or _NONE,
+            one["test"] or NONE,
         )
-        for one in result.differences
+        for one in differences
     )
-    columns = ("run", "score", "difference (points)", "95% CI", "p", "p (Holm)", "test")
+    columns = (noun, "score", "difference (points)", "95% CI", "p", "p (Holm)", "test")
     notes = (
-        f"Each run minus {result.against}, in percentage points; CI: paired bootstrap over {result.unit}s; "
-        "p is two-sided, Holm's correction is over the runs.",
+        f"Each {noun} minus {against}, in percentage points; CI: paired bootstrap over {unit}s; "
+        f"p is two-sided, Holm's correction is over the {noun}s.",
     )
-    return TextTable(f"Differences to {result.against}", columns, rows, notes)
+    return TextTable(f"Differences to {against}", columns, rows, notes)
 
 
-def paper_table(result: CompareResult) -> TextTable:
-    """What the SFER-MDFAE paper reports of the models, beside the accuracy of the best of our runs of each."""
+def paper_table(reported: Sequence[Mapping[str, Any]], ours: Mapping[str, float], split: str) -> TextTable:
+    """What the SFER-MDFAE paper reports of the models, beside our own accuracy of each."""
     rows = []
-    for one in result.reported:
-        ours = max(run["accuracy"]["value"] for run in result.runs if run["model"] == one["model"])
-        counts = (_scaled(one["parameters"], 1e6, digits=3), _scaled(one["macs"], 1e9, digits=3))
-        reported = tuple(_NONE if one[name] is None else f"{one[name]:.2f}%" for name in _SETS)
-        rows.append((one["model"], f"{ours:.2%}", *reported, *counts))
-    columns = ("model", f"ours ({result.split})", *_SETS.values(), "params (M, thop)", "MACs (G, thop)")
+    for one in reported:
+        counts = (scaled(one["parameters"], 1e6, digits=3), scaled(one["macs"], 1e9, digits=3))
+        theirs = tuple(NONE if one[name] is None else f"{one[name]:.2f}%" for name in SETS)
+        rows.append((one["model"], f"{ours[one['model']]:.2%}", *theirs, *counts))
+    columns = ("model", f"ours ({split})", *SETS.values(), "params (M, thop)", "MACs (G, thop)")
     notes = ("Accuracies: Table 3 of the SFER-MDFAE paper; counts: its Table 4, counted its way, at 7 classes.",)
     return TextTable("Reported by the SFER-MDFAE paper", columns, tuple(rows), notes)
 
 
-def _with_interval(entry: Mapping[str, Any]) -> str:  # JSON values
+def with_interval(entry: Mapping[str, Any]) -> str:  # JSON values
+    """A score with its interval in brackets, where it has one."""
     if entry["low"] is None:
         return f"{entry['value']:.2%}"
     return f"{entry['value']:.2%} [{entry['low']:.2%}, {entry['high']:.2%}]"
 
 
 def _percent(value: float | None) -> str:
-    return _NONE if value is None else f"{value:.2%}"
+    return NONE if value is None else f"{value:.2%}"
 
 
-def _points(value: float) -> str:
+def points(value: float) -> str:
+    """A difference of shares in percentage points."""
     return f"{100 * value:+.2f}"
 
 
 def _p(value: float | None) -> str:
     if value is None:
-        return _NONE
+        return NONE
     return f"<{_LEAST_P:g}" if value < _LEAST_P else f"{value:.3f}"
 
 
-def _scaled(value: float | None, unit: float, *, digits: int = 2) -> str:
-    return _NONE if value is None else f"{value / unit:,.{digits}f}"
+def scaled(value: float | None, unit: float, *, digits: int = 2) -> str:
+    """A number in another unit, or a dash."""
+    return NONE if value is None else f"{value / unit:,.{digits}f}"
+
+
+def best_of_models(result: CompareResult) -> dict[str, float]:
+    """The accuracy of the best run of each model."""
+    return {
+        one["model"]: max(run["accuracy"]["value"] for run in result.runs if run["model"] == one["model"])
+        for one in result.reported
+    }

@@ -1,7 +1,5 @@
 """The work of `fer compare`: runs to scores, costs and differences, as tables and figures."""
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -28,10 +26,10 @@ from fercli.models.profile import profile_model
 from fercli.models.table.specs import find_spec
 from fercli.reports.figures.canvas import number_words
 from fercli.reports.figures.comparison import Drawing, draw_confusions, draw_validation_curves
-from fercli.reports.tables import html_tables, latex_tables, markdown_tables
+from fercli.reports.tables import html_tables, latex_tables, long_csv, markdown_tables, records_csv
 from fercli.stages.compare import CompareResult, CompareSettings, compare_folder
 from fercli.stages.compare.gathering import Gathered, gather
-from fercli.stages.compare.words import difference_table, paper_table, score_table
+from fercli.stages.compare.words import best_of_models, difference_table, paper_table, score_table
 from fercli.stages.evaluate.crops import CropStanding, crop_standings
 from fercli.stages.report.run import history_columns, read_config
 
@@ -92,7 +90,7 @@ def run(project: Project, settings: CompareSettings, plan: ComparePlan, *, progr
         runs=tuple(_run_record(one, evaluations[one.run.run_id]) for one in standings),
         differences=tuple(differences),
         num_left_out=gathered.num_left_out,
-        reported=tuple(_reported(plan.runs)) if settings.paper else (),
+        reported=tuple(reported_by_paper(plan.runs)) if settings.paper else (),
         warnings=(
             *_doubts(project, plan.runs, settings.split, evaluations),
             *(sentence for one in standings for sentence in one.sentences()),
@@ -115,13 +113,13 @@ def fold(
 def _differences(gathered: Gathered, seed: int) -> list[dict[str, Any]]:  # JSON values
     """Each other run's difference to the first by each score; p is corrected over the runs, score by score."""
     (against, first), *others = gathered.predictions.items()
-    theirs = _matrices(first, gathered.classes)
+    theirs = unit_matrices(first, gathered.classes)
     kind = resampling_units(first).kind
     found: list[tuple[str, dict[str, Difference]]] = []
     for name, rows in others:
         # The same resamples for all pairs.
         generator = np.random.default_rng(seed)
-        ours = _matrices(rows, gathered.classes)
+        ours = unit_matrices(rows, gathered.classes)
         found.append((name, compare_matrices(ours, theirs, kind=kind, generator=generator)))
     corrected = {score: holm([one[score].p for _, one in found]) for score in SCORES}
     return [
@@ -131,7 +129,8 @@ def _differences(gathered: Gathered, seed: int) -> list[dict[str, Any]]:  # JSON
     ]
 
 
-def _matrices(rows: Sequence[Prediction], classes: Sequence[str]) -> np.ndarray:
+def unit_matrices(rows: Sequence[Prediction], classes: Sequence[str]) -> np.ndarray:
+    """A confusion matrix for each unit of resampling, ordered by its name."""
     places = {name: place for place, name in enumerate(classes)}
     units = resampling_units(rows)
     targets, predicted = (
@@ -152,13 +151,13 @@ def _run_record(standing: CropStanding, evaluation: Evaluation) -> dict[str, Any
         "model": run.record.model,
         **scores,
         "f1": f1,
-        **_size(run),
+        **run_size(run),
         **costs,
         "notes": standing.notes,
     }
 
 
-def _size(run: Run) -> dict[str, int | None]:
+def run_size(run: Run) -> dict[str, int | None]:
     """Parameters and multiply-adds of the run's own network at its own input; None where they cannot be counted."""
     config = read_config(run)
     try:
@@ -170,7 +169,7 @@ def _size(run: Run) -> dict[str, int | None]:
     return {"parameters": profile.parameters, "macs": profile.macs}
 
 
-def _reported(runs: Sequence[Run]) -> list[dict[str, Any]]:  # JSON values
+def reported_by_paper(runs: Sequence[Run]) -> list[dict[str, Any]]:  # JSON values
     """What the SFER-MDFAE paper reports of each model, of Table 3 (accuracies) and Table 4 (counts by thop)."""
     found = []
     for model in dict.fromkeys(run.record.model for run in runs):
@@ -221,7 +220,7 @@ def _warnings(
     least = 2 / 2 ** len(resampling_units(next(iter(gathered.predictions.values()))).names)
     if least > _SMALL_P and any(one["p"] is not None for one in differences):
         said.append(f"With so few subjects or videos no p can be smaller than {least:.3f}.")
-    if settings.paper and not any(one[name] for one in _reported(runs) for name in (*_PAPER_SETS, "macs")):
+    if settings.paper and not any(one[name] for one in reported_by_paper(runs) for name in (*_PAPER_SETS, "macs")):
         said.append("The SFER-MDFAE paper reports nothing of these models.")
     elif settings.paper:
         said.append(
@@ -234,11 +233,12 @@ def _warnings(
 def _files(
     runs: Sequence[Run], settings: CompareSettings, result: CompareResult, evaluations: Mapping[str, Evaluation]
 ) -> dict[str, bytes]:
-    tables = [score_table(result), difference_table(result)]
-    tables += [paper_table(result)] if result.reported else []
+    tables = [score_table(result), difference_table(result.differences, result.against, result.unit)]
+    if result.reported:
+        tables.append(paper_table(result.reported, best_of_models(result), result.split))
     texts = {
-        "runs.csv": _long_csv(result.runs),
-        "differences.csv": _csv(result.differences),
+        "runs.csv": long_csv(result.runs),
+        "differences.csv": records_csv(result.differences),
         "compare.md": markdown_tables(tables),
         "compare.tex": latex_tables(tables),
         "compare.html": html_tables("Comparison of runs", tables),
@@ -263,30 +263,3 @@ def _short_names(runs: Sequence[Run]) -> dict[str, str]:
     return {
         run.run_id: model if models.count(model) == 1 else run.run_id for run, model in zip(runs, models, strict=True)
     }
-
-
-def _long_csv(records: Sequence[Mapping[str, Any]]) -> str:
-    """One row a run, one column a number: `accuracy`, `accuracy_low`, `f1_happy`, ..."""
-    rows = []
-    for record in records:
-        row: dict[str, Any] = {}
-        for name, value in record.items():
-            if name in SCORES:
-                row |= {name: value["value"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
-            elif name == "notes":
-                row[name] = "; ".join(value)
-            elif isinstance(value, Mapping):
-                row |= {f"{name}_{inner}": one for inner, one in value.items()}
-            else:
-                row[name] = value
-        rows.append(row)
-    return _csv(rows)
-
-
-def _csv(records: Sequence[Mapping[str, Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    if records:
-        writer.writerow(records[0])
-    writer.writerows(["" if cell is None else cell for cell in record.values()] for record in records)
-    return out.getvalue()

@@ -1,8 +1,6 @@
 """The work of `fer eval --folds`, `--seeds` and `--ensemble`: each run's predictions to one evaluation."""
 
-import csv
 import dataclasses
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,6 +19,7 @@ from fercli.metrics.evaluation import Evaluation, calibration_of, evaluate, eval
 from fercli.metrics.scores import SCORES
 from fercli.reports.figures.canvas import number_words
 from fercli.reports.figures.scores import draw_confusion, draw_reliability
+from fercli.reports.tables import records_csv
 from fercli.stages.evaluate import EvalSettings, folder_of
 from fercli.stages.evaluate import evaluate as evaluate_run
 from fercli.stages.pool import Pooling, PoolResult, fold_and_seed, pool_folder
@@ -178,13 +177,13 @@ def _files(
 ) -> dict[str, bytes]:
     metrics: dict[str, Any] = {"kind": result.kind, "split": result.split, "checkpoint": settings.checkpoint}
     metrics |= {"test_time": settings.test_time, "members": list(result.members), "spread": result.spread}
-    texts = {"members.csv": _csv(result.members)}
+    texts = {"members.csv": records_csv(result.members)}
     pictures: dict[str, bytes] = {}
     if evaluation is not None:
         calibrated = calibration_of(rows, classes)
         metrics |= evaluation_record(evaluation)
         metrics["calibration"] = {"ece": calibrated.ece, "brier": calibrated.brier, "nll": calibrated.nll}
-        texts["per_class.csv"] = _csv([asdict(row) for row in evaluation.scores.per_class])
+        texts["per_class.csv"] = records_csv([asdict(row) for row in evaluation.scores.per_class])
         texts["predictions.csv"] = table_text(rows, Prediction, classes)
         title = f"{len(result.members)} {result.kind}, accuracy {evaluation.scores.accuracy:.1%}"
         pictures["confusion.png"] = draw_confusion(
@@ -193,11 +192,3 @@ def _files(
         pictures["reliability.png"] = draw_reliability(calibrated.bins, ece=calibrated.ece)
     texts["metrics.json"] = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     return {name: text.encode("utf-8") for name, text in texts.items()} | pictures
-
-
-def _csv(records: Sequence[Mapping[str, Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(records[0])
-    writer.writerows(["" if cell is None else cell for cell in record.values()] for record in records)
-    return out.getvalue()

@@ -45,7 +45,7 @@ def page_path(project: Project, run: Run | None) -> Path:
 def _settle(project: Project, settings: ReportSettings, run: str = "") -> tuple[ReportSettings, tuple[Run | None]]:
     """The split and the run that are meant; no run while none is finished."""
     settings = replace(settings, split_name=_split_in_use(project, settings.split_name))
-    has_finished = any(one.status == "finished" and not one.is_tryout for one in list_runs(project.root))
+    has_finished = any(one.status == "finished" and not one.is_aside for one in list_runs(project.root))
     return settings, (find_own_run(project.root, run) if run or has_finished else None,)
 
 

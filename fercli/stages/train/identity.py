@@ -162,8 +162,8 @@ def _recorded_digest(project: Project, settings: TrainSettings, run: Run | None)
 
 
 def last_used(project: Project) -> Mapping[str, Any]:  # JSON
-    """The settings of the run that was finished last, try-outs aside; none where there is none."""
-    finished = [run for run in list_runs(project.root) if run.status == "finished" and not run.is_tryout]
+    """The settings of the run that was finished last, but for try-outs and variants; none where there is none."""
+    finished = [run for run in list_runs(project.root) if run.status == "finished" and not run.is_aside]
     newest = max(finished, key=end_order, default=None)
     try:
         text = read_text(newest.folder / "config.toml") if newest else ""

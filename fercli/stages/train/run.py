@@ -266,6 +266,7 @@ def _begin(
             decided={**work.machine.to_json(), "memory_format": "channels_last", "num_processes": work.world.size},
             versions=package_versions(),
             is_tryout=settings.limit is not None,
+            study=settings.study or "",
             cutting=known.record.cutting if known else recorded_rules(project),
             begun=known.record.begun if known else next_number(project.root, "begun"),
         )

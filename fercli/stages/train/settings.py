@@ -12,7 +12,7 @@ import tomli_w
 from fercli.core.settings import identifying_settings, setting
 
 # What only says how or how long to work, or is known by its contents; equal trainings may differ in it.
-_OUTSIDE = ("time_limit_s", "workers", "ram_limit_mb", "backbone_weights", "gpus", "tensorboard", "seeds")
+_OUTSIDE = ("time_limit_s", "workers", "ram_limit_mb", "backbone_weights", "gpus", "tensorboard", "seeds", "study")
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,7 @@ class TrainSettings:
     threads: int | None = setting(None, "Use this many CPU threads.", minimum=1, maximum=1024, is_hidden=True)
     compile: Literal["auto", "yes", "no"] = setting("auto", "Compile the model with torch.compile.", is_hidden=True)
     ram_limit_mb: int = setting(2048, "Cache crops in memory up to this many MB.", minimum=0, is_hidden=True)
+    study: str | None = setting(None, "Mark the run as this variant of a study.", is_hidden=True, is_later=True)
     model: dict[str, Any] = setting({}, "Set options of the model.", is_hidden=True)  # any option of any network
     augment: dict[str, Any] = setting({}, "Set data augmentation.", is_hidden=True)  # numbers, or text from --set
 
