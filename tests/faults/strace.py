@@ -120,7 +120,9 @@ class Attached:
 
     def __init__(self, pid: int, log: Path, options: Sequence[str], *, is_alone: bool = False) -> None:
         self._pid = pid
-        self._words = ["strace", *([] if is_alone else ["-f"]), "-y", "-xx", "-o", str(log), *options, "-p", str(pid)]
+        # Not that of the reader, a program of its own: what it dies of is another matter, and it writes nothing.
+        follow = [] if is_alone else ["-f", "-b", "execve"]
+        self._words = ["strace", *follow, "-y", "-xx", "-o", str(log), *options, "-p", str(pid)]
         self._strace: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> "Attached":

@@ -335,7 +335,7 @@ def test_progress_counts_each_frame_once_and_within_a_video(project: Project, me
     settings = ExtractFramesSettings(method=method, every_s=0.5, num=2)  # type: ignore[arg-type]
     extract_frames(project, settings, progress=progress)
     assert progress.total == progress.done == 60
-    assert progress.num_calls > 10
+    assert progress.num_calls > 6  # of two videos
 
 
 def test_interrupted_run_with_other_settings_leaves_no_trace(project: Project) -> None:

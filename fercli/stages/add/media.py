@@ -19,16 +19,33 @@ from fercli.core.results import Failure
 from fercli.core.rows import Face, Frame, Link, Video
 from fercli.core.stage import Plan
 from fercli.core.words import counted
+from fercli.engine import guard
 from fercli.stages.add import AddResult, AddSettings
-from fercli.vision.images import read_image
 from fercli.vision.media import PICTURES, Listing, Media, MediaItem, find_media, list_files, shown
-from fercli.vision.quality import phash, sharpness
-from fercli.vision.video.reader import probe_video, scan_video
 
-_INTERLACED = (
-    "is interlaced: moving faces show combs, and sharpness is measured on them; deinterlace it first "
-    "(ffmpeg -i IN -vf yadif OUT.mp4)"
-)
+# What is run there may die of a file; see `engine/guard.py`.
+_READING = "fercli.stages.add.reading"
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What is noted of a video; `size` is width and height as shown."""
+
+    size: tuple[int, int]
+    fps: float
+    num_frames: int
+    duration_s: float
+    codec: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What is noted of an image; `size` is width and height."""
+
+    size: tuple[int, int]
+    sharpness: float
+    phash: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,10 +152,6 @@ class _Tally:
                 self.first_error = self.first_error or error
                 self.failures.append(Failure(item.name, error.message))
                 return
-            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-                # What a decoder raises on a file that nobody has thought of; the other files go on.
-                self.failures.append(Failure(item.name, f"cannot be read: {type(error).__name__}: {error}"))
-                return
             self.batch.add(item.key, record)
         self._note(record)
 
@@ -219,13 +232,12 @@ class _Tally:
 
     def _take_video(self, path: Path) -> dict[str, Any]:  # JSON: see _note
         if not path.is_file() or not path.stat().st_size:
-            probe_video(path)
+            _facts_of(path)  # says so
         digest = sha256_of(path)
         known = next((video for video in self.videos.values() if video.sha256 == digest), None)
         if known and self._is_held(known):
             return _record(known, num_known=1)
-        info = probe_video(path)
-        span = scan_video(path)
+        facts = _facts_of(path)
         video_id = known.video_id if known else unused(slug(path.stem), {*self.videos, *self._datasets})
         links: list[dict[str, Any]] = []
         place = self._place(path, f"videos/{video_id}{path.suffix.lower()}", digest, links)
@@ -234,16 +246,14 @@ class _Tally:
             place,
             digest,
             path.stat().st_size,
-            info.width,
-            info.height,
-            fps=round(info.fps, 6),
-            num_frames=len(span.times_s),
-            duration_s=round(span.end_s, 6),
-            codec=info.codec,
+            *facts.size,
+            fps=facts.fps,
+            num_frames=facts.num_frames,
+            duration_s=facts.duration_s,
+            codec=facts.codec,
             origin=shown(path),
         )
-        said = [*span.warnings, *([_INTERLACED] if info.is_interlaced else [])]
-        return _record(video, warnings=[f"'{video_id}': {text}" for text in said], links=links)
+        return _record(video, warnings=[f"'{video_id}': {text}" for text in facts.warnings], links=links)
 
     def _is_held(self, video: Video) -> bool:
         """Whether the file of a video that came in before is there, and is the one that came in."""
@@ -338,6 +348,11 @@ class _Tally:
         return wanted
 
 
+def _facts_of(path: Path) -> VideoFacts:
+    facts: VideoFacts = guard.call(f"{_READING}:measure_video", path, name=shown(path))
+    return facts
+
+
 def _link(source: Path, place: Path) -> None:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -371,7 +386,7 @@ class _ImageFolder:
     def take(self, file: Path, digest: str) -> dict[str, str]:
         """Bring in one image; its digest and place come back, nothing when it cannot be read."""
         try:
-            image = read_image(file)
+            seen: ImageFacts = guard.call(f"{_READING}:measure_image", file, name=shown(file))
         except MediaError as error:
             self.failures.append(Failure(shown(file), error.message))
             return {}
@@ -380,7 +395,6 @@ class _ImageFolder:
         wanted = f"images/{self._video_id}/{name}{file.suffix.lower()}"
         place = self._place(file, wanted, digest, self.links)
         frame_id = f"{self._video_id}/f{self.next_index:06d}"
-        sharp, digits = round(sharpness(image), 4), phash(image)
         self.frames.append(
             Frame(
                 frame_id,
@@ -389,12 +403,12 @@ class _ImageFolder:
                 None,
                 place,
                 "given",
-                sharpness=sharp,
-                phash=digits,
+                sharpness=seen.sharpness,
+                phash=seen.phash,
                 origin=shown(file),
             )
         )
-        self.size = self.size if any(self.size) else (image.shape[1], image.shape[0])
+        self.size = self.size if any(self.size) else seen.size
         self.num_bytes += file.stat().st_size
         self.next_index += 1
         return {digest: place}

@@ -20,6 +20,7 @@ from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import SPLITS, Face, Label, SplitRow, Subject, Vote
 from fercli.core.splits import record_text
+from fercli.engine import guard
 from fercli.labels.formats.ferplus import read_ferplus
 from fercli.labels.importing import match_votes
 from fercli.labels.leaks import Leaks, find_leaks
@@ -41,7 +42,6 @@ from fercli.stages.labels.archive import (
     put_imports,
     read_imports,
 )
-from fercli.vision.images import decode_image
 
 OFFICIAL = "official"
 
@@ -110,7 +110,7 @@ def gather(
     gathered = Gathered(name)
     last = max(known.values(), default=-1)
     progress.start(f"reading {name}")
-    for batch in source.read(path, options, decode_image):
+    for batch in source.read(path, options, _decode):
         if batch.num_total is not None and not gathered.items:
             progress.start(f"reading {name}", batch.num_total)
         gathered.failures += batch.failures
@@ -128,6 +128,12 @@ def gather(
             gathered.num_constant += is_constant(image)
         progress.advance(len(batch.items))
     return gathered
+
+
+def _decode(data: bytes, *, name: str) -> np.ndarray:
+    """As `vision.images.decode_image`, in a process that may die of it."""
+    image: np.ndarray = guard.call("fercli.stages.add.reading:decode", data, name, name=name)
+    return image
 
 
 def put_source(

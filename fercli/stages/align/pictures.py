@@ -1,5 +1,6 @@
 """The pictures that `fer align` looks at: files, rows of packed files, and frames of videos that were not kept."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from fercli.core.errors import MediaError
 from fercli.core.places import Places
 from fercli.core.rows import Face
 from fercli.data.crops import CropFiles
+from fercli.engine import guard
 from fercli.vision.images import read_image
 from fercli.vision.video.reader import DecodedFrame, VideoReader
 
@@ -51,7 +53,72 @@ class PictureTask:
 
 
 class Pictures:
-    """Reads the pictures of `tasks` in their order; a video's frames in one pass from the first to the last of them."""
+    """Reads the pictures of `tasks` in their order, in a process that may die of one of them, and a little ahead.
+
+    A video at which the reader died is not tried again: each try may take half a minute.
+    """
+
+    def __init__(self, root: Path, tasks: Sequence[PictureTask]) -> None:
+        self._root, self._left = root, deque(tasks)
+        self._read: Iterator[np.ndarray | MediaError] | None = None
+        self._died_of: dict[str, str] = {}
+        guard.start_early(__name__)
+
+    def read(self, task: PictureTask) -> np.ndarray:
+        """The next picture, that of `task`, as RGB.
+
+        Raises:
+            MediaError: it is missing or damaged.
+            TableError: its path leads out of the project.
+        """
+        assert self._left[0] is task, "pictures are read in their order"
+        file = task.place.video if task.place else task.path
+        if file in self._died_of:
+            self._left.popleft()
+            raise guard.reader_error(file, self._died_of[file])
+        try:
+            picture = self._next()
+        except guard.ReaderError as error:
+            self._read = None
+            if task.place:
+                self._died_of[file] = error.reason
+            raise guard.reader_error(file, error.reason) from error
+        finally:
+            self._left.popleft()
+        if isinstance(picture, MediaError):
+            raise picture
+        return picture
+
+    def _next(self) -> np.ndarray | MediaError:
+        if self._read is None:
+            tasks = [task for task in self._left if not task.place or task.place.video not in self._died_of]
+            self._read = guard.stream(f"{__name__}:read_pictures", self._root, tasks, name="")
+        picture = next(self._read)
+        if len(self._left) == 1:
+            # So that the reader knows that this was the last one.
+            next(self._read, None)
+        return picture
+
+
+# Inside the reader, the process that may die of a picture.
+
+
+def read_pictures(root: Path, tasks: Sequence[PictureTask]) -> Iterator[np.ndarray | MediaError]:
+    """The picture of each task, or why there is none; a video's frames in one pass from the first to the last.
+
+    Raises:
+        TableError: a path leads out of the project.
+    """
+    files = _Files(root, tasks)
+    for task in tasks:
+        try:
+            yield files.read(task)
+        except MediaError as error:
+            yield error
+
+
+class _Files:
+    """Reads the pictures of `tasks` in their order."""
 
     def __init__(self, root: Path, tasks: Sequence[PictureTask]) -> None:
         self._places, self._crops = Places(root), CropFiles(root)
@@ -64,12 +131,7 @@ class Pictures:
         self._ahead: DecodedFrame | None = None
 
     def read(self, task: PictureTask) -> np.ndarray:
-        """The picture as RGB.
-
-        Raises:
-            MediaError: it is missing or damaged.
-            TableError: its path leads out of the project.
-        """
+        """The picture as RGB; raises as `Pictures.read`."""
         if task.place:
             return self._decode(task.place)
         if task.given is not None:

@@ -8,9 +8,8 @@ from jaxtyping import Bool, Float
 from fercli.core.errors import CheckError, MediaError
 from fercli.core.project import Project
 from fercli.core.rows import Face, Frame, Video, Vote
+from fercli.engine import guard
 from fercli.stages.extract_frames import ExtractFramesSettings
-from fercli.vision.keyframes.forecast import forecast_every
-from fercli.vision.video.reader import scan_video
 
 _MOST_NAMED = 5
 
@@ -74,11 +73,14 @@ def _may_stay(
     if settings.method != "every" or settings.sharpest:
         return np.asarray(inside)
     try:
-        span = scan_video(project.inside(video.path, "videos.csv"))
+        chosen: Float[np.ndarray, " chosen"] = guard.call(
+            "fercli.stages.extract_frames.choosing:forecast",
+            project.inside(video.path, "videos.csv"),
+            settings,
+            name=video.video_id,
+        )
     except MediaError:
         return np.asarray(inside)  # told when it is read in earnest
-    chosen = forecast_every(span.times_s, settings.every_s, start_s=settings.start_s, end_s=settings.end_s)
-    chosen = chosen[: settings.limit]
     if not chosen.size:
         return np.zeros_like(inside)
     # Tables keep six digits.

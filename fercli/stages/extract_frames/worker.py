@@ -3,22 +3,19 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from fercli.core.errors import MediaError
+from fercli.core.files import replace_bytes
 from fercli.core.places import Places
 from fercli.core.rows import Frame
+from fercli.engine import guard
 from fercli.stages.extract_frames import ExtractFramesSettings
-from fercli.vision.images import write_jpeg
-from fercli.vision.keyframes import selection as keyframes
-from fercli.vision.keyframes.selection import Selection, SelectionRule, select_frames
-from fercli.vision.video.reader import VideoReader
 
-JPEG_QUALITY = 95
+# Run where one may die of a video; see `engine/guard.py`.
+CHOOSE = "fercli.stages.extract_frames.choosing:choose"
 Tell = Callable[[int], None]
 
 
@@ -36,6 +33,24 @@ class ExtractPlan:
     room: Path
     settings: ExtractFramesSettings
     is_shared: bool
+
+
+@dataclass(frozen=True)
+class KeptFile:
+    """A keyframe and its file, empty where files are not kept."""
+
+    frame: Frame
+    jpeg: bytes
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is known of a video when all its keyframes are chosen; as in `VideoFrames`."""
+
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    num_decoded: int = 0
+    warnings: tuple[str, ...] = ()
+    num_damaged: int = 0
 
 
 @dataclass(frozen=True)
@@ -95,80 +110,36 @@ def make_worker(plan: ExtractPlan, tell: Tell | None = None) -> Callable[[VideoT
         plan: what to do.
         tell: called with the index of each frame that is reached; only within one process.
     """
-    # Imported once in each process, before the first item.
-    rule = keyframes.SelectionRule(
-        method=plan.settings.method,
-        every_s=plan.settings.every_s,
-        sharpest=plan.settings.sharpest,
-        num=plan.settings.num,
-        change_threshold=plan.settings.change_threshold,
-        scene_threshold=plan.settings.scene_threshold,
-        min_gap_s=plan.settings.min_gap_s,
-        min_sharpness=plan.settings.min_sharpness,
-        dedup_bits=plan.settings.dedup,
-        seed=plan.settings.seed,
-    )
 
     def work(task: VideoTask) -> VideoFrames:
         try:
-            return _extract(task, plan, rule, tell)
+            return _extract(task, plan, tell)
         except MediaError as error:
             return VideoFrames(task.video_id, failure=error.message)
 
     return work
 
 
-def _extract(task: VideoTask, plan: ExtractPlan, rule: SelectionRule, tell: Tell | None) -> VideoFrames:
-    made, num_damaged = _pass(task, plan, rule, tell, threads=1 if plan.is_shared else None)
+def _extract(task: VideoTask, plan: ExtractPlan, tell: Tell | None) -> VideoFrames:
+    made, num_damaged = _pass(task, plan, tell, threads=1 if plan.is_shared else None)
     if num_damaged and not plan.is_shared:
         # What several threads make of damage depends on which is first; one thread gives the same in every run.
         for frame in made.frames:
             if frame.path:
                 (plan.room / frame.path).unlink(missing_ok=True)
-        made, _ = _pass(task, plan, rule, tell, threads=1)
+        made, _ = _pass(task, plan, tell, threads=1)
     return made
 
 
-def _pass(
-    task: VideoTask, plan: ExtractPlan, rule: SelectionRule, tell: Tell | None, *, threads: int | None
-) -> tuple[VideoFrames, int]:
-    reader = VideoReader(
-        Places(plan.root).inside(task.path, "videos.csv"),
-        start_s=task.start_s,
-        end_s=task.end_s,
-        threads=threads,
-        watch=(lambda frame: tell(frame.index)) if tell else None,
-    )
-    selection = select_frames(reader, rule)
-    frames = _write(selection, task.video_id, plan)
-    made = VideoFrames(
-        task.video_id,
-        tuple(frames),
-        dict(sorted(selection.drops.items())),
-        reader.num_decoded_in_all,
-        selection.warnings,
-    )
-    return made, max(selection.num_damaged, reader.num_damaged)
-
-
-def _write(selection: Selection, video_id: str, plan: ExtractPlan) -> list[Frame]:
-    frames = []
-    with closing(iter(selection)) as chosen:
-        for kept in islice(chosen, plan.settings.limit):
-            path = f"frames/{video_id}/f{kept.index:06d}.jpg" if plan.settings.keep else ""
-            if path:
-                write_jpeg(plan.room / path, kept.image, JPEG_QUALITY)
-            frames.append(
-                Frame(
-                    frame_id=f"{video_id}/f{kept.index:06d}",
-                    video_id=video_id,
-                    frame_index=kept.index,
-                    time_s=round(kept.time_s, 6),
-                    path=path,
-                    method=plan.settings.method,
-                    score=None if kept.score is None else round(kept.score, 4),
-                    sharpness=round(kept.sharpness, 4),
-                    phash=kept.phash,
-                )
-            )
-    return frames
+def _pass(task: VideoTask, plan: ExtractPlan, tell: Tell | None, *, threads: int | None) -> tuple[VideoFrames, int]:
+    path = Places(plan.root).inside(task.path, "videos.csv")
+    frames, chosen = [], Chosen()
+    for said in guard.stream(CHOOSE, path, task, plan.settings, threads, name=task.video_id, tell=tell):
+        if isinstance(said, KeptFile):
+            if said.frame.path:
+                replace_bytes(plan.room / said.frame.path, said.jpeg)
+            frames.append(said.frame)
+        else:
+            chosen = said
+    made = VideoFrames(task.video_id, tuple(frames), chosen.dropped, chosen.num_decoded, chosen.warnings)
+    return made, chosen.num_damaged

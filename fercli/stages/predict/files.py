@@ -15,11 +15,12 @@ from fercli.core.progress import Progress
 from fercli.core.tables import write_table
 from fercli.reports.figures.canvas import class_labels, font_path
 from fercli.stages.predict import FacePrediction, PredictSettings
+from fercli.stages.predict.frames import Frames, look_at_image, look_at_video
 from fercli.stages.predict.predictor import Prediction, Predictor
 from fercli.vision.annotate import COLORS, Mark, draw_marks
-from fercli.vision.images import read_image, write_jpeg
+from fercli.vision.images import write_jpeg
 from fercli.vision.media import shown
-from fercli.vision.video.reader import VideoReader, VideoWriter, probe_video
+from fercli.vision.video.reader import VideoWriter
 
 SCHEMA = "fer.predictions/1"
 # Smaller pictures are drawn larger, so that the words find room.
@@ -66,8 +67,8 @@ def _draw_video(
 ) -> int:
     """Write the whole video with its faces: every frame, at its time; the number of frames comes back."""
     source = prediction.item.files[0]
-    info = probe_video(source)
-    frames = VideoReader(source, start_s=settings.start_s, end_s=settings.end_s, threads=1)
+    info = look_at_video(source)
+    frames = Frames(source, start_s=settings.start_s, end_s=settings.end_s)
     last_s = prediction.times_s[-1] if settings.limit and prediction.times_s else None
     font = font_path(class_labels(predictor.classes))
     progress.start(f"draw {prediction.item.name}", total=info.num_frames)
@@ -76,7 +77,7 @@ def _draw_video(
             if last_s is not None and frame.time_s > last_s:
                 break
             marks = [_mark(face, predictor.classes) for face in faces_at(prediction, frame.time_s)]
-            drawn = draw_marks(frame.rgb(), marks, font)
+            drawn = draw_marks(frame.image, marks, font)
             if drawn.shape[1::-1] != writer.size:  # recordings of calls change their size on the way
                 drawn = np.asarray(cv2.resize(drawn, writer.size, interpolation=cv2.INTER_AREA))
             writer.write(drawn, frame.time_s - settings.start_s)
@@ -92,7 +93,7 @@ def _draw_pictures(predictor: Predictor, prediction: Prediction, folder: Path, p
         faces = by_picture.get(shown(Path(file.name)), ())
         if not faces:
             continue
-        image = read_image(file)
+        image = look_at_image(file)
         factor = max(1, -(-_LEAST_SIDE_PX // min(image.shape[:2])))
         large = np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST))
         marks = [_enlarged(_mark(face, predictor.classes), factor) for face in faces]

@@ -9,8 +9,7 @@ from fercli.core.progress import Progress
 from fercli.engine.choose import choose_engine
 from fercli.engine.parts import part_length, split_time
 from fercli.stages.predict import FacePrediction, PredictSettings
-from fercli.vision.video.containers import open_video
-from fercli.vision.video.reader import probe_video
+from fercli.stages.predict.frames import declared_length
 
 # A length that is a number of steps may seem to be a little more.
 _ROUNDING = 1e-6
@@ -43,12 +42,11 @@ def count_looks(whole: VideoPart, settings: PredictSettings) -> int | None:
     Raises:
         MediaError: the video cannot be opened.
     """
-    with open_video(whole.path) as source:
-        duration_s, frame_s = source.duration_s, 1 / source.fps
+    duration_s, fps = declared_length(whole.path)
     if duration_s is None:
         return None
     length_s = min(duration_s, whole.end_s or duration_s) - whole.start_s
-    num = max(1, ceil(length_s / max(settings.every_s, frame_s) - _ROUNDING))
+    num = max(1, ceil(length_s / max(settings.every_s, 1 / fps) - _ROUNDING))
     return min(num, settings.limit or num)
 
 
@@ -75,6 +73,6 @@ def _parts(whole: VideoPart, settings: PredictSettings) -> list[VideoPart]:
     """The video in parts; whole under a limit, because only decoding tells how many frames a part has."""
     if settings.limit is not None:
         return [whole]
-    duration_s = probe_video(whole.path).duration_s or 0.0
+    duration_s = declared_length(whole.path)[0] or 0.0
     parts = split_time(whole.start_s, whole.end_s, duration_s, part_length(PART_S, settings.every_s))
     return [replace(whole, start_s=start_s, end_s=end_s) for start_s, end_s in parts]

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +20,14 @@ from fercli.learn.device import torch_threads
 from fercli.learn.predict import load_run_model, predict_probabilities
 from fercli.stages.align.rules import run_rules
 from fercli.stages.predict import FacePrediction, PredictSettings, others_of
+from fercli.stages.predict.frames import Frames, look_at_image, start_early
 from fercli.stages.predict.parts import PART_S, Looked, VideoPart, count_looks, look_on_cluster
 from fercli.stages.predict.tracks import steady, tracked
 from fercli.vision.cutting import cut_faces
 from fercli.vision.detection import Detection
-from fercli.vision.images import read_image
 from fercli.vision.media import MediaItem, shown
 from fercli.vision.mtcnn.detector import FaceDetector, make_detector
 from fercli.vision.mtcnn.runtime import OPENVINO, choose_device
-from fercli.vision.video.reader import VideoReader
 
 # Crops wait until so many can be judged, and the processor judges so many at once: as in `fer align`, each computation
 # is one thread's, so that no digit of a table tells how many threads a machine has.
@@ -76,6 +74,7 @@ class Predictor:
     def __init__(self, project: Project, run: Run, settings: PredictSettings, progress: Progress) -> None:
         self._settings = settings
         self._progress = progress
+        start_early()
         # OpenVINO runs the detector alone; the network, which is torch's, then stays on the processor.
         is_shared = settings.engine == "ray"
         is_cpu = settings.device.partition(":")[0] == OPENVINO or (is_shared and settings.device == "auto")
@@ -124,13 +123,13 @@ class Predictor:
             MediaError: the video cannot be read.
         """
         settings = self._settings
-        # One thread, so that a damaged video gives the same frames here and when they are drawn.
-        reader = VideoReader(part.path, start_s=part.start_s, end_s=part.end_s, threads=1)
-        with closing(reader.every(settings.every_s) if settings.every_s > 0 else iter(reader)) as frames:
-            seen = islice(frames, settings.limit)
-            looks = (_Look(frame.rgb(), frame.index, frame.time_s, "", frame.index) for frame in seen)
+        frames = Frames(
+            part.path, start_s=part.start_s, end_s=part.end_s, every_s=settings.every_s, limit=settings.limit
+        )
+        looks = (_Look(frame.image, frame.index, frame.time_s, "", frame.index) for frame in frames)
+        with closing(looks):
             times_s, by_frame = self._judge(looks, part.name)
-        return Looked(times_s, by_frame, reader.warnings)
+        return Looked(times_s, by_frame, frames.warnings)
 
     def _look_at_video(self, item: MediaItem, name: str) -> Prediction:
         settings = self._settings
@@ -258,6 +257,6 @@ def _face(
 def _pictures(files: Sequence[Path], failures: list[Failure]) -> Iterator[_Look]:
     for number, file in enumerate(files):
         try:
-            yield _Look(read_image(file), None, None, shown(Path(file.name)), number)
+            yield _Look(look_at_image(file), None, None, shown(Path(file.name)), number)
         except MediaError as error:
             failures.append(Failure(shown(file), error.message))

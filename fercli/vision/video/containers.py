@@ -12,6 +12,7 @@ from typing import Any
 import av
 
 from fercli.core.errors import MediaError
+from fercli.core.pulse import beat
 from fercli.vision.images import MAX_PIXELS, printable
 
 # After so many failed reads in a row the rest of the file is taken as lost.
@@ -64,6 +65,7 @@ class Source:
             try:
                 for packet in self.container.demux(self.stream):
                     num_failures = 0
+                    beat()
                     if packet.size:
                         if not self.has_times:
                             packet.pts = None
