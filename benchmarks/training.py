@@ -25,12 +25,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from steps import CLASSES, WARM_UP, StepTimes, noise
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from fercli.core.progress import SilentProgress
 from fercli.data.batches import RamCrops
 from fercli.data.transforms import InputFormat
 from fercli.learn.device import Machine, choose_machine
@@ -41,7 +41,6 @@ from fercli.learn.trainer import Faces, Training, fit
 from fercli.models.build import build_model
 from fercli.models.table.specs import MODELS
 
-CLASSES = 7
 # What torch's operators are counted as, by how their names begin; the first that fits.
 KINDS = (
     ("convolution, backward", ("aten::convolution_backward", "aten::mkldnn_convolution_backward")),
@@ -54,8 +53,6 @@ KINDS = (
     ("optimiser, running mean, clipping", ("aten::_fused", "aten::_foreach", "aten::lerp", "aten::linalg_vector_norm")),
     ("changes of the pictures", ("aten::grid_sampler", "aten::affine_grid")),
 )  # fmt: skip
-# Steps at the start that warm caches and allocate, and are not counted.
-WARM_UP = 2
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
@@ -81,24 +78,6 @@ class Pictures(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, place: int) -> tuple[Tensor, int]:
         return self.transform(Image.open(self.paths[place]).convert(self.mode)), place % CLASSES
-
-
-class StepTimes(SilentProgress):
-    """Notes when each step of a training ended."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.clock = clock
-        self.ends: list[float] = []
-
-    def advance(self, num_items: int = 1, **fields: str) -> None:
-        """Called after each step."""
-        if fields:
-            self.ends.append(self.clock())
-
-    @property
-    def seconds(self) -> float:
-        """Median of a step, warm-up left out."""
-        return statistics.median(np.diff(self.ends[WARM_UP - 1 :]).tolist())
 
 
 def plain_step_s(name: str, form: InputFormat, paths: list[Path], given: argparse.Namespace) -> float:
@@ -173,12 +152,6 @@ def median_s(call: Callable[[], None], given: argparse.Namespace) -> float:
         call()
         seconds.append(clock() - began)
     return statistics.median(seconds[WARM_UP:])
-
-
-def noise(num: int, form: InputFormat) -> Tensor:
-    """Stored crops of the size that the network is fed."""
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (num, form.channels, form.size, form.size), generator=generator, dtype=torch.uint8)
 
 
 def write_pictures(folder: Path, num: int, form: InputFormat) -> list[Path]:
