@@ -1,4 +1,4 @@
-"""Probabilities and true classes to the cases worth looking at: for each class the surest hits and mistakes."""
+"""Choose the faces to explain: for each class the most confident correct and incorrect predictions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

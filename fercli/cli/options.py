@@ -1,4 +1,4 @@
-"""A settings class to the options of a command, and the options that all commands share."""
+"""Turn a settings class into the options of a command, and define the options that all commands share."""
 
 import dataclasses
 import functools

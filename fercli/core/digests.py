@@ -1,4 +1,4 @@
-"""Files to the SHA-256 of their bytes, remembered as git remembers its index: a file that looks untouched is not read.
+"""Compute and remember the SHA-256 of files, as git remembers its index: a file that looks untouched is not read.
 
 What is remembered lies in .fer/cache and can be deleted at any time. A file is read again when its size, inode, time of
 change or time of status differ, so that a mere `touch` costs one reading and changes no digest.

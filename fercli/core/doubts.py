@@ -1,4 +1,4 @@
-"""A score to the sentence that says how little it may mean: first of all, whether it beats always saying one class."""
+"""Say how little a score may mean: first of all, whether it beats always predicting one class."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The one family of errors that a user can mend: what is wrong, where, what to do."""
+"""Errors that a user can fix: what is wrong, where, what to do."""
 
 
 class FerError(Exception):

@@ -1,4 +1,4 @@
-"""A file to what it is, video or picture, by its first bytes; the suffix counts only where they do not tell."""
+"""Tell videos from images by their first bytes; the suffix counts only where these do not tell."""
 
 from pathlib import Path
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Names that people type or files carry, to one form of each: Unicode's composed form, case and blanks aside."""
+"""Bring names that people type or files carry to one form: Unicode's composed form, case and blanks aside."""
 
 import re
 import unicodedata

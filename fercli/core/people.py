@@ -1,4 +1,4 @@
-"""Subjects to how far they are known: a person named by somebody holds everywhere, a track within its one video.
+"""Tell how far subjects are known: a person named by somebody holds everywhere, a track only within its video.
 
 Subjects that `fer subjects track` has made hold within a video (with --join-sessions within a session, or everywhere):
 who comes back in another video gets another id. Until somebody says who is who, such people may be in both the training

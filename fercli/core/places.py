@@ -1,4 +1,4 @@
-"""Names of files that a project's tables and settings hold, to files that may be opened: none leads out of the project.
+"""Resolve the paths in a project's tables and settings; none may lead out of the project.
 
 A project may come from somebody else, or have been edited: what a table names is opened only if it is a regular file
 of the project. A link may lead out only below videos/ and images/, to the very file that `fer add --link` has recorded.

@@ -1,4 +1,4 @@
-"""Where each setting comes from: layers of plain values to one frozen settings object and the origin of every field."""
+"""Combine layers of plain values into one frozen settings object, and record where each value came from."""
 
 import contextlib
 import csv

@@ -1,4 +1,4 @@
-"""CSV files to typed rows and back; a table on disk is whole or old."""
+"""Read and write CSV tables as typed rows; a table on disk is complete or unchanged."""
 
 import csv
 import dataclasses

@@ -1,4 +1,4 @@
-"""Crops to uint8 batches for a network: all held in memory, or streamed by worker processes.
+"""Serve crops as uint8 batches for a network: all held in memory, or streamed by worker processes.
 
 Needs torch and numpy alone, so a training runs where no image can be decoded; crops on disk are data/dataset.py's.
 """

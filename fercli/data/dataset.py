@@ -1,4 +1,4 @@
-"""Crops on disk to what batches are made of: all in memory when they are small, else read by worker processes."""
+"""Read crops from disk for batches: all into memory when they are small, otherwise by worker processes."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor

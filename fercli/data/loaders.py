@@ -1,4 +1,4 @@
-"""Numbers of samples to the order in which an epoch visits them."""
+"""Decide the order in which an epoch visits the samples."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""A batch of inputs and soft targets to a batch of mixtures: mixup and cutmix.
+"""Mix inputs and soft targets within a batch: mixup and cutmix.
 
 B pictures, C channels, H W pixels, K classes.
 """

@@ -1,4 +1,4 @@
-"""The faces of a run to a table of digests of their crops, and that table to what has become of them since."""
+"""Record digests of the crops of a run, and tell what has become of these crops since."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

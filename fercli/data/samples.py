@@ -1,4 +1,4 @@
-"""Rows of faces, labels and a split to the samples a model learns from: the only join of the three."""
+"""Join faces, labels and a split into the samples that a model is trained on: the only place that does."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

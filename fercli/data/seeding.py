@@ -1,4 +1,4 @@
-"""One seed and a place in the training to a random generator that is the same in every process."""
+"""Derive random generators from one seed and a place in the training, the same in every process."""
 
 import hashlib
 from typing import Literal

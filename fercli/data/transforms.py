@@ -1,4 +1,4 @@
-"""Batches of stored crops to a network's input, with random changes drawn for a whole batch at once.
+"""Convert batches of stored crops into a network's input, with random augmentation of a whole batch at once.
 
 B pictures, C channels, H W pixels.
 """

@@ -1,4 +1,4 @@
-"""A drawn face: identity and expression become a picture of a head, its box and its five landmarks."""
+"""Draw a face: identity and expression become an image of a head, its box and its five landmarks."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Annotators who disagree: the truth about faces becomes votes, and the votes become files as labelling tools write."""
+"""Simulate annotators who disagree, and write their votes as labelling tools do."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Words of the settings to an engine."""
+"""Choose the engine that the settings name."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""A stretch of video to parts that can be worked on apart."""
+"""Divide a stretch of video into parts that can be processed independently."""
 
 from itertools import pairwise
 from math import ceil

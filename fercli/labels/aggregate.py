@@ -1,4 +1,4 @@
-"""Votes to labels, one for each face that has votes: by majority, FERPlus' rule, weighted votes or Dawid-Skene."""
+"""Aggregate votes into one label per face: by majority, FERPlus' rule, weighted votes or Dawid-Skene."""
 
 from collections.abc import Sequence
 from typing import Literal, cast

@@ -1,4 +1,4 @@
-"""Groups of different sizes and class mixes to parts of given shares: a seeded greedy search with repeated starts."""
+"""Distribute groups of unequal size and class mix over sets of given shares: a seeded greedy search with restarts."""
 
 import numpy as np
 from jaxtyping import Float, Int

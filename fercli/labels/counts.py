@@ -1,4 +1,4 @@
-"""Votes to a matrix of counts, faces by categories: all that majority and most agreement coefficients need."""
+"""Count votes as a matrix of faces by categories: all that majority and most agreement coefficients need."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Raw votes to rows of votes.csv: faces found, words read, annotators hidden, the newest vote kept."""
+"""Turn raw votes into rows of votes.csv: match faces, read words, hide annotators, keep the latest vote."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Items of an annotation tool (face ids, file names, paths) to the faces of the project."""
+"""Match the items of an annotation tool (face ids, file names, paths) to the faces of the project."""
 
 import base64
 import contextlib

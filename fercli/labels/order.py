@@ -1,4 +1,4 @@
-"""Faces to the order in which one annotator sees them: by chance, by doubt or as filmed, some of them twice."""
+"""Order faces for one annotator: by chance, by the model's uncertainty or as filmed, some of them twice."""
 
 import hashlib
 import math

@@ -1,4 +1,4 @@
-"""Names in files of votes to persons: one person is one annotator, under whatever name a tool exports them."""
+"""Recognise one person under the different names that annotation tools export."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Annotators' names to pseudonyms that stay the same from import to import."""
+"""Replace annotators' names by pseudonyms that stay the same from import to import."""
 
 import hashlib
 import re

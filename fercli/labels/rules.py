@@ -1,4 +1,4 @@
-"""Counts of votes to a winner for each face: the majority rule, and FERPlus' own."""
+"""Decide the winning class from counts of votes: the majority rule, and FERPlus' own."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Faces to the files that an annotation tool reads, with votes where there are some: what `votes.py` reads back."""
+"""Write faces as the files that an annotation tool reads, with votes where there are some."""
 
 import csv
 import io

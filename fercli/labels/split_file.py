@@ -1,4 +1,4 @@
-"""A split written by somebody else, as CSV, to rows of this project."""
+"""Read a split that somebody else wrote as CSV."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

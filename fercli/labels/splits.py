@@ -1,4 +1,4 @@
-"""Faces to train, val and test, whole groups together, classes in proportion; the same seed gives the same split."""
+"""Split faces into train, val and test, whole groups together, classes in proportion, the same for the same seed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

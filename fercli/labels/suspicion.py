@@ -1,4 +1,4 @@
-"""Labels that a model has reason to doubt, by confident learning on predictions that it did not learn from."""
+"""Find labels that are probably wrong, by confident learning on out-of-sample predictions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

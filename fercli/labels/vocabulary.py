@@ -1,4 +1,4 @@
-"""Words that annotators use to the classes of one project; what cannot be told is refused with suggestions."""
+"""Map the words that annotators use to the classes of a project; unknown words are refused with suggestions."""
 
 import difflib
 import re

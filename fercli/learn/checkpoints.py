@@ -1,4 +1,4 @@
-"""Weights and plain values to files that are whole or old and cannot be altered unnoticed; nothing is pickled."""
+"""Save and load weights and plain values: files are complete or unchanged, and nothing is pickled."""
 
 import hashlib
 import json

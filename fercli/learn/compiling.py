@@ -1,4 +1,4 @@
-"""A machine and the length of a training to whether torch.compile pays, decided once and told why."""
+"""Decide once whether torch.compile pays on this machine for a training of this length, and say why."""
 
 import shutil
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What the machine offers to the device, precision and memory format that a training keeps to."""
+"""Choose the device, precision and memory format of a training from what the machine offers."""
 
 import os
 import warnings

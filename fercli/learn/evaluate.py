@@ -1,4 +1,4 @@
-"""A model and held-out crops to loss, accuracy and macro-F1, and to probabilities.
+"""Evaluate a model on held-out crops: loss, accuracy, macro-F1 and probabilities.
 
 B pictures, C channels, H W pixels, K classes.
 """

@@ -1,4 +1,4 @@
-"""What each epoch brought to the rows of metrics.csv."""
+"""Write the metrics of each epoch as rows of metrics.csv."""
 
 import csv
 import io

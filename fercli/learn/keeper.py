@@ -1,4 +1,4 @@
-"""A training's weights, history and state to files, so that a kill costs little and loses nothing."""
+"""Save a training's weights, history and state so that a kill costs little and loses nothing."""
 
 import time
 from collections.abc import Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""torchrun's command line to the exit code of the processes it started, without torchrun's own words.
+"""Run torchrun and report the exit code of the processes it started, without torchrun's own messages.
 
 What ended a process is told by whoever asked for them; torchrun would add its tracebacks.
 """

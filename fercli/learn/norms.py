@@ -1,4 +1,4 @@
-"""A network without normalisation to one that learns with it, and its weights back to the network as published.
+"""Add normalisation to a network that has none, and fold it back into the network as published.
 
 Plain stacks of convolutions under a global mean learn slowly: their features differ little between pictures. While
 training, every convolution's output and the input of every linear layer is normalised over the batch; what is written

@@ -1,4 +1,4 @@
-"""A model, a batch and its targets to the loss that is minimised: each paper's training trick is one of these.
+"""Compute the loss of a batch: each paper's training trick is one objective.
 
 B pictures, C channels, H W pixels, K classes.
 """

@@ -1,4 +1,4 @@
-"""Plans to optimisers and learning rates; a schedule is a function of the step, so resuming needs no state."""
+"""Build optimisers and learning-rate schedules; a schedule is a function of the step, so resuming needs no state."""
 
 import math
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A run's weights and pictures or samples to probabilities."""
+"""Predict class probabilities for images or samples with the weights of a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A network with weights from a file, made ready to learn on from them.
+"""Prepare a network with pretrained weights for further training.
 
 C channels, H W pixels.
 """

@@ -1,4 +1,4 @@
-"""A network, its paper and the size of the data to everything a training is set to; standard library only."""
+"""Collect all training settings for a model: its paper, its recipe and the size of the data; standard library only."""
 
 import dataclasses
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Where a training stands, to tensors and plain values and back, bit for bit."""
+"""Save and restore the state of a training, bit for bit."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field

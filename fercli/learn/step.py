@@ -1,4 +1,4 @@
-"""One batch of crops to one step of the optimiser: augment, run, differentiate, clip, move.
+"""Train on one batch of crops: augment, run, differentiate, clip, update.
 
 B pictures, C channels, H W pixels, K classes.
 """

@@ -1,4 +1,4 @@
-"""The signals that ask a training to stop, as an answer to a question between two steps."""
+"""Catch the signals that ask a training to stop, and stop between two steps."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""A model, crops and a plan to trained weights: the one loop for every network and every objective."""
+"""Train a model on crops by a plan: the one loop for every network and every objective."""
 
 import time
 from collections.abc import Callable

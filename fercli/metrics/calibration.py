@@ -1,4 +1,4 @@
-"""Probabilities to how far they can be trusted: expected calibration error and the bins of a reliability diagram."""
+"""Measure calibration: the expected calibration error and the bins of a reliability diagram."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Predictions of two models on the same faces to their differences: intervals, tests, and a correction for many.
+"""Compare predictions of two models on the same faces: differences, intervals, tests, and a correction for many.
 
 What is resampled, or exchanged, is the subject, else the video, else the face (`intervals.units_of`): faces of one
 person are no independent witnesses.

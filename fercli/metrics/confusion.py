@@ -1,4 +1,4 @@
-"""True and predicted classes to confusion matrices: rows: true class, columns: predicted class, always."""
+"""Compute confusion matrices; rows are always true classes, columns predicted classes."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Rows of predictions to everything that `metrics.json`, `per_class.csv` and `by_subject.csv` say."""
+"""Compute everything in `metrics.json`, `per_class.csv` and `by_subject.csv` from rows of predictions."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""Scores to intervals: a seeded percentile bootstrap that resamples people, not their faces.
+"""Compute confidence intervals: a seeded percentile bootstrap that resamples people, not their faces.
 
 Faces of one person, and frames of one video, resemble each other; drawing faces one by one would make an interval too
 narrow. The unit that is drawn is therefore the subject, else the video, else the face.

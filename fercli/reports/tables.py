@@ -1,4 +1,4 @@
-"""Tables to the files that people put into papers and open elsewhere: Markdown, LaTeX (booktabs), HTML and CSV."""
+"""Write tables for papers and other programs: Markdown, LaTeX (booktabs), HTML and CSV."""
 
 import csv
 import html

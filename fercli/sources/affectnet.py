@@ -1,4 +1,4 @@
-"""AffectNet, 7 or 8 classes, in its two forms (train_set/ and val_set/ folders, the manual csv) to items and pictures.
+"""Read AffectNet, 7 or 8 classes, in its two forms: train_set/ and val_set/ folders, or the manual CSV.
 
 Source: Mollahosseini, Hasani and Mahoor, AffectNet, IEEE Transactions on Affective Computing 10(1), 2019.
 """

@@ -1,4 +1,4 @@
-"""Pictures of a dataset, seen one after another, to what is odd about them: copies, contradictions, blank ones."""
+"""Find what is odd about the images of a dataset: copies, contradictory labels, blank images."""
 
 import hashlib
 from collections.abc import Sequence

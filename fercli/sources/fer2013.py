@@ -1,4 +1,4 @@
-"""FER2013 in its three forms (fer2013.csv, icml_face_data.csv, Kaggle's folders) to items and 48x48 grey pictures.
+"""Read FER2013 in its three forms: fer2013.csv, icml_face_data.csv, Kaggle's folders.
 
 Source: Goodfellow et al., Challenges in Representation Learning, ICONIP 2013.
 """

@@ -1,4 +1,4 @@
-"""FERPlus: ten votes on each picture of FER2013, joined by line, to hard or soft labels.
+"""Read FERPlus: ten votes per image of FER2013, joined by line, as hard or soft labels.
 
 Source: Barsoum et al., Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label Distribution,
 ICMI 2016, section 3, and the rules of the authors' code (microsoft/FERPlus, src/ferplus.py), which the paper's words

@@ -1,4 +1,4 @@
-"""Published parts to a split with train, val and test; where no val is published it is drawn from train."""
+"""Build a split from published sets; where no validation set is published, it is drawn from train."""
 
 from collections import Counter
 from collections.abc import Sequence

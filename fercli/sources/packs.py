@@ -1,4 +1,4 @@
-"""Many small pictures of one size to one .npy file that numpy can map into memory, written as they come."""
+"""Write many small images of one size to one .npy file that numpy can map into memory."""
 
 import os
 from pathlib import Path

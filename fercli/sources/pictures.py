@@ -1,4 +1,4 @@
-"""Files of pictures to batches of decoded items, one bad file at a time set aside."""
+"""Decode image files in batches, setting bad files aside one by one."""
 
 import os
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""RAF-DB's basic set (EmoLabel/list_patition_label.txt, Image/aligned) to items and pictures.
+"""Read RAF-DB's basic set (EmoLabel/list_patition_label.txt, Image/aligned).
 
 Source: Li, Deng and Du, Reliable Crowdsourcing and Deep Locality-Preserving Learning, CVPR 2017.
 """

@@ -1,1 +1,1 @@
-"""Verbs: each stage takes a project and settings to a project and a result. This is the Python API."""
+"""Pipeline stages: `stage(project, settings) -> result`. This is the Python API."""

@@ -1,4 +1,4 @@
-"""`fer doctor`: the machine and the project to a list of what is well and what is not."""
+"""`fer doctor`: check the machine and the project."""
 
 import importlib.metadata
 import os

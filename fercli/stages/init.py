@@ -1,4 +1,4 @@
-"""`fer init`: an empty folder to a project with its classes."""
+"""`fer init`: create a project with its classes."""
 
 from dataclasses import dataclass
 from pathlib import Path

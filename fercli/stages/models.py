@@ -1,4 +1,4 @@
-"""`fer models`: the table of networks, and where weights to start from come from; no torch, no project."""
+"""`fer models`: list the models, and where pretrained weights come from; no torch, no project."""
 
 from dataclasses import dataclass
 

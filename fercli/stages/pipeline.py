@@ -1,4 +1,4 @@
-"""`fer status` and `fer run`: the stages in their order to what is done, what is to do, and doing it."""
+"""`fer status` and `fer run`: report the state of every stage in order, and run what is to do."""
 
 import dataclasses
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""`fer runs`: the run folders to a list, newest last."""
+"""`fer runs`: list the runs, newest last."""
 
 from dataclasses import dataclass
 from typing import Any

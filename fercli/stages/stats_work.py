@@ -1,4 +1,4 @@
-"""The work of `fer stats`: faces counted by split, class, subject or video."""
+"""Do the work of `fer stats`: count faces by split, class, subject or video."""
 
 from collections.abc import Collection, Mapping
 

@@ -1,4 +1,4 @@
-"""`fer trace`: one face id to everything that is known of it, from the second of the video to the last prediction."""
+"""`fer trace`: show everything known of one face, from the second of the video to the last prediction."""
 
 import difflib
 from dataclasses import dataclass

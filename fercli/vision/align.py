@@ -1,4 +1,4 @@
-"""Frame, landmarks or box to an upright face of fixed size."""
+"""Cut upright faces of a fixed size out of frames, by landmarks or box."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Crops of faces to unit vectors that are alike for one person, by SFace, whose weights a package brings.
+"""Embed crops of faces as unit vectors that are alike for one person, by SFace, whose weights a package brings.
 
 Such vectors are biometric data. Nothing here writes them anywhere.
 

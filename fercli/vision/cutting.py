@@ -1,4 +1,4 @@
-"""A frame and its detections to the crops worth keeping, and for the others the reason why not."""
+"""Select the detections to keep and crop them; the others get the reason why not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

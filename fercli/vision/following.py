@@ -1,4 +1,4 @@
-"""Frames of a still camera to faces: searched for in the first of a few frames, and looked up at their places after."""
+"""Find faces in frames of a still camera: search some frames, and look at the same places in those between."""
 
 from collections.abc import Sequence
 from dataclasses import replace

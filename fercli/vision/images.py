@@ -1,4 +1,4 @@
-"""Picture files to RGB arrays and back, safely: the header is checked before decoding, a cut-off file is refused."""
+"""Read and write image files safely: the header is checked before decoding, a truncated file is refused."""
 
 import importlib
 import io

@@ -1,4 +1,4 @@
-"""Parts of one video that show a person each to people: those that look alike are joined, unless seen together."""
+"""Join parts of a video that show the same person: those that look alike, unless seen together."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Similarities of people to pairs that may be one person: one to one, with what tells each pair from the next best."""
+"""Pair people by similarity, one to one, with the margin of each pair to the next best."""
 
 from dataclasses import dataclass
 

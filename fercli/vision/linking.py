@@ -1,4 +1,4 @@
-"""Boxes over time to tracks where people move and cross: by place, and where place does not tell, by how crops look.
+"""Link boxes over time into tracks where people move and cross: by place and, where needed, by appearance.
 
 A crop looks like its last one, a second later, far more than like another person's: means of 12 by 12 cells in Lab
 differ by about 1.1 within one person's neighbouring crops, by 2.0 (drawn) or 3.7 (real) and more between eight people

@@ -1,4 +1,4 @@
-"""Paths that a user names to the videos and pictures that they mean."""
+"""List the videos and images that the paths on a command line mean."""
 
 import hashlib
 import os

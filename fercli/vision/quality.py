@@ -1,4 +1,4 @@
-"""Pictures and landmarks to single figures: how sharp, how alike, how tilted."""
+"""Measure images and landmarks: blur, likeness, roll, yaw."""
 
 import cv2
 import numpy as np

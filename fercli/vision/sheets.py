@@ -1,4 +1,4 @@
-"""Pictures in titled rows to one contact sheet."""
+"""Lay images in titled rows on one contact sheet."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Boxes over time to tracks, and tracks to seats: who is the same person in one video, by place alone.
+"""Link boxes over time into tracks, and tracks into seats: who is the same person in one video, by place alone.
 
 A class sits still before a fixed camera, so a place in the picture is a person. Nothing here looks at a face: two
 people who take the same seat one after the other are one, and one who changes seats is two, until a user says else.

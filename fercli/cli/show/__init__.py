@@ -1,4 +1,4 @@
-"""Results to tables and lines on the terminal, one module for each kind of result; most results need none."""
+"""Show results on the terminal, one module for each kind of result; most results need none."""
 
 import importlib
 from typing import Any

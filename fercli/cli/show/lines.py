@@ -1,4 +1,4 @@
-"""A stage's result to the lines that a person reads."""
+"""Write a stage's result as lines for people."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A stage's result to what a script reads, and an error to its lines."""
+"""Print a stage's result as JSON for scripts, and an error as lines."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Votes in CSV files, long (one vote to a line) or wide (one column to an annotator), as tools and Excel write them."""
+"""Read votes from CSV files, long (one vote per line) or wide (one column per annotator), as tools write them."""
 
 import csv
 import re

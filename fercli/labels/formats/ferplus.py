@@ -1,4 +1,4 @@
-"""FERPlus' counts (fer2013new.csv: ten anonymous votes a line) to votes, joined to FER2013 by line."""
+"""Read FERPlus' counts (fer2013new.csv: ten anonymous votes per line), joined to FER2013 by line."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

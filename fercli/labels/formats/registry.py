@@ -1,4 +1,4 @@
-"""Files of votes in any known format to raw votes; "auto" tells the formats apart by content."""
+"""Read vote files in any known format; "auto" detects the format from the content."""
 
 import zipfile
 from collections.abc import Callable

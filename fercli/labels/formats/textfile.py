@@ -1,4 +1,4 @@
-"""Text files from other people's programs to lines: encoding found, byte-order mark taken off, length bounded."""
+"""Read text files from other programs as lines: detect the encoding, drop the byte-order mark, bound the length."""
 
 import codecs
 from collections.abc import Iterator

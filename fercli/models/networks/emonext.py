@@ -1,4 +1,4 @@
-"""EmoNeXt: a face straightened by a spatial transformer, then a ConvNeXt with channel gates, to logits.
+"""EmoNeXt: a spatial transformer, then a ConvNeXt with squeeze-and-excitation blocks.
 
 B pictures, C channels, H W pixels, K classes.
 """

@@ -1,4 +1,4 @@
-"""POSTER: image features and landmark features ask each other, at three widths, to logits.
+"""POSTER: image and landmark features attend to each other at three widths.
 
 B pictures, C channels, H W pixels, N tokens, K classes.
 """

@@ -1,4 +1,4 @@
-"""POSTER++: at three scales, landmark features ask image features; a small transformer joins the answers to logits.
+"""POSTER++: landmark features attend to image features at three scales; a small transformer joins the results.
 
 B pictures, C channels, H W pixels, N tokens, K classes.
 """

@@ -1,4 +1,4 @@
-"""SFER-MDFAE: faces to logits by channel-weighted features of four scales and top-n region attention on the last.
+"""SFER-MDFAE: channel-weighted features of four scales, and top-n region attention on the last.
 
 B pictures, C channels, H W pixels, N patches, R regions, K classes.
 """

@@ -1,4 +1,4 @@
-"""SFERNet: attention among superpixels of a face, four stages, to logits.
+"""SFERNet: attention among superpixels of a face, in four stages.
 
 B pictures, C channels, H W pixels, N pixels in a row-major line, S superpixels, h heads, K classes.
 """

@@ -1,4 +1,4 @@
-"""The names that published weights give to the layers of our backbones.
+"""Map the parameter names of published weights to the layers of the backbones.
 
 A layout turns one of our names into the name in the file; None says that the part is not of the backbone.
 """

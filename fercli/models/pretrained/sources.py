@@ -1,4 +1,4 @@
-"""Where users get weights to start a backbone from, under what licence and of what origin; standard library only."""
+"""List where users get pretrained backbone weights, with licence and origin; standard library only."""
 
 from dataclasses import dataclass
 

@@ -1,1 +1,1 @@
-"""Numbers to PNG bytes, the same bytes every time."""
+"""Figures as PNG bytes, the same bytes every time."""

@@ -1,4 +1,4 @@
-"""Matplotlib figures to PNG bytes that are the same on every run: the house style, the colours, the saving."""
+"""Draw matplotlib figures as PNG bytes that are the same on every run: the house style, the colours, the saving."""
 
 import io
 import unicodedata

@@ -1,4 +1,4 @@
-"""Several runs to one figure: their validation curves, and their confusion matrices side by side."""
+"""Draw several runs in one figure: validation curves, and confusion matrices side by side."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

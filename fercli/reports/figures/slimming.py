@@ -1,4 +1,4 @@
-"""Large pictures to small ones, so that a page with many faces can still be sent by mail."""
+"""Shrink large images so that a page with many faces can still be sent by mail."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""The variants of a study to one figure: their accuracies, and their differences to the first."""
+"""Draw the variants of a study: their accuracies, and their differences to the first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Pictures, settings and versions to the last parts of a report: where the model looks, where it errs, what to mind."""
+"""Write the last sections of a report: visual explanations, errors, reproducibility, responsible use."""
 
 from collections.abc import Mapping, Sequence
 

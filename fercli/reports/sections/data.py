@@ -1,4 +1,4 @@
-"""Rows of videos, faces and a split to parts of a report: what was recorded, and how it was divided."""
+"""Write the sections of a report on data and split."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

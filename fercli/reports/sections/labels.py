@@ -1,4 +1,4 @@
-"""Votes and labels to parts of a report: who voted, what the votes agree on, how far people agree."""
+"""Write the section of a report on votes, labels and agreement."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""A run's record, history and predictions to the second half of a report: what was trained, and how well it does."""
+"""Write the sections of a report on model, training and results."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""`fer add`: videos, folders of images and public datasets to files and rows of the project."""
+"""`fer add`: add videos, folders of images and public datasets to the project."""
 
 import hashlib
 import os

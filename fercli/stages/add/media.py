@@ -1,4 +1,4 @@
-"""The work of `fer add` on videos and folders of images: files to copies or links, and rows that say what they are."""
+"""Do the work of `fer add` for videos and folders of images: copy or link files, and describe them in rows."""
 
 import dataclasses
 import shutil

@@ -1,4 +1,4 @@
-"""What `fer add` has to know of a stranger's file, read in a process that may die of it; see `engine/guard.py`."""
+"""Read what `fer add` has to know of an unknown file, in a process that may die of it; see `engine/guard.py`."""
 
 from pathlib import Path
 

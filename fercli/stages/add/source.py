@@ -1,4 +1,4 @@
-"""The work of `fer add --source`: a public dataset or class folders to faces, labels and the official split."""
+"""Do the work of `fer add --source`: read a public dataset or class folders as faces, labels and the official split."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A public dataset, item by item, to pictures, rows and a split of the project."""
+"""Write the items of a public dataset as images, rows and a split of the project."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""`fer align`: frames to faces, found, kept or dropped for a reason, and cropped."""
+"""`fer align`: detect faces in frames, keep or drop them for a reason, and crop them."""
 
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal

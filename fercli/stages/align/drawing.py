@@ -1,4 +1,4 @@
-"""`fer align --draw`: frames with the boxes that were found, kept or dropped and why, to see what was missed."""
+"""Draw the boxes that `fer align` found on their frames, kept or dropped and why, to see what was missed."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The faces of a new run and those of the last one to one table, in which no face loses its id."""
+"""Merge the faces of a new run of `fer align` with those of the last one, so that no face loses its id."""
 
 from collections import defaultdict
 from collections.abc import Mapping

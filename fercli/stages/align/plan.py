@@ -1,4 +1,4 @@
-"""What `fer align` has to do: the pictures that are new or to be done again, and the faces already known in each."""
+"""Plan `fer align`: find the images that are new or have to be done again, and the faces already known in each."""
 
 import hashlib
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""What `fer align` was last told in a project, to faces of other pictures found and cut out alike."""
+"""Give the cutting rules of a project or run, so that faces of other images are found and cut in the same way."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What `fer align` does to pictures, in whichever process: frames or given crops to rows of faces and crops.
+"""Detect and crop the faces of frames or given crops, in whichever process.
 
 Pictures are read, searched, cut and written at the same time: while the detector works on some, the next are decoded
 and the crops of those before are written.

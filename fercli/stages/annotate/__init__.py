@@ -1,4 +1,4 @@
-"""`fer annotate`: the labelling page on this machine, from faces to votes by keyboard."""
+"""`fer annotate`: open the labelling page on this machine, to label faces by keyboard."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""What the review page asks of a project: where annotators disagree, how the model errs, which labels to doubt."""
+"""Collect what the review page shows: where annotators disagree, how the model errs, which labels are doubtful."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""A project and the settings of `fer annotate` to the seats at its desk: who sees which faces, in what order."""
+"""Decide who sees which faces in which order on the labelling page."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""`fer check`: images, labels and splits to a list of problems."""
+"""`fer check`: list problems of images, labels and splits."""

@@ -1,4 +1,4 @@
-"""`fer check images`: crops to those that are missing, broken, blank, or there twice."""
+"""`fer check images`: find crops that are missing, corrupt, blank or duplicated."""
 
 from dataclasses import dataclass, field
 

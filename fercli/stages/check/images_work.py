@@ -1,4 +1,4 @@
-"""The work of `fer check images`: crops to those that are missing, corrupt, blank, or there twice."""
+"""Do the work of `fer check images`: find crops that are missing, corrupt, blank or duplicated."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""`fer check labels`: labels and votes to what does not fit together any more."""
+"""`fer check labels`: find labels and votes that no longer fit together."""
 
 from dataclasses import dataclass
 

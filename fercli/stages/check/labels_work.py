@@ -1,4 +1,4 @@
-"""The work of `fer check labels`: labels and votes to what does not fit together any more."""
+"""Do the work of `fer check labels`: find labels and votes that no longer fit together."""
 
 from collections.abc import Iterable
 from dataclasses import replace

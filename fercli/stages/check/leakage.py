@@ -1,4 +1,4 @@
-"""`fer check leakage`: a split to what it has on two sides: subjects, videos, copies of pictures."""
+"""`fer check leakage`: find subjects, videos and copies of images that the sets of a split share."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any

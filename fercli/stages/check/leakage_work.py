@@ -1,4 +1,4 @@
-"""The work of `fer check leakage`: a split to what its sets share: subjects, videos, copies of images."""
+"""Do the work of `fer check leakage`: find subjects, videos and copies of images that the sets of a split share."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""`fer compare`: evaluated runs to one table of scores, costs and differences, with figures for a paper."""
+"""`fer compare`: compare evaluated runs: scores, costs and differences in one table, with figures for a paper."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Runs to their predictions on the same faces; what cannot be compared is refused with the reason."""
+"""Gather the predictions of several runs on the same faces; what cannot be compared is refused with the reason."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A comparison to tables of words, as they are shown and as they stand in a paper."""
+"""Write a comparison as tables for the terminal and for a paper."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

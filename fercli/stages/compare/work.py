@@ -1,4 +1,4 @@
-"""The work of `fer compare`: runs to scores, costs and differences, as tables and figures."""
+"""Do the work of `fer compare`: compute scores, costs and differences of runs, as tables and figures."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""A score to what must be said of its crops: those it was made from may be gone, and others may have been scored.
+"""Say what must be said of a score's crops: they may be gone, or others may have been scored.
 
 `fer eval` refuses crops that are not those of the training; what shows an earlier score says when it would, and shows
 a score of other crops (--accept-other-crops) only in these words, never as that of the run.

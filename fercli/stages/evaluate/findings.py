@@ -1,4 +1,4 @@
-"""Predictions of a run to everything that its eval folder says."""
+"""Compute everything that a run's eval folder holds from its predictions."""
 
 import csv
 import io

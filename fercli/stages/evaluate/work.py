@@ -1,4 +1,4 @@
-"""The work of `fer eval`: predictions on held-out faces to everything that the run's eval folder says."""
+"""Do the work of `fer eval`: predict held-out faces and score the predictions."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping

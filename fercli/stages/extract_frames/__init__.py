@@ -1,4 +1,4 @@
-"""`fer extract-frames`: videos to keyframes, each with its index and time."""
+"""`fer extract-frames`: extract keyframes from videos, each with its index and time."""
 
 import hashlib
 import json

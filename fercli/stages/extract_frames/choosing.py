@@ -1,4 +1,4 @@
-"""One video to its keyframes, in a process that may die of it; see `engine/guard.py`."""
+"""Choose the keyframes of one video, in a process that may die of it; see `engine/guard.py`."""
 
 from collections.abc import Iterator
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Which videos `fer extract-frames` has to work on, by its settings and what was done before."""
+"""Plan `fer extract-frames`: find the videos to work on, by its settings and what was done before."""
 
 import difflib
 from collections.abc import Sequence

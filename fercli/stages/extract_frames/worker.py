@@ -1,4 +1,4 @@
-"""One video to its keyframes on disk; runs in any process, knows no tables."""
+"""Extract the keyframes of one video to disk; runs in any process, knows no tables."""
 
 import dataclasses
 from collections import Counter

@@ -1,4 +1,4 @@
-"""`fer gradcam`: a trained run to a grid of where its model looks, correct and incorrect faces of each class."""
+"""`fer gradcam`: draw where a trained model looks, for correct and incorrect faces of each class."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

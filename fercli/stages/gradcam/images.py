@@ -1,4 +1,4 @@
-"""The pictures half of `fer gradcam`: a picture or a folder of them to their faces with maps laid over."""
+"""Do the work of `fer gradcam --images`: find the faces of images and overlay their maps."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""The work of `fer gradcam`: faces of a run to maps of where its model looks, drawn as a grid."""
+"""Do the work of `fer gradcam`: compute maps of a run's faces and draw them as a grid."""
 
 import csv
 import io

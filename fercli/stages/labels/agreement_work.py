@@ -1,4 +1,4 @@
-"""The work of `fer labels agreement`: votes to coefficients with intervals, and their figures."""
+"""Do the work of `fer labels agreement`: compute coefficients with intervals, and their figures."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""`fer labels export`: faces to a folder that annotators, or a tool of theirs, can work on."""
+"""`fer labels export`: write a folder of faces that annotators, or a tool of theirs, can work on."""
 
 from dataclasses import dataclass
 from typing import Literal

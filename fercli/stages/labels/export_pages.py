@@ -1,4 +1,4 @@
-"""Faces to labelling pages of one file each, for annotators who have no Python: `fer labels export --to html`."""
+"""Write labelling pages of one file each, for annotators without Python: `fer labels export --to html`."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The work of `fer labels export`: images, sheets or tasks, and how to use them, to a folder of exports/."""
+"""Do the work of `fer labels export`: write images, sheets or tasks, and instructions, to a folder of exports/."""
 
 import zipfile
 from collections.abc import Sequence

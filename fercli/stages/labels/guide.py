@@ -1,4 +1,4 @@
-"""`[annotate.guide]` of fer.toml to the definitions that annotators have at hand."""
+"""Read `[annotate.guide]` of fer.toml: the definitions that annotators have at hand."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

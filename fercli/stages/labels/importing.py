@@ -1,4 +1,4 @@
-"""`fer labels import`: files of votes to votes.csv, and at once to labels.csv."""
+"""`fer labels import`: import vote files, and update the labels."""
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The work of `fer labels annotators merge` and `rename`: pseudonyms that exist to others, in votes and in the key."""
+"""Do the work of `fer labels annotators merge` and `rename`: change pseudonyms in votes and in the key."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Files of votes, read and matched to faces, before anything of the project changes."""
+"""Read vote files and match them to faces, before anything of the project changes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

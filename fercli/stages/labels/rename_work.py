@@ -1,4 +1,4 @@
-"""The work of `fer labels annotators rename`: an annotator to another pseudonym."""
+"""Do the work of `fer labels annotators rename`: give an annotator another pseudonym."""
 
 from fercli.core.errors import InputError
 from fercli.core.files import slug

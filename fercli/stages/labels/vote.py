@@ -1,4 +1,4 @@
-"""`fer labels vote`: the votes on each face to its label."""
+"""`fer labels vote`: aggregate the votes on each face into its label."""
 
 from dataclasses import dataclass, field
 from typing import Literal

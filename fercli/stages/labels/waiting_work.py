@@ -1,4 +1,4 @@
-"""Votes of the labelling page to one import like any other: the file is kept, the labels are decided again."""
+"""Import the waiting votes of the labelling page like any others: keep the file, update the labels."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""`fer eval --folds`, `--seeds` and `--ensemble`: several runs to one evaluation, and what varies between them."""
+"""`fer eval --folds`, `--seeds` and `--ensemble`: evaluate several runs together, and how much they vary."""
 
 import dataclasses
 from collections.abc import Sequence

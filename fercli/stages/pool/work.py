@@ -1,4 +1,4 @@
-"""The work of `fer eval --folds`, `--seeds` and `--ensemble`: each run's predictions to one evaluation."""
+"""Do the work of `fer eval --folds`, `--seeds` and `--ensemble`: pool the predictions of several runs."""
 
 import dataclasses
 import json

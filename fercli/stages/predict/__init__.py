@@ -1,4 +1,4 @@
-"""`fer predict`: images and videos to the predicted emotion of each face, as tables and drawn on the images."""
+"""`fer predict`: predict the emotion of each face in images and videos, as tables and drawn on the images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Predictions of one video or folder to a table, a JSON file, and its pictures with the faces drawn on them."""
+"""Write the predictions of one video or folder: a table, a JSON file, and images with the faces drawn on them."""
 
 import dataclasses
 import json

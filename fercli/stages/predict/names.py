@@ -1,4 +1,4 @@
-"""Videos and folders to the names of their predictions, which no other file of the same name takes over."""
+"""Name the predictions of videos and folders so that no other file of the same name takes them over."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""One video or folder of pictures to its faces, their tracks and their emotions."""
+"""Predict one video or folder of images: its faces, their tracks and their emotions."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""The work of `fer predict`: one video or folder after another, each with its files, to exports/predict/<run>/."""
+"""Do the work of `fer predict`: predict one video or folder after another, to exports/predict/<run>/."""
 
 import json
 from collections import Counter

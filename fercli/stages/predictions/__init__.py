@@ -1,4 +1,4 @@
-"""What a run makes of every face of the project, kept so that it is computed once: for suggestions and for doubt."""
+"""Predict every face of the project with a run, once, for suggestions and for doubtful labels."""
 
 import importlib
 import json

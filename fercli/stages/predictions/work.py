@@ -1,4 +1,4 @@
-"""A run's network over every face of the project."""
+"""Predict every face of the project with a run."""
 
 from collections.abc import Sequence
 

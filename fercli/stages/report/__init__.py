@@ -1,4 +1,4 @@
-"""`fer report`: everything a project and a run know to one HTML page."""
+"""`fer report`: write one HTML page with everything known of a project and a run."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

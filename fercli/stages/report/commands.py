@@ -1,4 +1,4 @@
-"""What a project noted of itself to the commands, settings and versions that make its report again."""
+"""List the commands, settings and versions that make a report again."""
 
 import itertools
 import shlex

@@ -1,4 +1,4 @@
-"""The project's half of `fer report`: its tables to the parts about data, labels and split."""
+"""Write the sections of `fer report` on data, labels and split."""
 
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""The run's half of `fer report`: its files to the parts about model, training, results, maps and mistakes."""
+"""Write the sections of `fer report` on model, training, results, maps and errors."""
 
 import json
 import tomllib

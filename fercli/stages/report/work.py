@@ -1,4 +1,4 @@
-"""The work of `fer report`: facts of the project and outcomes of the run to the sections of a page."""
+"""Do the work of `fer report`: gather facts of the project and outcomes of the run as sections of a page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

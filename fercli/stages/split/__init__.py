@@ -1,4 +1,4 @@
-"""`fer split`: labelled faces to training, validation and test sets, with no subject and no image in two of them."""
+"""`fer split`: split labelled faces into training, validation and test sets that share no subject and no image."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path

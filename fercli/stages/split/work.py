@@ -1,4 +1,4 @@
-"""The work of `fer split`: groups to sets, checked for leakage, written with how they were made."""
+"""Do the work of `fer split`: assign groups to sets, check for leakage, and record how it was done."""
 
 from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass, replace

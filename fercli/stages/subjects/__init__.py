@@ -1,4 +1,4 @@
-"""`fer subjects`: faces to the people they belong to: by seats and tracks, from a table, or by hand."""
+"""`fer subjects`: assign faces to subjects by seat and track, from a table, or by hand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Subjects, or tracks, to how they look: the mean of the appearance of some of their faces."""
+"""Compute the appearance of subjects or tracks: the mean embedding of some of their faces."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The work of `fer subjects assign`: a table of faces, tracks, subjects or videos to the subject of each face."""
+"""Do the work of `fer subjects assign`: assign subjects from a table of faces, tracks, subjects or videos."""
 
 import csv
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The work of `fer subjects confirm`: pairs of subjects that are one person, and those who are nobody else."""
+"""Do the work of `fer subjects confirm`: merge pairs that are one person, and mark those who are nobody else."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What each step by hand changed of the subjects, so that `fer subjects undo` can take the last one back."""
+"""Record what each manual step changed of the subjects, so that `fer subjects undo` can take the last one back."""
 
 import json
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""The work of `fer subjects match`: how subjects of different videos look, to pairs that may be one person."""
+"""Do the work of `fer subjects match`: propose pairs of subjects of different videos that may be one person."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

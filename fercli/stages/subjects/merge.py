@@ -1,4 +1,4 @@
-"""The work of `fer subjects merge` and `rename`: subjects that exist to other names."""
+"""Do the work of `fer subjects merge` and `rename`: give existing subjects other names."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Ids of subjects that a person chose, which may be names of people, to the stand-ins that log and report show."""
+"""Replace subject ids that a person chose, which may be names, by stand-ins for log and report."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The work of `fer subjects rename`: a subject that exists to another name."""
+"""Do the work of `fer subjects rename`: give a subject another name."""
 
 from fercli.core.errors import InputError
 from fercli.core.files import slug

@@ -1,4 +1,4 @@
-"""The work of `fer subjects split`: a subject that is several people to one subject for each of them."""
+"""Do the work of `fer subjects split`: divide a subject that is several people."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Faces with their subjects to what the project keeps of them: two tables and a contact sheet to look at."""
+"""Write faces with their subjects: two tables and a contact sheet."""
 
 import re
 from collections import defaultdict

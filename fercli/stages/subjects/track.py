@@ -1,4 +1,4 @@
-"""The work of `fer subjects track`: faces to tracks, tracks to seats, and each seat of a video to its subject."""
+"""Do the work of `fer subjects track`: link faces into tracks, tracks into seats, and seats into subjects."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

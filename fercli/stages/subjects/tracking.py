@@ -1,4 +1,4 @@
-"""Rows of faces to rows with tracks and subjects: one subject for each seat, and for each who walks about."""
+"""Assign tracks and subjects to faces: one subject for each seat, and for each person who walks about."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The work of `fer subjects undo`: the last step by hand is taken back, or what matching keeps is deleted."""
+"""Do the work of `fer subjects undo`: take back the last manual step, or delete what matching keeps."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""`fer train`: labelled faces and a split to a run: weights, metrics, and how they were made."""
+"""`fer train`: train a model on a split and save weights, metrics and provenance."""
 
 from fercli.core.stage import Argument, Stage
 from fercli.stages.train.identity import as_known_now, finished_before, glance, last_used, settle

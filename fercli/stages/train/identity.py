@@ -1,4 +1,4 @@
-"""Whether a training has been done before: settings and project to the run of the same work, without loading torch."""
+"""Recognise a training that has been done before, without loading torch."""
 
 import hashlib
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Tables and settings to what a training learns from: samples, plan, input, crops."""
+"""Prepare a training from tables and settings: samples, plan, input, crops."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping

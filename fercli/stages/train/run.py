@@ -1,4 +1,4 @@
-"""The working part of `fer train`: samples, plan, machine and model to a trained run folder."""
+"""Run a training: build samples, plan, machine and model, train, and save the run."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""The epochs of a running training to a table, pictures and events that can be looked at while it goes on."""
+"""Write the epochs of a running training as a table, figures and events that can be watched."""
 
 import time
 from collections.abc import Sequence

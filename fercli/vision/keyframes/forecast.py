@@ -1,4 +1,4 @@
-"""Times of a video's frames to those that `every` will choose, without decoding any."""
+"""Forecast the frames that `every` will choose, without decoding any."""
 
 import numpy as np
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""A video to the frames worth keeping: chosen by a rule, filtered if asked, in one stream."""
+"""Select the frames of a video worth keeping: chosen by a rule, filtered if asked, in one stream."""
 
 from collections import Counter
 from collections.abc import Generator, Iterator

@@ -1,4 +1,4 @@
-"""A video to the first frames of its scenes, decoding only where a cut can be.
+"""Find the first frames of a video's scenes, decoding only where a cut can be.
 
 Key frames are looked at first. Where two of them that follow each other look alike, and no frame between takes as much
 of the file as a new picture would, there is no cut; the rest is decoded without the frames that no other is predicted

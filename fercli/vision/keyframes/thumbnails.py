@@ -1,4 +1,4 @@
-"""Frames to small pictures in which change shows and noise does not."""
+"""Shrink frames to small images in which change shows and noise does not."""
 
 from functools import lru_cache
 

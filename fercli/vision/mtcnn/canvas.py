@@ -1,4 +1,4 @@
-"""Small levels of a pyramid to one picture for PNet, and its cells back to the levels."""
+"""Pack small levels of a pyramid into one image for PNet, and map its cells back to the levels."""
 
 from collections.abc import Sequence
 

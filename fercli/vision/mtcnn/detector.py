@@ -1,4 +1,4 @@
-"""Frames to faces: MTCNN's cascade on the mtcnn package's own weights, in torch or OpenVINO.
+"""Detect faces in frames: MTCNN's cascade on the mtcnn package's own weights, in torch or OpenVINO.
 
 Source: Zhang et al., IEEE SPL 2016; constants and order of steps as in mtcnn 1.0.0.
 """

@@ -1,4 +1,4 @@
-"""A frame to faces exactly as mtcnn 1.0.0 finds them, in torch.
+"""Detect faces exactly as mtcnn 1.0.0 does, in torch.
 
 Source: Zhang et al., IEEE SPL 2016; constants, order of steps and suppression of doubles as in mtcnn 1.0.0.
 """

@@ -1,4 +1,4 @@
-"""A frame to the faces that mtcnn finds, at a fraction of its cost, on any of the runtimes.
+"""Detect the faces that mtcnn finds, at a fraction of its cost, on any of the runtimes.
 
 What differs from mtcnn 1.0.0, and what each is worth, stands in docs/performance.md: the pyramid, fewer windows for
 RNet and ONet, greedy suppression of doubles, crops sampled from bytes.

@@ -1,4 +1,4 @@
-"""The weights that the mtcnn package ships to three torch networks, without importing the package.
+"""Load the weights that the mtcnn package ships into three torch networks, without importing the package.
 
 Axes: B picture or crop, C channel, H row, W column, K regression value.
 Source: Zhang et al., "Joint Face Detection and Alignment Using Multi-task Cascaded Convolutional Networks",

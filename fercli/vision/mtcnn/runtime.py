@@ -1,4 +1,4 @@
-"""The name of a device to the three networks on it: what the fast cascade asks of a runtime, and which one it gets."""
+"""Choose a runtime by the name of a device, and build MTCNN's three networks on it."""
 
 from typing import Protocol, runtime_checkable
 

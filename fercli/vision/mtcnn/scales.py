@@ -1,4 +1,4 @@
-"""The size of a picture to the scales of its pyramid."""
+"""Compute the scales of an image's pyramid."""
 
 WINDOW_PX = 12
 

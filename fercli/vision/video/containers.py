@@ -1,4 +1,4 @@
-"""A video file to its packets: opened safely, read on past damage, with a clock that starts at zero."""
+"""Read packets of a video file: opened safely, read on past damage, with a clock that starts at zero."""
 
 import stat
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A decoded frame to arrays as a player would show it: turned upright, with square pixels."""
+"""Convert decoded frames to arrays as a player would show them: upright, with square pixels."""
 
 from dataclasses import dataclass
 from fractions import Fraction

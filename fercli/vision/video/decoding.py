@@ -1,4 +1,4 @@
-"""Packets of a video to frames in order of display, decoding no more of them than is asked for."""
+"""Decode packets of a video into frames in display order, no more of them than is asked for."""
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator

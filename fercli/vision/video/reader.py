@@ -1,4 +1,4 @@
-"""Videos to frames with the container's time stamps, and frames to videos."""
+"""Read videos as frames with the container's time stamps, and write frames as videos."""
 
 from array import array
 from bisect import bisect_left

@@ -1,4 +1,4 @@
-"""RGB frames to an H.264 file that every player shows, whole or not at all."""
+"""Write RGB frames as an H.264 file that every player shows, complete or not at all."""
 
 from contextlib import ExitStack
 from fractions import Fraction
