@@ -56,7 +56,7 @@ class NamePattern:
 
 
 def name_pattern(subject_from: str) -> NamePattern | None:
-    """The pattern in a setting `subject_from`; None where that is empty or "folder".
+    """The pattern in a setting `subject_from`, "PATTERN" or "name PATTERN"; None where that is empty or "folder".
 
     Raises:
         UsageError: it is no regular expression with a group `subject`.
@@ -64,7 +64,7 @@ def name_pattern(subject_from: str) -> NamePattern | None:
     if subject_from in ("", FROM_FOLDER):
         return None
     try:
-        pattern = re.compile(subject_from)
+        pattern = re.compile(subject_from.removeprefix("name "))
     except re.error as error:
         raise UsageError(f"--subject-from '{subject_from}': {error}", hint=_EXAMPLE) from error
     if "subject" not in pattern.groupindex:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from fercli.core.errors import InputError
 from fercli.core.files import read_text, replace_text
 from fercli.core.project import Project
 from fercli.core.rows import Label, SplitRow
@@ -79,3 +80,17 @@ def _stale(name: str, num_missing: int, num_lost: int) -> str:
     change = " and ".join(changes) or "faces of it have other labels"
     option = "" if name == "default" else f" --name {name}"
     return f"Split '{name}' is out of date ({change}). Run `fer split{option}` again."
+
+
+def check_fold(rows: Iterable[SplitRow], fold: int | None) -> None:
+    """Refuse a split of folds of which none is chosen, and a fold that the split has not.
+
+    Raises:
+        InputError: with the folds that there are.
+    """
+    folds = sorted({row.fold for row in rows if row.fold is not None})
+    known = ", ".join(map(str, folds)) or "none"
+    if fold is None and folds:
+        raise InputError(f"the split has {len(folds)} folds", hint=f"Choose one with --fold; folds: {known}.")
+    if fold is not None and fold not in folds:
+        raise InputError(f"the split has no fold {fold}", hint=f"Folds: {known}. Make some with: fer split --kfold 5.")

@@ -12,6 +12,7 @@ from fercli.core.errors import InputError, MissingStageError
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, Split, SplitRow
 from fercli.core.runs import Run
+from fercli.core.splits import check_fold
 from fercli.core.tables import read_table
 
 _LABELLED = ("ok", "adjudicated", "given")
@@ -125,12 +126,7 @@ def _samples(
 
 
 def _splits(rows: Sequence[SplitRow], fold: int | None) -> Mapping[str, Split]:
-    folds = sorted({row.fold for row in rows if row.fold is not None})
-    known = ", ".join(map(str, folds)) or "none"
-    if fold is None and folds:
-        raise InputError(f"the split has {len(folds)} folds", hint=f"Choose one with --fold; folds: {known}.")
-    if fold is not None and fold not in folds:
-        raise InputError(f"the split has no fold {fold}", hint=f"Folds: {known}. Make some with: fer split --kfold 5.")
+    check_fold(rows, fold)
     return {row.face_id: row.split for row in rows if row.fold is None or row.fold == fold}
 
 

@@ -61,11 +61,14 @@ def _split_in_use(project: Project) -> str:
 
 
 def _split_command(faces: Sequence[Face], labels: Sequence[Label], group: str) -> str:
-    """`fer split`, or what it lacks: subjects, or more of them."""
     if group != "subject":
         return f"fer split --group {group}"
     wanted = {label.face_id for label in labels if is_usable(label)}
-    labelled = [face for face in faces if face.is_usable and face.face_id in wanted]
+    return split_command([face for face in faces if face.is_usable and face.face_id in wanted])
+
+
+def split_command(labelled: Sequence[Face]) -> str:
+    """`fer split` of these faces, or what it lacks: subjects, or more of them."""
     subjects = {face.subject_id for face in labelled} - {""}
     if len(subjects) >= _MIN_SUBJECTS:
         return "fer split"

@@ -202,6 +202,15 @@ def test_class_folders_without_parts_bring_no_split(tmp_path: Path) -> None:
     assert project.rows(Face)[0].path == "faces/my-faces.npy#0"
 
 
+def test_people_of_class_folders_are_split_by_next(tmp_path: Path) -> None:
+    folder = write_class_folders(tmp_path / "mine", ["happy", "bored"])
+    for number, path in enumerate(sorted(path for path in folder.rglob("*.*") if path.is_file())):
+        path.rename(path.with_name(f"p{number}_{path.name}"))
+    settings = AddSourceSettings(source="folder", subject_from=r"name p(?P<subject>\d+)_")
+    result = add_source(project_of(tmp_path, "scfed"), settings, folder)
+    assert (result.num_without_subject, result.next_command) == (0, "fer split")
+
+
 def test_two_sets_live_in_one_project(tmp_path: Path) -> None:
     project = project_of(tmp_path, "scfed")
     for name in ("one", "two"):

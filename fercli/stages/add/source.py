@@ -18,7 +18,7 @@ from fercli.sources.registry import SOURCES, Source, differences
 from fercli.sources.storage import PictureStore
 from fercli.stages.add import AddSourceResult, AddSourceSettings, dataset_name
 from fercli.stages.add.source_rows import Gathered, Written, gather, known_rows, put_ferplus_votes, put_source
-from fercli.stages.next_steps import train_command
+from fercli.stages.next_steps import split_command, train_command
 
 _MAX_NAMED = 5
 
@@ -163,10 +163,10 @@ def _result(source: Source, options: SourceOptions, gathered: Gathered, written:
 
 
 def _next_command(gathered: Gathered, written: Written) -> str:
-    """The official split is trained on; without one, faces of a dataset have no subjects to be split by."""
+    """The official split is trained on; without one, the faces are split by their subjects where they have some."""
     if not any(item.emotion for item in gathered.items):
         return "fer labels export --to csv"
-    return train_command(written.split) if written.split else "fer split --group none"
+    return train_command(written.split) if written.split else split_command(written.faces)
 
 
 def _warnings(source: Source, options: SourceOptions, gathered: Gathered, written: Written) -> Iterator[str]:

@@ -12,7 +12,7 @@ from fercli.core.project import Project
 from fercli.core.rows import Face, Label
 from fercli.core.runs import Run, digest, end_order, find_run, list_runs, same_work
 from fercli.core.settings import RecordedPath, plain_settings
-from fercli.core.splits import choose_split
+from fercli.core.splits import check_fold, choose_split
 from fercli.models.pretrained.tfjs_files import weight_files
 from fercli.models.table.specs import find_spec
 from fercli.stages.train.result import SETS, TrainResult, finished_result, validation_doubt
@@ -54,7 +54,13 @@ def finished_before(project: Project, settings: TrainSettings, run: Run | None) 
 
 
 def glance(project: Project, settings: TrainSettings, run: Run | None) -> tuple[str, ...]:
-    """Whether a training would begin or go on; only a dry run knows whether it could."""
+    """Whether a training would begin or go on; only a dry run knows whether it could.
+
+    Raises:
+        InputError: the split has folds of which none is chosen, or not the one that is.
+    """
+    fold = None if settings.fold == "all" else settings.fold  # `settle` refuses that one
+    check_fold(project.split_rows(settings.split), fold)
     return planned(settings, look_up(project, settings, run, inputs_of(project, settings, run)))
 
 
