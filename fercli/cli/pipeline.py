@@ -27,10 +27,11 @@ def status(call: Call) -> StatusResult:
 def run(
     call: Call,
     until: Annotated[str, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")] = "report",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done without doing it.")] = False,
 ) -> RunResult:
-    """Option -> stage -> show."""
+    """Options -> stage -> show; the call knows whether it is a dry run."""
     settings_of = functools.partial(_settings, call)
-    result = run_until(call.project, until, settings_of, progress=call.progress)
+    result = run_until(call.project, until, settings_of, progress=call.progress, dry_run=call.dry_run)
     if not call.json:
         # Rich is loaded only to show.
         from fercli.cli.show.pipeline import show_steps

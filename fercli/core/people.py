@@ -96,6 +96,11 @@ def unmatched_in_run(project: Project, run: Run) -> tuple[str, ...]:
     return unmatched_in_split(project, read_table(path, SplitRow)) if path.exists() else ()
 
 
+def unmatched_in_runs(project: Project, runs: Iterable[Run]) -> tuple[str, ...]:
+    """The same for several runs."""
+    return tuple(sorted({video for run in runs for video in unmatched_in_run(project, run)}))
+
+
 def people_doubt(videos: Sequence[str], sets: str = "training and the test set") -> tuple[str, ...]:
     """The sentence to print beside a score or a split; none where everybody is known."""
     if not videos:

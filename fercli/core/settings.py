@@ -8,6 +8,7 @@ import io
 import json
 import math
 import re
+import shlex
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -110,6 +111,23 @@ def identifying_settings(settings: Any) -> dict[str, Any]:  # an instance of any
         if column.metadata.get("is_later") and getattr(settings, column.name) == column.default:
             del plain[column.name]
     return plain
+
+
+def changed_options(settings: Any) -> list[str]:  # an instance of any settings class
+    """The options that ask for what is not the default, as a POSIX shell takes them; a file by its name alone."""
+    defaults, words = type(settings)(), []
+    for column in dataclasses.fields(settings):
+        value, name = getattr(settings, column.name), option_name(column)
+        if value == getattr(defaults, column.name):
+            continue
+        if isinstance(value, bool):
+            words.append(f"--{name}" if value else f"--no-{name}")
+        elif isinstance(value, Mapping):
+            words += [f"--set {shlex.quote(f'{column.name}.{key}={inner}')}" for key, inner in value.items()]
+        else:
+            text = value.name if isinstance(value, Path) else list_text(value) if isinstance(value, tuple) else value
+            words.append(f"--{name} {shlex.quote(str(text))}")
+    return words
 
 
 def option_name(field: "dataclasses.Field[Any]") -> str:

@@ -1,18 +1,25 @@
-"""How a split was made, kept as JSON beside it, and whether the labels are still those it was made from."""
+"""How a split was made, kept as JSON beside it, and whether labels and subjects are still those it was made from."""
 
+import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fercli.core.errors import InputError
 from fercli.core.files import read_text, replace_text
 from fercli.core.project import Project
-from fercli.core.rows import Label, SplitRow
+from fercli.core.results import StageResult
+from fercli.core.rows import Face, Label, SplitRow
 from fercli.core.tables import read_table
+from fercli.core.words import counted
 
 Record = dict[str, Any]  # any JSON value
+Result = TypeVar("Result", bound=StageResult)
+# How the sentences begin, those of older versions included.
+_STALE = re.compile(r"Split '[^']*' is out of date|Subjects have changed since a split was made")
 
 
 def choose_split(project: Project, name: str = "") -> str:
@@ -58,28 +65,101 @@ def is_usable(label: Label) -> bool:
     return bool(label.label) or label.rule.endswith("+soft")
 
 
-def stale_splits(project: Project, labels: Sequence[Label]) -> tuple[str, ...]:
-    """A sentence for each split of ours that was made from other labels than these."""
-    usable = {label.face_id for label in labels if is_usable(label)}
-    mark = labels_mark(labels)
+def groups_mark(face_ids: Iterable[str], subjects: Mapping[str, str]) -> str:
+    """One short name for which of these faces show the same subject, whatever the subjects are called."""
+    first: dict[str, str] = {}
+    lines = [
+        f"{face_id} {first.setdefault(subject, face_id)}\n"
+        for face_id in sorted(set(face_ids))
+        if (subject := subjects.get(face_id, ""))
+    ]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:20]
+
+
+def again_command(name: str, record: Record) -> str:
+    """The command that makes a split again, with its options; a split of an older version did not note all of them."""
+    if command := record.get("command"):
+        return str(command)
+    words = ["fer split"]
+    group = record.get("group", "subject")
+    words += [f"--group {group}"] * (group not in ("subject", "file"))
+    if number := record.get("kfold"):
+        words.append(f"--kfold {number}" if record.get("ratios") else "--leave-one-group-out")
+    words += ["--from FILE"] * (group == "file") + ["--no-stratify"] * (record.get("stratify") is False)
+    words += [f"--seed {seed}"] if (seed := record.get("seed")) else []
+    words += ["--accept-unknown-subjects"] * bool(record.get("accept_unknown_subjects"))
+    return " ".join([*words, *[f"--name {name}"] * (name != "default")])
+
+
+def why_stale(
+    project: Project, name: str, labels: Sequence[Label], faces: Sequence[Face] | None = None
+) -> tuple[str, ...]:
+    """Why a split of ours is no longer that of these labels and of the present subjects; nothing where it is.
+
+    Args:
+        project: has the split.
+        name: of the split.
+        labels: all of them, as they are or will be.
+        faces: the same; read only where needed when left out.
+    """
+    path = project.split_path(name)
+    record = read_record(path)
+    made_from = record.get("labels_mark")
+    if not made_from or not project.has(path):
+        return ()
+    rows = read_table(path, SplitRow)
+    inside = {row.face_id for row in rows}
+    reasons = []
+    if made_from != labels_mark(labels):
+        usable = {label.face_id for label in labels if is_usable(label)}
+        reasons.append(_changes(len(usable - inside), len(inside - usable)))
+    if record.get("group") == "subject":
+        faces = project.rows(Face) if faces is None else faces
+        subjects = {face.face_id: face.subject_id for face in faces}
+        known = record.get("groups_mark")
+        if known and known != groups_mark(inside, subjects):
+            reasons.append("subjects have changed since it was made")
+        elif not known and (number := _num_torn(rows, subjects)):
+            reasons.append(f"{counted(number, 'subject is', 'subjects are')} in more than one of its sets")
+    return tuple(reasons)
+
+
+def stale_splits(
+    project: Project, labels: Sequence[Label], faces: Sequence[Face] | None = None, *, but: str = ""
+) -> tuple[str, ...]:
+    """A sentence for each split of ours, but one, that is not of these labels and of the present subjects."""
     sentences = []
     for path in sorted((project.root / "manifests" / "splits").glob("*.csv")):
-        made_from = read_record(path).get("labels_mark")
-        if made_from and made_from != mark:
-            inside = {row.face_id for row in read_table(path, SplitRow)}
-            sentences.append(_stale(path.stem, len(usable - inside), len(inside - usable)))
+        if path.stem != but and (reasons := why_stale(project, path.stem, labels, faces)):
+            again = again_command(path.stem, read_record(path))
+            sentences.append(f"Split '{path.stem}' is out of date ({' and '.join(reasons)}). Run `{again}` again.")
     return tuple(sentences)
 
 
-def _stale(name: str, num_missing: int, num_lost: int) -> str:
+def with_stale(
+    result: Result, project: Project, labels: Sequence[Label], faces: Sequence[Face] | None = None, *, but: str = ""
+) -> Result:
+    """A result, new or of an earlier call, that says which splits are out of date now."""
+    said = tuple(sentence for sentence in result.warnings if not _STALE.match(sentence))
+    return dataclasses.replace(result, warnings=(*said, *stale_splits(project, labels, faces, but=but)))
+
+
+def _num_torn(rows: Iterable[SplitRow], subjects: Mapping[str, str]) -> int:
+    """Subjects in more than one set of a split that did not note its groups, as those of older versions."""
+    sets: dict[tuple[str, int | None], set[str]] = {}
+    for row in rows:
+        if subject := subjects.get(row.face_id, ""):
+            sets.setdefault((subject, row.fold), set()).add(row.split)
+    return len({subject for (subject, _), found in sets.items() if len(found) > 1})
+
+
+def _changes(num_missing: int, num_lost: int) -> str:
     changes = []
     if num_missing:
-        changes.append(f"{num_missing} labelled faces are not in it")
+        changes.append(counted(num_missing, "labelled face is not in it", "labelled faces are not in it"))
     if num_lost:
-        changes.append(f"{num_lost} of its faces have no label any more")
-    change = " and ".join(changes) or "faces of it have other labels"
-    option = "" if name == "default" else f" --name {name}"
-    return f"Split '{name}' is out of date ({change}). Run `fer split{option}` again."
+        changes.append(f"{num_lost:,} of its faces {'has' if num_lost == 1 else 'have'} no label any more")
+    return " and ".join(changes) or "faces of it have other labels"
 
 
 def check_fold(rows: Iterable[SplitRow], fold: int | None) -> None:

@@ -117,8 +117,9 @@ class Stage(Generic[R]):
         last: the settings of the last finished call, where these are not remembered but lie in the project itself.
         is_whole: its work has a lock, commits and a resume of its own: `call(project, settings, *arguments, progress,
             force, dry_run) -> result`.
-        recalled: adds what only this call knows to the result of an earlier one; takes project, settings, that
-            result and the arguments.
+        now: adds to a result, a new one as well as that of an earlier call, what depends on the present of the
+            project: whom the subjects are known to be, what is out of date, what comes next. What is remembered are
+            facts of the work alone. Takes project, settings, the result and the arguments.
         told: the words of the log that stand for the arguments: no person's name, nothing of this machine. Where only
             the work knows them, it gives them to the commit.
         glance: what would be done, in words that the light half knows: `glance(project, settings, *arguments)`. A
@@ -147,7 +148,7 @@ class Stage(Generic[R]):
     known: Callable[..., Any] | None = None
     last: Callable[[Project], Mapping[str, Any]] | None = None
     is_whole: bool = False
-    recalled: Callable[..., Any] = lambda _project, _settings, known, *_: known
+    now: Callable[..., Any] = lambda _project, _settings, result, *_: result
     told: Callable[..., Sequence[str]] | None = None
     glance: Callable[..., Sequence[str]] | None = None
     skip: Callable[[Project], str] = lambda _: ""
@@ -184,18 +185,8 @@ class Stage(Generic[R]):
         call = _Call(self, project, settings, arguments, progress, force, more)
         if self.looks(settings):
             return cast(R, call.work.look(project, settings, call.plan(), progress=progress))
-        if not force and (known := call.recall()):
-            return cast(R, self.recalled(project, settings, known, *arguments))
-        if self.is_whole:
-            do = functools.partial(
-                call.work.call, project, settings, *arguments, progress=progress, force=force, dry_run=dry_run
-            )
-            return cast(R, do() if self.writes(settings) else read_settled(project.root, do))
-        if dry_run:
-            return call.preview()
-        if not self.writes(settings):
-            return call.look()
-        return call.work_long() if self.is_long else call.work_short()
+        result = call.answer(dry_run=dry_run)
+        return result if result.is_dry_run else cast(R, self.now(project, settings, result, *arguments))
 
     def outlook(self, project: Project, settings: Any) -> StageResult:
         """What a dry run says, or a glance where the stage has one."""
@@ -263,6 +254,27 @@ class _Call(Generic[R]):
     @property
     def name(self) -> str:
         return self.stage.name_of(self.project, self.settings, *self.arguments)
+
+    def answer(self, *, dry_run: bool) -> R:
+        """The result: of an earlier call, of a dry run, or of the work."""
+        if not self.force and (known := self.recall()):
+            return known
+        if self.stage.is_whole:
+            do = functools.partial(
+                self.work.call,
+                self.project,
+                self.settings,
+                *self.arguments,
+                progress=self.progress,
+                force=self.force,
+                dry_run=dry_run,
+            )
+            return cast(R, do() if self.stage.writes(self.settings) else read_settled(self.project.root, do))
+        if dry_run:
+            return self.preview()
+        if not self.stage.writes(self.settings):
+            return self.look()
+        return self.work_long() if self.stage.is_long else self.work_short()
 
     def mark(self, commit: Commit | None = None) -> str:
         """One name for all that the result depends on, now or as `commit` will leave it."""

@@ -179,8 +179,9 @@ def run_samples(project: Project, run: Run, split: str) -> Samples:
     )
     part = samples.select([place for place, word in enumerate(samples.splits) if word == split])
     if not len(part):
+        known = ", ".join(name for name in ("train", "val", "test") if name in samples.splits) or "none"
         raise MissingStageError(
             f"run '{run.run_id}' has no labelled face in its {split} set",
-            hint="Choose another set with --split, or split the faces again: fer split",
+            hint=f"Sets with faces: {known}. Choose one with --split, or train on a split that has a {split} set.",
         )
     return part

@@ -1,7 +1,9 @@
 """`fer status` and `fer run`: report the state of every stage in order, and run what is to do."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import itertools
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,10 +14,13 @@ from fercli.core.people import people_doubt, unmatched_in_project
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import TABLES, Project
 from fercli.core.results import StageResult
+from fercli.core.rows import Label
 from fercli.core.runs import list_runs
 from fercli.core.settings import suggestion
+from fercli.core.splits import choose_split
 from fercli.core.stage import Stage
 from fercli.stages.labels.waiting import count_waiting
+from fercli.stages.next_steps import after_labels
 from fercli.stages.table import TABLE, Row
 
 StepState = Literal["done", "to do", "waiting", "not needed", "failed"]
@@ -24,17 +29,20 @@ SettingsOf = Callable[[Stage[Any]], Any]
 
 
 STEPS = tuple(row for row in TABLE if row.is_step)
+# Stages that look at faces that the training has not seen.
+_ON_HELD_OUT = ("eval", "gradcam")
 # Settings of one call alone: a try-out on the first items, or images from elsewhere, leave the rest to do.
 _ONCE = ("limit", "images")
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """Where one stage stands; `detail` says what is to do, or what it waits for."""
+    """Where one stage stands; `detail` says what is to do, or what it waits for, and `remedy` is a command for that."""
 
     words: str
     state: StepState
     detail: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +77,9 @@ def status(project: Project, settings_of: SettingsOf) -> StatusResult:
     )
 
 
-def run_until(project: Project, until: str, settings_of: SettingsOf, *, progress: Progress = SILENT) -> RunResult:
+def run_until(
+    project: Project, until: str, settings_of: SettingsOf, *, progress: Progress = SILENT, dry_run: bool = False
+) -> RunResult:
     """Run every stage up to `until` that is not done yet, with the project's settings.
 
     Args:
@@ -77,12 +87,17 @@ def run_until(project: Project, until: str, settings_of: SettingsOf, *, progress
         until: a stage's command, e.g. "eval"; its first word will do.
         settings_of: the settings of each command.
         progress: of each stage in turn.
+        dry_run: only say what would be done.
 
     Raises:
         UsageError: there is no such stage.
-        MissingStageError: a stage needs what only a person can give, such as votes.
+        MissingStageError: a stage needs what only a person can give, such as votes; or a stage after the training
+            would be refused, which is said before it.
     """
     steps = STEPS[: _place(until) + 1]
+    _check_ahead(project, steps, settings_of)
+    if dry_run:
+        return _planned(tuple(_look(step, project, settings_of) for step in steps))
     reports: list[StepReport] = []
     parts: list[StageResult] = []
     for step in steps:
@@ -90,6 +105,8 @@ def run_until(project: Project, until: str, settings_of: SettingsOf, *, progress
             reports.append(StepReport(step.words, "not needed", reason))
             continue
         progress.note(f"fer {step.words}")
+        if step.words == "train":  # the split may be new
+            _check_ahead(project, steps, settings_of)
         stage = step.stage()
         part = stage(project, settings_of(stage), progress=progress)
         reports.append(StepReport(step.words, "done", "up to date" if part.is_unchanged else ""))
@@ -100,6 +117,37 @@ def run_until(project: Project, until: str, settings_of: SettingsOf, *, progress
     # What the last step once said of what comes next may be done by now.
     rest = tuple(_look(step, project, settings_of) for step in STEPS[len(steps) :])
     return dataclasses.replace(result, next_command=_next_command(rest))
+
+
+def _check_ahead(project: Project, steps: Sequence[Row], settings_of: SettingsOf) -> None:
+    """Refuse, before hours of training, what a later stage would refuse: faces to be scored that the split lacks.
+
+    Raises:
+        MissingStageError: the split that is trained on has no labelled face in that set.
+    """
+    stages = {step.words: step.stage() for step in steps}
+    if "train" not in stages:
+        return
+    training = settings_of(stages["train"])
+    try:
+        name = choose_split(project, training.split)
+        rows = [row for row in project.split_rows(name) if training.fold in (None, "all", row.fold)]
+    except MissingStageError:
+        return  # there is none yet
+    labelled = {label.face_id for label in project.rows(Label) if label.label}
+    for words in _ON_HELD_OUT:
+        part = settings_of(stages[words]).split if words in stages else ""
+        if part and not any(row.split == part and row.face_id in labelled for row in rows):
+            raise MissingStageError(
+                f"split '{name}' has no labelled face in its {part} set, without which `fer {words}` is refused",
+                hint="Stop before it (fer run --until train), or split with one: fer split --ratios 0.7,0.15,0.15",
+            )
+
+
+def _planned(steps: tuple[StepReport, ...]) -> RunResult:
+    """What a run of these stages would do, as far as can be said before the first is done."""
+    plan = tuple(f"{step.words}: {step.detail}" for step in steps if step.state == "to do")
+    return RunResult(steps=steps, is_dry_run=True, plan=plan, next_command="" if plan else _next_command(steps))
 
 
 def _joined(parts: list[StageResult], steps: tuple[StepReport, ...]) -> RunResult:
@@ -115,12 +163,13 @@ def _joined(parts: list[StageResult], steps: tuple[StepReport, ...]) -> RunResul
 
 
 def _next_command(steps: tuple[StepReport, ...]) -> str:
-    """The first step that can be done, else what the first one waits for."""
-    to_do = next((step for step in steps if step.state == "to do"), None)
-    waiting = next((step for step in steps if step.state == "waiting"), None)
-    if to_do:
-        return f"fer {to_do.words}"
-    return waiting.detail if waiting and waiting.detail.startswith("fer ") else ""
+    """What goes on with the first step that is not done: that step, or what it waits for."""
+    for step in steps:
+        if step.state == "to do":
+            return f"fer {step.words}"
+        if step.remedy:
+            return step.remedy
+    return ""
 
 
 def _place(until: str) -> int:
@@ -138,12 +187,38 @@ def _look(step: Row, project: Project, settings_of: SettingsOf) -> StepReport:
         stage = step.stage()
         result: StageResult = stage.outlook(project, settings_of(stage))
     except MissingStageError as error:
-        return StepReport(step.words, "waiting", error.hint.removeprefix("Run: ") or error.message)
+        return StepReport(
+            step.words, "waiting", error.hint.removeprefix("Run: ") or error.message, _remedy(project, step, error)
+        )
     except FerError as error:
-        return StepReport(step.words, "failed", error.message)
+        return StepReport(step.words, "failed", error.message, _remedy(project, step, error))
     if result.is_unchanged:
         return StepReport(step.words, "done", f"{len(result.failures)} failed" if result.failures else "")
     return StepReport(step.words, "to do", "; ".join(result.plan))
+
+
+def _remedy(project: Project, step: Row, error: FerError) -> str:
+    """The command that gets a stage what it waits for; empty where no command does."""
+    if step.words == "split" and (labels := project.rows(Label)):
+        following = after_labels(project, labels)
+        return "" if following.startswith("fer split") else following
+    return command_in(error.hint)
+
+
+def command_in(hint: str) -> str:
+    """The first command of a hint, without the prose around it."""
+    for found in re.finditer(r"\bfer ([^`(),;:]*)", hint):
+        words = found[1].removesuffix(".").split()
+        known = [row.words for row in TABLE if row.words.split() == words[: len(row.words.split())]]
+        if not known:
+            continue
+        command = max(known, key=len).split()
+        for before, word in itertools.pairwise(words[len(command) - 1 :]):
+            if not (word.startswith("-") or word.isupper() or before.startswith("--")):
+                break
+            command.append(word.removesuffix("."))
+        return " ".join(["fer", *command])
+    return ""
 
 
 def last_settings(project: Project, stage: Stage[Any]) -> dict[str, Any]:  # fields of its settings, as JSON

@@ -250,7 +250,10 @@ def test_subjects_that_have_changed_since_the_split_are_split_anew(states: Calla
     project = open_project(states("split"))
     labels, faces = project.rows(Label), project.rows(Face)
     assert after_labels(project, labels, faces) == "fer train"
-    assert after_labels(project, labels, faces, are_regrouped=True) == "fer split"
+    renamed = [replace(face, subject_id=f"pupil-{face.subject_id}") for face in faces]
+    assert after_labels(project, labels, renamed) == "fer train"  # the groups are the same
+    joined = [replace(face, subject_id="s001" if face.subject_id == "s002" else face.subject_id) for face in faces]
+    assert after_labels(project, labels, joined) == "fer split"
 
 
 def test_film_that_is_aligned_is_gone_on_with(aligned: Path) -> None:

@@ -59,6 +59,33 @@ def test_no_other_group_makes_the_people_known(project: Project, group: str) -> 
         split(project, SplitSettings(group=group))  # type: ignore[arg-type]
 
 
+def test_what_was_accepted_once_is_up_to_date_without_being_accepted_again(project: Project) -> None:
+    split(project, ACCEPTED)
+    again = split(project, SplitSettings())
+    assert again.is_unchanged
+    assert DOUBT in again.warnings[0]
+
+
+def test_tracking_is_done_after_steps_by_hand_and_tells_what_is_there_now(project: Project) -> None:
+    def step_of(words: str) -> str:
+        steps = must("status", "-p", project.root)["result"]["steps"]
+        return next(str(step["state"]) for step in steps if step["words"] == words)
+
+    assert step_of("subjects track") == "done"
+    one, other = (subject.subject_id for subject in project.rows(Subject)[:2])
+    split(project, ACCEPTED)
+    merge_subjects(project, one, [other])
+    confirm_subjects(project, [], True)
+    assert step_of("subjects track") == "done"
+    told = track_subjects(project, TrackSettings())
+    assert told.is_unchanged
+    assert told.num_subjects == 2 * NUM_PUPILS - 1
+    assert any("by hand since they were tracked" in text for text in told.warnings)
+    assert any("subjects have changed since it was made" in text for text in told.warnings)
+    split(project, SplitSettings())
+    assert not any("out of date" in text for text in track_subjects(project, TrackSettings()).warnings)
+
+
 def test_accepted_split_says_so_in_words_wherever_it_is_looked_at(project: Project) -> None:
     result = split(project, ACCEPTED)
     assert DOUBT in result.warnings[0]

@@ -58,7 +58,7 @@ def test_second_call_does_nothing_and_other_labels_make_a_new_split(project: Pro
 def test_split_made_before_labels_changed_is_noticed(project: Project, tmp_path: Path) -> None:
     split(project, SplitSettings())
     result = labels_import(project, LabelsImportSettings(), [write_votes(tmp_path / "2.csv", {face(0, 0): "hnb"})])
-    expected = "Split 'default' is out of date (1 of its faces have no label any more"
+    expected = "Split 'default' is out of date (1 of its faces has no label any more"
     assert any(warning.startswith(expected) for warning in result.warnings)
 
 

@@ -1,15 +1,19 @@
 """`fer subjects`: seats to subjects, names that stay, tables from elsewhere, and what a person decides."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fercli.core.errors import InputError, MissingStageError, UsageError
+from fercli.core.files import replace_text
 from fercli.core.people import subject_sources, unmatched_videos
 from fercli.core.project import Project, create_project
-from fercli.core.rows import Face, Frame, Subject, Video
+from fercli.core.rows import Face, Frame, Split, SplitRow, Subject, Video
+from fercli.core.splits import labels_mark
+from fercli.core.tables import write_table
 from fercli.stages.report import ReportSettings
 from fercli.stages.report.commands import recipe_of
 from fercli.stages.subjects import (
@@ -304,9 +308,13 @@ def test_rarely_seen_subjects_are_pointed_out(lesson: Project) -> None:
 
 
 def test_subjects_changed_after_a_split_are_pointed_out(lesson: Project) -> None:
-    lesson.split_path("default").write_text("face_id,split,fold\n", encoding="utf-8")
+    sides: tuple[Split, ...] = ("train", "test")
+    rows = [SplitRow(face.face_id, sides[place % 2]) for place, face in enumerate(lesson.rows(Face))]
+    write_table(lesson.split_path("default"), rows, SplitRow)
+    record = {"labels_mark": labels_mark([]), "group": "subject"}
+    replace_text(lesson.split_path("default").with_suffix(".json"), json.dumps(record))
     result = track_subjects(lesson, TrackSettings())
-    assert any("fer split" in warning for warning in result.warnings)
+    assert any("in more than one of its sets" in text and "`fer split`" in text for text in result.warnings)
 
 
 def test_missing_crop_is_partial_not_fatal(lesson: Project) -> None:

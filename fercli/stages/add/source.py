@@ -18,7 +18,7 @@ from fercli.sources.registry import SOURCES, Source, differences
 from fercli.sources.storage import PictureStore
 from fercli.stages.add import AddSourceResult, AddSourceSettings, dataset_name
 from fercli.stages.add.source_rows import Gathered, Written, gather, known_rows, put_ferplus_votes, put_source
-from fercli.stages.next_steps import split_command, train_command
+from fercli.stages.next_steps import train_command
 
 _MAX_NAMED = 5
 
@@ -166,7 +166,9 @@ def _next_command(gathered: Gathered, written: Written) -> str:
     """The official split is trained on; without one, the faces are split by their subjects where they have some."""
     if not any(item.emotion for item in gathered.items):
         return "fer labels export --to csv"
-    return train_command(written.split) if written.split else split_command(written.faces)
+    if written.split:
+        return train_command(written.split)
+    return "fer split" if any(face.subject_id for face in written.faces) else "fer split --group none"
 
 
 def _warnings(source: Source, options: SourceOptions, gathered: Gathered, written: Written) -> Iterator[str]:

@@ -150,7 +150,7 @@ align = Stage(
     is_long=True,
     batch=lambda _, settings: settings_mark(settings),
     retries=True,
-    recalled=_with_device,
+    now=_with_device,
     looks=lambda settings: settings.draw,
     skip=came_as_crops,
 )

@@ -69,7 +69,7 @@ def _inputs(project: Project, settings: CheckLeakageSettings) -> Inputs:
 
 
 def _as_known_now(project: Project, settings: CheckLeakageSettings, known: CheckLeakageResult) -> CheckLeakageResult:
-    """What an earlier call found, with what is known of the people by now."""
+    """What this call or an earlier one found, with what is known of the people by now."""
     videos = unmatched_in_split(project, project.split_rows(known.split))
     return replace(with_doubt(known, videos), unmatched_videos=videos)
 
@@ -82,6 +82,6 @@ check_leakage = Stage(
     inputs=_inputs,
     name=lambda project, settings: f"check-leakage-{choose_split(project, settings.split)}",
     writes=lambda settings: settings.drop_duplicates,
-    recalled=_as_known_now,
+    now=_as_known_now,
     remakes=True,
 )

@@ -7,12 +7,14 @@ from typing import Any, Literal
 
 from fercli.core.errors import InputError, UsageError
 from fercli.core.files import slug
+from fercli.core.people import unmatched_in_runs, with_doubt
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face
 from fercli.core.runs import OTHER_CROPS, Run, digest, end_order, eval_folder, find_own_run, list_runs
 from fercli.core.settings import setting, suggestion
 from fercli.core.stage import Argument, Inputs, Stage
+from fercli.stages.evaluate import sets_of
 
 # A folder's name holds so many letters of the names of models.
 _MOST_LETTERS = 48
@@ -114,6 +116,9 @@ compare = Stage(
     arguments=(Argument("runs", list[str], "Compare these runs, the first with each other.", "[RUN]...", default=()),),
     settle=_settle,
     name=lambda project, settings, runs: f"compare-{compare_folder(project, settings, runs).name}",
+    now=lambda project, settings, result, runs: with_doubt(
+        result, unmatched_in_runs(project, runs), sets_of(settings.split)
+    ),
     told=lambda project, settings, runs: [run.run_id for run in runs],
     is_long=True,
 )

@@ -9,7 +9,6 @@ import numpy as np
 from fercli.core.commit import Commit
 from fercli.core.doubts import baseline_doubt
 from fercli.core.errors import FerError
-from fercli.core.people import people_doubt, unmatched_in_run
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Prediction
@@ -92,7 +91,7 @@ def run(project: Project, settings: CompareSettings, plan: ComparePlan, *, progr
         num_left_out=gathered.num_left_out,
         reported=tuple(reported_by_paper(plan.runs)) if settings.paper else (),
         warnings=(
-            *_doubts(project, plan.runs, settings.split, evaluations),
+            *_doubts(plan.runs, settings.split, evaluations),
             *(sentence for one in standings for sentence in one.sentences()),
             *_warnings(project, settings, plan.runs, gathered, differences),
         ),
@@ -189,13 +188,12 @@ def reported_by_paper(runs: Sequence[Run]) -> list[dict[str, Any]]:  # JSON valu
     return found
 
 
-def _doubts(project: Project, runs: Sequence[Run], split: str, evaluations: Mapping[str, Evaluation]) -> Iterator[str]:
-    """What eval says of a score: whether it beats the majority class, and whether people may be in both sets."""
+def _doubts(runs: Sequence[Run], split: str, evaluations: Mapping[str, Evaluation]) -> Iterator[str]:
+    """What eval says of a score: whether it beats the majority class."""
     for one in runs:
         record = evaluation_record(evaluations[one.run_id])
         for sentence in baseline_doubt(split, record["accuracy"], record["majority_class"]):
             yield f"{one.run_id}: {sentence}"
-    yield from people_doubt(tuple(sorted({video for one in runs for video in unmatched_in_run(project, one)})))
 
 
 def _warnings(

@@ -1,7 +1,6 @@
 """`fer eval`: evaluate a trained run and write metrics, confidence intervals and figures."""
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from fercli.core.rows import Face, Label, Vote
 from fercli.core.runs import OTHER_CROPS, Run, checkpoint_word, eval_folder, find_own_run, own_checkpoint
 from fercli.core.settings import setting
 from fercli.core.stage import Argument, Inputs, Stage
+from fercli.stages.next_steps import run_words
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,9 @@ def _name(_: Project, settings: EvalSettings, run: Run) -> str:
 
 def _inputs(project: Project, settings: EvalSettings, run: Run) -> Inputs:
     tables = [project.table_path(Label), project.table_path(Vote), project.split_path("official").with_suffix(".json")]
-    return Inputs(tables, predictions_mark(project, run, settings))
+    mark, unmatched = predictions_mark(project, run, settings), unmatched_in_run(project, run)
+    # metrics.json says how far people are known; the predictions do not depend on it.
+    return Inputs(tables, [mark, *unmatched] if unmatched else mark)
 
 
 def predictions_mark(project: Project, run: Run, settings: EvalSettings) -> str:
@@ -108,15 +110,12 @@ def predictions_mark(project: Project, run: Run, settings: EvalSettings) -> str:
     return fingerprint(choices, [weights, *own, project.table_path(Face)], run.run_id)
 
 
-def _as_known_now(project: Project, settings: EvalSettings, known: EvalResult, run: Run) -> EvalResult:
-    """The scores of an earlier call, with what is known of the run's people by now."""
-    return with_all_doubts(known, unmatched_in_run(project, run))
-
-
-def with_all_doubts(result: EvalResult, unmatched: Sequence[str]) -> EvalResult:
-    """Scores that say first what makes them doubtful: a baseline that they do not beat, people in two sets."""
+def _as_known_now(project: Project, settings: EvalSettings, result: EvalResult, run: Run) -> EvalResult:
+    """Scores, new or of an earlier call, that say first what makes them doubtful: a baseline, people in two sets."""
     first = baseline_doubt(result.split, result.accuracy, result.majority_class)
-    return with_doubt(result, unmatched, sets_of(result.split), first)
+    part = "" if settings.split == "test" else f" --split {settings.split}"
+    result = dataclasses.replace(result, next_command=f"fer gradcam{run_words(run.folder)}{part}")
+    return with_doubt(result, unmatched_in_run(project, run), sets_of(result.split), first)
 
 
 def sets_of(part: str) -> str:
@@ -137,5 +136,5 @@ evaluate = Stage(
     settle=_settle,
     name=_name,
     is_long=True,
-    recalled=_as_known_now,
+    now=_as_known_now,
 )

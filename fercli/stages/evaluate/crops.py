@@ -103,8 +103,8 @@ def crop_standings(project: Project, runs: Iterable[Run], split: str) -> tuple[l
     standings, places = [], set()
     for run in runs:
         has_score = read_headline(run, split) is not None
-        changes = present.changes(run, [split]) if has_score else None
-        places |= set(present.places(run, split)) if has_score else set()
+        changes = present.changes(run, [split])
+        places |= set(present.places(run, split))
         standings.append(CropStanding(run, split, has_score, changes, _other(run, split)))
     return standings, project.digests(sorted(places), "faces.csv")
 

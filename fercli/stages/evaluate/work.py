@@ -17,11 +17,9 @@ from fercli.stages.align import align_command
 from fercli.stages.evaluate import (
     EvalResult,
     EvalSettings,
-    with_all_doubts,
 )
 from fercli.stages.evaluate.findings import Findings, find_out, put_files
 from fercli.stages.evaluate.plan import EvalPlan
-from fercli.stages.next_steps import run_words
 
 
 def run(project: Project, settings: EvalSettings, plan: EvalPlan, *, progress: Progress) -> Findings:
@@ -43,10 +41,7 @@ def fold(
     """Write the run's eval/<split>[-<variant>]/."""
     outputs = put_files(project, plan.run, settings, findings, commit)
     commit.items, commit.reads = {"predictions": plan.mark}, plan.reads
-    result = _result(plan.counts, findings, outputs, tuple(_warnings(project, plan.run, settings, findings)))
-    part = "" if settings.split == "test" else f" --split {settings.split}"
-    result = dataclasses.replace(result, next_command=f"fer gradcam{run_words(plan.run.folder)}{part}")
-    return with_all_doubts(result, findings.unmatched_videos)
+    return _result(plan.counts, findings, outputs, tuple(_warnings(project, plan.run, settings, findings)))
 
 
 def _look_at_crops(project: Project, run: Run, settings: EvalSettings, progress: Progress) -> CropChanges | None:

@@ -11,6 +11,7 @@ from fercli.core.runs import OTHER_CROPS, Run, checkpoint_word, find_own_run, ow
 from fercli.core.settings import setting
 from fercli.core.stage import Argument, Inputs, Stage
 from fercli.stages.align import rules_of
+from fercli.stages.next_steps import run_words
 from fercli.vision.media import content_of, list_files
 
 
@@ -60,6 +61,10 @@ def variant_of(settings: GradcamSettings) -> str:
     return "-".join(filter(None, (checkpoint_word(settings.checkpoint), crops)))
 
 
+def _with_next_command(project: Project, settings: GradcamSettings, result: GradcamResult, run: Run) -> GradcamResult:
+    return result if settings.images else replace(result, next_command=f"fer report{run_words(run.folder)}")
+
+
 def _name(_: Project, settings: GradcamSettings, run: Run) -> str:
     variant = variant_of(settings)
     return f"gradcam-{run.run_id}{'-' if variant else ''}{variant}"
@@ -84,6 +89,7 @@ gradcam = Stage(
     inputs=_inputs,
     arguments=(Argument("run", str, "Explain this run (default: the latest).", "RUN", default=""),),
     settle=_settle,
+    now=_with_next_command,
     name=_name,
     is_long=True,
     looks=lambda settings: settings.list_layers,

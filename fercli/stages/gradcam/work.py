@@ -24,7 +24,6 @@ from fercli.stages.align.rules import rule_words
 from fercli.stages.gradcam import GradcamResult, GradcamSettings, variant_of
 from fercli.stages.gradcam.images import look_at_images
 from fercli.stages.gradcam.plan import GradcamPlan, what_of
-from fercli.stages.next_steps import run_words
 
 _COLUMNS = ("face_id", "subject_id", "video_id", "split", "true", "predicted", "probability", "case", "map_of", "path")
 
@@ -130,7 +129,6 @@ def _look_at_split(
         num_wrong=len(cases) - num_right,
         num_blank=2 * settings.per_class * len(loaded.classes) - len(cases),
         warnings=(*warnings, *number_words(loaded.classes), *((blank,) if absent else ())),
-        next_command=f"fer report{run_words(run.folder)}",
     )
     return Drawn(result, files)
 

@@ -16,7 +16,6 @@ from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, Vote
 from fercli.core.settings import plain_settings
-from fercli.core.splits import stale_splits
 from fercli.core.stage import Plan
 from fercli.core.tables import read_table
 from fercli.labels.importing import merge_votes, under_one_name
@@ -36,7 +35,6 @@ from fercli.stages.labels.importing import LabelsImportResult, LabelsImportSetti
 from fercli.stages.labels.reading import Reading, Readings, notes_of, read_all
 from fercli.stages.labels.vote import LabelCounts, vote_settings
 from fercli.stages.labels.vote_work import label_counts, relabel
-from fercli.stages.next_steps import after_labels
 
 # Face, annotator and time name one vote.
 VoteName = tuple[str, str, str]
@@ -165,20 +163,18 @@ def fold(
     _note(project, commit, settings, readings)
     commit.words = [import_name(reading.place) for reading in readings]
     counts = label_counts(project, labels, votes, rule)
-    warnings = (*counts["warnings"], *stale_splits(project, labels))
     result = LabelsImportResult(
-        **counts | {"warnings": warnings},
+        **counts,
         **_import_counts(readings, people),
         num_new=len(votes) - len(stays),
         num_changed=num_changed,
         outputs=tuple(outputs),
-        next_command=after_labels(project, labels),
     )
     # A file's name may be a person's, and so may what was guessed of it: that is said, and not remembered.
     forms = {word: reading.raw.format for word, reading in zip(commit.words, readings, strict=True)}
     commit.kept = replace(result, imports=dict.fromkeys(commit.words, ""), formats=forms)
     notes = [note for reading in readings for note in notes_of(reading)]
-    return replace(result, warnings=(*notes, *warnings), failures=tuple(plan.readings.failures))
+    return replace(result, warnings=(*notes, *result.warnings), failures=tuple(plan.readings.failures))
 
 
 def name_of(vote: Vote) -> VoteName:
@@ -257,7 +253,6 @@ def _unchanged(project: Project, digests: Iterable[str]) -> LabelsImportResult:
     else:
         labels = project.rows(Label)
         counts = label_counts(project, labels, project.rows(Vote), vote_settings(project))
-        counts["next_command"] = after_labels(project, labels)
     last = {entry.sha256: entry for entry in read_imports(project) if not entry.removed_at}
     unmatched = {entry.name: entry.num_unmatched for digest in digests if (entry := last[digest]).num_unmatched}
     notes = [f"{number:,} votes of '{name}' match no face of this project." for name, number in unmatched.items()]

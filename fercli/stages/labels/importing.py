@@ -9,6 +9,7 @@ from fercli.core.settings import setting
 from fercli.core.stage import Argument, Inputs, Stage
 from fercli.stages.labels.vote import LabelCounts
 from fercli.stages.labels.waiting import bring_in
+from fercli.stages.next_steps import with_what_follows
 
 
 @dataclass(frozen=True)
@@ -73,5 +74,6 @@ labels_import = Stage(
     known=lambda *_: None,
     not_identity=tuple(column.name for column in fields(LabelsImportSettings)),
     private=("annotator",),
+    now=lambda project, settings, result, files: with_what_follows(project, result),
     remakes=True,
 )

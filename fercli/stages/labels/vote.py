@@ -10,6 +10,7 @@ from fercli.core.rows import Label, Vote
 from fercli.core.settings import Layer, resolve_settings, setting
 from fercli.core.stage import Inputs, Stage
 from fercli.stages.labels.waiting import bring_in
+from fercli.stages.next_steps import with_what_follows
 
 STAGE = "labels-vote"
 
@@ -92,5 +93,6 @@ labels_vote = Stage(
     work="fercli.stages.labels.vote_work",
     before=bring_in,
     inputs=lambda project, settings: Inputs([project.table_path(Vote)], project.classes),
+    now=lambda project, settings, result: with_what_follows(project, result),
     skip=_came_with_labels,
 )

@@ -12,13 +12,11 @@ from fercli.core.files import input_digest
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Label, Vote
-from fercli.core.splits import stale_splits
 from fercli.core.stage import Plan
 from fercli.core.tables import table_text
 from fercli.labels.aggregate import aggregate_votes
 from fercli.labels.summary import summarise_labels
 from fercli.stages.labels.vote import LabelsVoteResult, LabelsVoteSettings, rule_words
-from fercli.stages.next_steps import after_labels
 
 # These decide each face by its own votes; the others look at all votes at once.
 LOCAL_METHODS = ("majority", "ferplus")
@@ -46,13 +44,12 @@ def plan(project: Project, settings: LabelsVoteSettings, *, force: bool, progres
     before = {label.face_id: label.label for label in project.rows(Label)}
     num_changed = sum(before.get(label.face_id) != label.label for label in labels)
     counts = label_counts(project, labels, votes, settings)
-    warnings = (*counts.pop("warnings"), *stale_splits(project, labels))
+    warnings = counts.pop("warnings")
     result = LabelsVoteResult(
         **counts,
         num_changed=num_changed,
         outputs=(project.relative(project.table_path(Label)),),
         warnings=warnings,
-        next_command=after_labels(project, labels),
     )
     # `fer labels import` has decided by the same rule, as a rule.
     is_unchanged = not force and _is_written(project, labels)

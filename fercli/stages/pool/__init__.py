@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fercli.core.errors import MissingStageError, UsageError
+from fercli.core.people import unmatched_in_runs, with_doubt
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Label, Vote
 from fercli.core.runs import Run, digest, end_order, find_own_run, list_runs
 from fercli.core.stage import Argument, Inputs, Stage
-from fercli.stages.evaluate import EvalSettings, predictions_mark, variant_of
+from fercli.stages.evaluate import EvalSettings, predictions_mark, sets_of, variant_of
 from fercli.stages.train.series import folds_of
 from fercli.stages.train.settings import TrainSettings, identity, read_settings
 
@@ -153,4 +154,7 @@ pool: Stage[PoolResult] = Stage(
     settle=_settle,
     name=lambda project, settings, kind, runs: f"eval-pooled-{pool_folder(project, settings, kind, runs).name}",
     is_long=True,
+    now=lambda project, settings, result, kind, runs: with_doubt(
+        result, unmatched_in_runs(project, runs), sets_of(settings.split)
+    ),
 )

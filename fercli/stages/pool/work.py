@@ -8,6 +8,7 @@ from typing import Any
 
 from fercli.core.commit import Commit
 from fercli.core.errors import CheckError
+from fercli.core.people import is_doubt
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Prediction, SplitRow
@@ -68,7 +69,9 @@ def run(project: Project, settings: EvalSettings, plan: PoolPlan, *, progress: P
     reads = project.digests(sorted(set(paths)), "faces.csv")
     for one in plan.runs:
         done = evaluate_run(project, settings, one.run_id, progress=progress)
-        warnings += [text for text in done.warnings if not text.startswith("No confidence interval")]
+        warnings += [
+            text for text in done.warnings if not (text.startswith("No confidence interval") or is_doubt(text))
+        ]
         parts[one.run_id] = read_table(folder_of(one, settings) / "predictions.csv", Prediction)
     scores = {name: evaluate(rows, classes, seed=settings.seed) for name, rows in parts.items()}
     members = tuple(_member(one, scores[one.run_id]) for one in plan.runs)

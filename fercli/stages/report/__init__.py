@@ -89,5 +89,5 @@ report = Stage(
     settle=_settle,
     name=lambda project, settings, run: f"report-{run.run_id}" if run else "report",
     is_long=True,
-    recalled=_as_known_now,
+    now=_as_known_now,
 )

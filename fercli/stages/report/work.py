@@ -17,7 +17,7 @@ from fercli.reports.page import Highlight, Page, Section, count, percent, percen
 from fercli.reports.sections.closing import reproduce_section, responsible_section
 from fercli.reports.sections.results import Outcome, bounds_of, interval_of
 from fercli.stages.evaluate.crops import CropStanding, crop_standings
-from fercli.stages.next_steps import after_labels, run_words
+from fercli.stages.next_steps import after_labels, eval_command, run_words
 from fercli.stages.report import ReportResult, ReportSettings, page_path
 from fercli.stages.report.commands import recipe_of, run_settings, versions_of
 from fercli.stages.report.plan import ReportPlan
@@ -108,14 +108,14 @@ def _commands(project: Project, run: Run | None, settings: ReportSettings, facts
     if run is None:
         later = dict.fromkeys(("training", "results", "looks", "errors"), "")
         return {"split": "" if train else following, "model": train, **later}
-    words = run_words(run.folder)
-    part = "" if settings.split == "test" else f" --split {settings.split}"
+    has_faces = settings.split != "test" or ("--split" not in (of_run := eval_command(run)) and of_run)
+    words, part = run_words(run.folder), "" if settings.split == "test" else f" --split {settings.split}"
     return {
         "split": "" if train else following,
         "training": resume_command(run.folder, run.record) if run.status == "interrupted" else train,
-        "results": f"fer eval{words} --confusion{part}",
-        "looks": f"fer gradcam{words}",
-        "errors": f"fer eval{words} --confusion{part}",
+        "results": f"fer eval{words} --confusion{part}" if has_faces else "",
+        "looks": f"fer gradcam{words}{part}" if has_faces else eval_command(run).replace("fer eval", "fer gradcam"),
+        "errors": f"fer eval{words} --confusion{part}" if has_faces else "",
     }
 
 

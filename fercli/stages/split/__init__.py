@@ -1,5 +1,6 @@
 """`fer split`: split labelled faces into training, validation and test sets that share no subject and no image."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -8,9 +9,12 @@ from fercli.core.files import slug
 from fercli.core.people import unmatched_in_split, with_doubt
 from fercli.core.project import Project
 from fercli.core.results import StageResult
-from fercli.core.rows import Face, Label, Video
+from fercli.core.rows import Face, Label, SplitRow, Video, Vote
 from fercli.core.settings import setting
+from fercli.core.splits import with_stale
 from fercli.core.stage import Inputs, Stage
+from fercli.core.words import counted
+from fercli.labels.order import chosen_by_doubt
 from fercli.stages.labels.waiting import bring_in
 
 
@@ -84,10 +88,24 @@ def _in_use(project: Project) -> str:
     return f"split '{names[0]}' is in use" if len(names) == 1 else ""
 
 
-def _as_known_now(project: Project, settings: SplitSettings, known: SplitResult) -> SplitResult:
-    """The split of an earlier call, with what is known of its people by now."""
-    videos = unmatched_in_split(project, project.split_rows(known.name))
-    return replace(with_doubt(known, videos), unmatched_videos=videos)
+def _as_known_now(project: Project, settings: SplitSettings, result: SplitResult) -> SplitResult:
+    """A split, new or of an earlier call, with what is known of its people and its faces by now."""
+    rows = project.split_rows(result.name)
+    videos = unmatched_in_split(project, rows)
+    told = replace(with_doubt(result, videos, first=_chosen_doubt(project, rows)), unmatched_videos=videos)
+    return with_stale(told, project, project.rows(Label), but=result.name)
+
+
+def _chosen_doubt(project: Project, rows: Sequence[SplitRow]) -> tuple[str, ...]:
+    """A model that is tested on the faces that a model found hard is not tested on what it will meet."""
+    chosen = chosen_by_doubt(project.rows(Vote))
+    number = len({row.face_id for row in rows if row.split != "train" and row.face_id in chosen})
+    if not number:
+        return ()
+    return (
+        f"{counted(number, 'validation or test face was', 'validation and test faces were')} labelled because a model "
+        "was uncertain of them (fer annotate --order uncertain): scores on these sets will be too low.",
+    )
 
 
 split = Stage(
@@ -97,7 +115,9 @@ split = Stage(
     work="fercli.stages.split.work",
     before=bring_in,
     inputs=_inputs,
+    # What was accepted once is no other split.
+    not_identity=("accept_unknown_subjects",),
     name=lambda project, settings: f"split-{slug(settings.name)}",
     skip=_in_use,
-    recalled=_as_known_now,
+    now=_as_known_now,
 )

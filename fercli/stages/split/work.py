@@ -1,6 +1,6 @@
 """Do the work of `fer split`: assign groups to sets, check for leakage, and record how it was done."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,17 +8,15 @@ from typing import Any
 from fercli.core.commit import Commit
 from fercli.core.errors import CheckError, UsageError
 from fercli.core.files import slug
-from fercli.core.people import people_doubt
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
-from fercli.core.rows import MIN_UNITS, SPLITS, Face, Frame, Label, SplitRow, Vote
-from fercli.core.splits import read_record, record_text, stale_splits
+from fercli.core.rows import MIN_UNITS, SPLITS, Face, Frame, Label, SplitRow
+from fercli.core.settings import changed_options
+from fercli.core.splits import groups_mark, read_record, record_text
 from fercli.core.stage import Plan
-from fercli.core.words import counted
 from fercli.labels.leaks import Leaks, find_leaks, without_copies
 from fercli.labels.matching import FaceIndex
-from fercli.labels.order import chosen_by_doubt
 from fercli.labels.split_file import read_split_file
 from fercli.labels.splits import Faces, leave_one_out, make_folds, make_split, split_counts
 from fercli.stages.next_steps import train_command
@@ -60,10 +58,17 @@ def plan(project: Project, settings: SplitSettings, *, force: bool, progress: Pr
     leaks = _checked(rows, material)
     name = slug(settings.name)
     result = _result(settings, name, rows, material, leaks=leaks, num_dropped=num_dropped, failures=failures)
-    result = replace(result, warnings=(*result.warnings, *_doubt_warnings(rows, chosen_by_doubt(project.rows(Vote)))))
     parts = ", ".join(f"{number:,} to {part}" for part, number in result.parts.items())
     lines = (f"assign {parts} in splits/{name}.csv",)
-    return SplitPlan(lines=lines, counts={"name": name}, rows=rows, material=material, leaks=leaks, result=result)
+    return SplitPlan(
+        lines=lines,
+        warnings=result.warnings,
+        counts={"name": name},
+        rows=rows,
+        material=material,
+        leaks=leaks,
+        result=result,
+    )
 
 
 def run(
@@ -72,11 +77,9 @@ def run(
     """Write the split, and beside it how it was made."""
     commit.reads = plan.material.reads
     path = project.split_path(plan.result.name)
-    record = _record(settings, plan.material, plan.leaks, plan.result)
+    record = _record(settings, plan)
     outputs = (commit.table(plan.rows, SplitRow, path), commit.text(path.with_suffix(".json"), record_text(record)))
-    stale = stale_splits(project, project.rows(Label))
-    others = [sentence for sentence in stale if f"'{plan.result.name}'" not in sentence]
-    return replace(plan.result, outputs=outputs, warnings=(*plan.result.warnings, *others))
+    return replace(plan.result, outputs=outputs)
 
 
 def _check_settings(project: Project, settings: SplitSettings) -> None:
@@ -192,7 +195,7 @@ def _result(
 def _warnings(
     counts: dict[str, dict[str, int]], groups: dict[str, int], material: Material, *, has_folds: bool
 ) -> list[str]:
-    sentences = [*people_doubt(material.unmatched_videos), *material.warnings]
+    sentences = [*material.warnings]
     known = sorted({label for label in material.labels.values() if label})
     for part, classes in counts.items():
         absent = ", ".join(label for label in known if label not in classes)
@@ -207,22 +210,11 @@ def _warnings(
     return sentences
 
 
-def _doubt_warnings(rows: Sequence[SplitRow], chosen: Container[str]) -> list[str]:
-    """A model that is tested on the faces that a model found hard is not tested on what it will meet."""
-    held_out = [row for row in rows if row.split != "train" and row.face_id in chosen]
-    if not held_out:
-        return []
-    number = len({row.face_id for row in held_out})
-    return [
-        f"{counted(number, 'validation or test face was', 'validation and test faces were')} labelled because a model "
-        "was uncertain of them (fer annotate --order uncertain): scores on these sets will be too low."
-    ]
-
-
-def _record(
-    settings: SplitSettings, material: Material, leaks: Leaks, result: SplitResult
-) -> dict[str, Any]:  # JSON values
+def _record(settings: SplitSettings, plan: SplitPlan) -> dict[str, Any]:  # JSON values
     """How the split was made, for the file beside it."""
+    material, leaks, result = plan.material, plan.leaks, plan.result
+    inside = {row.face_id for row in plan.rows}
+    is_by_subject = result.group == "subject"
     return {
         "name": result.name,
         "made_by": "fer split",
@@ -240,6 +232,8 @@ def _record(
         "groups": result.groups,
         "classes": result.classes,
         "labels_mark": material.labels_mark,
+        "groups_mark": groups_mark(inside, material.subjects) if is_by_subject else "",
+        "command": " ".join(["fer split", *changed_options(settings)]),
         "accept_unknown_subjects": settings.accept_unknown_subjects,
         "unmatched_videos": material.unmatched_videos,
         "leakage": {

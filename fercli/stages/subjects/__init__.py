@@ -1,16 +1,24 @@
 """`fer subjects`: assign faces to subjects by seat and track, from a table, or by hand."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import csv
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from fercli.core.commit import current_path
+from fercli.core.memory import fingerprint, read_state, recall
+from fercli.core.people import DECIDED
 from fercli.core.project import Project
 from fercli.core.results import StageResult
-from fercli.core.rows import Face, Frame, Video
+from fercli.core.rows import Face, Frame, Subject, Video
 from fercli.core.settings import setting
+from fercli.core.splits import groups_mark
 from fercli.core.stage import Argument, Inputs, Stage
+from fercli.core.tables import opened_table
 from fercli.stages.align import came_as_crops
+from fercli.stages.next_steps import with_what_follows
 from fercli.stages.subjects.proposals import read_proposals
 
 __all__ = [
@@ -26,6 +34,14 @@ __all__ = [
     "track_subjects",
     "undo_subjects",
 ]
+
+
+# Under which name tracking notes who is who when it ends.
+GROUPS = "groups"
+_BY_HAND = (
+    "Subjects have been changed by hand since they were tracked; what tracking doubted then is in "
+    "reports/subjects-doubts.png, where there was anything."
+)
 
 
 @dataclass(frozen=True)
@@ -83,6 +99,71 @@ def _inputs(project: Project, settings: TrackSettings) -> Inputs:
     return Inputs([project.table_path(row) for row in (Face, Video, Frame)])
 
 
+def basis_of(project: Project, settings: TrackSettings) -> str:
+    """One short name for what tracking looks at: not for who a person has said the faces are."""
+    return fingerprint(settings, [project.table_path(row) for row in (Video, Frame)], _detections(project))
+
+
+def tracked_before(project: Project, settings: TrackSettings) -> SubjectsResult | None:
+    """What an earlier tracking of the same faces found, whatever a person has said of them since; often none."""
+    state = read_state(project.root, "subjects-track")
+    if state is None or state.items.get("basis") != basis_of(project, settings):
+        return None
+    return recall(project.root, "subjects-track", state.fingerprint, SubjectsResult)
+
+
+def _detections(project: Project) -> str:
+    """A digest of faces.csv but for what tracking, or a person, says of them: who they are."""
+    path = project.table_path(Face)
+    if not project.has(path):
+        return ""
+    found = hashlib.sha256()
+    with opened_table(current_path(project.root, path)) as file:
+        reader = csv.reader(file)
+        header = next(reader, [])
+        kept = [place for place, name in enumerate(header) if name not in ("subject_id", "track_id")]
+        for cells in reader:
+            found.update("\0".join(cells[place] for place in kept if place < len(cells)).encode() + b"\n")
+    return found.hexdigest()
+
+
+def groups_of(faces: Iterable[Face]) -> str:
+    """One short name for which faces show the same subject."""
+    subjects = {face.face_id: face.subject_id for face in faces}
+    return groups_mark(subjects, subjects)
+
+
+def _as_known_now(project: Project, settings: TrackSettings, result: SubjectsResult) -> SubjectsResult:
+    """The subjects of a tracking, new or of an earlier call, as they are by now: steps by hand may have followed."""
+    if result.is_unchanged:
+        faces = project.rows(Face)
+        usable = [face for face in faces if face.is_usable]
+        state = read_state(project.root, "subjects-track")
+        is_by_hand = state is not None and state.items.get(GROUPS) not in (None, groups_of(faces))
+        result = replace(
+            result,
+            num_subjects=len({face.subject_id for face in usable if face.subject_id}),
+            num_faces=sum(bool(face.subject_id) for face in usable),
+            num_faces_without_subject=sum(not face.subject_id for face in usable),
+            num_tracks=len({face.track_id for face in usable if face.track_id}),
+            num_changed=0,
+            warnings=(_BY_HAND,) if is_by_hand else result.warnings,
+        )
+    return with_what_follows(project, result) if result.num_faces + result.num_faces_without_subject else result
+
+
+def _need_no_tracking(project: Project) -> str:
+    """Why nobody need be tracked: the faces came as crops, or a person has said of each face who it is."""
+    if reason := came_as_crops(project):
+        return reason
+    if read_state(project.root, "subjects-track") or not project.has(project.table_path(Subject)):
+        return ""
+    usable = [face for face in project.rows(Face) if face.is_usable]
+    is_decided = all(subject.source in DECIDED for subject in project.rows(Subject))
+    is_whole = bool(usable) and all(face.subject_id for face in usable)
+    return "subjects were assigned by hand" if is_whole and is_decided else ""
+
+
 def _with_proposals(
     project: Project, settings: None, pairs: Sequence[str] = (), distinct: bool = False
 ) -> tuple[None, tuple[list[str], bool]]:
@@ -98,7 +179,8 @@ track_subjects = Stage(
     work="fercli.stages.subjects.track",
     planning="fercli.stages.subjects.track_plan",
     inputs=_inputs,
-    skip=came_as_crops,
+    now=_as_known_now,
+    skip=_need_no_tracking,
 )
 assign_subjects = Stage(
     words="subjects assign",

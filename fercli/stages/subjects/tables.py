@@ -11,8 +11,9 @@ from fercli.core.errors import InputError
 from fercli.core.people import subject_sources
 from fercli.core.project import Project
 from fercli.core.results import Failure
-from fercli.core.rows import Face, Subject
+from fercli.core.rows import Face, Label, Subject
 from fercli.core.settings import suggestion
+from fercli.core.splits import stale_splits
 from fercli.data.crops import CropError, CropFiles
 from fercli.stages.subjects import SubjectsResult
 from fercli.stages.subjects.history import put_steps, read_steps, step_between
@@ -77,7 +78,7 @@ def put_subjects(
         num_tracks=len({face.track_id for face in usable if face.track_id}),
         num_changed=num_changed,
         outputs=(*outputs, *sheets),
-        warnings=(*warnings, *_split_warning(project, num_changed)),
+        warnings=(*warnings, *stale_splits(project, project.rows(Label), faces)),
         failures=(*failures, *damaged),
     )
 
@@ -118,12 +119,6 @@ def _subject_row(subject_id: str, faces: list[Face], source: str) -> Subject:
     tracks = {face.track_id for face in faces if face.track_id}
     videos = " ".join(sorted({face.video_id for face in faces}))
     return Subject(subject_id, source, len(faces), len(tracks), videos, faces[0].face_id)
-
-
-def _split_warning(project: Project, num_changed: int) -> tuple[str, ...]:
-    if not num_changed or not project.splits():
-        return ()
-    return ("Subjects have changed since a split was made. Run `fer split` again to avoid leakage.",)
 
 
 def _put_sheets(

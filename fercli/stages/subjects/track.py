@@ -9,10 +9,9 @@ from fercli.core.commit import Commit
 from fercli.core.people import EVERY_SESSION, KEPT, WITHIN_SESSION, subject_sources
 from fercli.core.progress import Progress
 from fercli.core.project import Project
-from fercli.core.rows import Face, Label, Video
+from fercli.core.rows import Face, Video
 from fercli.core.words import counted
-from fercli.stages.next_steps import after_labels
-from fercli.stages.subjects import SubjectsResult, TrackSettings
+from fercli.stages.subjects import GROUPS, SubjectsResult, TrackSettings, basis_of, groups_of
 from fercli.stages.subjects.tables import listed, pictures_of, put_subjects, together
 from fercli.stages.subjects.track_plan import TrackPlan
 from fercli.stages.subjects.tracking import Doubt, Tracked, assign_tracks
@@ -33,13 +32,11 @@ def run(
     sources |= _joined_sources(project, tracked.faces, settings, sources)
     progress.start("assigning subjects", 1)
     warnings = [*_doubts(tracked.faces), *_said(tracked)]
+    commit.items = {GROUPS: groups_of(tracked.faces), "basis": basis_of(project, settings)}
     result = put_subjects(project, commit, tracked.faces, sources, warnings=warnings)
     outputs = (*result.outputs, *_put_doubts(project, commit, tracked.doubts))
     progress.advance()
-    if not any(face.is_usable for face in tracked.faces):
-        return replace(result, outputs=outputs)
-    following = after_labels(project, project.rows(Label), tracked.faces, are_regrouped=bool(result.num_changed))
-    return replace(result, outputs=outputs, next_command=following)
+    return replace(result, outputs=outputs)
 
 
 def _joined_sources(

@@ -7,7 +7,7 @@ from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face
 from fercli.core.stage import Plan
-from fercli.stages.subjects import TrackSettings
+from fercli.stages.subjects import TrackSettings, tracked_before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,4 +27,5 @@ def plan(project: Project, settings: TrackSettings, *, force: bool, progress: Pr
     faces = project.required_rows(Face)
     num_faces = sum(face.status == "ok" and face.time_s is not None for face in faces)
     lines = (f"assign {num_faces:,} faces to tracks, seats and subjects",)
-    return TrackPlan(lines=lines, faces=faces, force=force)
+    known = None if force else tracked_before(project, settings)
+    return TrackPlan(lines=lines, faces=faces, force=force, known=known)

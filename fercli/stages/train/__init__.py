@@ -18,5 +18,5 @@ train = Stage(
     last=last_used,
     glance=glance,
     is_whole=True,
-    recalled=as_known_now,
+    now=as_known_now,
 )

@@ -90,7 +90,8 @@ def prepare(project: Project, settings: TrainSettings) -> Prepared:
     plan = make_settings_plan(settings, spec, data_set=recipe_set, num_train=len(train))
     form = make_form(settings, spec, plan)
     doubts = people_doubt(unmatched_in_split(project, split_rows), SETS)
-    warnings = (*doubts, *_warnings(train, val, project), *_changed_recipe(plan), *_weighted_twice(plan))
+    without_test = _without_test(settings.split) if "test" not in samples.splits else ()
+    warnings = (*doubts, *_warnings(train, val, project), *without_test, *_changed_recipe(plan), *_weighted_twice(plan))
     return Prepared(samples, train, val, spec, plan, form, data_set, warnings, doubts)
 
 
@@ -221,6 +222,13 @@ def _warnings(train: Samples, val: Samples, project: Project) -> list[str]:
     if shared:
         warnings.append(f"{len(shared)} subjects are in train and in val; validation figures will be too good.")
     return warnings
+
+
+def _without_test(name: str) -> tuple[str, ...]:
+    return (
+        f"Split '{name}' has no test set: `fer eval` can use the validation set alone (--split val), by which the "
+        "epoch was chosen.",
+    )
 
 
 def data_set_of(project: Project, face_ids: Iterable[str]) -> str:

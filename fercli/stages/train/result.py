@@ -7,7 +7,7 @@ from typing import Any
 from fercli.core.doubts import baseline_doubt
 from fercli.core.results import Failure, StageResult
 from fercli.core.runs import Run, RunRecord
-from fercli.stages.next_steps import run_words
+from fercli.stages.next_steps import eval_command
 
 # What a score of a training compares.
 SETS = "training and the validation set"
@@ -79,7 +79,7 @@ def validation_doubt(record: RunRecord) -> tuple[str, ...]:
 
 def _next_command(folder: Path, record: RunRecord) -> str:
     is_finished = record.status == "finished"
-    return f"fer eval{run_words(folder)} --confusion" if is_finished else resume_command(folder, record)
+    return eval_command(Run(folder, record), "--confusion") if is_finished else resume_command(folder, record)
 
 
 def resume_command(folder: Path, record: RunRecord) -> str:

@@ -107,8 +107,10 @@ def run_training(
     return _result(folder, record, failures, warnings=words, was_resumed=result.was_resumed)
 
 
-def check_settings(project: Project, settings: TrainSettings, known: Run | None) -> None:
+def check_settings(project: Project, settings: TrainSettings, known: Run | None) -> tuple[str, ...]:
     """Refuse what `run_training` would refuse, as far as that is known before a crop or a weight is read.
+
+    What can be warned of then comes back.
 
     Raises:
         FerError: too few faces, an impossible setting, or a device or package that is not here.
@@ -116,11 +118,13 @@ def check_settings(project: Project, settings: TrainSettings, known: Run | None)
     if settings.tensorboard:
         check_tensorboard()
     check_named(project, settings, known)
-    count_macs(settings, prepare(project, settings))
+    prepared = prepare(project, settings)
+    count_macs(settings, prepared)
     # Several processes look at their own device: one looked at here would lose memory to this process.
     if settings.procs == 1:
         decided = known.record.decided if known else {}
         choose_machine(str(decided.get("device", settings.device)), settings.precision)
+    return prepared.warnings
 
 
 @dataclass(frozen=True)

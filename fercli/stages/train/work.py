@@ -51,8 +51,9 @@ def call(
         # What is only planned is done by as many processes as are asked for.
         check_processes(known, settings.procs if dry_run and world is ALONE else world.size)
     if dry_run:
-        check_settings(project, settings, known)
-        return TrainResult(model=settings.model_name, is_dry_run=True, plan=planned(settings, known))
+        warnings = check_settings(project, settings, known)
+        plan = planned(settings, known)
+        return TrainResult(model=settings.model_name, is_dry_run=True, plan=plan, warnings=warnings)
     abandoned = [] if known else left_behind(project, inputs)
     for sentence in abandoned:
         progress.note(sentence)
