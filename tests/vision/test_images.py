@@ -275,4 +275,5 @@ def test_large_picture_is_converted_in_strips_that_do_not_show(mode: str, monkey
 def test_picture_as_large_as_allowed_is_read_within_the_bound_of_memory(mode: str, tmp_path: Path) -> None:
     Image.new(mode, (10_000, 10_000), (9, 9, 9, 255)[: len(mode)]).save(tmp_path / "large.png", compress_level=1)
     assert call("fercli.vision.images:image_size", tmp_path / "large.png", name="large") == (10_000, 10_000)
-    assert call("fercli.stages.add.reading:measure_image", tmp_path / "large.png", name="large").size == (10_000, 10_000)
+    facts = call("fercli.stages.add.reading:measure_image", tmp_path / "large.png", name="large")
+    assert facts.size == (10_000, 10_000)
