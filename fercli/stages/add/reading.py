@@ -10,8 +10,8 @@ from fercli.vision.quality import phash, sharpness
 from fercli.vision.video.reader import probe_video, scan_video
 
 _INTERLACED = (
-    "is interlaced: moving faces show combs, and sharpness is measured on them; deinterlace it first "
-    "(ffmpeg -i IN -vf yadif OUT.mp4)"
+    "is interlaced: of each frame one of its two half images is used, with half of the vertical detail; to keep more "
+    "where nothing moves, deinterlace it first (ffmpeg -i IN -vf bwdif OUT.mp4)"
 )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from fercli.engine import guard
 from fercli.vision.images import printable
 from fercli.vision.video.containers import open_video
-from fercli.vision.video.reader import VideoInfo, VideoReader
+from fercli.vision.video.reader import VideoInfo, VideoReader, interlaced_words
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,13 @@ def decode(
     """The frames, and at last what was not as declared; see `Frames`."""
     # One thread, so that a damaged video gives the same frames when it is looked at and when it is drawn.
     reader = VideoReader(path, start_s=start_s, end_s=end_s, threads=1)
+    num_frames = num_interlaced = 0
     with closing(reader.every(every_s) if every_s > 0 else iter(reader)) as frames:
         for frame in islice(frames, limit):
+            num_frames += 1
+            num_interlaced += frame.is_interlaced
             yield ShownFrame(frame.index, frame.time_s, frame.rgb())
-    yield reader.warnings
+    yield (*reader.warnings, *interlaced_words(num_interlaced, num_frames))
 
 
 def read_length(path: Path) -> tuple[float | None, float]:

@@ -33,7 +33,7 @@ class VideoInfo:
         num_frames: None when the container does not say.
         duration_s: of the video stream where the container says so, else of the file; None when it says neither.
         codec: FFmpeg's name of the decoder, such as h264.
-        is_interlaced: each frame holds two half pictures of different moments, which show as combs where people move.
+        is_interlaced: its first frame holds two half pictures of different moments, of which one is shown.
     """
 
     width: int
@@ -255,6 +255,12 @@ class VideoReader:
             if self.watch:
                 self.watch(frame)
             yield frame
+
+
+def interlaced_words(num_interlaced: int, num_frames: int) -> Iterator[str]:
+    """What is said of frames of which half is shown."""
+    if num_interlaced:
+        yield f"{num_interlaced:,} of {counted(num_frames, 'frame')} are interlaced: one of the two half images is used"
 
 
 def _is_within(time_s: float, spans_s: Sequence[tuple[float, float]], ends: Sequence[float]) -> bool:
