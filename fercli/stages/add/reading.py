@@ -15,13 +15,13 @@ _INTERLACED = (
 )
 
 
-def measure_video(path: Path) -> VideoFacts:
-    """Decode the first frame of a video, and count all.
+def measure_video(path: Path, stream: int | None) -> VideoFacts:
+    """Decode the first frame of a video, and count all; `stream` as in `VideoReader`.
 
     Raises:
         MediaError: it cannot be read.
     """
-    info, span = probe_video(path), scan_video(path)
+    info, span = probe_video(path, stream), scan_video(path, stream)
     warnings = (*span.warnings, *([_INTERLACED] if info.is_interlaced else []))
     size = (info.width, info.height)
     return VideoFacts(size, round(info.fps, 6), len(span.times_s), round(span.end_s, 6), info.codec, warnings)

@@ -29,7 +29,12 @@ def choose(
         MediaError: the video cannot be read.
     """
     reader = VideoReader(
-        path, start_s=task.start_s, end_s=task.end_s, threads=threads, watch=lambda frame: beat(frame.index)
+        path,
+        start_s=task.start_s,
+        end_s=task.end_s,
+        threads=threads,
+        watch=lambda frame: beat(frame.index),
+        stream=task.stream,
     )
     selection = select_frames(reader, _rule(settings))
     num_kept = num_interlaced = 0
@@ -44,13 +49,13 @@ def choose(
     yield Chosen(drops, reader.num_decoded_in_all, (*selection.warnings, *halved), num_damaged)
 
 
-def forecast(path: Path, settings: ExtractFramesSettings) -> Float[np.ndarray, " chosen"]:
+def forecast(path: Path, stream: int | None, settings: ExtractFramesSettings) -> Float[np.ndarray, " chosen"]:
     """When the frames are shown that the method `every` will choose.
 
     Raises:
         MediaError: the video cannot be opened.
     """
-    times_s = scan_video(path).times_s
+    times_s = scan_video(path, stream).times_s
     return forecast_every(times_s, settings.every_s, start_s=settings.start_s, end_s=settings.end_s)[: settings.limit]
 
 
