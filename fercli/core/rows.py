@@ -22,7 +22,10 @@ def later(default: Any) -> Any:  # a dataclass field, which takes the type of it
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """One row of videos.csv; a folder of pictures is a video without time. `origin` is the path as it was given."""
+    """One row of videos.csv; a folder of pictures is a video without time. `origin` is the path as it was given.
+
+    `stream` is the video stream of the file that is read, from 1; None for the one that players show.
+    """
 
     video_id: str
     path: str
@@ -37,6 +40,7 @@ class Video:
     session: str = ""
     recorded_at: str = ""
     origin: str = later("")
+    stream: int | None = later(None)
 
 
 @dataclass(frozen=True, slots=True)

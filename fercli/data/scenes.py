@@ -29,7 +29,8 @@ def _read(project: Project, frame: Frame, video: Video | None) -> np.ndarray:
         return read_image(project.inside(frame.path, "frames.csv"))
     if video is None or frame.time_s is None:
         raise MediaError(f"frame '{frame.frame_id}' was not kept", hint="Run: fer extract-frames --save-frames")
-    reader = VideoReader(project.inside(video.path, "videos.csv"), start_s=max(0.0, frame.time_s - 0.001), threads=1)
+    path, start_s = project.inside(video.path, "videos.csv"), max(0.0, frame.time_s - 0.001)
+    reader = VideoReader(path, start_s=start_s, threads=1, stream=video.stream)
     found = next(iter(reader.at([frame.time_s])), None)
     if found is None or found.index != frame.frame_index:
         raise MediaError(f"frame '{frame.frame_id}' cannot be decoded", hint="Is the video still the same?")

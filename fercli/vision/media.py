@@ -26,7 +26,7 @@ class Listing:
     Attributes:
         named: files that were named themselves.
         folders: each folder below the named ones that holds files, with these, sorted.
-        missing: named paths that do not exist.
+        missing: named paths that do not exist, and links that lead nowhere.
         facts: path, size and time of change of each file, to see at a glance whether anything changed.
     """
 
@@ -70,7 +70,7 @@ class Media:
 
 
 def list_files(paths: Sequence[Path], project_root: Path, *, skip_own: bool = True) -> Listing:
-    """List what the paths name; folders with all below them, but nothing hidden.
+    """List what the paths name; folders with all below them, linked folders once, but nothing hidden.
 
     Args:
         paths: files and folders.
@@ -89,7 +89,9 @@ def list_files(paths: Sequence[Path], project_root: Path, *, skip_own: bool = Tr
                 f"'{shown(path)}' is an address ({scheme})", hint="Download or record it, and add the file."
             )
         if path.is_dir():
-            folders += _walk(path.resolve(), own)
+            more, broken = _walk(path.resolve(), own)
+            folders += more
+            missing += broken
         elif path.is_file():
             named.append(path)
         else:
@@ -135,15 +137,21 @@ def shown(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", errors="backslashreplace")
 
 
-def _walk(top: Path, own: set[Path]) -> list[tuple[Path, tuple[Path, ...]]]:
-    found = []
-    for parent, folders, names in os.walk(top):
+def _walk(top: Path, own: set[Path]) -> tuple[list[tuple[Path, tuple[Path, ...]]], list[Path]]:
+    """The folders that hold files, and the links that lead nowhere."""
+    found, broken, seen = [], [], set[Path]()
+    for parent, folders, names in os.walk(top, followlinks=True):
+        if (real := Path(parent).resolve()) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith(".") and Path(parent, name) not in own)
         visible = [Path(parent, name) for name in sorted(names, key=os.fsencode) if not name.startswith(".")]
         files = tuple(file for file in visible if file.is_file())
+        broken += [file for file in visible if file.is_symlink() and not file.exists()]
         if files:
             found.append((Path(parent), files))
-    return found
+    return found, broken
 
 
 def _fact(file: Path, root: Path | None = None) -> tuple[str, int, int]:

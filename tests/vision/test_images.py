@@ -18,6 +18,7 @@ import pytest
 from PIL import Image, features
 
 from fercli.core.errors import MediaError, ProjectError
+from fercli.engine.guard import call
 from fercli.vision import images
 from fercli.vision.images import decode_image, image_size, list_images, read_image, write_jpeg, write_png
 
@@ -248,3 +249,31 @@ def test_heic_without_its_decoder_says_what_to_install(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="is HEIC, whose decoder is not installed") as caught:
         read_image(tmp_path / "a.heic")
     assert "fercli[heif]" in caught.value.hint
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "I;16", "F", "CMYK", "1"])
+def test_large_picture_is_converted_in_strips_that_do_not_show(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = Image.fromarray(gradient(23, 31))
+    options: dict[str, object] = {}
+    if mode == "RGBA":
+        image.putalpha(Image.fromarray(gradient(23, 31)[:, :, 0]))
+    elif mode == "I;16":
+        image = Image.fromarray(gradient(23, 31)[:, :, 1].astype(np.uint16) * 13)
+    elif mode == "F":
+        image = Image.fromarray(gradient(23, 31)[:, :, 1].astype(np.float32) / 240)
+    else:
+        image = image.convert(mode)
+    options |= {"transparency": 3} if mode == "P" else {}
+    data = encoded(image, "TIFF" if mode in ("F", "CMYK") else "PNG", **options)
+    whole = decode_image(data, name="one strip")
+    monkeypatch.setattr(images, "_STRIP_PIXELS", 4 * 31)
+    np.testing.assert_array_equal(decode_image(data, name="six strips"), whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_picture_as_large_as_allowed_is_read_within_the_bound_of_memory(mode: str, tmp_path: Path) -> None:
+    Image.new(mode, (10_000, 10_000), (9, 9, 9, 255)[: len(mode)]).save(tmp_path / "large.png", compress_level=1)
+    assert call("fercli.vision.images:image_size", tmp_path / "large.png", name="large") == (10_000, 10_000)
+    facts = call("fercli.stages.add.reading:measure_image", tmp_path / "large.png", name="large")
+    assert facts.size == (10_000, 10_000)

@@ -111,3 +111,18 @@ def test_what_was_passed_over_is_told_by_suffix(tmp_path: Path) -> None:
 def test_address_is_refused_by_name(tmp_path: Path, address: str) -> None:
     with pytest.raises(InputError, match=f"is an address \\({address.partition(':')[0]}\\)"):
         list_files([Path(address)], tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_linked_folder_is_followed_once_and_broken_links_are_told(tmp_path: Path) -> None:
+    (tmp_path / "all").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("all/a.mp4", "elsewhere/b.mp4"):
+        (tmp_path / name).write_bytes(b"video")
+    (tmp_path / "all" / "first").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "all" / "second").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "all")
+    (tmp_path / "all" / "gone.mp4").symlink_to(tmp_path / "nowhere")
+    listing = list_files([tmp_path / "all"], tmp_path / "project")
+    assert [item.name for item in find_media(listing).items] == ["a.mp4", "b.mp4"]
+    assert [path.name for path in listing.missing] == ["gone.mp4"]

@@ -92,6 +92,9 @@ class AddSettings:
         "With --source folder, read subjects: 'folder', or 'name PATTERN'.",
         is_later=True,
     )
+    stream: int | None = setting(
+        None, "Use video stream N of each file (default: the one players show).", minimum=1, is_later=True
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

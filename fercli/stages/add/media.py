@@ -21,6 +21,7 @@ from fercli.core.stage import Plan
 from fercli.core.words import counted
 from fercli.engine import guard
 from fercli.stages.add import AddResult, AddSettings
+from fercli.stages.extract_frames.voted import voted_on
 from fercli.vision.media import PICTURES, Listing, Media, MediaItem, find_media, list_files, shown
 
 # What is run there may die of a file; see `engine/guard.py`.
@@ -232,12 +233,16 @@ class _Tally:
 
     def _take_video(self, path: Path) -> dict[str, Any]:  # JSON: see _note
         if not path.is_file() or not path.stat().st_size:
-            _facts_of(path)  # says so
+            _facts_of(path, None)  # says so
         digest = sha256_of(path)
         known = next((video for video in self.videos.values() if video.sha256 == digest), None)
-        if known and self._is_held(known):
+        stream = self.settings.stream
+        is_same = known is not None and (stream is None or stream == known.stream)
+        if known and is_same and self._is_held(known):
             return _record(known, num_known=1)
-        facts = _facts_of(path)
+        if known and not is_same and self._is_held(known):
+            return self._take_stream(known)
+        facts = _facts_of(path, stream)
         video_id = known.video_id if known else unused(slug(path.stem), {*self.videos, *self._datasets})
         links: list[dict[str, Any]] = []
         place = self._place(path, f"videos/{video_id}{path.suffix.lower()}", digest, links)
@@ -252,8 +257,34 @@ class _Tally:
             duration_s=facts.duration_s,
             codec=facts.codec,
             origin=shown(path),
+            stream=stream,
         )
         return _record(video, warnings=[f"'{video_id}': {text}" for text in facts.warnings], links=links)
+
+    def _take_stream(self, known: Video) -> dict[str, Any]:  # JSON: see _note
+        """Read another stream of a video that came in before.
+
+        Raises:
+            MediaError: people have voted on faces of the stream before, or there is no such stream.
+        """
+        if voted_on(self.project, [frame for frame in self._known_frames if frame.video_id == known.video_id]):
+            problem = f"'{known.video_id}' was added before, and faces of another of its video streams have votes"
+            raise MediaError(problem, hint="Add it to a project of its own.")
+        facts = _facts_of(self.project.inside(known.path, "videos.csv"), self.settings.stream)
+        (width, height), declared = facts.size, (facts.fps, facts.num_frames, facts.duration_s, facts.codec)
+        fps, num_frames, duration_s, codec = declared
+        video = replace(
+            known,
+            width=width,
+            height=height,
+            fps=fps,
+            num_frames=num_frames,
+            duration_s=duration_s,
+            codec=codec,
+            stream=self.settings.stream,
+        )
+        told = (f"another of its video streams is read now: {self.settings.stream}", *facts.warnings)
+        return _record(video, warnings=[f"'{known.video_id}': {text}" for text in told], num_known=1)
 
     def _is_held(self, video: Video) -> bool:
         """Whether the file of a video that came in before is there, and is the one that came in."""
@@ -348,8 +379,8 @@ class _Tally:
         return wanted
 
 
-def _facts_of(path: Path) -> VideoFacts:
-    facts: VideoFacts = guard.call(f"{_READING}:measure_video", path, name=shown(path))
+def _facts_of(path: Path, stream: int | None) -> VideoFacts:
+    facts: VideoFacts = guard.call(f"{_READING}:measure_video", path, stream, name=shown(path))
     return facts
 
 

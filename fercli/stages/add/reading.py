@@ -10,18 +10,18 @@ from fercli.vision.quality import phash, sharpness
 from fercli.vision.video.reader import probe_video, scan_video
 
 _INTERLACED = (
-    "is interlaced: moving faces show combs, and sharpness is measured on them; deinterlace it first "
-    "(ffmpeg -i IN -vf yadif OUT.mp4)"
+    "is interlaced: of each frame one of its two half images is used, with half of the vertical detail; to keep more "
+    "where nothing moves, deinterlace it first (ffmpeg -i IN -vf bwdif OUT.mp4)"
 )
 
 
-def measure_video(path: Path) -> VideoFacts:
-    """Decode the first frame of a video, and count all.
+def measure_video(path: Path, stream: int | None) -> VideoFacts:
+    """Decode the first frame of a video, and count all; `stream` as in `VideoReader`.
 
     Raises:
         MediaError: it cannot be read.
     """
-    info, span = probe_video(path), scan_video(path)
+    info, span = probe_video(path, stream), scan_video(path, stream)
     warnings = (*span.warnings, *([_INTERLACED] if info.is_interlaced else []))
     size = (info.width, info.height)
     return VideoFacts(size, round(info.fps, 6), len(span.times_s), round(span.end_s, 6), info.codec, warnings)

@@ -31,6 +31,8 @@ def call(
         )
     if settings.map and settings.source is None:
         raise UsageError("--map is for datasets", hint="Name the dataset: --source folder.")
+    if settings.stream and settings.source is not None:
+        raise UsageError("--stream is for videos", hint="Leave --source or --stream out.")
     if settings.source is None:
         return add_media(project, settings, list(paths), progress=progress, dry_run=dry_run, force=force)
     if len(paths) > 1:

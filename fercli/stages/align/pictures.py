@@ -20,11 +20,12 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class FramePlace:
-    """Where a frame that has no file lies: in a video of the project, by index and time."""
+    """Where a frame that has no file lies: in a video of the project, by index, time, and stream as in videos.csv."""
 
     video: str
     index: int
     time_s: float
+    stream: int | None = None
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class _Files:
 
     def _decode(self, place: FramePlace) -> np.ndarray:
         if place.video != self._video:
-            self._open(place.video)
+            self._open(place.video, place.stream)
         while self._ahead is not None and self._ahead.index < place.index:
             self._ahead = next(self._frames, None)
         if self._ahead is None or self._ahead.index != place.index:
@@ -156,8 +157,9 @@ class _Files:
             )
         return self._ahead.rgb()
 
-    def _open(self, video: str) -> None:
+    def _open(self, video: str, stream: int | None) -> None:
         self._video, self._ahead = video, None
         # One thread: what several make of a damaged video differs from run to run, and the detector needs the others.
-        self._frames = VideoReader(self._places.inside(video, "videos.csv"), threads=1).at(sorted(self._times_s[video]))
+        reader = VideoReader(self._places.inside(video, "videos.csv"), threads=1, stream=stream)
+        self._frames = reader.at(sorted(self._times_s[video]))
         self._ahead = next(self._frames, None)

@@ -195,7 +195,7 @@ def _place(frame: Frame, videos: Mapping[str, Video]) -> FramePlace:
     if video is None:
         problem = f"frame '{frame.frame_id}' has no file, and its video '{frame.video_id}' is not in the project"
         raise TableError(problem, hint="Add the video, then run: fer extract-frames")
-    return FramePlace(video.path, frame.frame_index, frame.time_s or 0.0)
+    return FramePlace(video.path, frame.frame_index, frame.time_s or 0.0, video.stream)
 
 
 def _number(face: Face) -> int:

@@ -15,7 +15,7 @@ from fercli.stages.extract_frames.worker import Chosen, KeptFile, VideoTask
 from fercli.vision.images import jpeg_bytes
 from fercli.vision.keyframes.forecast import forecast_every
 from fercli.vision.keyframes.selection import KeptFrame, SelectionRule, select_frames
-from fercli.vision.video.reader import VideoReader, scan_video
+from fercli.vision.video.reader import VideoReader, interlaced_words, scan_video
 
 JPEG_QUALITY = 95
 
@@ -29,24 +29,33 @@ def choose(
         MediaError: the video cannot be read.
     """
     reader = VideoReader(
-        path, start_s=task.start_s, end_s=task.end_s, threads=threads, watch=lambda frame: beat(frame.index)
+        path,
+        start_s=task.start_s,
+        end_s=task.end_s,
+        threads=threads,
+        watch=lambda frame: beat(frame.index),
+        stream=task.stream,
     )
     selection = select_frames(reader, _rule(settings))
+    num_kept = num_interlaced = 0
     with closing(iter(selection)) as chosen:
         for kept in islice(chosen, settings.limit):
+            num_kept += 1
+            num_interlaced += kept.frame.is_interlaced
             yield KeptFile(_row(kept, task, settings), jpeg_bytes(kept.image, JPEG_QUALITY) if settings.keep else b"")
     drops = dict(sorted(selection.drops.items()))
     num_damaged = max(selection.num_damaged, reader.num_damaged)
-    yield Chosen(drops, reader.num_decoded_in_all, selection.warnings, num_damaged)
+    halved = interlaced_words(num_interlaced, num_kept)
+    yield Chosen(drops, reader.num_decoded_in_all, (*selection.warnings, *halved), num_damaged)
 
 
-def forecast(path: Path, settings: ExtractFramesSettings) -> Float[np.ndarray, " chosen"]:
+def forecast(path: Path, stream: int | None, settings: ExtractFramesSettings) -> Float[np.ndarray, " chosen"]:
     """When the frames are shown that the method `every` will choose.
 
     Raises:
         MediaError: the video cannot be opened.
     """
-    times_s = scan_video(path).times_s
+    times_s = scan_video(path, stream).times_s
     return forecast_every(times_s, settings.every_s, start_s=settings.start_s, end_s=settings.end_s)[: settings.limit]
 
 

@@ -55,7 +55,7 @@ def plan(
     asked = _named(project.required_rows(Video), names)
     state = read_state(project.root, "extract-frames") or StageState("")
     rule = rule_key(settings)
-    keys = {video.video_id: f"{rule}-{video.sha256[:16]}" for video in asked}
+    keys = {video.video_id: f"{rule}-{_content(video)}" for video in asked}
     old: dict[str, list[Frame]] = {}
     for frame in project.rows(Frame):
         old.setdefault(frame.video_id, []).append(frame)
@@ -95,6 +95,11 @@ def plan(
         old_items=state.items,
         num_unchanged=num_unchanged,
     )
+
+
+def _content(video: Video) -> str:
+    """What a video shows: its file, and of several streams which."""
+    return video.sha256[:16] + (f".{video.stream}" if video.stream else "")
 
 
 def _is_there(project: Project, frame: Frame) -> bool:

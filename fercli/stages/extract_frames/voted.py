@@ -76,6 +76,7 @@ def _may_stay(
         chosen: Float[np.ndarray, " chosen"] = guard.call(
             "fercli.stages.extract_frames.choosing:forecast",
             project.inside(video.path, "videos.csv"),
+            video.stream,
             settings,
             name=video.video_id,
         )

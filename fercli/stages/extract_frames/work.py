@@ -141,7 +141,7 @@ def _joined(results: Iterator[VideoFrames], tasks: Sequence[Sequence[VideoTask]]
 
 def _parts(video: Video, settings: ExtractFramesSettings) -> list[VideoTask]:
     """The whole video, or on a cluster parts of it, where no frame's fate depends on those before."""
-    whole = VideoTask(video.video_id, video.path, settings.start_s, settings.end_s)
+    whole = VideoTask(video.video_id, video.path, settings.start_s, settings.end_s, video.stream)
     is_divisible = settings.method == "every" and settings.dedup is None and settings.limit is None
     end_s = settings.end_s or video.duration_s
     if settings.engine == "local" or not is_divisible or end_s is None:

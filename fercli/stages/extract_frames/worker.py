@@ -55,12 +55,16 @@ class Chosen:
 
 @dataclass(frozen=True)
 class VideoTask:
-    """A video and where it lies in the project, or the part of it from `start_s` to before `end_s`."""
+    """A video and where it lies in the project, or the part of it from `start_s` to before `end_s`.
+
+    `stream` as in videos.csv.
+    """
 
     video_id: str
     path: str
     start_s: float
     end_s: float | None
+    stream: int | None = None
 
 
 @dataclass(frozen=True)

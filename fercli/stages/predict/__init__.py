@@ -32,6 +32,9 @@ class PredictSettings:
     end_s: float | None = setting(None, "Stop at this time in each video.", option="end", unit="s", minimum=0)
     limit: int | None = setting(None, "Process only the first N frames or images.", minimum=1)
     cropped: bool = setting(False, "Take pictures as faces that are cut out already.")
+    stream: int | None = setting(
+        None, "Use video stream N of each video (default: the one players show).", minimum=1, is_later=True
+    )
     ensemble: tuple[str, ...] = setting((), "Average the probabilities with those of these runs.", is_later=True)
     checkpoint: str = setting("best", "Use the best or last checkpoint, or a .safetensors file.")
     engine: Literal["local", "ray"] = setting("local", "Process videos on this machine or on a Ray cluster.")

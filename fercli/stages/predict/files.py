@@ -67,8 +67,8 @@ def _draw_video(
 ) -> int:
     """Write the whole video with its faces: every frame, at its time; the number of frames comes back."""
     source = prediction.item.files[0]
-    info = look_at_video(source)
-    frames = Frames(source, start_s=settings.start_s, end_s=settings.end_s)
+    info = look_at_video(source, settings.stream)
+    frames = Frames(source, start_s=settings.start_s, end_s=settings.end_s, stream=settings.stream)
     last_s = prediction.times_s[-1] if settings.limit and prediction.times_s else None
     font = font_path(class_labels(predictor.classes))
     progress.start(f"draw {prediction.item.name}", total=info.num_frames)

@@ -11,7 +11,7 @@ import numpy as np
 from fercli.engine import guard
 from fercli.vision.images import printable
 from fercli.vision.video.containers import open_video
-from fercli.vision.video.reader import VideoInfo, VideoReader
+from fercli.vision.video.reader import VideoInfo, VideoReader, interlaced_words
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,18 @@ class Frames:
     """
 
     def __init__(
-        self, path: Path, *, start_s: float, end_s: float | None, every_s: float = 0.0, limit: int | None = None
+        self,
+        path: Path,
+        *,
+        start_s: float,
+        end_s: float | None,
+        every_s: float = 0.0,
+        limit: int | None = None,
+        stream: int | None = None,
     ) -> None:
         self.warnings: tuple[str, ...] = ()
         self._path = path
-        self._part = (start_s, end_s, every_s, limit)
+        self._part = (start_s, end_s, every_s, limit, stream)
 
     def __iter__(self) -> Iterator[ShownFrame]:
         """The frames in order.
@@ -53,13 +60,13 @@ class Frames:
                     self.warnings = one
 
 
-def declared_length(path: Path) -> tuple[float | None, float]:
+def declared_length(path: Path, stream: int | None) -> tuple[float | None, float]:
     """The seconds that a video declares, None where it does not, and its frames per second.
 
     Raises:
         MediaError: the video cannot be opened.
     """
-    length: tuple[float | None, float] = guard.call(f"{__name__}:read_length", path, name=printable(path))
+    length: tuple[float | None, float] = guard.call(f"{__name__}:read_length", path, stream, name=printable(path))
     return length
 
 
@@ -69,9 +76,9 @@ def look_at_image(path: Path) -> np.ndarray:
     return image
 
 
-def look_at_video(path: Path) -> VideoInfo:
+def look_at_video(path: Path, stream: int | None) -> VideoInfo:
     """As `probe_video`."""
-    info: VideoInfo = guard.call("fercli.vision.video.reader:probe_video", path, name=printable(path))
+    info: VideoInfo = guard.call("fercli.vision.video.reader:probe_video", path, stream, name=printable(path))
     return info
 
 
@@ -84,18 +91,21 @@ def start_early() -> None:
 
 
 def decode(
-    path: Path, start_s: float, end_s: float | None, every_s: float, limit: int | None
+    path: Path, start_s: float, end_s: float | None, every_s: float, limit: int | None, stream: int | None
 ) -> Iterator[ShownFrame | tuple[str, ...]]:
     """The frames, and at last what was not as declared; see `Frames`."""
     # One thread, so that a damaged video gives the same frames when it is looked at and when it is drawn.
-    reader = VideoReader(path, start_s=start_s, end_s=end_s, threads=1)
+    reader = VideoReader(path, start_s=start_s, end_s=end_s, threads=1, stream=stream)
+    num_frames = num_interlaced = 0
     with closing(reader.every(every_s) if every_s > 0 else iter(reader)) as frames:
         for frame in islice(frames, limit):
+            num_frames += 1
+            num_interlaced += frame.is_interlaced
             yield ShownFrame(frame.index, frame.time_s, frame.rgb())
-    yield reader.warnings
+    yield (*reader.warnings, *interlaced_words(num_interlaced, num_frames))
 
 
-def read_length(path: Path) -> tuple[float | None, float]:
+def read_length(path: Path, stream: int | None) -> tuple[float | None, float]:
     """See `declared_length`."""
-    with open_video(path) as source:
+    with open_video(path, stream) as source:
         return source.duration_s, source.fps

@@ -42,7 +42,7 @@ def count_looks(whole: VideoPart, settings: PredictSettings) -> int | None:
     Raises:
         MediaError: the video cannot be opened.
     """
-    duration_s, fps = declared_length(whole.path)
+    duration_s, fps = declared_length(whole.path, settings.stream)
     if duration_s is None:
         return None
     length_s = min(duration_s, whole.end_s or duration_s) - whole.start_s
@@ -73,6 +73,6 @@ def _parts(whole: VideoPart, settings: PredictSettings) -> list[VideoPart]:
     """The video in parts; whole under a limit, because only decoding tells how many frames a part has."""
     if settings.limit is not None:
         return [whole]
-    duration_s = declared_length(whole.path)[0] or 0.0
+    duration_s = declared_length(whole.path, settings.stream)[0] or 0.0
     parts = split_time(whole.start_s, whole.end_s, duration_s, part_length(PART_S, settings.every_s))
     return [replace(whole, start_s=start_s, end_s=end_s) for start_s, end_s in parts]

@@ -124,7 +124,12 @@ class Predictor:
         """
         settings = self._settings
         frames = Frames(
-            part.path, start_s=part.start_s, end_s=part.end_s, every_s=settings.every_s, limit=settings.limit
+            part.path,
+            start_s=part.start_s,
+            end_s=part.end_s,
+            every_s=settings.every_s,
+            limit=settings.limit,
+            stream=settings.stream,
         )
         looks = (_Look(frame.image, frame.index, frame.time_s, "", frame.index) for frame in frames)
         with closing(looks):

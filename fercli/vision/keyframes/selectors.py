@@ -76,7 +76,7 @@ def every(reader: VideoReader, rule: SelectionRule, notes: Notes) -> Chosen:
 
 def uniform(reader: VideoReader, rule: SelectionRule, notes: Notes) -> Chosen:
     """The frame shown at the middle of each of `num` equal parts of what the file really holds."""
-    span = scan_video(reader.path)
+    span = scan_video(reader.path, reader.stream)
     notes.warnings += span.warnings
     end_s = min(span.end_s, reader.end_s or span.end_s)
     times_s = span.times_s[(span.times_s >= reader.start_s) & (span.times_s < end_s)]
@@ -106,14 +106,14 @@ def change(reader: VideoReader, rule: SelectionRule, notes: Notes) -> Chosen:
 
 def scene(reader: VideoReader, rule: SelectionRule, notes: Notes) -> Chosen:
     """The first frame of each scene: where luma changes at once and far more than it moved before."""
-    span = scan_video(reader.path)
+    span = scan_video(reader.path, reader.stream)
     notes.warnings += span.warnings
     yield from first_frames(reader, span, threshold=rule.scene_threshold, min_gap_s=rule.min_gap_s)
 
 
 def kmeans(reader: VideoReader, rule: SelectionRule, notes: Notes) -> Chosen:
     """Of each of `num` clusters of thumbnails the frame nearest to the centre; a second pass decodes only those."""
-    span = scan_video(reader.path)
+    span = scan_video(reader.path, reader.stream)
     notes.warnings += span.warnings
     is_dense = span.num_keyframes >= _KEYFRAMES_PER_CLUSTER * rule.num
     first_pass = reader.like(only="keyframes" if is_dense else "references")

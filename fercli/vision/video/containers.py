@@ -13,6 +13,7 @@ import av
 
 from fercli.core.errors import MediaError
 from fercli.core.pulse import beat
+from fercli.core.words import counted
 from fercli.vision.images import MAX_PIXELS, printable
 
 # After so many failed reads in a row the rest of the file is taken as lost.
@@ -52,6 +53,7 @@ class Source:
     num_frames: int | None
     duration_s: float | None
     has_times: bool = True  # False: what FFmpeg gives as times of display is the order in the file
+    is_chosen: bool = False  # by its number
     starts_s: list[float] = field(default_factory=list)  # where the clock of what was read began anew
 
     def packets(self) -> Iterator[Any]:
@@ -94,13 +96,14 @@ class Source:
 
     def choices(self) -> Iterator[str]:
         """A sentence where the file holds several films."""
-        streams = [stream for stream in self.container.streams.video if not _is_cover(stream)]
+        streams = _films(self.container)
         if len(streams) > 1:
+            which = "as asked" if self.is_chosen else "which players show; --stream takes another"
             others = ", ".join(f"{one.width} x {one.height}" for one in streams if one.index != self.stream.index)
             number = [one.index for one in streams].index(self.stream.index) + 1
             yield (
-                f"holds {len(streams)} video streams; number {number}, which players show ({self.stream.width} x "
-                f"{self.stream.height}), is read, the others ({others}) are not"
+                f"holds {len(streams)} video streams; number {number} ({self.stream.width} x {self.stream.height}) is "
+                f"read, {which}; not read: {others}"
             )
 
     def _missing_end(self, num_packets: int, end_s: float) -> Iterator[str]:
@@ -141,13 +144,17 @@ class _GoingOn:
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[Source]:
+def open_video(path: Path, number: int | None = None) -> Iterator[Source]:
     """Open a video file for reading.
 
     Only the file itself is read: playlists that name other files or addresses are not followed.
 
+    Args:
+        path: the file.
+        number: of the video stream, from 1; None for the one that players show.
+
     Raises:
-        MediaError: the file is missing, empty, no video, without a video stream, or its frames are too large.
+        MediaError: the file is missing, empty, no video, without such a video stream, or its frames are too large.
     """
     name = printable(path)
     try:
@@ -161,7 +168,7 @@ def open_video(path: Path) -> Iterator[Source]:
     except (OSError, av.FFmpegError) as error:
         raise _cannot_open(name, error) from error
     with container:
-        yield _source(container, name)
+        yield _source(container, name, number)
 
 
 def _cannot_open(name: str, error: Exception) -> MediaError:
@@ -176,12 +183,8 @@ def _cannot_open(name: str, error: Exception) -> MediaError:
     )
 
 
-def _source(container: Any, name: str) -> Source:
-    streams = [stream for stream in container.streams.video if not _is_cover(stream)]
-    # The one that players show: marked as default, else the first.
-    stream = next((one for one in streams if _is_default(one)), next(iter(streams), None))
-    if stream is None:
-        raise MediaError(f"'{name}' has no video stream", hint="Audio and subtitle files have no frames.")
+def _source(container: Any, name: str, number: int | None) -> Source:
+    stream = _stream(_films(container), name, number)
     if stream.codec_context is None:
         raise MediaError(f"unsupported codec in video '{name}'", hint="Convert it to MP4 (H.264).")
     if stream.width * stream.height > MAX_PIXELS:
@@ -194,7 +197,22 @@ def _source(container: Any, name: str) -> Source:
     context = stream.codec_context
     has_times = not (container.format.name == "avi" and context.name in _GUESSED_IN_AVI and context.has_b_frames)
     duration_s = _duration_s(container, stream)
-    return Source(container, stream, _clock(container, stream), fps, num_frames, duration_s, has_times)
+    clock, is_chosen = _clock(container, stream), number is not None
+    return Source(container, stream, clock, fps, num_frames, duration_s, has_times, is_chosen)
+
+
+def _films(container: Any) -> list[Any]:  # av.video.stream.VideoStream
+    return [stream for stream in container.streams.video if not _is_cover(stream)]
+
+
+def _stream(streams: list[Any], name: str, number: int | None) -> Any:  # av.video.stream.VideoStream
+    if not streams:
+        raise MediaError(f"'{name}' has no video stream", hint="Audio and subtitle files have no frames.")
+    if number is not None and number > len(streams):
+        has = counted(len(streams), "video stream")
+        raise MediaError(f"'{name}' has {has}, no number {number}", hint="Leave --stream out, or give a lower number.")
+    # The one that players show: marked as default, else the first.
+    return streams[number - 1] if number else next((one for one in streams if _is_default(one)), streams[0])
 
 
 def _is_cover(stream: Any) -> bool:

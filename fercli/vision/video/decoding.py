@@ -17,6 +17,9 @@ _MAX_HELD_PACKETS = 300
 # A damaged picture lives on in those predicted from it until a key frame; streams without any heal within this time.
 _HEALED_AFTER_S = 10.0
 
+# What the frames of all threads may take, and how many threads FFmpeg starts at most by itself.
+_THREADS_BYTES, _AUTO_THREADS = 400_000_000, 16
+
 # Times closer than this are the same moment: 3 * 0.1 s is meant to find the frame at 0.3 s.
 SAME_MOMENT_S = 1e-6
 
@@ -25,6 +28,12 @@ NextWanted = Callable[[float | None], float | None]
 
 # Which frames are decoded, both a little roughly: those that decode on their own, or those that others build upon.
 Part = Literal["keyframes", "references"]
+
+
+def _most_threads(num_pixels: int) -> int:
+    """For frames so large; 0 lets FFmpeg choose. Each thread holds a frame, and as many again wait for display."""
+    most = _THREADS_BYTES // max(1, 3 * num_pixels)
+    return 0 if most >= _AUTO_THREADS else max(1, most)
 
 
 class LeaningKeyError(Exception):
@@ -76,7 +85,7 @@ class Decoding:
             # A fifth of what is left; the block edges that it would smooth are far finer than what one looks for so.
             context.options = {"skip_loop_filter": "all"}
         context.thread_type = "AUTO" if threads is None else "SLICE"
-        context.thread_count = threads or 0
+        context.thread_count = threads or _most_threads(source.stream.width * source.stream.height)
 
     def frames(self, wanted_s: float | None, next_wanted: NextWanted) -> Iterator[DecodedFrame]:
         """The first frame at or after `wanted_s`, then each time that `next_wanted` names, until it names none.

@@ -33,7 +33,7 @@ class VideoInfo:
         num_frames: None when the container does not say.
         duration_s: of the video stream where the container says so, else of the file; None when it says neither.
         codec: FFmpeg's name of the decoder, such as h264.
-        is_interlaced: each frame holds two half pictures of different moments, which show as combs where people move.
+        is_interlaced: its first frame holds two half pictures of different moments, of which one is shown.
     """
 
     width: int
@@ -71,31 +71,31 @@ class VideoSpan:
         return int(self.are_keyframes.sum())
 
 
-def probe_video(path: Path) -> VideoInfo:
-    """Read what a video declares, and decode one frame to be sure that it can be.
+def probe_video(path: Path, stream: int | None = None) -> VideoInfo:
+    """Read what a video declares, and decode one frame to be sure that it can be; `stream` as in `VideoReader`.
 
     Raises:
         MediaError: the file is missing, empty, no video, or no frame of it can be decoded.
     """
-    frame = next(iter(VideoReader(path, threads=1)), None)
+    frame = next(iter(VideoReader(path, threads=1, stream=stream)), None)
     if frame is None:
         raise MediaError(
             f"no frame of video '{printable(path)}' can be decoded", hint="Play it in a video player, or copy it again."
         )
     width, height = frame.size
-    with open_video(path) as source:
+    with open_video(path, stream) as source:
         codec = str(source.stream.codec_context.name)
         is_interlaced = frame.is_interlaced
         return VideoInfo(width, height, source.fps, source.num_frames, source.duration_s, codec, is_interlaced)
 
 
-def scan_video(path: Path) -> VideoSpan:
-    """Count the frames of a video by reading the file through, without decoding.
+def scan_video(path: Path, stream: int | None = None) -> VideoSpan:
+    """Count the frames of a video by reading the file through, without decoding; `stream` as in `VideoReader`.
 
     Raises:
         MediaError: as `probe_video`, but for frames that cannot be decoded.
     """
-    with open_video(path) as source:
+    with open_video(path, stream) as source:
         times, are_keyframes, num_bytes, end_s, has_times = array("d"), array("b"), array("q"), 0.0, True
         for packet in source.packets():
             if packet.is_discard:
@@ -132,6 +132,7 @@ class VideoReader:
         threads: of the decoder, None for as many as the machine has. A damaged video gives the same frames in every
             run only with `threads=1`.
         watch: called with each frame before it is handed out, to tell how far reading is.
+        stream: number of the video stream in the file, from 1; None for the one that players show.
 
     Attributes:
         num_decoded: frames that came out whole in the last iteration, handed out or not.
@@ -149,9 +150,11 @@ class VideoReader:
         only: Part | None = None,
         threads: int | None = None,
         watch: Watch | None = None,
+        stream: int | None = None,
     ) -> None:
         self.path = path
         self.watch = watch
+        self.stream = stream
         self.start_s = start_s
         self.end_s = end_s
         self.only = only
@@ -175,6 +178,7 @@ class VideoReader:
             only=only,
             threads=threads or self.threads,
             watch=self.watch if is_watched else None,
+            stream=self.stream,
         )
         reader._tally = self._tally
         return reader
@@ -235,7 +239,7 @@ class VideoReader:
         self.num_decoded, self.num_damaged, self.warnings = 0, 0, ()
         wanted_s, skips = next_wanted(None), True
         while True:
-            with open_video(self.path) as source:
+            with open_video(self.path, self.stream) as source:
                 decoding = Decoding(source, only=self.only, threads=self.threads, skips=skips)
                 try:
                     yield from self._pass(decoding, wanted_s, next_wanted)
@@ -255,6 +259,12 @@ class VideoReader:
             if self.watch:
                 self.watch(frame)
             yield frame
+
+
+def interlaced_words(num_interlaced: int, num_frames: int) -> Iterator[str]:
+    """What is said of frames of which half is shown."""
+    if num_interlaced:
+        yield f"{num_interlaced:,} of {counted(num_frames, 'frame')} are interlaced: one of the two half images is used"
 
 
 def _is_within(time_s: float, spans_s: Sequence[tuple[float, float]], ends: Sequence[float]) -> bool:
