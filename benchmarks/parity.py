@@ -13,6 +13,8 @@ further images, in evaluation mode.
 Prints a Markdown table. Differences are the largest ones, divided by the largest value of theirs. "as used": some of
 our steps (resizing, sampling) are in float32 whatever the weights are; the other columns do them in float64 too.
 "(N of M)": so many weights have a gradient in both networks; the others are frozen, or the logits don't need them.
+In trials the files of EmoNeXt, DDAMFN and EAC were typed off their repositories; whole checkouts have not been run. The
+rows of poster and poster-pp have been run on stand-ins with the authors' names alone (tests/models/authors).
 Exits with 1 if a difference is above 1e-5, with 4 if the checkout or its names are not as expected.
 """
 

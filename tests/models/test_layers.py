@@ -2,10 +2,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision import ops
+from torchvision.models import convnext
 
 from fercli.models.networks.layers import (
     ChannelAttention,
+    LayerNorm2d,
     SqueezeExcitation,
+    StochasticDepth,
     WindowCrossAttention,
     relative_positions,
     resize_image,
@@ -94,3 +98,23 @@ def test_relative_positions_count_every_offset_once_per_pair() -> None:
 def test_window_attention_refuses_heads_that_do_not_divide() -> None:
     with pytest.raises(ValueError, match="cannot be shared by 3 heads"):
         WindowCrossAttention(8, 3, 7)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_stochastic_depth_draws_as_torchvision_does(share: float) -> None:
+    branch = torch.randn(16, 4, 3)
+    found = []
+    for layer in (StochasticDepth(share), ops.StochasticDepth(share, "row")):
+        torch.manual_seed(5)
+        found.append(layer(branch))
+    assert torch.equal(*found)
+    assert torch.equal(StochasticDepth(share).eval()(branch), branch)
+
+
+def test_norm_of_a_map_is_that_of_torchvisions_convnext() -> None:
+    ours, theirs = LayerNorm2d(6, eps=1e-6), convnext.LayerNorm2d(6, eps=1e-6)
+    image = torch.randn(2, 6, 3, 5)
+    for layer in (ours, theirs):
+        torch.nn.init.constant_(layer.weight, 1.5)
+        torch.nn.init.constant_(layer.bias, 0.2)
+    assert torch.equal(ours(image), theirs(image))

@@ -31,16 +31,34 @@ DDAMFN = narrow(
     options={"width": 0.125, "repeats": (2, 1, 1), "image_size": 64},
 )
 EAC = narrow("eac", size=224, arguments={"blocks": [1, 1, 1, 1]}, options={"blocks": (1, 1, 1, 1)})
-STAND_INS = {"EmoNeXt": EMONEXT, "DDAMFN": DDAMFN, "EAC": EAC}
+_LANDMARKS = {"landmark_width": 0.125, "landmark_blocks": (1, 1, 1)}
+POSTER = narrow(
+    "poster",
+    size=224,
+    arguments={"widths": [8, 8, 16], "blocks": [1, 2, 1], "points": (8, 16, 32, 64)},
+    options={"depth": 1, "ir_blocks": (1, 2, 1), "ir_widths": (8, 8, 16), **_LANDMARKS},
+)
+POSTER_PP = narrow(
+    "poster-pp",
+    size=224,
+    arguments={"blocks": [1, 1, 2], "points": (8, 16, 32, 64), "embed": 32},
+    options={"ir_blocks": (1, 1, 2), "embed": 32, **_LANDMARKS},
+)
+# Names of layers that never run. POSTER: an output layer and a token; POSTER++: an output layer, five layers of two
+# names, and one in both blocks. DDAMFN: see below.
+NUM_LEFT_OVER = {"emonext-tiny": 0, "ddamfn": 49, "eac": 0, "poster": 6 + 1, "poster-pp": 6 + 5 * 2 + 2 * 2}
+# A row of the table, and the folder of its stand-in.
+STAND_INS = [(EMONEXT, "EmoNeXt"), (DDAMFN, "DDAMFN"), (EAC, "EAC"), (POSTER, "POSTER"), (POSTER_PP, "POSTER")]
 
 
-@pytest.mark.parametrize("folder", STAND_INS)
-def test_a_network_of_the_same_wiring_gives_the_same_numbers(folder: str) -> None:
-    found = compare(STAND_INS[folder], CHECKOUTS / folder)
+@pytest.mark.parametrize(("row", "folder"), STAND_INS, ids=[row.network for row, _ in STAND_INS])
+def test_a_network_of_the_same_wiring_gives_the_same_numbers(row: Authors, folder: str) -> None:
+    found = compare(row, CHECKOUTS / folder)
     assert found.is_close
     assert max(found.logits, found.input_gradient, found.weight_gradients) < 1e-9
     theirs, ours = found.parameters
     assert (theirs > ours) == bool(found.left_over)
+    assert len(found.left_over) == NUM_LEFT_OVER[row.network]
 
 
 def test_layers_that_never_run_are_left_over() -> None:
@@ -50,6 +68,11 @@ def test_layers_that_never_run_are_left_over() -> None:
     assert {"bn.weight", "cat_head1.CoordAtt.Linear.conv.weight", "features.2.conv_dw.prelu.weight"} < set(
         found.left_over
     )
+
+
+def test_landmarks_that_ask_themselves_are_found() -> None:
+    found = compare(POSTER, CHECKOUTS / "POSTER", factory="models.emotion_hyp:crossed")
+    assert not found.is_close
 
 
 def test_nothing_of_the_checkout_stays_imported() -> None:

@@ -12,10 +12,8 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision.models.convnext import LayerNorm2d
-from torchvision.ops import StochasticDepth
 
-from fercli.models.networks.layers import Mlp, SqueezeExcitation, full_precision
+from fercli.models.networks.layers import LayerNorm2d, Mlp, SqueezeExcitation, StochasticDepth, full_precision
 
 
 class EmoNextFeatures(NamedTuple):
@@ -81,7 +79,7 @@ class ConvNextBlock(nn.Module):
         self.norm = nn.LayerNorm(channels, eps=1e-6)
         self.mlp = Mlp(channels, 4 * channels)
         self.scale = nn.Parameter(torch.full((channels,), layer_scale))
-        self.drop_path = StochasticDepth(drop_path, "row")
+        self.drop_path = StochasticDepth(drop_path)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """A map of the same shape."""

@@ -172,3 +172,34 @@ def init_like_keras(network: nn.Module) -> None:
             nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+class StochasticDepth(nn.Module):
+    """Leaves a residual branch out for a share of the pictures while the network learns, and scales the others up.
+
+    Source: Huang et al., "Deep Networks with Stochastic Depth", ECCV 2016; draws and scales as torchvision does.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, branch: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """The branch, or zeros for the pictures that it is left out of."""
+        if not self.training or self.p == 0:
+            return branch
+        kept = torch.empty([len(branch)] + [1] * (branch.ndim - 1), dtype=branch.dtype, device=branch.device)
+        kept.bernoulli_(1 - self.p)
+        if self.p < 1:
+            kept.div_(1 - self.p)
+        return branch * kept
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """Layer normalisation over the channels of each place of a map."""
+
+    def forward(self, image_BCHW: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch _ _ _"]:
+        """Each place on its own."""
+        image_BHWC = image_BCHW.permute(0, 2, 3, 1)
+        image_BHWC = F.layer_norm(image_BHWC, self.normalized_shape, self.weight, self.bias, self.eps)
+        return image_BHWC.permute(0, 3, 1, 2)

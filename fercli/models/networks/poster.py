@@ -12,10 +12,16 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision.ops import StochasticDepth
 
 from fercli.models.networks.backbones import FrozenLandmarks, Ir50, MobileFaceNet
-from fercli.models.networks.layers import FixedResizeRule, Mlp, VectorExcitation, init_linear, resize_image
+from fercli.models.networks.layers import (
+    FixedResizeRule,
+    Mlp,
+    StochasticDepth,
+    VectorExcitation,
+    init_linear,
+    resize_image,
+)
 
 TokenOrder = Literal["memory", "spatial"]
 INPUT_SIZE = 112
@@ -56,7 +62,7 @@ class CrossFusion(nn.Module):
         self.landmark_attention = StreamAttention(channels, num_heads)
         self.landmark_mlp = nn.Sequential(nn.LayerNorm(channels, eps=1e-6), Mlp(channels, hidden))
         self.mix = nn.Conv1d(num_tokens, num_tokens, 1)
-        self.drop_path = StochasticDepth(drop_path, "row")
+        self.drop_path = StochasticDepth(drop_path)
 
     def forward(self, tokens_BNC: Tensor) -> Tensor:
         """Tokens of the same shape."""

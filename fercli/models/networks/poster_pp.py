@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision.ops import StochasticDepth
 
 from fercli.models.networks.backbones import FrozenLandmarks, Ir50, MobileFaceNet
 from fercli.models.networks.layers import (
     FixedResizeRule,
     Mlp,
+    StochasticDepth,
     VectorExcitation,
     WindowCrossAttention,
     init_linear,
@@ -43,7 +43,7 @@ class ScaleFusion(nn.Module):
         self.attention_scale = nn.Parameter(torch.full((channels,), layer_scale))
         self.mlp = nn.Sequential(nn.LayerNorm(channels), Mlp(channels, 4 * channels))
         self.mlp_scale = nn.Parameter(torch.full((channels,), layer_scale))
-        self.drop_path = StochasticDepth(drop_path, "row")
+        self.drop_path = StochasticDepth(drop_path)
 
     def forward(self, image_BCHW: Tensor, landmarks_BCHW: Tensor) -> Tensor:
         """A map of the landmark map's shape."""
