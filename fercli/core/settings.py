@@ -113,21 +113,38 @@ def identifying_settings(settings: Any) -> dict[str, Any]:  # an instance of any
     return plain
 
 
-def changed_options(settings: Any) -> list[str]:  # an instance of any settings class
-    """The options that ask for what is not the default, as a POSIX shell takes them; a file by its name alone."""
-    defaults, words = type(settings)(), []
-    for column in dataclasses.fields(settings):
-        value, name = getattr(settings, column.name), option_name(column)
-        if value == getattr(defaults, column.name):
+def changed_options(settings_class: type[Any], given: Mapping[str, Any], *, needed: str = "") -> list[str]:
+    """The options that ask for what is not the default, each as a POSIX shell takes it: "--epochs 3", "--no-stratify".
+
+    Args:
+        settings_class: whose defaults count.
+        given: its fields, as `plain_settings` gives them; what is missing or None is a default.
+        needed: a field that is said although it has its default.
+    """
+    defaults, words = plain_settings(settings_class()), []
+    for column in dataclasses.fields(settings_class):
+        value, name = given.get(column.name), option_name(column)
+        if value is None or (value == defaults[column.name] and column.name != needed):
             continue
-        if isinstance(value, bool):
+        if isinstance(value, Mapping):
+            words += [f"--set {shell_word(f'{column.name}.{key}={plain_text(one)}')}" for key, one in value.items()]
+        elif column.metadata.get("is_hidden"):
+            words.append(f"--set {shell_word(f'{column.name}={plain_text(value)}')}")
+        elif isinstance(value, bool):
             words.append(f"--{name}" if value else f"--no-{name}")
-        elif isinstance(value, Mapping):
-            words += [f"--set {shlex.quote(f'{column.name}.{key}={inner}')}" for key, inner in value.items()]
         else:
-            text = value.name if isinstance(value, Path) else list_text(value) if isinstance(value, tuple) else value
-            words.append(f"--{name} {shlex.quote(str(text))}")
+            words.append(f"--{name} {shell_word(value)}")
     return words
+
+
+def shell_word(value: object) -> str:
+    """A value of JSON as one word of a POSIX shell."""
+    return shlex.quote(plain_text(value))
+
+
+def plain_text(value: object) -> str:
+    """A value of JSON as an option takes it."""
+    return list_text(value) if isinstance(value, list) else str(value)
 
 
 def option_name(field: "dataclasses.Field[Any]") -> str:

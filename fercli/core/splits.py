@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -78,8 +79,8 @@ def groups_mark(face_ids: Iterable[str], subjects: Mapping[str, str]) -> str:
 
 def again_command(name: str, record: Record) -> str:
     """The command that makes a split again, with its options; a split of an older version did not note all of them."""
-    if command := record.get("command"):
-        return str(command)
+    if _is_command(command := str(record.get("command", ""))):
+        return command
     words = ["fer split"]
     group = record.get("group", "subject")
     words += [f"--group {group}"] * (group not in ("subject", "file"))
@@ -122,6 +123,15 @@ def why_stale(
         elif not known and (number := _num_torn(rows, subjects)):
             reasons.append(f"{counted(number, 'subject is', 'subjects are')} in more than one of its sets")
     return tuple(reasons)
+
+
+def _is_command(text: str) -> bool:
+    """Whether a shell would take it as one call of `fer split`: a project may come from anybody."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return False
+    return words[:2] == ["fer", "split"] and shlex.join(words) == text
 
 
 def stale_splits(

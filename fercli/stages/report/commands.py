@@ -1,16 +1,15 @@
 """List the commands, settings and versions that make a report again."""
 
 import itertools
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 from fercli.core.commit import log_lines
 from fercli.core.project import Project
 from fercli.core.runs import Run
-from fercli.core.settings import list_text, option_name, plain_settings
+from fercli.core.settings import changed_options, plain_settings, plain_text, shell_word
 from fercli.core.stage import REQUIRED
 from fercli.stages.add import AddSettings, AddSourceSettings
 from fercli.stages.report import ReportSettings
@@ -52,10 +51,10 @@ def recipe_of(project: Project, run: Run | None, settings: ReportSettings, split
             names = logged_names(names, words)
             words = [names.get(word, word) for word in words]
         given = config if row.words == "train" and config else line["settings"]
-        commands.append(f"fer {row.words}{_arguments(row, words)}{''.join(_options(row, given))}")
+        commands.append(f"fer {row.words}{_arguments(row, words)}{_options(row, given)}")
     report = next(row for row in TABLE if row.words == "report")
-    first = f"fer init . --classes {_word(list(project.classes))}"
-    last = "fer report" + "".join(_options(report, plain_settings(settings)))
+    first = f"fer init . --classes {shell_word(list(project.classes))}"
+    last = f"fer report{_options(report, plain_settings(settings))}"
     # A second `undo` undoes another step.
     once = (one for command, own in itertools.groupby(commands) for one in (own if command == _UNDO else [command]))
     return Recipe((first, *once, last), tuple(_notes(commands, has_names=bool(names))))
@@ -105,33 +104,19 @@ def _row_of(name: str, settings: Line, wanted: Mapping[str, tuple[str, ...]]) ->
 def _arguments(row: Row, words: Sequence[str]) -> str:
     """The words that the log holds; where it is of an older version, capitals stand for files that it does not name."""
     missing = [one.metavar.rstrip(".") for one in row.stage().arguments if one.default is REQUIRED and not words]
-    return "".join(f" {_word(word)}" for word in [*words, *missing])
+    return "".join(f" {shell_word(word)}" for word in [*words, *missing])
 
 
-def _options(row: Row, given: Line) -> Iterator[str]:
-    """--name value for each setting that differs from its default; mappings and hidden ones as --set."""
+def _options(row: Row, given: Line) -> str:
+    """The options that a line of the log asks for."""
     settings_class = row.stage().settings
+    if settings_class is None:
+        return ""
     if settings_class is AddSettings and "source" in given:
         settings_class = AddSourceSettings
-    if settings_class is None:
-        return
-    defaults = settings_class()
-    plain = plain_settings(defaults)
-    for column in fields(defaults):
-        value = given.get(column.name, plain[column.name])
-        # Without it, `fer add` takes what it finds for loose images; the model that is built in may be another one day.
-        is_needed = (settings_class, column.name) in ((AddSourceSettings, "source"), (TrainSettings, "model_name"))
-        if value is None or (value == plain[column.name] and not is_needed):
-            continue
-        name = option_name(column)
-        if isinstance(value, Mapping):
-            yield from (f" --set {_word(f'{column.name}.{key}={_text(inner)}')}" for key, inner in value.items())
-        elif column.metadata.get("is_hidden"):
-            yield f" --set {_word(f'{column.name}={_text(value)}')}"
-        elif isinstance(value, bool):
-            yield f" --{name}" if value else f" --no-{name}"
-        else:
-            yield f" --{name} {_word(value)}"
+    # Without it, `fer add` takes what it finds for loose images; the model that is built in may be another one day.
+    needed = {AddSourceSettings: "source", TrainSettings: "model_name"}.get(settings_class, "")
+    return "".join(f" {option}" for option in changed_options(settings_class, given, needed=needed))
 
 
 def _notes(commands: Sequence[str], *, has_names: bool) -> Iterator[str]:
@@ -162,18 +147,9 @@ def versions_of(run: Run | None) -> dict[str, str]:
     return known | {name: value for name, value in added.items() if name not in known}
 
 
-def _word(value: object) -> str:
-    """A word as a POSIX shell takes it."""
-    return shlex.quote(_text(value))
-
-
-def _text(value: object) -> str:
-    return list_text(value) if isinstance(value, list) else str(value)
-
-
 def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:  # JSON or TOML
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", _text(value)
+            yield f"{prefix}{name}", plain_text(value)

@@ -12,7 +12,7 @@ from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import MIN_UNITS, SPLITS, Face, Frame, Label, SplitRow
-from fercli.core.settings import changed_options
+from fercli.core.settings import changed_options, plain_settings
 from fercli.core.splits import groups_mark, read_record, record_text
 from fercli.core.stage import Plan
 from fercli.labels.leaks import Leaks, find_leaks, without_copies
@@ -233,7 +233,7 @@ def _record(settings: SplitSettings, plan: SplitPlan) -> dict[str, Any]:  # JSON
         "classes": result.classes,
         "labels_mark": material.labels_mark,
         "groups_mark": groups_mark(inside, material.subjects) if is_by_subject else "",
-        "command": " ".join(["fer split", *changed_options(settings)]),
+        "command": _command(settings),
         "accept_unknown_subjects": settings.accept_unknown_subjects,
         "unmatched_videos": material.unmatched_videos,
         "leakage": {
@@ -243,3 +243,9 @@ def _record(settings: SplitSettings, plan: SplitPlan) -> dict[str, Any]:  # JSON
             "num_videos_on_two_sides": len(leaks.videos),
         },
     }
+
+
+def _command(settings: SplitSettings) -> str:
+    """What makes the split again; a file stands there by its name alone."""
+    given = plain_settings(settings) | ({"from_file": settings.from_file.name} if settings.from_file else {})
+    return " ".join(["fer split", *changed_options(SplitSettings, given)])
