@@ -10,10 +10,11 @@ nox.options.reuse_venv = "yes"
 nox.options.stop_on_first_error = False
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-# Each loads torch, a gigabyte and a half; side by side with several threads each they would wait for one another.
-# Neighbours stay together, so that what a module's tests share is made once.
-PARALLEL = ["-n", str(min(4, os.cpu_count() or 1)), "--dist", "worksteal"]
-ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+# A file's tests stay in one process, so that what they share is made once.
+PARALLEL = ["-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile"]
+# Each process loads torch, a gigabyte and a half; with several threads each they would wait for one another. And uv
+# compiles nothing that it installs: where Python may not keep what it compiled, every process compiles torch again.
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def group(name: str) -> list[str]:
@@ -49,7 +50,7 @@ def tests(session: nox.Session) -> None:
     """The suite but for what is slow, on the documents, or on a cluster."""
     session.install("-e", ".", *group("test"))
     arguments = session.posargs or ["-m", "not slow and not docs and not cluster"]
-    session.run("python", "-m", "pytest", "-q", "--durations=15", *PARALLEL, *arguments, env=ONE_THREAD)
+    session.run("python", "-m", "pytest", "-q", "--durations=15", *PARALLEL, *arguments, env=ENVIRONMENT)
 
 
 @nox.session
@@ -57,7 +58,7 @@ def docs(session: nox.Session) -> None:
     """Run every command and every example that README and docs/ show."""
     session.install("-e", ".", *group("test"))
     arguments = ["-m", "docs", "--durations=5", "tests/docs", *session.posargs]
-    session.run("python", "-m", "pytest", "-q", *PARALLEL, *arguments, env=ONE_THREAD)
+    session.run("python", "-m", "pytest", "-q", *PARALLEL, *arguments, env=ENVIRONMENT)
 
 
 @nox.session(default=False)
@@ -78,11 +79,11 @@ def cluster(session: nox.Session) -> None:
 def mutants(session: nox.Session) -> None:
     """Count which of 400 drawn faults the tests notice: at most 90 minutes, and run again to go on."""
     session.install("-e", ".", *group("test"))
-    session.run("python", "-m", "tests.mutants", *session.posargs, env=ONE_THREAD)
+    session.run("python", "-m", "tests.mutants", *session.posargs, env=ENVIRONMENT)
 
 
 @nox.session(default=False)
 def faults(session: nox.Session) -> None:
     """Kill, fill, unplug and cross every command at its file operations: at most an hour, and run again to go on."""
     session.install("-e", ".", *group("test"))
-    session.run("python", "-m", "tests.faults", *session.posargs, env=ONE_THREAD)
+    session.run("python", "-m", "tests.faults", *session.posargs, env=ENVIRONMENT)
