@@ -91,7 +91,7 @@ def bootstrap_intervals(
         return {
             name: Interval(float(score(whole)), None, None, kind, num_units, reason) for name, score in scores.items()
         }
-    draws = _resample(matrices, generator, num_draws)
+    draws = resample_matrices(matrices, generator, num_draws)
     ends = [(1 - level) / 2, (1 + level) / 2]
     intervals = {}
     for name, score in scores.items():
@@ -101,7 +101,7 @@ def bootstrap_intervals(
     return intervals
 
 
-def _resample(matrices: np.ndarray, generator: np.random.Generator, num_draws: int) -> np.ndarray:
+def resample_matrices(matrices: np.ndarray, generator: np.random.Generator, num_draws: int) -> np.ndarray:
     """Confusion matrices of `num_draws` resamples, "draws classes classes"."""
     num_units, num_classes = len(matrices), matrices.shape[-1]
     # Units with equal matrices are interchangeable: drawing how many of each kind is the same draw, and for pictures
