@@ -13,9 +13,9 @@ import pytest
 from fercli.cli.studying import split_values
 from fercli.core.errors import MissingStageError, SettingsError, UsageError
 from fercli.core.files import replace_text
-from fercli.core.project import Project
+from fercli.core.project import Project, create_project
 from fercli.core.rows import Prediction, SplitRow
-from fercli.core.runs import list_runs, newest_finished
+from fercli.core.runs import RunRecord, list_runs, newest_finished, write_record
 from fercli.core.tables import write_table
 from fercli.stages.study import STAGES, AblateSettings, Study, StudyResult, SweepSettings, Variant, ablate, sweep
 from fercli.stages.study.variants import ablation, swept
@@ -23,7 +23,7 @@ from fercli.stages.train.settings import TrainSettings
 from tests.cli.run import run_fer
 from tests.drawn import must
 from tests.stages.train_project import Signaller, drawn_project
-from tests.stages.trained import CLASSES, trained_project, write_run
+from tests.stages.trained import CLASSES
 
 # A network so narrow that three epochs take a second; at 32 pixels it has 2 x 2 regions.
 NARROW: dict[str, Any] = {"widths": [4, 4, 4, 8], "blocks": [1, 1, 1, 1], "image_size": 32, "heads": 2, "topn": 2}
@@ -35,34 +35,35 @@ WORDS = ("--model", "sfer-mdfae", "--epochs", "1", "--batch-size", "8", "--preci
 WORDS += ("--set", "threads=1", "--set", "image_size=32")
 WORDS += tuple(word for key, value in NARROW.items() if key != "topn" for word in ("--set", f"model.{key}={value}"))
 NUM_SUBJECTS = 9
+BAD = {3 * subject for subject in range(NUM_SUBJECTS)}
 
 
 # Statistics, on predictions made by hand
 
 
-def predict(project: Project, run_id: str, wrong: set[int]) -> None:
-    """What `fer eval` leaves of a run that errs on some of 27 faces, three of each of nine subjects."""
+def judged_run(project: Project, run_id: str, wrong: set[int], num_subjects: int) -> None:
+    """What a run and `fer eval` leave that err on some faces, three of each subject."""
     rows = []
-    for number in range(3 * NUM_SUBJECTS):
+    for number in range(3 * num_subjects):
         place = number % 3
         label, predicted = CLASSES[place], CLASSES[(place + (number in wrong)) % 3]
         shares = {name: 0.8 if name == predicted else 0.1 for name in CLASSES}
-        rows.append(
-            Prediction(f"l/f{number // 3:06d}-{place}", f"s{number // 3}", "l", "test", label, predicted, shares)
-        )
-    folder = project.root / "runs" / run_id / "eval/test"
-    write_table(folder / "predictions.csv", rows, Prediction, CLASSES)
-    replace_text(folder / "metrics.json", json.dumps({"checkpoint": "best", "crops": {"is_known": True}}))
+        face = f"l/f{number // 3:06d}-{place}"
+        rows.append(Prediction(face, f"s{number // 3}", "l", "test", label, predicted, shares))
+    folder = project.root / "runs" / run_id
+    write_record(folder, RunRecord(run_id, "drf-msam", "finished", "", "f", classes=CLASSES))
+    write_table(folder / "eval/test/predictions.csv", rows, Prediction, CLASSES)
+    replace_text(folder / "eval/test/metrics.json", json.dumps({"checkpoint": "best", "crops": {"is_known": True}}))
 
 
-def studied(project: Project, wrong: dict[str, list[set[int]]]) -> StudyResult:
+def studied(root: Path, wrong: dict[str, list[set[int]]], num_subjects: int = NUM_SUBJECTS) -> StudyResult:
     """A sweep whose variants err on these faces, seed after seed."""
+    project = create_project(root, name="mine", classes=CLASSES)
     variants, found = [], {}
     for name, seeds in wrong.items():
         runs = [f"2026010{len(found)}-00000{seed}-drf-msam" for seed in range(len(seeds))]
         for run_id, faces in zip(runs, seeds, strict=True):
-            write_run(project, run_id)
-            predict(project, run_id, faces)
+            judged_run(project, run_id, faces, num_subjects)
         trainings = tuple(TrainSettings(seed=seed) for seed in range(len(seeds)))
         variants.append(Variant(name, name, trainings, tuple({"settings": name} for _ in seeds)))
         found[name] = tuple(runs)
@@ -70,19 +71,14 @@ def studied(project: Project, wrong: dict[str, list[set[int]]]) -> StudyResult:
     return STAGES["sweep"](project, SweepSettings(), study)
 
 
-def read(project: Project, result: StudyResult, name: str) -> str:
-    (path,) = (path for path in result.outputs if path.endswith(name))
-    return (project.root / path).read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StudyResult]:
+    root = tmp_path_factory.mktemp("three") / "mine"
+    return root, studied(root, {"lr=1": [set()], "lr=2": [BAD], "lr=3": [{0}]})
 
 
-@pytest.fixture
-def judged(tmp_path: Path) -> Project:
-    return trained_project(tmp_path / "mine", num_subjects=NUM_SUBJECTS)
-
-
-def test_differences_are_paired_over_subjects_and_what_is_clear_is_told_apart(judged: Project) -> None:
-    bad = {3 * subject for subject in range(NUM_SUBJECTS)}
-    result = studied(judged, {"lr=1": [set()], "lr=2": [bad], "lr=3": [{0}]})
+def test_differences_are_paired_over_subjects_and_what_is_clear_is_told_apart(three: tuple[Path, StudyResult]) -> None:
+    _, result = three
     worse, alike = (one for one in result.differences if one["score"] == "accuracy")
     # Each subject loses one face of three: no resample differs, and all signs agree in 2 of 2^9 ways.
     assert (worse["value"], worse["low"], worse["high"]) == pytest.approx((-1 / 3, -1 / 3, -1 / 3))
@@ -95,8 +91,19 @@ def test_differences_are_paired_over_subjects_and_what_is_clear_is_told_apart(ju
     assert seeds.startswith("One seed each")
 
 
-def test_several_seeds_count_by_their_mean_and_their_spread_is_told(judged: Project) -> None:
-    result = studied(judged, {"lr=1": [{0, 1}, {0, 1, 2, 4}], "lr=2": [{0}, set()]})
+def test_tables_and_figure_say_the_same_as_the_result(three: tuple[Path, StudyResult]) -> None:
+    root, result = three
+    files = {Path(path).suffix: root / path for path in result.outputs if not path.endswith("differences.csv")}
+    assert set(files) == {".csv", ".md", ".tex", ".html", ".png", ".pdf"}
+    rows = list(csv.DictReader(files[".csv"].read_text(encoding="utf-8").splitlines()))
+    assert [float(row["accuracy"]) for row in rows] == pytest.approx([1, 18 / 27, 26 / 27])
+    assert "| lr=1 | 1 | - | 100.00% [100.00%, 100.00%]" in files[".md"].read_text(encoding="utf-8")
+    assert "\\toprule" in files[".tex"].read_text(encoding="utf-8")
+    assert files[".png"].read_bytes().startswith(b"\x89PNG")
+
+
+def test_several_seeds_count_by_their_mean_and_their_spread_is_told(tmp_path: Path) -> None:
+    result = studied(tmp_path / "mine", {"lr=1": [{0, 1}, {0, 1, 2, 4}], "lr=2": [{0}, set()]})
     first, second = result.variants
     accuracies = [25 / 27, 23 / 27]
     assert first["accuracy"]["value"] == pytest.approx(np.mean(accuracies), abs=1e-12)
@@ -107,41 +114,10 @@ def test_several_seeds_count_by_their_mean_and_their_spread_is_told(judged: Proj
 
 
 def test_a_test_set_of_too_few_people_shows_no_difference(tmp_path: Path) -> None:
-    project = trained_project(tmp_path / "mine")
-    result = studied(project, {"lr=1": [set()], "lr=2": [{0}]})
-    for run in list_runs(project.root):
-        path = run.folder / "eval/test/predictions.csv"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        replace_text(path, "\n".join(line for line in lines if ",s0," in line or line.startswith("face_id")) + "\n")
-    few = STAGES["sweep"](project, SweepSettings(), replace(_study_of(result), found=_found(result)), force=True)
-    assert few.conclusions[0] == (
+    result = studied(tmp_path / "mine", {"lr=1": [set()], "lr=2": [{0}]}, num_subjects=1)
+    assert result.conclusions[0] == (
         "With 1 subject in the test set, no difference between variants can be tested: at least 5 subjects are needed."
     )
-
-
-def _found(result: StudyResult) -> dict[str, tuple[str, ...]]:
-    return {one["name"]: one["runs"] for one in result.variants}
-
-
-def _study_of(result: StudyResult) -> Study:
-    variants = tuple(
-        Variant(one["name"], one["label"], (TrainSettings(),), ({"settings": "s"},)) for one in result.variants
-    )
-    return Study("sweep", "lr", "drf-msam", "default", variants)
-
-
-def test_tables_and_figure_say_the_same_as_the_result(judged: Project) -> None:
-    result = studied(judged, {"lr=1": [{1}], "lr=2": [set()]})
-    assert {Path(path).suffix for path in result.outputs} == {".csv", ".md", ".tex", ".html", ".png", ".pdf"}
-    rows = list(csv.DictReader(read(judged, result, "variants.csv").splitlines()))
-    assert [float(row["accuracy"]) for row in rows] == pytest.approx([26 / 27, 1])
-    assert "| lr=2 | 1 | - | 100.00% [100.00%, 100.00%]" in read(judged, result, "sweep.md")
-    assert "\\toprule" in read(judged, result, "sweep.tex")
-    figure = next(path for path in result.outputs if path.endswith(".png"))
-    before = (judged.root / figure).read_bytes()
-    assert before.startswith(b"\x89PNG")
-    STAGES["sweep"](judged, SweepSettings(), replace(_study_of(result), found=_found(result)), force=True)
-    assert (judged.root / figure).read_bytes() == before
 
 
 # What is studied
@@ -149,13 +125,13 @@ def test_tables_and_figure_say_the_same_as_the_result(judged: Project) -> None:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A sweep of three values, one of which is refused, that was interrupted in its first training and went on."""
+    """A sweep of two values, one of which is refused, that was interrupted in its first training and went on."""
     project = drawn_project(tmp_path_factory.mktemp("mine") / "mine", num=16)
     with pytest.raises(KeyboardInterrupt):
-        sweep(project, SweepSettings(**QUICK, values={"model.topn": ("1", "4", "60")}), progress=Signaller(1))
+        sweep(project, SweepSettings(**QUICK, values={"model.topn": ("60", "4")}), progress=Signaller(1))
     (begun,) = list_runs(project.root)
     assert begun.status == "interrupted"
-    must_fail_partly("sweep", *WORDS, "--set", "model.topn=1,4,60", "-p", project.root)
+    must_fail_partly("sweep", *WORDS, "--set", "model.topn=60,4", "-p", project.root)
     return project
 
 
@@ -167,19 +143,18 @@ def must_fail_partly(*words: object) -> dict[str, Any]:
 
 
 def test_a_refused_value_stops_none_of_the_others(template: Project) -> None:
-    answer = must_fail_partly("sweep", *WORDS, "--set", "model.topn=1,4,60", "-p", template.root)
+    answer = must_fail_partly("sweep", *WORDS, "--set", "model.topn=60,4", "-p", template.root)
     assert answer["is_unchanged"]
+    refused, trained = answer["variants"]
+    assert (refused["runs"], "topn is 60; 2 x 2 regions allow 1 to 4" in refused["refused"]) == ([], True)
     # The run that was interrupted has been gone on with.
-    assert [[run.run_id] for run in list_runs(template.root)][:2] == [one["runs"] for one in answer["variants"][:2]]
-    assert [bool(one["runs"]) for one in answer["variants"]] == [True, True, False]
-    assert "topn is 60; 2 x 2 regions allow 1 to 4" in answer["variants"][2]["refused"]
-    assert answer["chosen"] in ("topn=1", "topn=4")
-    assert [one["variant"] for one in answer["differences"] if one["score"] == "accuracy"] == ["topn=4"]
+    assert trained["runs"] == [list_runs(template.root)[0].run_id]
+    assert (answer["against"], answer["chosen"], answer["differences"]) == ("topn=4", "topn=4", [])
     assert [one["model"] for one in answer["reported"]] == ["sfer-mdfae"]
 
 
 def test_a_second_call_loads_no_torch(template: Project) -> None:
-    words = ["sweep", *WORDS, "--set", "model.topn=1,4,60", "-p", str(template.root)]
+    words = ["sweep", *WORDS, "--set", "model.topn=60,4", "-p", str(template.root)]
     code = (
         f"import sys; from fercli.cli.app import run; code = run({words!r}); sys.exit(code + ('torch' in sys.modules))"
     )
@@ -189,18 +164,19 @@ def test_a_second_call_loads_no_torch(template: Project) -> None:
 
 def test_only_what_is_missing_is_trained(template: Project) -> None:
     before = {run.run_id for run in list_runs(template.root)}
-    settings = SweepSettings(**QUICK, values={"model.topn": (1, 2, 4)})
+    settings = SweepSettings(**QUICK, values={"model.topn": (4, 1)})
     plan = sweep(template, settings, dry_run=True)
-    assert (plan.num_to_train, plan.plan[0]) == (1, "train topn=2, seed 0")
-    assert "as 2 finished runs took" in plan.plan[1]
+    assert (plan.num_to_train, plan.plan[0]) == (1, "train topn=1, seed 0")
+    assert "as 1 finished run took" in plan.plan[1]
     result = sweep(template, settings)
     assert len({run.run_id for run in list_runs(template.root)} - before) == 1
     assert {*before} <= {run_id for one in result.variants for run_id in one["runs"]}
+    assert [one["variant"] for one in result.differences if one["score"] == "accuracy"] == ["topn=1"]
 
 
 def test_variants_are_marked_and_no_default_run(template: Project) -> None:
     studies = {run.record.study for run in list_runs(template.root)}
-    assert {"sweep topn=1", "sweep topn=4"} <= studies
+    assert "sweep topn=4" in studies
     with pytest.raises(MissingStageError, match="only runs of fer ablate or fer sweep are finished"):
         newest_finished(template.root)
     assert "sweep topn=4" in run_fer("runs", "-p", template.root)[1]
