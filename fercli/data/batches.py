@@ -4,6 +4,7 @@ Needs torch and numpy alone, so a training runs where no image can be decoded; c
 """
 
 import atexit
+import itertools
 import signal
 import weakref
 from collections.abc import Iterator, Sequence
@@ -96,6 +97,50 @@ class StreamedCrops:
         workers = getattr(loader, "_iterator", None)  # torch has no public way to them
         if workers is not None:
             workers._shutdown_workers()
+
+
+@dataclass
+class SizedCrops:
+    """Crops of several sizes, each kept at its own: one source for each size. A batch holds crops of one of them.
+
+    Attributes:
+        parts: the sources.
+        places: of each part's crops, in its order, the places among all.
+        failures: as of `RamCrops`, by the places among all.
+    """
+
+    parts: Sequence[RamCrops | StreamedCrops]
+    places: Sequence[Sequence[int]]
+    failures: dict[int, FerError] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._home = {place: (number, row) for number, part in enumerate(self.places) for row, place in enumerate(part)}
+
+    def __len__(self) -> int:
+        return len(self._home)
+
+    def batches(self, orders: Sequence[Sequence[int]]) -> Iterator[UInt8[Tensor, "batch channels side side"]]:
+        """One batch for each list of places, which are of one size; see `even_batches`."""
+        for number, alike in itertools.groupby(orders, key=lambda order: self.part_of(order[0])):
+            yield from self.parts[number].batches([[self._home[place][1] for place in order] for order in alike])
+
+    def part_of(self, place: int) -> int:
+        """Which part holds the crop at `place`."""
+        return self._home[place][0]
+
+    def close(self) -> None:
+        """End the worker processes of all parts."""
+        for part in self.parts:
+            if isinstance(part, StreamedCrops):
+                part.close()
+
+
+def even_batches(crops: CropSource, places: Sequence[int], batch_size: int) -> list[list[int]]:
+    """These places in batches of crops of one size: no crop is scaled by what lies beside it."""
+    parts: dict[int, list[int]] = {}
+    for place in places:
+        parts.setdefault(crops.part_of(place) if isinstance(crops, SizedCrops) else 0, []).append(place)
+    return [part[first : first + batch_size] for part in parts.values() for first in range(0, len(part), batch_size)]
 
 
 def _close(crops: "weakref.ref[StreamedCrops]") -> None:

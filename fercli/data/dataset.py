@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 
 from fercli.core.errors import FerError, MediaError
 from fercli.core.progress import SILENT, Progress
-from fercli.data.batches import RamCrops, StreamedCrops
+from fercli.data.batches import RamCrops, SizedCrops, StreamedCrops
 from fercli.data.crops import CropFiles
 from fercli.data.equalise import equalise, is_flat
 from fercli.data.transforms import InputFormat
@@ -146,6 +146,35 @@ def load_crops(
     _for_each(load, num, num_threads, progress)
     found = dict(sorted(failures.items()))
     return StreamedCrops(reader, num_workers, found) if is_streamed else RamCrops(images, found)
+
+
+def load_sized_crops(
+    root: Path,
+    paths: Sequence[str],
+    form: InputFormat,
+    *,
+    ram_limit_bytes: int = RAM_LIMIT_BYTES,
+    num_workers: int = 2,
+    is_checked: bool = False,
+    progress: Progress = SILENT,
+) -> RamCrops | StreamedCrops | SizedCrops:
+    """As `load_crops`, but each crop at its own size up to the network's, so that none decides on another's."""
+    places: list[Sequence[int]] = [*places_by_side(root, paths, form).values()]
+    if len(places) < 2:
+        places = [range(len(paths))]
+    readers = [make_reader(root, [paths[place] for place in part], form) for part in places]
+    size = sum(len(reader) * reader.channels * reader.side**2 for reader in readers)
+    limit = ram_limit_bytes if size <= ram_limit_bytes else -1
+    parts = [
+        load_crops(reader, ram_limit_bytes=limit, num_workers=num_workers, is_checked=is_checked, progress=progress)
+        for reader in readers
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    failures = {
+        part[row]: error for part, one in zip(places, parts, strict=True) for row, error in one.failures.items()
+    }
+    return SizedCrops(parts, places, dict(sorted(failures.items())))
 
 
 def _for_each(load: Callable[[int], None], num: int, num_threads: int, progress: Progress) -> None:

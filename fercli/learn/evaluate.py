@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
-from fercli.data.batches import CropSource
+from fercli.data.batches import CropSource, even_batches
 from fercli.data.loaders import plain_batches
 from fercli.data.transforms import InputFormat, to_whole_input
 from fercli.learn.device import Machine
@@ -74,13 +74,13 @@ def predict_logits(
         # More processes than crops: this one only learns how wide the table is.
         first = next(_logit_batches(model, crops, [[0]], form=form, machine=machine, test_time="none"))
         return world.whole(first[:0], places, len(crops))
-    orders = [[places[row] for row in order] for order in plain_batches(len(places), batch_size)]
-    found = []
+    orders, found = even_batches(crops, places, batch_size), []
     for logits in _logit_batches(model, crops, orders, form=form, machine=machine, test_time="none"):
         found.append(logits)
         if watch:
             watch(len(logits))
-    return world.whole(torch.cat(found), places, len(crops))
+    visited = torch.tensor([place for order in orders for place in order])
+    return world.whole(torch.cat(found)[visited.argsort()], places, len(crops))
 
 
 def predict_probability_batches(

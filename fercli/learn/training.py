@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from fercli.core.progress import SILENT, Progress
-from fercli.data.batches import CropSource, StreamedCrops
+from fercli.data.batches import CropSource, SizedCrops, StreamedCrops
 from fercli.data.transforms import InputFormat
 from fercli.learn.device import Machine
 from fercli.learn.history import EpochRow
@@ -29,7 +29,7 @@ class Faces:
 
     def close(self) -> None:
         """End the processes that read the crops, if there are any."""
-        if isinstance(self.crops, StreamedCrops):
+        if isinstance(self.crops, StreamedCrops | SizedCrops):
             self.crops.close()
 
 

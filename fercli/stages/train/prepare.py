@@ -11,12 +11,13 @@ from fercli.core.emotions import PRESETS
 from fercli.core.errors import FerError, InputError, SettingsError
 from fercli.core.memory import read_state
 from fercli.core.people import people_doubt, unmatched_in_split
-from fercli.core.progress import Progress
+from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import Face, Label
 from fercli.core.settings import suggestion
-from fercli.data.dataset import CropReader, load_crops, make_reader
+from fercli.data.batches import RamCrops, SizedCrops, StreamedCrops
+from fercli.data.dataset import CropReader, load_crops, load_sized_crops, make_reader
 from fercli.data.samples import Samples, load_samples
 from fercli.data.transforms import InputFormat
 from fercli.learn.recipe import Plan, fast_size, make_plan, paper_size, with_changes
@@ -121,7 +122,7 @@ def read_crops(
         InputError: fewer than two crops to train on can be read, or are more than one grey.
     """
     train, train_faces, train_failures = _faces(prepared.train, prepared, settings, progress)
-    val, val_faces, val_failures = _faces(prepared.val, prepared, settings, progress)
+    val, val_faces, val_failures = _faces(prepared.val, prepared, settings, progress, is_sized=True)
     if len(train) < 2 and train_failures:
         face_id, first = next(iter(train_failures.items()))
         raise InputError(f"no crop can be read; {face_id}: {first.message}", hint=first.hint) from first
@@ -135,23 +136,31 @@ def read_crops(
 
 
 def _faces(
-    samples: Samples, prepared: Prepared, settings: TrainSettings, progress: Progress
+    samples: Samples, prepared: Prepared, settings: TrainSettings, progress: Progress, *, is_sized: bool = False
 ) -> tuple[Samples, Faces, dict[str, FerError]]:
-    """Crops of some samples without those that cannot be read or, where the recipe says so, that are flat."""
+    """Crops of some samples without those that cannot be read or, where the recipe says so, that are flat.
+
+    With `is_sized` each crop keeps its own size, as in `fer eval` and `fer predict`; else all have that of the largest.
+    """
+
+    def load(samples: Samples, *, is_checked: bool = False) -> RamCrops | StreamedCrops | SizedCrops:
+        how: dict[str, Any] = {"ram_limit_bytes": settings.ram_limit_mb * 2**20, "num_workers": settings.workers}
+        how |= {"is_checked": is_checked, "progress": SILENT if is_checked else progress}
+        if is_sized:
+            return load_sized_crops(samples.root, samples.paths, prepared.form, **how)
+        return load_crops(make_reader(samples.root, samples.paths, prepared.form), **how)
+
     if prepared.form.is_equalised:
         reader = make_reader(samples.root, samples.paths, prepared.form)
         uneven = _uneven(reader, len(samples), progress)
         counted = {**samples.left_out, "flat picture": len(samples) - len(uneven)}
         samples = replace(samples.select(uneven), left_out=counted)
-    limit = settings.ram_limit_mb * 2**20
-    reader = make_reader(samples.root, samples.paths, prepared.form)
-    crops = load_crops(reader, ram_limit_bytes=limit, num_workers=settings.workers, progress=progress)
+    crops = load(samples)
     failures = {samples.face_ids[place]: error for place, error in crops.failures.items()}
     if failures:
         kept = [place for place in range(len(samples)) if place not in crops.failures]
         samples = samples.select(kept)
-        reader = make_reader(samples.root, samples.paths, prepared.form)
-        crops = load_crops(reader, ram_limit_bytes=limit, num_workers=settings.workers, is_checked=True)
+        crops = load(samples, is_checked=True)
     return samples, Faces(crops, samples.targets, samples.soft_targets), failures
 
 
