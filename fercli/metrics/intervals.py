@@ -20,7 +20,7 @@ UnitKind = Literal["subject", "video", "face"]
 NUM_DRAWS = 2000
 LEVEL = 0.95
 # Draws made at once: 250 draws of 30,000 units are 60 MB.
-_CELLS_AT_ONCE = 8_000_000
+CELLS_AT_ONCE = 8_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +84,7 @@ def bootstrap_intervals(
         level: share of the resamples that an interval spans.
     """
     whole, num_units = matrices.sum(0), len(matrices)
-    if num_units < MIN_UNITS:
-        reason = (
-            f"only {num_units} {kind}{'' if num_units == 1 else 's'}; a confidence interval needs at least {MIN_UNITS}"
-        )
+    if reason := why_no_interval(num_units, kind):
         return {
             name: Interval(float(score(whole)), None, None, kind, num_units, reason) for name, score in scores.items()
         }
@@ -101,6 +98,13 @@ def bootstrap_intervals(
     return intervals
 
 
+def why_no_interval(num_units: int, kind: UnitKind) -> str:
+    """Why so few units have no interval; empty where they are enough."""
+    if num_units >= MIN_UNITS:
+        return ""
+    return f"only {num_units} {kind}{'' if num_units == 1 else 's'}; a confidence interval needs at least {MIN_UNITS}"
+
+
 def resample_matrices(matrices: np.ndarray, generator: np.random.Generator, num_draws: int) -> np.ndarray:
     """Confusion matrices of `num_draws` resamples, "draws classes classes"."""
     num_units, num_classes = len(matrices), matrices.shape[-1]
@@ -108,7 +112,7 @@ def resample_matrices(matrices: np.ndarray, generator: np.random.Generator, num_
     # (one face each) it takes at most classes x classes kinds in place of tens of thousands of units.
     kinds, multiplicity = np.unique(matrices.reshape(num_units, -1), axis=0, return_counts=True)
     chances = multiplicity / num_units
-    at_once = max(1, _CELLS_AT_ONCE // len(kinds))
+    at_once = max(1, CELLS_AT_ONCE // len(kinds))
     draws = [
         generator.multinomial(num_units, chances, size=min(at_once, num_draws - start)) @ kinds
         for start in range(0, num_draws, at_once)
