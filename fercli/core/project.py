@@ -18,7 +18,7 @@ from fercli.core.errors import FerError, MissingStageError, ProjectError, Settin
 from fercli.core.files import replace_text, sync_folder
 from fercli.core.locks import writing_lock
 from fercli.core.places import Places, check_folders, check_names, digests_of, leads_out
-from fercli.core.rows import Face, Frame, Label, SplitRow, Subject, Video, Vote
+from fercli.core.rows import Attribute, Face, Frame, Label, SplitRow, Subject, Video, Vote
 from fercli.core.settings import suggestion
 from fercli.core.tables import read_table, write_table
 
@@ -31,15 +31,19 @@ TABLES: dict[type[Any], str] = {
     Frame: "frames.csv",
     Face: "faces.csv",
     Subject: "subjects.csv",
+    Attribute: "attributes.csv",
     Vote: "votes.csv",
     Label: "labels.csv",
 }
+# Of these several rows may have one id.
+REPEATED = (Vote, Attribute)
 # The command that makes each table, for the hint of whoever misses it.
 MAKERS: dict[type[Any], str] = {
     Video: "fer add VIDEO",
     Frame: "fer extract-frames",
     Face: "fer align",
     Subject: "fer subjects track",
+    Attribute: "fer subjects assign CSV --columns COLUMN",
     Vote: "fer labels import FILE",
     Label: "fer labels import FILE",
 }
@@ -86,7 +90,7 @@ class Project:
         path = self.table_path(row_type)
         rows = self.read(path, lambda place: read(place, row_type)) if self.has(path) else []
         check_names(path, rows)
-        if row_type is not Vote:
+        if row_type not in REPEATED:
             _check_ids(path, rows)
         return rows
 

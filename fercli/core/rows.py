@@ -10,6 +10,7 @@ USABLE: tuple[FaceStatus, ...] = ("ok", "given")
 Split = Literal["train", "val", "test"]
 Suggested = Literal["", "before", "after"]
 Chosen = Literal["", "uncertain"]
+AttributeOf = Literal["subject", "video"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 # Fewer subjects (videos, faces) than this give no confidence interval.
 MIN_UNITS = 5
@@ -141,6 +142,19 @@ class Subject:
     num_tracks: int
     videos: str
     first_face_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One row of attributes.csv: what a user has said of a subject or a video, such as glasses or camera.
+
+    `of` says whether `item` is a subject's id or a video's; `column` and `value` are the user's own words.
+    """
+
+    of: AttributeOf
+    item: str
+    column: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ import pandas as pd
 from fercli.core.annotations import bare_type
 from fercli.core.errors import TableError, UsageError
 from fercli.core.files import check_plain
-from fercli.core.project import TABLES, Project
-from fercli.core.rows import USABLE, SplitRow, Vote
+from fercli.core.project import REPEATED, TABLES, Project
+from fercli.core.rows import USABLE, SplitRow
 from fercli.core.settings import suggestion
 from fercli.core.tables import (
     PROBABILITY_PREFIX,
@@ -60,7 +60,7 @@ def frame(project: Project, name: str, columns: Sequence[str] = ()) -> pd.DataFr
         row_type = row_types[name]
         project.require(row_type)
         table = project.read(project.table_path(row_type), lambda path: read_frame(path, row_type, columns))
-        if row_type is not Vote and table.iloc[:, 0].duplicated().any():
+        if row_type not in REPEATED and table.iloc[:, 0].duplicated().any():
             project.rows(row_type)  # refuses the table and names the id
         return table
     if name in splits:

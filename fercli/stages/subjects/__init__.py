@@ -187,8 +187,13 @@ assign_subjects = Stage(
     settings=None,
     result=SubjectsResult,
     work="fercli.stages.subjects.assign",
-    arguments=(Argument("table", Path, "Read subjects from this CSV table.", "CSV"),),
-    told=lambda _, settings, table: [table.name],
+    arguments=(
+        Argument("table", Path, "Read subjects from this CSV table.", "CSV"),
+        Argument(
+            "columns", str, "Attach these columns to subjects or videos.", "A,B,...", default="", option="--columns"
+        ),
+    ),
+    told=lambda _, settings, table, columns: [table.name, *(["--columns", columns] if columns else [])],
     remakes=True,
 )
 merge_subjects = Stage(

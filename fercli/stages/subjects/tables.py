@@ -11,11 +11,12 @@ from fercli.core.errors import InputError
 from fercli.core.people import subject_sources
 from fercli.core.project import Project
 from fercli.core.results import Failure
-from fercli.core.rows import Face, Label, Subject
+from fercli.core.rows import Attribute, Face, Label, Subject
 from fercli.core.settings import suggestion
 from fercli.core.splits import stale_splits
 from fercli.data.crops import CropError, CropFiles
 from fercli.stages.subjects import SubjectsResult
+from fercli.stages.subjects.columns import carried, with_values
 from fercli.stages.subjects.history import put_steps, read_steps, step_between
 from fercli.vision.images import png_bytes
 from fercli.vision.sheets import SheetRow, contact_sheet
@@ -56,8 +57,12 @@ def put_subjects(
     words: str = "",
     warnings: Iterable[str] = (),
     failures: Iterable[Failure] = (),
+    given: Iterable[Attribute] = (),
 ) -> SubjectsResult:
-    """Commit faces.csv, subjects.csv and reports/subjects.png, and count; `words` of a step that can be undone."""
+    """Commit faces.csv, subjects.csv, attributes.csv and reports/subjects.png, and count.
+
+    `words` are of a step that can be undone, `given` values of columns that come new.
+    """
     old_faces = project.rows(Face)
     before = {face.face_id: face.subject_id for face in old_faces}
     if words:
@@ -69,6 +74,11 @@ def put_subjects(
     subjects = _subject_rows(of_subject, sources)
     outputs = [commit.table(faces, Face), commit.table(subjects, Subject)]
     sheets, damaged = _put_sheets(project, commit, subjects, of_subject)
+    known = project.rows(Attribute)
+    attributes, lost = carried(known, before, faces)
+    attributes = with_values(attributes, given)
+    if attributes != known:
+        outputs.append(commit.table(attributes, Attribute))
     num_changed = sum(before[face.face_id] != face.subject_id for face in faces)
     usable = [face for face in faces if face.is_usable]
     return SubjectsResult(
@@ -78,13 +88,18 @@ def put_subjects(
         num_tracks=len({face.track_id for face in usable if face.track_id}),
         num_changed=num_changed,
         outputs=(*outputs, *sheets),
-        warnings=(*warnings, *stale_splits(project, project.rows(Label), faces)),
+        warnings=(*warnings, *lost, *stale_splits(project, project.rows(Label), faces)),
         failures=(*failures, *damaged),
     )
 
 
 def held_already(
-    project: Project, faces: Sequence[Face], sources: Mapping[str, str], *, failures: Iterable[Failure] = ()
+    project: Project,
+    faces: Sequence[Face],
+    sources: Mapping[str, str],
+    *,
+    warnings: Iterable[str] = (),
+    failures: Iterable[Failure] = (),
 ) -> SubjectsResult | None:
     """The result where both tables hold these subjects already; None where they do not."""
     subjects = _subject_rows(_by_subject(faces), sources)
@@ -98,7 +113,7 @@ def held_already(
         num_tracks=len({face.track_id for face in usable if face.track_id}),
         num_changed=0,
         is_unchanged=True,
-        warnings=tuple(together(faces)),
+        warnings=(*together(faces), *warnings),
         failures=tuple(failures),
     )
 
