@@ -244,7 +244,7 @@ def _option_of(column: "dataclasses.Field[Any]", *, name: str = "", alias: str =
         help=_help_line(column),
         show_default=False,
         metavar=_metavar(inner, column.metadata["unit"]),
-        hidden=bool(alias),
+        hidden=bool(alias) or column.metadata["is_old"],
     )
     kind: Any = inner if inner in (int, float, bool, str, Path) and not column.metadata["unit"] else str
     annotation = Annotated[kind | None, option]

@@ -69,6 +69,7 @@ def setting(
     maximum: float | None = None,
     is_hidden: bool = False,
     is_later: bool = False,
+    is_old: bool = False,
 ) -> Any:  # a dataclass field, which takes the type of its annotation
     """A field of a settings class: its only default, and the help line of the option that mirrors it.
 
@@ -81,6 +82,7 @@ def setting(
         minimum: smallest allowed value.
         maximum: largest allowed value.
         is_hidden: settable in fer.toml and by `--set`, but no option of its own.
+        is_old: an option that another has taken the place of: still understood, but not shown.
         is_later: added to a stage that projects have finished: at its default it leaves their results valid.
     """
     metadata = {
@@ -92,6 +94,7 @@ def setting(
         "maximum": maximum,
         "is_hidden": is_hidden,
         "is_later": is_later,
+        "is_old": is_old,
     }
     if isinstance(default, dict):
         return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from fercli.core.errors import SettingsError
-from fercli.core.progress import SilentProgress
+from fercli.core.progress import SILENT, SilentProgress
 from fercli.learn.history import EpochRow
+from fercli.stages.train import trackers as train_trackers
 from fercli.stages.train import watch as train_watch
-from fercli.stages.train.watch import RunWatcher, check_tensorboard
+from fercli.stages.train.trackers import check_trackers, open_trackers
+from fercli.stages.train.watch import RunWatcher
 
 
 def rows(num: int) -> list[EpochRow]:
@@ -24,10 +26,12 @@ def scalars(folder: Path, tag: str) -> dict[int, float]:
 
 
 def watch(folder: Path, epochs: range) -> None:
-    watcher = RunWatcher(folder, num_epochs=3, writes_events=True)
+    trackers = open_trackers(["tensorboard"], folder, {"plan": {"lr": 0.01}}, SILENT)
+    watcher = RunWatcher(folder, num_epochs=3, trackers=trackers)
     for num in epochs:
         watcher(rows(num), None)
-    watcher.close()
+    best = {"epoch": 2, "val_accuracy": 0.18, "val_macro_f1": None}
+    watcher.finish("finished", {"epochs": epochs.stop - 1, "seconds": 2.0, "best": best})
 
 
 def test_events_hold_every_epoch(tmp_path: Path) -> None:
@@ -47,10 +51,29 @@ def test_events_asked_for_on_resume_hold_the_epochs_before(tmp_path: Path) -> No
     assert sorted(scalars(tmp_path, "lr")) == [1, 2, 3, 4]
 
 
+def test_events_hold_the_end_and_the_settings_and_a_finish_alone_forgets_none(tmp_path: Path) -> None:
+    watch(tmp_path, range(1, 4))
+    watch(tmp_path, range(4, 4))
+    assert sorted(scalars(tmp_path, "lr")) == [1, 2, 3]
+    assert scalars(tmp_path, "best/val_accuracy")[3] == pytest.approx(0.18)
+    assert scalars(tmp_path, "final/seconds")[3] == 2.0
+
+
+def test_a_tracker_that_fails_is_told_once_and_ends_no_training(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    (tmp_path / "tensorboard").write_text("in the way", encoding="utf-8")
+    shown = Rows()
+    watcher = RunWatcher(tmp_path, num_epochs=3, trackers=open_trackers(["tensorboard"], tmp_path, {}, shown))
+    for num in (1, 2):
+        watcher(rows(num), None)
+    (said,) = shown.notes
+    assert said.startswith("TensorBoard: logging failed and stops here, the training goes on: ")
+
+
 def test_missing_package_is_one_error_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_watch, "find_spec", lambda _: None)
+    monkeypatch.setattr(train_trackers, "find_spec", lambda _: None)
     with pytest.raises(SettingsError, match="'tensorboard', which is not installed") as caught:
-        check_tensorboard()
+        check_trackers(["tensorboard"])
     assert caught.value.hint == "Run: pip install 'fercli[tensorboard]'"
 
 
@@ -70,6 +93,10 @@ def test_nothing_is_imported_for_events_nobody_asked_for(tmp_path: Path) -> None
 class Rows(SilentProgress):
     def __init__(self) -> None:
         self.rows: list[dict[str, str]] = []
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def add_row(self, cells: Mapping[str, str]) -> None:
         self.rows.append(dict(cells))

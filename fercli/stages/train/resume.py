@@ -21,7 +21,7 @@ from fercli.models.table.specs import find_spec
 from fercli.stages.train.settings import TrainSettings, identity, parse_values, read_settings
 
 # What may differ from the settings with which a run was begun.
-_FREE = ("procs", "time_limit_s", "workers", "ram_limit_mb", "tensorboard")
+_FREE = ("procs", "time_limit_s", "workers", "ram_limit_mb", "log", "tensorboard")
 
 
 def settings_of(run: Run, given: TrainSettings) -> TrainSettings:

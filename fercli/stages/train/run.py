@@ -1,5 +1,6 @@
 """Run a training: build samples, plan, machine and model, train, and save the run."""
 
+import tomllib
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -59,7 +60,8 @@ from fercli.stages.train.resume import (
     version_words,
 )
 from fercli.stages.train.settings import TrainSettings, parse_values, settings_text
-from fercli.stages.train.watch import RunWatcher, check_tensorboard
+from fercli.stages.train.trackers import check_trackers, open_trackers
+from fercli.stages.train.watch import RunWatcher
 
 # How long a finished training waits for a command that is writing.
 _PATIENCE_S = 3600.0
@@ -75,8 +77,7 @@ def run_training(
     world: World,
 ) -> TrainResult:
     """Train in a new run folder, or go on in that of the interrupted run `known`; see `stages.train.train`."""
-    if settings.tensorboard:
-        check_tensorboard()
+    check_trackers(settings.trackers)
     with ExitStack() as hold:
         known = world.from_main(partial(take_hold, known, hold)) if known else None
         if known and known.record.status == "finished":
@@ -115,8 +116,7 @@ def check_settings(project: Project, settings: TrainSettings, known: Run | None)
     Raises:
         FerError: too few faces, an impossible setting, or a device or package that is not here.
     """
-    if settings.tensorboard:
-        check_tensorboard()
+    check_trackers(settings.trackers)
     check_named(project, settings, known)
     prepared = prepare(project, settings)
     count_macs(settings, prepared)
@@ -162,21 +162,21 @@ def _fit_and_record(
 ) -> tuple[RunRecord, FitResult]:
     """Train, and write into the run's folder how it went."""
     folder, prepared = job.folder, job.prepared
-    watcher = RunWatcher(
-        folder, num_epochs=prepared.plan.epochs, writes_events=job.settings.tensorboard, progress=progress
-    )
+    config = tomllib.loads(settings_text(job.settings, prepared.plan, prepared.form))
+    trackers = open_trackers(job.settings.trackers, folder, config, progress)
+    watcher = RunWatcher(folder, num_epochs=prepared.plan.epochs, trackers=trackers, progress=progress)
     try:
         result = _fit(job, model, faces, progress=progress, watch=watcher)
     except (CheckError, UsageError, SettingsError) as error:
         # What lies outside the training, such as a full disk, leaves it interrupted: the same command goes on.
         fail_record(folder, record, error.message)
+        watcher.finish("failed", {})
         if isinstance(error, CheckError):
             job.world.meet()
         raise
-    finally:
-        watcher.close()
     number = next_number(job.project.root, "ended") if result.status == "finished" else 0
     record = end_record(record, result, prepared, number=number)
+    watcher.finish(record.status, record.result)
     # All at once: there is no finished run without its curves and its model card.
     with job.project.commit(patience_s=_PATIENCE_S) as commit:
         commit.text(folder / RECORD_FILE, record_text(record))

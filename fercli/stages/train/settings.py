@@ -12,7 +12,17 @@ import tomli_w
 from fercli.core.settings import identifying_settings, setting
 
 # What only says how or how long to work, or is known by its contents; equal trainings may differ in it.
-_OUTSIDE = ("time_limit_s", "workers", "ram_limit_mb", "backbone_weights", "gpus", "tensorboard", "seeds", "study")
+_OUTSIDE = (
+    "time_limit_s",
+    "workers",
+    "ram_limit_mb",
+    "backbone_weights",
+    "gpus",
+    "log",
+    "tensorboard",
+    "seeds",
+    "study",
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,10 @@ class TrainSettings:
     device: str = setting("auto", "Run on this device: auto, cpu, cuda or mps.")
     gpus: int | None = setting(None, "Train on this many GPUs of this machine.", minimum=1)
     procs: int = setting(1, "Train in this many processes, one GPU each where available.", minimum=1)
-    tensorboard: bool = setting(False, "Also log to TensorBoard.")
+    log: tuple[Literal["tensorboard", "mlflow"], ...] = setting(
+        (), "Also log to these experiment trackers: tensorboard, mlflow."
+    )
+    tensorboard: bool = setting(False, "Also log to TensorBoard: now --log tensorboard.", is_old=True)
     limit: int | None = setting(None, "Use at most this many training and validation faces.", minimum=2)
     workers: int = setting(2, "Load crops in N processes when they do not fit in memory.", minimum=0)
 
@@ -121,6 +134,11 @@ class TrainSettings:
             object.__setattr__(self, "model_name", self.model)
             object.__setattr__(self, "model", {})
 
+    @property
+    def trackers(self) -> tuple[str, ...]:
+        """The experiment trackers to log to, each once."""
+        return tuple(dict.fromkeys((*self.log, *["tensorboard"] * self.tensorboard)))
+
 
 def identity(settings: TrainSettings) -> dict[str, Any]:  # JSON
     """The settings that two equal trainings share."""
@@ -153,6 +171,8 @@ def read_settings(text: str) -> TrainSettings:
     given = dict(config["train"])
     if "backbone_weights" in given:
         given["backbone_weights"] = Path(given["backbone_weights"])
+    if "log" in given:
+        given["log"] = tuple(given["log"])
     return TrainSettings(**given, **tables)
 
 
