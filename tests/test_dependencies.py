@@ -55,7 +55,7 @@ def test_package_imports_all_that_it_requires() -> None:
 
 def test_tests_import_only_what_they_declare() -> None:
     # Ours, and what the stand-ins for authors' checkouts call their own modules.
-    own = {"benchmarks", "networks", "resnet"}
+    own = {"baseline", "benchmarks", "networks", "resnet"}
     assert imported("tests") - own - REQUIRED - EXTRAS - declared(CONFIG["dependency-groups"]["test"]) == set()
 
 

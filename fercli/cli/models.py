@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from fercli.cli.options import Call, makes_project
+from fercli.core.baseline import NAME as BASELINE
 from fercli.stages.models import ModelsResult
 from fercli.stages.models import models as tell_models
 
@@ -19,12 +20,14 @@ def models(
     result = tell_models(name, with_weights=weights)
     if not call.json:
         # Rich is loaded only to show.
-        from fercli.cli.show.models import show_model, show_models, show_weights
+        from fercli.cli.show.models import show_baseline, show_model, show_models, show_weights
 
         if weights:
             show_weights(result.weights)
         elif name is None:
-            show_models(result.models)
+            show_models(result.models, result.baseline)
+        elif result.baseline and name == BASELINE:
+            show_baseline(result.baseline)
         else:
             show_model(result.models[0], result.weights)
         call.has_shown = True

@@ -186,7 +186,9 @@ def _stage_command(stage: Stage[Any]) -> Command:
 def _parameter_of(argument: Argument) -> inspect.Parameter:
     metavar = argument.metavar or None
     if argument.option:
-        declared: Any = typer.Option(argument.option, metavar=metavar, help=argument.help)
+        declared: Any = typer.Option(
+            *filter(None, (argument.option, argument.alias)), metavar=metavar, help=argument.help
+        )
     else:
         declared = typer.Argument(metavar=metavar, help=argument.help)
     default = inspect.Parameter.empty if argument.default is REQUIRED else argument.default

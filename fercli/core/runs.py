@@ -69,10 +69,15 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder and its record; a run whose process was killed reads as interrupted."""
+    """A run folder and its record; a run whose process was killed reads as interrupted.
+
+    Attributes:
+        home: of a model that came with a package, where what a project makes of it lies; None for a run.
+    """
 
     folder: Path
     record: RunRecord
+    home: Path | None = None
 
     @property
     def run_id(self) -> str:
@@ -312,7 +317,7 @@ def holding(folder: Path) -> Iterator[None]:
 
 def eval_folder(run: Run, split: str, variant: str = "") -> Path:
     """Where an evaluation lies; without a variant, that of the best weights without test-time augmentation."""
-    return run.folder / "eval" / (f"{split}-{variant}" if variant else split)
+    return (run.home or run.folder) / "eval" / (f"{split}-{variant}" if variant else split)
 
 
 def read_headline(run: Run, split: str) -> dict[str, Any] | None:  # JSON

@@ -49,6 +49,7 @@ class Argument:
         metavar: as the help shows it.
         default: `REQUIRED` where a call must name it.
         option: the option, such as "--run"; without it, the argument goes by its place.
+        alias: another name of the option.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Argument:
     metavar: str = ""
     default: Any = REQUIRED
     option: str = ""
+    alias: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """Predict class probabilities for images or samples with the weights of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,14 +68,29 @@ def load_run_model(
         model.load_state_dict(saved.tensors)
         form = InputFormat.from_json(saved.meta["form"])
         epoch = int(saved.meta["epoch"])
+        temperature = _temperature(saved.meta)
     except (FerError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"checkpoint '{path}' does not match the model: {reason}", hint="Train again.") from error
+    if temperature != 1:
+        model.register_forward_hook(lambda _module, _inputs, logits_BK: logits_BK / temperature)
     if classes and tuple(classes) != own:
         _reorder(model, own, classes, path)
     machine = choose_machine(device, _precision_of(run_dir, device) if precision == "auto" else precision)
     model = model.to(machine.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # not in torch's stub
     return LoadedModel(model, spec, tuple(classes or own), form, machine, run_dir.name, checkpoint, epoch)
+
+
+def _temperature(meta: Mapping[str, Any]) -> float:
+    """What the logits are divided by so that probabilities are as sure as they are right; 1 where none was fitted.
+
+    Raises:
+        ValueError: no logits can be divided by it.
+    """
+    temperature = float(meta.get("temperature", 1.0))
+    if not (isfinite(temperature) and temperature > 0):
+        raise ValueError(f"temperature {temperature}")
+    return temperature
 
 
 def _reorder(model: nn.Module, own: Sequence[str], wanted: Sequence[str], path: Path) -> None:

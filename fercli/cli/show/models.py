@@ -1,12 +1,14 @@
 """The networks as tables: all in one, one in full, and the weights that start a backbone."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fercli.core.baseline import HOW_TO_GET
 from fercli.models.pretrained.sources import PretrainedWeights
 from fercli.models.table.schema import ModelSpec, Paper, Recipe
 
@@ -19,7 +21,7 @@ _SETS = (
 )
 
 
-def show_models(specs: Sequence[ModelSpec]) -> None:
+def show_models(specs: Sequence[ModelSpec], baseline: Mapping[str, Any] | None) -> None:
     """Each network's input, real size, size as papers count, and paper; below, what accuracies were reported.
 
     Two tables, because one of all columns would be cut off at the 80 columns of a log.
@@ -32,7 +34,8 @@ def show_models(specs: Sequence[ModelSpec]) -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print("[dim]parameters: all of them, at 7 classes. Paper's counts: by thop, see docs/models.md.[/dim]")
-    console.print("[dim]Also: torchvision:NAME, such as torchvision:resnet18, and timm:NAME.[/dim]", end="\n\n")
+    console.print("[dim]Also: torchvision:NAME, such as torchvision:resnet18, and timm:NAME.[/dim]")
+    console.print(f"[dim]Trained: {_baseline_line(baseline)}[/dim]", end="\n\n")
     accuracies = _table(("reported, %",), tuple(title for _, title in _SETS))
     for spec in specs:
         if spec.reported:
@@ -60,6 +63,27 @@ def show_model(spec: ModelSpec, weights: Sequence[PretrainedWeights]) -> None:
         console.print("[dim]fer models --weights says where each file comes from.[/dim]")
 
 
+def show_baseline(baseline: Mapping[str, Any]) -> None:
+    """What the trained weights of the baseline package are worth, and what they must not be used for."""
+    console = Console(highlight=False)
+    console.print(Text("baseline: trained weights, for research only", style="bold"))
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    rules = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in (baseline["cutting"] or {}).items())
+    for name, value in (
+        ("network", baseline["network"]),
+        ("trained on", baseline["trained_on"]),
+        ("state", baseline["state"]),
+        ("classes", ", ".join(baseline["classes"])),
+        ("faces cut", rules),
+        *((f"accuracy, {name}", _score(score)) for name, score in baseline["scores"].items()),
+        ("model card", baseline["card"]),
+    ):
+        table.add_row(name, Text(value))
+    console.print(table)
+
+
 def show_weights(weights: Sequence[PretrainedWeights]) -> None:
     """Where each file comes from, its licence, its origin; nothing is downloaded."""
     console = Console(highlight=False)
@@ -77,6 +101,19 @@ def show_weights(weights: Sequence[PretrainedWeights]) -> None:
         ):
             table.add_row(name, Text(value))
         console.print(table)
+
+
+def _baseline_line(baseline: Mapping[str, Any] | None) -> str:
+    if baseline is None:
+        return f"baseline, in a package of its own. {HOW_TO_GET}"
+    name, score = next(iter(baseline["scores"].items()), ("", {}))
+    worth = f", {_score(score)} on {name}" if name else ""
+    return f"baseline ({baseline['network']}{worth}); see: fer models baseline"
+
+
+def _score(score: Mapping[str, Any]) -> str:
+    spread = "" if score["low"] is None else f"{score['low']:.1%} to {score['high']:.1%}, "
+    return f"{score['value']:.1%} ({spread}n = {score['num_faces']:,})"
 
 
 def _table(left: Sequence[str], right: Sequence[str]) -> Table:

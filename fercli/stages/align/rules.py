@@ -49,14 +49,41 @@ def rule_words(project: Project, run: Run) -> list[str]:
             f"Run '{run.run_id}' does not record how its faces were cut; they are cut by the project's present "
             f"settings ({_listed(now)})."
         ]
-    before = run.record.cutting
-    changed = [name for name in now if name in before and before[name] != now[name]]
-    if not changed:
+    if not (differing := _differing(now, run)):
         return []
     return [
-        f"Faces are cut as they were for run '{run.run_id}' ({_listed({name: before[name] for name in changed})}), "
-        f"not as the project's are now ({_listed({name: now[name] for name in changed})})."
+        f"Faces are cut as they were for run '{run.run_id}' ({differing[0]}), not as the project's are now "
+        f"({differing[1]})."
     ]
+
+
+def crop_words(project: Project, run: Run) -> list[str]:
+    """A sentence where the project's crops, which are predicted as they are, were cut otherwise than those of a run."""
+    if run.record.cutting is None or not (differing := _differing(recorded_rules(project), run)):
+        return []
+    if not told_rules(project):
+        return [
+            f"The crops of this project were not cut by fercli, so they may be framed otherwise than those of "
+            f"'{run.run_id}' ({differing[0]}), and its predictions less accurate."
+        ]
+    return [
+        f"The crops of this project are cut otherwise ({differing[1]}) than those of '{run.run_id}' ({differing[0]}), "
+        "so its predictions are less accurate."
+    ]
+
+
+def is_measured_on(run: Run, rules: Mapping[str, Any]) -> bool:  # JSON
+    """Whether a run's record tells how accurate it is on faces that are cut by these rules, which are not its own."""
+    return rules in run.record.result.get("also_measured_on", ())  # type: ignore[operator]  # JSON
+
+
+def _differing(now: Mapping[str, Any], run: Run) -> tuple[str, str] | None:  # JSON
+    """The run's rules and the present ones, as far as they differ."""
+    before = run.record.cutting or {}
+    changed = [name for name in now if name in before and before[name] != now[name]]
+    if not changed:
+        return None
+    return _listed({name: before[name] for name in changed}), _listed({name: now[name] for name in changed})
 
 
 def _listed(rules: Mapping[str, Any]) -> str:  # JSON

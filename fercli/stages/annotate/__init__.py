@@ -25,9 +25,9 @@ class AnnotateSettings:
     blind: float = setting(
         0.0, "Show this fraction of the faces twice, unannounced.", aliases=("retest",), minimum=0, maximum=1
     )
-    suggest: str = setting("", "Show the predictions of this run ('latest' for the newest).")
+    suggest: str = setting("", "Show predictions of this run ('latest': the newest) or baseline.")
     suggest_when: Literal["before", "after"] = setting("after", "Show them before or after the annotator's own vote.")
-    run: str = setting("", "Order by the uncertainty of this run (default: the latest).")
+    run: str = setting("", "Order by the uncertainty of this run, or of baseline.")
     review: bool = setting(False, "Open the review of disagreements instead.")
     host: str = setting(LOOPBACK, "Serve on this address; others can then open it, unencrypted.")
     port: int = setting(PORT, "Serve on this port, or on the next free one.", minimum=1, maximum=65_535)

@@ -40,6 +40,8 @@ def read_models(project: Project, settings: AnnotateSettings, progress: Progress
         InputError: a run cannot be used.
     """
     suggests = predict_faces(project, settings.suggest, progress) if settings.suggest else None
+    for text in suggests.warnings if suggests else ():
+        progress.note(text)
     orders = predict_faces(project, settings.run, progress) if settings.order == "uncertain" else None
     return Models(suggests, orders)
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from fercli.core.baseline import NAME as BASELINE
+from fercli.core.baseline import find_model
 from fercli.core.doubts import baseline_doubt
 from fercli.core.memory import fingerprint
 from fercli.core.people import unmatched_in_run, with_doubt
@@ -13,6 +15,7 @@ from fercli.core.results import StageResult
 from fercli.core.rows import Face, Label, Vote
 from fercli.core.runs import OTHER_CROPS, Run, checkpoint_word, eval_folder, find_own_run, own_checkpoint
 from fercli.core.settings import setting
+from fercli.core.splits import choose_split
 from fercli.core.stage import Argument, Inputs, Stage
 from fercli.stages.next_steps import run_words
 
@@ -70,7 +73,7 @@ class EvalResult(StageResult):
 
 
 def _settle(project: Project, settings: EvalSettings, run: str = "") -> tuple[EvalSettings, tuple[Run]]:
-    found = find_own_run(project.root, run)
+    found = find_model(project.root, run) if run == BASELINE else find_own_run(project.root, run)
     return dataclasses.replace(settings, checkpoint=own_checkpoint(found, settings.checkpoint)), (found,)
 
 
@@ -103,6 +106,8 @@ def predictions_mark(project: Project, run: Run, settings: EvalSettings) -> str:
     named = settings.checkpoint in ("best", "last")
     weights = run.folder / "checkpoints" / f"{settings.checkpoint}.json" if named else Path(settings.checkpoint)
     own = [run.folder / name for name in ("split.csv", "labels.csv")]
+    if run.home is not None:
+        own = [project.split_path(choose_split(project)), project.table_path(Label)]
     if settings.accept_other_crops:
         own.append(run.folder / "crops.csv")
     choices = dataclasses.replace(EvalSettings(), split=settings.split, checkpoint=settings.checkpoint)
@@ -114,7 +119,8 @@ def _as_known_now(project: Project, settings: EvalSettings, result: EvalResult, 
     """Scores, new or of an earlier call, that say first what makes them doubtful: a baseline, people in two sets."""
     first = baseline_doubt(result.split, result.accuracy, result.majority_class)
     part = "" if settings.split == "test" else f" --split {settings.split}"
-    result = dataclasses.replace(result, next_command=f"fer gradcam{run_words(run.folder)}{part}")
+    following = f"fer gradcam{run_words(run.folder)}{part}" if run.home is None else ""
+    result = dataclasses.replace(result, next_command=following)
     return with_doubt(result, unmatched_in_run(project, run), sets_of(result.split), first)
 
 
@@ -132,7 +138,7 @@ evaluate = Stage(
     inputs=_inputs,
     # What is only shown makes no difference to what is computed and written.
     not_identity=("confusion", "by", "calibration"),
-    arguments=(Argument("run", str, "Evaluate this run (default: the latest).", "[RUN]", default=""),),
+    arguments=(Argument("run", str, "Evaluate this run, or baseline (default: the latest).", "[RUN]", default=""),),
     settle=_settle,
     name=_name,
     is_long=True,

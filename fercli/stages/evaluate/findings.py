@@ -33,8 +33,10 @@ from fercli.metrics.intervals import resampling_units
 from fercli.reports.figures.scores import draw_confusion, draw_reliability
 from fercli.sources.census import picture_digest
 from fercli.stages.evaluate import EvalSettings, folder_of, sets_of, variant_of
+from fercli.stages.train.prepare import data_set_of
 
 _EARLIER: dict[str, tuple[str, ...]] = {"train": (), "val": ("train",), "test": ("train", "val")}
+_ELSEWHERE = "The model was trained on another dataset."
 _CLASS_COLUMNS = ("emotion", "precision", "recall", "f1", "support", "num_predicted")
 _SUBJECT_COLUMNS = ("subject_id", "num_faces", "accuracy", "balanced_accuracy", "num_classes")
 
@@ -67,13 +69,13 @@ def find_out(
     copies = identical_to_earlier(project, run, settings.split)
     unmatched = unmatched_in_run(project, run)
     metrics = {
-        "data_set": run.record.data_set or project.name,
+        "data_set": _data_set(project, run, predictions),
         "split": settings.split,
         "checkpoint": settings.checkpoint,
         "run": run.run_id,
         "model": run.record.model,
         "test_time": settings.test_time,
-        "subjects": _how_known(predictions, unmatched, settings.split),
+        "subjects": _how_known(predictions, unmatched, settings.split) if run.home is None else _ELSEWHERE,
         "variant": variant_of(settings),
         "crops": _crop_record(changes),
         **evaluation_record(evaluation),
@@ -82,6 +84,13 @@ def find_out(
         "without_duplicates": _without(predictions, classes, copies, settings.seed),
     }
     return Findings(predictions, evaluation, calibrated, subjects, metrics, unmatched)
+
+
+def _data_set(project: Project, run: Run, predictions: Sequence[Prediction]) -> str:
+    """What the run was trained on; of a model from elsewhere, what these faces are."""
+    if run.home is None:
+        return run.record.data_set or project.name
+    return data_set_of(project, (row.face_id for row in predictions)) or project.name
 
 
 def _how_known(predictions: Sequence[Prediction], unmatched: Sequence[str], split: str) -> str:

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from fercli.core.errors import InputError
 from fercli.core.memory import read_state
 from fercli.core.progress import Progress
 from fercli.core.project import Project
-from fercli.core.rows import Prediction
+from fercli.core.rows import Label, Prediction
 from fercli.core.runs import Run
 from fercli.core.stage import Plan
 from fercli.core.tables import read_table
@@ -28,7 +29,10 @@ def plan(project: Project, settings: EvalSettings, run: Run, *, force: bool, pro
 
     Raises:
         MissingStageError: the run has no face in this set.
+        InputError: the baseline is evaluated, and does not predict a class of the labels.
     """
+    if run.home is not None:
+        _check_classes(project, run)
     mark = predictions_mark(project, run, settings)
     reads = project.digests(run_samples(project, run, settings.split).paths, "faces.csv")
     return EvalPlan(
@@ -44,6 +48,20 @@ def plan(project: Project, settings: EvalSettings, run: Run, *, force: bool, pro
         reads=reads,
         predictions=None if force else _known_predictions(project, run, settings, mark=mark, reads=reads),
     )
+
+
+def _check_classes(project: Project, run: Run) -> None:
+    """Refuse labels that the baseline cannot predict.
+
+    Raises:
+        InputError: with the classes that it lacks.
+    """
+    used = {label.label for label in project.rows(Label) if label.label}
+    if strange := [name for name in project.classes if name in used and name not in run.record.classes]:
+        raise InputError(
+            f"the baseline does not predict {', '.join(strange)}, and faces of this project are labelled so",
+            hint=f"It predicts {', '.join(run.record.classes)}; train a model of this project's classes: fer train",
+        )
 
 
 def _known_predictions(

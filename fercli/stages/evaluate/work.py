@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fercli.core.baseline import state_words
 from fercli.core.commit import Commit
 from fercli.core.progress import Progress
 from fercli.core.project import Project
@@ -14,12 +15,16 @@ from fercli.data.samples import run_samples
 from fercli.learn.predict import load_run_model, predict_probabilities
 from fercli.reports.figures.canvas import number_words
 from fercli.stages.align import align_command
+from fercli.stages.align.rules import crop_words
 from fercli.stages.evaluate import (
     EvalResult,
     EvalSettings,
 )
 from fercli.stages.evaluate.findings import Findings, find_out, put_files
 from fercli.stages.evaluate.plan import EvalPlan
+
+# Published datasets that consist of the images of a training.
+_SAME_IMAGES = {"fer2013": ("fer2013", "ferplus")}
 
 
 def run(project: Project, settings: EvalSettings, plan: EvalPlan, *, progress: Progress) -> Findings:
@@ -91,11 +96,15 @@ def _result(
 
 
 def _warnings(project: Project, run: Run, settings: EvalSettings, findings: Findings) -> Iterator[str]:
-    if settings.split != "test":
+    if run.home is not None:
+        yield from _baseline_warnings(project, run, settings, findings)
+    elif settings.split != "test":
         use = "trained on" if settings.split == "train" else "selected on"
         yield f"The model was {use} these faces, so {settings.split} scores do not generalise to new people."
     crops = findings.metrics["crops"]
-    if not crops["is_known"]:
+    if run.home is not None:
+        pass  # it was trained on no crop of this project
+    elif not crops["is_known"]:
         yield "The run does not record its crops; whether the present ones are those it was trained with is not known."
     elif settings.accept_other_crops:
         num_other = crops["num_changed"] + crops["num_missing"]
@@ -121,6 +130,17 @@ def _warnings(project: Project, run: Run, settings: EvalSettings, findings: Find
     changed = _num_changed_labels(project, run, findings)
     if changed:
         yield f"The labels of {changed} of these faces have changed since the run was trained; the run's own were used."
+
+
+def _baseline_warnings(project: Project, run: Run, settings: EvalSettings, findings: Findings) -> Iterator[str]:
+    """What scores of a model are worth that was trained on other data."""
+    yield from [*state_words(run), *crop_words(project, run)]
+    trained_on = run.record.data_set
+    is_same = findings.metrics["data_set"] in _SAME_IMAGES.get(trained_on, ())
+    if is_same and settings.split != "test":
+        yield f"The baseline was trained on these faces or selected on them, so {settings.split} scores are too good."
+    elif not is_same:
+        yield f"If images of {trained_on} are in this project, the baseline may have been trained on them."
 
 
 def _num_changed_labels(project: Project, run: Run, findings: Findings) -> int:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from fercli.core.baseline import find_model
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Label
-from fercli.core.runs import Run, find_run
+from fercli.core.runs import Run
 from fercli.core.settings import setting
 from fercli.core.stage import Argument, Inputs, Stage
 from fercli.stages.labels.waiting import bring_in
@@ -43,7 +44,7 @@ class LabelsSuggestResult(StageResult):
 
 
 def _settle(project: Project, settings: LabelsSuggestSettings, run: str) -> tuple[LabelsSuggestSettings, tuple[Run]]:
-    return settings, (find_run(project.root, run),)
+    return settings, (find_model(project.root, run),)
 
 
 def _inputs(project: Project, settings: LabelsSuggestSettings, run: Run) -> Inputs:
@@ -58,7 +59,7 @@ labels_suggest = Stage(
     result=LabelsSuggestResult,
     work="fercli.stages.labels.suggest_work",
     inputs=_inputs,
-    arguments=(Argument("run", str, "Run that predicts (default: the latest).", "[RUN]", default=""),),
+    arguments=(Argument("run", str, "Run that predicts, or baseline (default: the latest).", "[RUN]", default=""),),
     settle=_settle,
     told=lambda project, settings, run: [run.run_id],
     before=bring_in,

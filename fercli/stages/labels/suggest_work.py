@@ -44,6 +44,7 @@ class Suggested:
     sheet: Sheet
     suggestions: Mapping[str, tuple[str, float]]
     failures: Sequence[Failure]
+    warnings: tuple[str, ...]
 
 
 def plan(
@@ -81,7 +82,7 @@ def run(
     replace_text(waiting / "tasks.json", tasks)
     replace_text(waiting / "labelling-config.xml", label_studio_config(project.classes))
     replace_text(waiting / "README.txt", tool_text(settings.to) + _NOTE.format(run=plan.run.run_id))
-    return Suggested(batch, folder, sheet, suggestions, failures)
+    return Suggested(batch, folder, sheet, suggestions, failures, found.warnings)
 
 
 def fold(
@@ -104,6 +105,7 @@ def fold(
         num_suggested=len(made.suggestions),
         suggested={name: counts[name] for name in project.classes if counts[name]},
         failures=tuple(made.failures),
+        warnings=made.warnings,
         outputs=(where,),
         next_command="fer labels import EXPORT",
     )

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from fercli.core.baseline import find_model
 from fercli.core.errors import InputError, UsageError
 from fercli.core.memory import read_state
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Video
-from fercli.core.runs import Run, digest, find_run, own_checkpoint
+from fercli.core.runs import Run, digest, own_checkpoint
 from fercli.core.settings import setting, suggestion
 from fercli.core.stage import Argument, Inputs, Stage
 from fercli.stages.align import rules_of
@@ -110,8 +111,8 @@ def family_of(run: Run) -> str:
 def _settle(
     project: Project, settings: PredictSettings, media: Sequence[str], run: str = ""
 ) -> tuple[PredictSettings, tuple[Sequence[str], Run]]:
-    found = find_run(project.root, run)
-    names = tuple(find_run(project.root, name).run_id for name in settings.ensemble)
+    found = find_model(project.root, run)
+    names = tuple(find_model(project.root, name).run_id for name in settings.ensemble)
     others = tuple(sorted({*names} - {found.run_id}))
     return replace(settings, checkpoint=own_checkpoint(found, settings.checkpoint), ensemble=others), (media, found)
 
@@ -122,7 +123,7 @@ def others_of(project: Project, settings: PredictSettings, run: Run) -> list[Run
     Raises:
         UsageError: one of them knows faces that were cut otherwise, or other weights than the runs' own are named.
     """
-    others = [find_run(project.root, name) for name in settings.ensemble]
+    others = [find_model(project.root, name) for name in settings.ensemble]
     if others and settings.checkpoint not in ("best", "last"):
         raise UsageError("an ensemble predicts by its runs' own weights", hint="Use --checkpoint best or last.")
     if strange := next((one for one in others if rules_of(project, one) != rules_of(project, run)), None):
@@ -182,7 +183,15 @@ predict: Stage[PredictResult] = Stage(
     not_identity=("engine", "address"),
     arguments=(
         Argument("media", list[str], "Images, videos, folders, or ids of project videos.", "MEDIA"),
-        Argument("run", str, "Use this run (default: the latest).", "RUN", default="", option="--run"),
+        Argument(
+            "run",
+            str,
+            "Use this run, or baseline (default: the latest).",
+            "RUN",
+            default="",
+            option="--run",
+            alias="--model",
+        ),
     ),
     settle=_settle,
     # Each set of media has its own memory: predicting one video forgets nothing of another.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from fercli.core.baseline import state_words
 from fercli.core.batch import Batch
 from fercli.core.commit import Commit
 from fercli.core.errors import InputError, MediaError, UsageError
@@ -82,7 +83,7 @@ def plan(
         found=found,
         folder=folder_of(project, settings, run),
         names=item_names(project, settings, media, run),
-        warnings_of_rules=[] if settings.cropped else rule_words(project, run),
+        warnings_of_rules=state_words(run) + ([] if settings.cropped else rule_words(project, run)),
     )
 
 

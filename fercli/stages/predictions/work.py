@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from fercli.core.baseline import state_words
 from fercli.core.errors import InputError, ProjectError
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
@@ -12,7 +13,7 @@ from fercli.data.dataset import load_sized_crops
 from fercli.learn.evaluate import predict_logits
 from fercli.learn.predict import LoadedModel, load_run_model
 from fercli.stages.align import align_command
-from fercli.stages.align.rules import rule_words
+from fercli.stages.align.rules import crop_words, is_measured_on, recorded_rules
 from fercli.stages.predictions import FacePredictions
 
 _BATCH = 128
@@ -25,7 +26,8 @@ def predict(project: Project, run: Run, progress: Progress) -> FacePredictions:
         InputError: the checkpoint, or every crop, cannot be read.
         ProjectError: the project's crops are cut otherwise than those of the run.
     """
-    if run.record.cutting is not None and (told := rule_words(project, run)):
+    told = crop_words(project, run)
+    if told and not is_measured_on(run, recorded_rules(project)):
         raise ProjectError(told[0], hint=f"Cut them alike ({align_command(run)}), or name another run.")
     loaded = load_run_model(run.folder, classes=run.record.classes)
     faces = [face for face in project.required_rows(Face) if face.is_usable and face.path]
@@ -40,7 +42,7 @@ def predict(project: Project, run: Run, progress: Progress) -> FacePredictions:
     )
     rows = [tuple(row) for row in logits.softmax(1).tolist()]
     by_face = {face.face_id: row for face, row in zip(good, rows, strict=True)}
-    return FacePredictions(run.run_id, loaded.classes, by_face, len(read.failures))
+    return FacePredictions(run.run_id, loaded.classes, by_face, len(read.failures), (*state_words(run), *told))
 
 
 def _crops(

@@ -1,0 +1,1 @@
+"""Trained weights for fercli, in the folder baseline/ of this package; nothing here is executed."""
