@@ -135,7 +135,7 @@ def add_command(app: typer.Typer, row: Row) -> None:
     mirrored = [_option_of(column) for column in fields]
     hidden = {_hidden(alias): (alias, column) for column in fields for alias in column.metadata["aliases"]}
     mirrored += [_option_of(column, name=name, alias=alias) for name, (alias, column) in hidden.items()]
-    parameters = [*own, *mirrored, *_shared_options(has_settings=settings_class is not None)]
+    parameters = [*own, *mirrored, *_shared_options(has_settings=settings_class is not None, only_reads=row.only_reads)]
 
     def run(**given: Any) -> None:  # the values of typer
         call = _make_call(row.alias_of or row.words, given)
@@ -281,7 +281,7 @@ def _shown_default(default: object, unit: str) -> str:
     return f"{default:g}{unit}" if isinstance(default, float) else str(default)
 
 
-def _shared_options(*, has_settings: bool) -> list[inspect.Parameter]:
+def _shared_options(*, has_settings: bool, only_reads: bool) -> list[inspect.Parameter]:
     shared: list[tuple[str, Any, Any, Any]] = [
         (
             "project_dir",
@@ -296,10 +296,12 @@ def _shared_options(*, has_settings: bool) -> list[inspect.Parameter]:
     if has_settings:
         shared[2:2] = [
             ("force", bool, False, ("--force", "Run again even if up to date, and allow data loss.")),
-            ("dry_run", bool, False, ("--dry-run", "Show what would be done without doing it.")),
             ("set_", list[str] | None, None, ("--set", "Override any setting: key=value (repeatable).")),
             ("config", Path | None, None, ("--config", "Load settings from this TOML file.")),
         ]
+    if not only_reads:
+        place = 3 if has_settings else 2
+        shared[place:place] = [("dry_run", bool, False, ("--dry-run", "Show what would be done without doing it."))]
     return [
         inspect.Parameter(
             name,

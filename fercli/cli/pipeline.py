@@ -27,7 +27,6 @@ def status(call: Call) -> StatusResult:
 def run(
     call: Call,
     until: Annotated[str, typer.Option("--until", metavar="STAGE", help="Stop after this stage.")] = "report",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done without doing it.")] = False,
 ) -> RunResult:
     """Options -> stage -> show; the call knows whether it is a dry run."""
     settings_of = functools.partial(_settings, call)
@@ -36,6 +35,8 @@ def run(
         # Rich is loaded only to show.
         from fercli.cli.show.pipeline import show_steps
 
+        if result.is_dry_run:
+            print("run, a dry run: nothing was written")
         show_steps(result.steps)
         call.has_shown = True
     return result

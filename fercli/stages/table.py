@@ -30,6 +30,7 @@ class Row:
         command: module and function below `fercli.cli` where the command is made by hand.
         is_step: `fer status` and `fer run` take it in turn.
         has_section: fer.toml may hold settings of it.
+        only_reads: whatever is asked of it, it changes no file that anybody looks at, so it has no `--dry-run`.
         alias_of: the command that these words stand for, hidden from the help.
     """
 
@@ -41,6 +42,7 @@ class Row:
     command: str = ""
     is_step: bool = False
     has_section: bool = True
+    only_reads: bool = False
     alias_of: str = ""
 
     @property
@@ -172,7 +174,7 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "models", "Train", "List the available models, or describe one.", "fer models sfer-mdfae",
-        command="models:models", has_section=False,
+        command="models:models", has_section=False, only_reads=True,
     ),
     Row(
         "train", "Train", "Train a model on the labelled faces.", "fer train --model drf-msam --epochs 40",
@@ -186,7 +188,7 @@ TABLE: tuple[Row, ...] = (
         "sweep", "Train", "Train with each of several values of a setting, and compare.",
         "fer sweep --model sfer-mdfae --set model.topn=1,10,15,20,30,40,49", command="studying:sweep",
     ),
-    Row("runs", "Train", "List the training runs.", "fer runs", home="runs:runs", has_section=False),
+    Row("runs", "Train", "List the training runs.", "fer runs", home="runs:runs", has_section=False, only_reads=True),
     Row(
         "eval", "Inspect", "Evaluate a run on the test set, with confidence intervals.", "fer eval --confusion",
         home="evaluate:evaluate", command="evaluating:evaluate", is_step=True,
@@ -217,7 +219,7 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "status", "Project", "Show the status of every stage.", "fer status",
-        command="pipeline:status", has_section=False,
+        command="pipeline:status", has_section=False, only_reads=True,
     ),
     Row(
         "run", "Project", "Run all stages that are out of date.", "fer run --until eval",
@@ -225,15 +227,15 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "trace", "Project", "Trace a face back to its video, votes and split.", "fer trace lesson-1/f000042-0",
-        home="trace:trace", has_section=False,
+        home="trace:trace", has_section=False, only_reads=True,
     ),
     Row(
         "doctor", "Project", "Check the installation and the project for problems.", "fer doctor",
-        command="doctor:doctor", has_section=False,
+        command="doctor:doctor", has_section=False, only_reads=True,
     ),
     Row(
         "config show", "Project", "Show the current settings of every command.", "fer config show --origin",
-        command="config:config_show", has_section=False,
+        command="config:config_show", has_section=False, only_reads=True,
     ),
 )  # fmt: skip
 

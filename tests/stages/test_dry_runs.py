@@ -23,6 +23,7 @@ from fercli.stages.labels.agreement import LabelsAgreementSettings
 from fercli.stages.labels.show import LabelsShowSettings
 from fercli.stages.stats import StatsSettings
 from fercli.stages.table import TABLE
+from tests.cli.run import run_fer
 from tests.stages.filmed import film
 from tests.stages.trained import evaluated, trained_project
 
@@ -80,7 +81,7 @@ ARGUMENTS: dict[str, Callable[[Outside], list[Any]]] = {
 # What refuses this project in a dry run as well; align where it would lose faces that have votes.
 REFUSED = {
     ("align", False), *((words, force) for force in (False, True) for words in (
-        "compare", "labels remove", "subjects split", "subjects match", "subjects confirm", "subjects undo",
+        "compare", "labels remove", "subjects split", "subjects match", "subjects confirm",
     )),
 }  # fmt: skip
 # Settings with which a stage that looks writes, or writes more.
@@ -120,6 +121,25 @@ def test_dry_run_of_a_dataset_changes_no_byte(outside: Outside, force: bool) -> 
     settings = AddSettings(source="folder", name="set")
     assert add(project, settings, [outside.root.parent / "set"], dry_run=True, force=force).is_dry_run
     assert everything(project) == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *[row.words.split() + [FACE] * (row.words == "trace") for row in TABLE if row.only_reads],
+        ["run", "--until", "split", "--dry-run"],
+        ["subjects", "rename", "s000", "anna", "--dry-run"],
+        ["demo", "new", "--dry-run"],
+        ["init", "new", "--classes", "a,b", "--dry-run"],
+    ],
+    ids=" ".join,
+)
+def test_command_that_reads_or_runs_dry_leaves_every_file_alone(outside: Outside, words: list[str]) -> None:
+    """Cached digests may be written: nobody looks at them."""
+    project = open_project(outside.root)
+    before = everything(project)
+    run_fer(*words, cwd=outside.root)
+    assert {name: data for name, data in everything(project).items() if not name.startswith(".fer/cache")} == before
 
 
 def test_arguments_are_those_of_stages_that_exist() -> None:

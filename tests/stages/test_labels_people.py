@@ -227,6 +227,19 @@ def test_merging_needs_two_annotators_that_exist(project: Project, tmp_path: Pat
         merge_annotators(project, "a1", ["a1"])
 
 
+def test_change_of_annotators_that_is_made_again_is_done_already(project: Project, tmp_path: Path) -> None:
+    imported(project, sheet_of(tmp_path, "1", [(face(0, 0), name, "happy") for name in ("anna", "ben", "carla")]))
+    merge_annotators(project, "a1", ["a2"])
+    rename_annotator(project, "a3", "expert")
+    before = everything_but_imports(project)
+    for again in (merge_annotators(project, "a1", ["a2"]), rename_annotator(project, "a3", "expert")):
+        assert (again.is_unchanged, again.done_before, again.num_votes) == (True, "that was done before", 2)
+    assert everything_but_imports(project) == before
+    with pytest.raises(InputError, match="annotator 'a2' not found") as caught:
+        rename_annotator(project, "a2", "boss")
+    assert caught.value.hint == "Here 'a2' is a1."
+
+
 def test_merging_somebody_without_votes_says_so(project: Project, tmp_path: Path) -> None:
     imported(project, sheet_of(tmp_path, "1", [(face(0, 0), "anna", "happy")]))
     imported(project, sheet_of(tmp_path, "2", [(face(0, 0), "ben", "happy")]))
@@ -262,13 +275,17 @@ def test_import_that_is_taken_back_is_as_if_it_had_never_been(project: Project, 
     tables = [project.table_path(kind) for kind in (Vote, Label)]
     before = [path.read_text(encoding="utf-8") for path in tables]
     imported(project, second)
+    assert remove_import(project, "import-3", dry_run=True).plan == ("take import-3 back: 3 votes",)
     result = remove_import(project, "import-3")
     assert (result.num_removed, result.num_restored) == (3, 1)
     assert [path.read_text(encoding="utf-8") for path in tables] == before
     assert "carla" not in (project.root / "labels/imports/annotators.json").read_text(encoding="utf-8")
     assert not (project.root / "labels/imports/import-3.csv").exists()
-    with pytest.raises(InputError, match="import-3 was taken back before"):
-        remove_import(project, "3")
+    again = remove_import(project, "3")
+    assert again.is_unchanged
+    assert again.done_before.startswith("import-3 was taken back before, on 2")
+    with pytest.raises(InputError, match="import-9 does not exist"):
+        remove_import(project, "9")
     # The same file can come in again, under a number of its own.
     imported(project, second)
     assert {vote.source for vote in project.rows(Vote)} == {"import-2", "import-4"}

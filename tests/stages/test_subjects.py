@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from fercli.core.tables import write_table
 from fercli.stages.report import ReportSettings
 from fercli.stages.report.commands import recipe_of
 from fercli.stages.subjects import (
+    SubjectsResult,
     TrackSettings,
     assign_subjects,
     confirm_subjects,
@@ -27,6 +29,7 @@ from fercli.stages.subjects import (
     undo_subjects,
 )
 from fercli.stages.subjects import tables as subject_tables
+from fercli.stages.subjects.history import read_steps
 from fercli.vision.images import read_image, write_png
 
 SEATS = {"left": 50.0, "middle": 150.0, "right": 250.0}
@@ -439,8 +442,62 @@ def test_each_step_by_hand_is_undone_from_the_last_to_the_first(two_days: Projec
         result = undo_subjects(two_days)
         assert (by_face(two_days), sources_of(two_days)) == state
         assert "Undone: fer subjects" in result.warnings[0]
-    with pytest.raises(InputError, match="no step by hand to undo"):
-        undo_subjects(two_days)
+    assert undo_subjects(two_days).done_before.startswith("there is no step to undo")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda project: confirm_subjects(project, ["s001=s003"]),
+        lambda project: confirm_subjects(project, distinct=True),
+        lambda project: merge_subjects(project, "s001", ["s003"]),
+        lambda project: rename_subject(project, "s004", "ann"),
+        lambda project: split_subject(project, "s001", ["v/f000001-0"]),
+        lambda project: undo_subjects(project, forget=True),
+    ],
+    ids=["confirm", "confirm distinct", "merge", "rename", "split", "forget"],
+)
+def test_step_that_is_made_again_is_done_already(two_days: Project, step: Callable[[Project], SubjectsResult]) -> None:
+    step(two_days)
+    before = by_face(two_days), sources_of(two_days), read_steps(two_days)
+    again = step(two_days)
+    assert again.is_unchanged
+    assert again.done_before
+    assert (again.num_changed, again.num_subjects) == (0, len(before[1]))
+    assert (by_face(two_days), sources_of(two_days), read_steps(two_days)) == before
+
+
+@pytest.mark.parametrize(
+    ("step", "line"),
+    [
+        (lambda project: confirm_subjects(project, ["s001=s003"], dry_run=True), "merge 1 subject into another"),
+        (lambda project: merge_subjects(project, "s001", ["s003"], dry_run=True), "merge s003 into s001"),
+        (lambda project: rename_subject(project, "s004", "ann", dry_run=True), "rename s004 to ann"),
+        (lambda project: split_subject(project, "s001", ["v/f000001-0"], dry_run=True), "move 2 of 3 faces of s001"),
+        (lambda project: undo_subjects(project, dry_run=True), "undo: fer subjects rename s002 ben"),
+    ],
+    ids=["confirm", "merge", "rename", "split", "undo"],
+)
+def test_dry_run_of_a_step_says_what_it_would_do(
+    two_days: Project, step: Callable[[Project], SubjectsResult], line: str
+) -> None:
+    rename_subject(two_days, "s002", "ben")
+    before = {path: path.read_bytes() for path in two_days.root.rglob("*") if path.is_file()}
+    assert line in step(two_days).plan[0]
+    assert {path: path.read_bytes() for path in two_days.root.rglob("*") if path.is_file()} == before
+
+
+def test_step_that_was_undone_is_not_done_already(two_days: Project) -> None:
+    merge_subjects(two_days, "s001", ["s003"])
+    undo_subjects(two_days)
+    assert merge_subjects(two_days, "s001", ["s003"]).num_changed == 3
+
+
+def test_subject_that_another_became_is_named(two_days: Project) -> None:
+    merge_subjects(two_days, "s001", ["s003"])
+    with pytest.raises(InputError, match="subject 's003' not found") as caught:
+        rename_subject(two_days, "s003", "ann")
+    assert caught.value.hint == "It became s001 by: fer subjects merge s001 s003"
 
 
 def test_undo_leaves_faces_alone_that_have_changed_since(two_days: Project) -> None:
@@ -457,7 +514,7 @@ def test_undo_leaves_faces_alone_that_have_changed_since(two_days: Project) -> N
 def test_damaged_note_of_steps_is_no_step(two_days: Project) -> None:
     merge_subjects(two_days, "s001", ["s003"])
     (two_days.root / ".fer" / "subjects.json").write_text('[{"words": 1}]', encoding="utf-8")
-    with pytest.raises(InputError, match="no step by hand to undo"):
+    with pytest.raises(InputError, match="the note of earlier steps is damaged"):
         undo_subjects(two_days)
 
 

@@ -79,7 +79,7 @@ def test_forgetting_deletes_what_matching_kept_and_undoes_nothing(tmp_path: Path
     undo_subjects(project, forget=True)
     assert not appearance_folder(project).exists()
     assert len(subjects_of(project)) == 2 * NUM_PUPILS
-    assert "no appearance to delete" in undo_subjects(project, forget=True).warnings[0]
+    assert "no appearance to delete" in undo_subjects(project, forget=True).done_before
     with pytest.raises(UsageError, match="no matching is open"):
         confirm_subjects(project)
 

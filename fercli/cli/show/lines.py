@@ -38,7 +38,8 @@ def show_result(
 def _show_head(console: Console, title: str, result: StageResult) -> None:
     mark = "[red]✗[/red]" if result.failed_checks else "[green]✓[/green]"
     if result.is_unchanged:
-        console.print(f"{mark} {title}: nothing to do, inputs and settings are those of the last run")
+        why = result.done_before or "inputs and settings are those of the last run"
+        console.print(Text.from_markup(mark).append(f" {title}: nothing to do, {why}", style="not dim default"))
     elif result.is_dry_run:
         console.print(f"{title}, a dry run: nothing was written")
     else:

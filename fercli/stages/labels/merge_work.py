@@ -42,9 +42,11 @@ def plan(
         UsageError: an annotator is to be merged with itself.
     """
     project.require(Vote)
-    known = annotators_of(project)
+    known, key = annotators_of(project), read_key(project)
+    if keep in known and all(name not in known and key.get(name) == keep for name in others):
+        return NamesPlan(names={}, known=unchanged(project, "that was done before"))
     for name in (keep, *others):
-        check_known(name, known)
+        check_known(name, known, key)
     if keep in others:
         raise UsageError(f"annotator '{keep}' cannot be merged with itself", hint="Name two different annotators.")
     return NamesPlan(lines=(f"merge {', '.join(others)} into {keep}",), names=dict.fromkeys(others, keep))
@@ -100,7 +102,21 @@ def annotators_of(project: Project) -> set[str]:
     return {word for word in words if not is_ballot(word) and word != ADJUDICATOR}
 
 
-def check_known(name: str, known: set[str]) -> None:
-    """Raise InputError unless there is such an annotator."""
+def check_known(name: str, known: set[str], key: Mapping[str, str]) -> None:
+    """Raise InputError unless there is such an annotator; the hint tells the pseudonym of a name, or the new one."""
     if name not in known:
-        raise InputError(f"annotator '{name}' not found in this project", hint=suggestion(name, sorted(known)))
+        heir = key.get(name)
+        hint = f"Here '{name}' is {heir}." if heir in known else suggestion(name, sorted(known))
+        raise InputError(f"annotator '{name}' not found in this project", hint=hint)
+
+
+def unchanged(project: Project, done_before: str) -> LabelsChangeResult:
+    """Votes and labels as they stand, for a call that has nothing to do."""
+    votes, labels = project.rows(Vote), project.rows(Label)
+    return LabelsChangeResult(
+        **label_counts(project, labels, votes, vote_settings(project)),
+        num_votes=len(votes),
+        num_annotators=len({vote.annotator for vote in votes}),
+        is_unchanged=True,
+        done_before=done_before,
+    )

@@ -15,6 +15,7 @@ from fercli.core.settings import Layer, resolve_settings
 from fercli.core.splits import stale_splits
 from fercli.core.stage import Plan
 from fercli.core.tables import read_table
+from fercli.core.words import counted
 from fercli.labels.formats.rawvotes import RawVotes
 from fercli.labels.importing import match_votes, merge_votes
 from fercli.labels.matching import FaceIndex
@@ -35,6 +36,7 @@ from fercli.stages.labels.archive import (
 )
 from fercli.stages.labels.import_work import GOLD_PATH, is_default_mark
 from fercli.stages.labels.importing import LabelsImportSettings
+from fercli.stages.labels.merge_work import unchanged
 from fercli.stages.labels.reading import read_raw
 from fercli.stages.labels.vote import vote_settings
 from fercli.stages.labels.vote_work import label_counts, relabel
@@ -53,20 +55,24 @@ def plan(project: Project, settings: None, number: str, *, force: bool, progress
     """Find the import.
 
     Raises:
-        InputError: there is none of this number, it was taken back before, or it came with a data set.
+        InputError: there is none of this number, or it came with a data set.
     """
     imports = read_imports(project)
     name = number if number.startswith("import-") else f"import-{number}"
     place = import_place(name)
     there = [import_name(one) for one, entry in enumerate(imports) if not entry.removed_at]
-    if not 0 <= place < len(imports) or imports[place].removed_at:
-        was = "was taken back before" if 0 <= place < len(imports) else "does not exist"
-        raise InputError(f"{name} {was}", hint=f"Imports here: {', '.join(there) or 'none'}.")
+    if not 0 <= place < len(imports):
+        raise InputError(f"{name} does not exist", hint=f"Imports here: {', '.join(there) or 'none'}.")
+    if imports[place].removed_at:
+        said = f"{name} was taken back before, on {imports[place].removed_at[:10]}"
+        return RemovePlan(place=place, imports=imports, known=unchanged(project, said))
     if imports[place].mark == "fer add --source ferplus":
         raise InputError(
             f"{name} came with the data set that was added as ferplus", hint="Its votes go with its faces only."
         )
-    return RemovePlan(lines=(f"take {name} back: {imports[place].num_votes:,} votes",), place=place, imports=imports)
+    return RemovePlan(
+        lines=(f"take {name} back: {counted(imports[place].num_votes, 'vote')}",), place=place, imports=imports
+    )
 
 
 def run(

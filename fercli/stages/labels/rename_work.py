@@ -9,7 +9,7 @@ from fercli.core.rows import Vote
 from fercli.labels.formats.rawvotes import is_ballot
 from fercli.labels.pseudonyms import ADJUDICATOR, is_pseudonym
 from fercli.stages.labels.archive import read_key
-from fercli.stages.labels.merge_work import NamesPlan, annotators_of, check_known, run
+from fercli.stages.labels.merge_work import NamesPlan, annotators_of, check_known, run, unchanged
 
 __all__ = ["plan", "run"]
 
@@ -22,12 +22,13 @@ def plan(project: Project, settings: None, old: str, new: str, *, force: bool, p
         InputError: there is no annotator `old`; `new` is no id, is taken, or is somebody's name.
     """
     project.require(Vote)
-    known = annotators_of(project)
-    check_known(old, known)
+    known, key = annotators_of(project), read_key(project)
+    if old not in known and new in known and key.get(old) == new:
+        return NamesPlan(names={}, known=unchanged(project, "that was done before"))
+    check_known(old, known, key)
     if new != slug(new):
         hint = f"Use lower-case letters, digits, - and _, for example {slug(new)}"
         raise InputError(f"'{new}' is not a pseudonym", hint=hint)
-    key = read_key(project)
     if new in known or new in key.values() or (is_pseudonym(new) and new in key):
         raise InputError(
             f"annotator '{new}' exists or existed", hint=f"To merge: fer labels annotators merge {new} {old}"

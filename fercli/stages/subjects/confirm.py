@@ -10,10 +10,12 @@ from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face
 from fercli.core.stage import Plan
+from fercli.core.words import counted
 from fercli.stages.subjects import SubjectsResult
+from fercli.stages.subjects.history import read_steps
 from fercli.stages.subjects.names import put_names
-from fercli.stages.subjects.proposals import forget, read_proposals
-from fercli.stages.subjects.tables import known_subject, listed, put_subjects
+from fercli.stages.subjects.proposals import forget, has_appearance, read_proposals
+from fercli.stages.subjects.tables import held_already, known_subject, listed, put_subjects, unchanged, unless_done
 
 MATCHED = "matched"
 
@@ -29,6 +31,11 @@ class ConfirmPlan(Plan):
     sources: Mapping[str, str]
 
 
+def _words(pairs: Sequence[str], distinct: bool) -> str:
+    return " ".join(["subjects confirm", *pairs, *["--distinct"] * distinct])
+
+
+@unless_done(_words)
 def plan(
     project: Project, settings: None, pairs: Sequence[str], distinct: bool, *, force: bool, progress: Progress
 ) -> ConfirmPlan:
@@ -39,20 +46,25 @@ def plan(
         InputError: a subject does not exist, or two of a person are seen in one frame.
     """
     if not pairs and not distinct:
-        raise _nothing(project)
+        return ConfirmPlan(known=_nothing(project), words="", pairs=(), distinct=False, names={}, sources={})
     faces = project.required_rows(Face)
     sources = subject_sources(project, faces)
-    named = [_pair(word, sources) for word in pairs]
+    named = [_pair(project, word, sources) for word in pairs]
     names = _joined(named, sources)
     _check_apart(faces, names)
     known = dict.fromkeys({*names, *names.values()}, MATCHED)
     if distinct:
         known |= {name: MATCHED for name, source in sources.items() if source not in DECIDED}
-    lines = [f"merge {len(names):,} subjects into others"] if names else []
-    lines += [f"take {len(known) - len(names):,} subjects for different people"] if distinct else []
-    words = " ".join(["subjects confirm", *pairs, *["--distinct"] * distinct])
+    into = "another" if len(names) == 1 else "others"
+    lines = [f"merge {counted(len(names), 'subject')} into {into}"] if names else []
+    lines += [f"take {counted(len(known) - len(names), 'subject')} for different people"] if distinct else []
     sources |= {name: source for name, source in known.items() if sources[name] not in DECIDED}
-    return ConfirmPlan(lines=lines, words=words, pairs=named, distinct=distinct, names=names, sources=sources)
+    is_open = names or has_appearance(project)
+    known_already = None if is_open else held_already(project, faces, sources, done_before="that was confirmed before")
+    return ConfirmPlan(
+        lines=lines, words=_words(pairs, distinct), pairs=named, distinct=distinct, names=names, sources=sources,
+        known=known_already,
+    )  # fmt: skip
 
 
 def run(project: Project, settings: None, plan: ConfirmPlan, commit: Commit, *, progress: Progress) -> SubjectsResult:
@@ -77,22 +89,30 @@ def _rest(project: Project, faces: Sequence[Face], plan: ConfirmPlan) -> list[st
     ]
 
 
-def _nothing(project: Project) -> UsageError:
+def _nothing(project: Project) -> SubjectsResult:
+    """Nothing to do where the last step confirmed a matching.
+
+    Raises:
+        UsageError: no matching is open, or none of its pairs is sure.
+    """
     if read_proposals(project) is None:
-        return UsageError(
+        steps = read_steps(project)
+        if steps and steps[-1].words.startswith("subjects confirm "):
+            return unchanged(project, f"the last matching was confirmed: fer {steps[-1].words}")
+        raise UsageError(
             "nothing to confirm: no matching is open",
             hint="Run `fer subjects match` first, or name pairs: fer subjects confirm s001=s013",
         )
-    return UsageError(
+    raise UsageError(
         "no proposed pair is sure enough", hint="Look at reports/subjects-match.png, then: fer subjects confirm A=B ..."
     )
 
 
-def _pair(word: str, sources: Mapping[str, str]) -> tuple[str, str]:
+def _pair(project: Project, word: str, sources: Mapping[str, str]) -> tuple[str, str]:
     first, sign, second = word.partition("=")
     if not sign or first == second:
         raise UsageError(f"'{word}' is not a pair of subjects", hint="Write two ids with = between: s001=s013")
-    return known_subject(first, sources), known_subject(second, sources)
+    return known_subject(project, first, sources), known_subject(project, second, sources)
 
 
 def _joined(pairs: Sequence[tuple[str, str]], sources: Mapping[str, str]) -> dict[str, str]:

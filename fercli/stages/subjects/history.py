@@ -30,13 +30,22 @@ class Step:
 
 def read_steps(project: Project) -> list[Step]:
     """The steps that can be taken back, the last one at the end; none where the note is missing or damaged."""
+    return _read(project) or []
+
+
+def are_damaged(project: Project) -> bool:
+    """Whether the note of steps is there and cannot be read."""
+    return _read(project) is None and current_path(project.root, _path(project)).exists()
+
+
+def _read(project: Project) -> list[Step] | None:
     try:
         steps = json.loads(current_path(project.root, _path(project)).read_text(encoding="utf-8"))
         return [
             Step(one["words"], [(old, new, ids) for old, new, ids in one["moves"]], one["sources"]) for one in steps
         ]
     except (OSError, ValueError, TypeError, KeyError):
-        return []
+        return None
 
 
 def put_steps(project: Project, commit: Commit, steps: Sequence[Step]) -> None:

@@ -12,7 +12,7 @@ from fercli.core.rows import Face
 from fercli.core.stage import Plan
 from fercli.stages.subjects import SubjectsResult
 from fercli.stages.subjects.names import put_names
-from fercli.stages.subjects.tables import known_subject, put_subjects, together
+from fercli.stages.subjects.tables import known_subject, put_subjects, together, unless_done
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,11 @@ class NamesPlan(Plan):
     sources: Mapping[str, str]
 
 
+def _words(keep: str, others: Sequence[str]) -> str:
+    return " ".join(["subjects merge", keep, *others])
+
+
+@unless_done(_words)
 def plan(
     project: Project, settings: None, keep: str, others: Sequence[str], *, force: bool, progress: Progress
 ) -> NamesPlan:
@@ -36,13 +41,12 @@ def plan(
     """
     sources = subject_sources(project)
     for name in (keep, *others):
-        known_subject(name, sources)
+        known_subject(project, name, sources)
     if keep in others:
         raise UsageError(f"subject '{keep}' cannot be merged with itself", hint="Name two different subjects.")
     lines = (f"merge {', '.join(others)} into {keep}",)
-    words = " ".join(["subjects merge", keep, *others])
     names, sources = dict.fromkeys(others, keep), sources | {keep: "manual"}
-    return NamesPlan(lines=lines, words=words, given=(keep, *others), names=names, sources=sources)
+    return NamesPlan(lines=lines, words=_words(keep, others), given=(keep, *others), names=names, sources=sources)
 
 
 def run(project: Project, settings: None, plan: NamesPlan, commit: Commit, *, progress: Progress) -> SubjectsResult:

@@ -12,7 +12,7 @@ from fercli.core.rows import Face
 from fercli.core.stage import Plan
 from fercli.stages.subjects import SubjectsResult
 from fercli.stages.subjects.names import put_names
-from fercli.stages.subjects.tables import Names, known_subject, put_subjects
+from fercli.stages.subjects.tables import Names, known_subject, put_subjects, unless_done
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,11 @@ class SplitSubjectPlan(Plan):
     sources: Mapping[str, str]
 
 
+def _words(subject: str, parts: Sequence[str]) -> str:
+    return " ".join(["subjects split", subject, *parts])
+
+
+@unless_done(_words)
 def plan(
     project: Project, settings: None, subject: str, parts: Sequence[str], *, force: bool, progress: Progress
 ) -> SplitSubjectPlan:
@@ -38,7 +43,7 @@ def plan(
     """
     faces = project.required_rows(Face)
     sources = subject_sources(project, faces)
-    known_subject(subject, sources)
+    known_subject(project, subject, sources)
     own = sorted((face for face in faces if face.subject_id == subject), key=_moment)
     tracks = list(dict.fromkeys(face.track_id for face in own if face.track_id))
     if not parts and len(tracks) < 2:
@@ -57,7 +62,7 @@ def plan(
     made = sorted(set(new.values()))
     return SplitSubjectPlan(
         lines=(f"move {len(new):,} of {len(own):,} faces of {subject} to {', '.join(made)}",),
-        words=" ".join(["subjects split", subject, *parts]),
+        words=_words(subject, parts),
         given=(subject, *parts),
         names=new,
         sources=sources | dict.fromkeys([subject, *made], _parted(sources[subject])),

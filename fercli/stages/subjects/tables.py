@@ -1,19 +1,23 @@
 """Write faces with their subjects: two tables and a contact sheet."""
 
+import functools
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from fercli.core.commit import Commit
-from fercli.core.errors import InputError
+from fercli.core.errors import InputError, UsageError
 from fercli.core.people import subject_sources
+from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import Attribute, Face, Label, Subject
 from fercli.core.settings import suggestion
 from fercli.core.splits import stale_splits
+from fercli.core.stage import Plan
 from fercli.data.crops import CropError, CropFiles
 from fercli.stages.subjects import SubjectsResult
 from fercli.stages.subjects.columns import carried, with_values
@@ -36,16 +40,45 @@ class Names:
         return f"s{self._last:03d}"
 
 
-def known_subject(subject_id: str, sources: Mapping[str, str]) -> str:
+def known_subject(project: Project, subject_id: str, sources: Mapping[str, str]) -> str:
     """`subject_id`, when it is one.
 
     Raises:
-        InputError: the project has no such subject.
+        InputError: the project has no such subject, or none of this name any more.
     """
-    if subject_id not in sources:
-        hint = suggestion(subject_id, sorted(sources)) if sources else "Run: fer subjects track"
-        raise InputError(f"subject '{subject_id}' not found in this project", hint=hint)
-    return subject_id
+    if subject_id in sources:
+        return subject_id
+    hint = suggestion(subject_id, sorted(sources)) if sources else "Run: fer subjects track"
+    for step in read_steps(project):
+        heirs = sorted({new for old, new, _ in step.moves if old == subject_id})
+        hint = f"It became {' and '.join(heirs)} by: fer {step.words}" if heirs else hint
+    raise InputError(f"subject '{subject_id}' not found in this project", hint=hint)
+
+
+def unless_done(words_of: Callable[..., str]) -> Callable[[Callable[..., Plan]], Callable[..., Plan]]:
+    """For the plan of a step by hand: where it cannot be done as the same step was done before, that is the answer."""
+
+    def wrap(plan: Callable[..., Plan]) -> Callable[..., Plan]:
+        @functools.wraps(plan)
+        def planned(project: Project, settings: None, *arguments: Any, force: bool, progress: Progress) -> Plan:
+            try:
+                return plan(project, settings, *arguments, force=force, progress=progress)
+            except (InputError, UsageError):
+                words = words_of(*arguments)
+                if all(step.words != words for step in read_steps(project)):
+                    raise
+                return Plan(known=unchanged(project, "that was done before"))
+
+        return planned
+
+    return wrap
+
+
+def unchanged(project: Project, done_before: str) -> SubjectsResult:
+    """The subjects as they stand, for a step that has nothing to do."""
+    faces = project.rows(Face)
+    counts = _counts(faces, len(_by_subject(faces)))
+    return SubjectsResult(**counts, is_unchanged=True, done_before=done_before)
 
 
 def put_subjects(
@@ -80,12 +113,8 @@ def put_subjects(
     if attributes != known:
         outputs.append(commit.table(attributes, Attribute))
     num_changed = sum(before[face.face_id] != face.subject_id for face in faces)
-    usable = [face for face in faces if face.is_usable]
     return SubjectsResult(
-        num_subjects=len(subjects),
-        num_faces=sum(bool(face.subject_id) for face in usable),
-        num_faces_without_subject=sum(not face.subject_id for face in usable),
-        num_tracks=len({face.track_id for face in usable if face.track_id}),
+        **_counts(faces, len(subjects)),
         num_changed=num_changed,
         outputs=(*outputs, *sheets),
         warnings=(*warnings, *lost, *stale_splits(project, project.rows(Label), faces)),
@@ -100,22 +129,29 @@ def held_already(
     *,
     warnings: Iterable[str] = (),
     failures: Iterable[Failure] = (),
+    done_before: str = "",
 ) -> SubjectsResult | None:
     """The result where both tables hold these subjects already; None where they do not."""
     subjects = _subject_rows(_by_subject(faces), sources)
     if project.rows(Face) != list(faces) or project.rows(Subject) != subjects:
         return None
-    usable = [face for face in faces if face.is_usable]
     return SubjectsResult(
-        num_subjects=len(subjects),
-        num_faces=sum(bool(face.subject_id) for face in usable),
-        num_faces_without_subject=sum(not face.subject_id for face in usable),
-        num_tracks=len({face.track_id for face in usable if face.track_id}),
-        num_changed=0,
+        **_counts(faces, len(subjects)),
         is_unchanged=True,
+        done_before=done_before,
         warnings=(*together(faces), *warnings),
         failures=tuple(failures),
     )
+
+
+def _counts(faces: Sequence[Face], num_subjects: int) -> dict[str, Any]:  # fields of SubjectsResult
+    usable = [face for face in faces if face.is_usable]
+    return {
+        "num_subjects": num_subjects,
+        "num_faces": sum(bool(face.subject_id) for face in usable),
+        "num_faces_without_subject": sum(not face.subject_id for face in usable),
+        "num_tracks": len({face.track_id for face in usable if face.track_id}),
+    }
 
 
 def _by_subject(faces: Iterable[Face]) -> dict[str, list[Face]]:

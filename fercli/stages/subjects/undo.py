@@ -11,9 +11,9 @@ from fercli.core.rows import Face
 from fercli.core.stage import Plan
 from fercli.core.words import counted
 from fercli.stages.subjects import SubjectsResult
-from fercli.stages.subjects.history import Step, put_steps, read_steps
+from fercli.stages.subjects.history import Step, are_damaged, put_steps, read_steps
 from fercli.stages.subjects.proposals import forget, has_appearance
-from fercli.stages.subjects.tables import put_subjects, together
+from fercli.stages.subjects.tables import put_subjects, together, unchanged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,16 +24,21 @@ class UndoPlan(Plan):
 
 
 def plan(project: Project, settings: None, forget: bool, *, force: bool, progress: Progress) -> UndoPlan:
-    """Find the last step.
+    """Find the last step; with none, nothing is to be done.
 
     Raises:
-        InputError: there is none.
+        InputError: the note of steps cannot be read.
     """
     if forget:
-        return UndoPlan(lines=("delete the appearance of faces and the matching",), step=None)
+        known = None if has_appearance(project) else unchanged(project, "there is no appearance to delete")
+        return UndoPlan(lines=("delete the appearance of faces and the matching",), step=None, known=known)
     steps = read_steps(project)
+    if are_damaged(project):
+        hint = "Change the subjects by hand: fer subjects rename, merge, split or assign."
+        raise InputError("the note of earlier steps is damaged, so none can be undone", hint=hint)
     if not steps:
-        raise InputError("no step by hand to undo", hint="Steps are assign, merge, rename, split and confirm.")
+        said = "there is no step to undo (assign, merge, rename, split, confirm)"
+        return UndoPlan(step=None, known=unchanged(project, said))
     return UndoPlan(lines=(f"undo: fer {steps[-1].words}",), step=steps[-1])
 
 
@@ -41,9 +46,8 @@ def run(project: Project, settings: None, plan: UndoPlan, commit: Commit, *, pro
     """Give the faces of the last step their subjects of before."""
     faces, sources = project.required_rows(Face), subject_sources(project)
     if plan.step is None:
-        had_any = has_appearance(project)
         forget(project, commit)
-        said = "Appearance and matching are deleted." if had_any else "There was no appearance to delete."
+        said = "Appearance and matching are deleted."
         subjects = {face.subject_id for face in faces if face.subject_id and face.is_usable}
         return SubjectsResult(num_subjects=len(subjects), warnings=(said,))
     wanted = {face_id: (old, new) for old, new, ids in plan.step.moves for face_id in ids}
