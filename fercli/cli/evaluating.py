@@ -7,6 +7,7 @@ import typer
 from fercli.cli import show
 from fercli.cli.options import Call
 from fercli.core.errors import UsageError
+from fercli.core.words import counted
 from fercli.stages.evaluate import EvalResult, EvalSettings
 from fercli.stages.evaluate import evaluate as evaluate_run
 from fercli.stages.pool import Pooling, PoolResult, pool
@@ -32,7 +33,8 @@ def evaluate(
         raise UsageError("--folds, --seeds and --ensemble are mutually exclusive", hint="Use only one of them.")
     if not asked and len(named) > 1:
         raise UsageError(
-            f"{len(named)} runs are named", hint="Average them with --ensemble, or compare them: fer compare RUN RUN"
+            f"{counted(len(named), 'run is', 'runs are')} named",
+            hint="Average them with --ensemble, or compare them: fer compare RUN RUN",
         )
     how: dict[str, Any] = {"progress": call.progress, "force": call.force, "dry_run": call.dry_run}
     result: EvalResult | PoolResult

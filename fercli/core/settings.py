@@ -20,7 +20,9 @@ from fercli.core.errors import FerError, SettingsError, UsageError
 
 S = TypeVar("S")
 BUILT_IN = "built-in"
-OPTION = "option"
+OPTION, ASSIGNMENT = "option", "--set"
+# Of another setting: that it is given at all.
+ANY = ("any",)
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "": 1.0}
 
 
@@ -70,6 +72,7 @@ def setting(
     is_hidden: bool = False,
     is_later: bool = False,
     is_old: bool = False,
+    only_with: Mapping[str, tuple[object, ...]] | None = None,
 ) -> Any:  # a dataclass field, which takes the type of its annotation
     """A field of a settings class: its only default, and the help line of the option that mirrors it.
 
@@ -84,6 +87,8 @@ def setting(
         is_hidden: settable in fer.toml and by `--set`, but no option of its own.
         is_old: an option that another has taken the place of: still understood, but not shown.
         is_later: added to a stage that projects have finished: at its default it leaves their results valid.
+        only_with: other fields, and their values with which this one has an effect; `ANY` where any value but none
+            will do. An option without effect is refused, see `check_effect`.
     """
     metadata = {
         "help": help_line,
@@ -95,6 +100,7 @@ def setting(
         "is_hidden": is_hidden,
         "is_later": is_later,
         "is_old": is_old,
+        "only_with": only_with or {},
     }
     if isinstance(default, dict):
         return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
@@ -186,6 +192,35 @@ def resolve_settings(settings_class: type[S], layers: Sequence[Layer]) -> Resolv
     return Resolved(settings_class(**values), origins)
 
 
+def check_effect(resolved: Resolved[Any]) -> None:
+    """Refuse options that have no effect beside the other settings; a file of settings may hold some for other calls.
+
+    Raises:
+        UsageError: one has none.
+    """
+    fields = {field.name: field for field in dataclasses.fields(resolved.settings)}
+    for name, field in fields.items():
+        if resolved.origins[name] not in (OPTION, ASSIGNMENT):
+            continue
+        for other, allowed in field.metadata.get("only_with", {}).items():
+            value = getattr(resolved.settings, other)
+            if not (value if allowed == ANY else value in allowed):
+                raise _without_effect(f"--{option_name(field)}", fields[other], value, allowed)
+
+
+def _without_effect(
+    option: str, other: "dataclasses.Field[Any]", value: object, allowed: tuple[object, ...]
+) -> Exception:
+    beside = f"--{option_name(other)}"
+    named = f"{beside} {value}" if isinstance(value, str) else beside
+    wanted = [str(one) for one in allowed if isinstance(one, str)]
+    if not value:
+        named = f"{beside} {wanted[0]}" if len(wanted) == 1 and allowed != ANY else beside
+        return UsageError(f"{option} has no effect without {named}", hint=f"Add {beside}, or leave out {option}.")
+    hint = f"It goes with {beside} {' or '.join(wanted)}." if wanted else f"Leave out {option}, or {beside}."
+    return UsageError(f"{option} has no effect with {named}", hint=hint)
+
+
 def assignment_layers(assignments: Sequence[str], section: str) -> list[Layer]:
     """The `key=value` words of `--set`: those of the command's own section, and those of a mapping (`model.topn=15`).
 
@@ -205,7 +240,7 @@ def assignment_layers(assignments: Sequence[str], section: str) -> list[Layer]:
             tables.setdefault(table, {})[inner] = value
         else:
             plain[table] = value
-    return [Layer("--set", tables), Layer("--set", plain)]
+    return [Layer(ASSIGNMENT, tables), Layer(ASSIGNMENT, plain)]
 
 
 def environment_values(environ: Mapping[str, str], section: str, settings_class: type[Any]) -> dict[str, object]:

@@ -181,6 +181,8 @@ def check_fold(rows: Iterable[SplitRow], fold: int | None) -> None:
     folds = sorted({row.fold for row in rows if row.fold is not None})
     known = ", ".join(map(str, folds)) or "none"
     if fold is None and folds:
-        raise InputError(f"the split has {len(folds)} folds", hint=f"Choose one with --fold; folds: {known}.")
+        raise InputError(
+            f"the split has {counted(len(folds), 'fold')}", hint=f"Choose one with --fold; folds: {known}."
+        )
     if fold is not None and fold not in folds:
         raise InputError(f"the split has no fold {fold}", hint=f"Folds: {known}. Make some with: fer split --kfold 5.")

@@ -31,6 +31,7 @@ from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.settings import plain_settings
+from fercli.core.words import counted
 
 R = TypeVar("R", bound=StageResult)
 REQUIRED: Any = object()
@@ -227,7 +228,7 @@ class Stage(Generic[R]):
                 raise TypeError(f"{self.words}: argument '{argument.name}' is missing")
             values.append(value)
         if given:
-            raise TypeError(f"{self.words}: {len(given)} arguments too many")
+            raise TypeError(f"{self.words}: {counted(len(given), 'argument')} too many")
         if self.is_whole and more:
             raise TypeError(f"{self.words}: unknown argument '{next(iter(more))}'")
         if self.settle:

@@ -14,6 +14,7 @@ from typing import Any, TextIO, TypeVar
 from fercli.core.annotations import bare_type
 from fercli.core.errors import TableError
 from fercli.core.files import check_plain, replace_text
+from fercli.core.words import counted
 
 Row = TypeVar("Row")
 PROBABILITY_PREFIX = "p_"
@@ -158,7 +159,7 @@ def _row_parser(row_type: type[Row], header: list[str], path: Path) -> Callable[
 
     def parse(cells: list[str], line: int) -> Row:
         if len(cells) != len(header):
-            cells_here = f"{len(cells)} cells instead of {len(header)}"
+            cells_here = f"{counted(len(cells), 'cell')} instead of {len(header)}"
             raise TableError(f"{path}:{line}: {cells_here}", hint="Fix or restore that row.")
         try:
             values = [

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fercli.core.words import counted
+
 COLUMNS = 4
 SEATS = 12
 
@@ -30,7 +32,7 @@ def design_scale(size: tuple[int, int]) -> float:
 def place_seats(num_seats: int, size: tuple[int, int], rng: np.random.Generator) -> tuple[Seat, ...]:
     """Seat up to 12 pupils from the front row back; the light falls off away from the window on the left."""
     if not 1 <= num_seats <= SEATS:
-        raise ValueError(f"a room seats 1 to {SEATS} pupils, not {num_seats}")
+        raise ValueError(f"a room seats 1 to {counted(SEATS, 'pupil')}, not {num_seats}")
     zoom = design_scale(size)
     seats = []
     for index in range(num_seats):

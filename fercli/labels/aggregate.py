@@ -8,6 +8,7 @@ import numpy as np
 from fercli.core.emotions import NO_CLASS, UNKNOWN
 from fercli.core.errors import CheckError, InputError
 from fercli.core.rows import Label, LabelStatus, Vote
+from fercli.core.words import counted
 from fercli.labels.counts import VoteCodes, count_votes, encode_votes, entropy_bits
 from fercli.labels.crowd import dawid_skene, weigh_annotators
 from fercli.labels.formats.rawvotes import is_ballot, listed
@@ -62,7 +63,9 @@ def aggregate_votes(
     if tie == "error" and is_open.any():
         names = [codes.face_ids[place] for place in np.flatnonzero(is_open)]
         hint = "Resolve them with an adjudicator (fer labels export --only ties), or use another --tie."
-        raise CheckError(f"{len(names)} faces have no majority label: {listed(names)}", hint=hint)
+        raise CheckError(
+            f"{counted(len(names), 'face has', 'faces have')} no majority label: {listed(names)}", hint=hint
+        )
     labels = _labels(codes, verdicts, method, is_open if tie == "soft" else np.zeros_like(is_open))
     if tie == "drop":
         return [label for label, is_dropped in zip(labels, is_open.tolist(), strict=True) if not is_dropped]

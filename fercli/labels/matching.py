@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from fercli.core.files import slug
 from fercli.core.names import folded
 from fercli.core.rows import Face, Frame
+from fercli.core.words import counted
 
 # Label Studio puts 8 hexadecimal digits and a dash before the name of an uploaded file.
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
@@ -105,7 +106,9 @@ class FaceIndex:
         likely = self.candidates(item)
         if len(likely) < 2:
             return "is no face of this project"
-        return f"may be any of {len(likely):,} faces: {', '.join(likely[:3])}{', ...' if len(likely) > 3 else ''}"
+        return (
+            f"may be any of {counted(len(likely), 'face')}: {', '.join(likely[:3])}{', ...' if len(likely) > 3 else ''}"
+        )
 
     def is_shared_name(self, item: str) -> bool:
         """Whether `item` is the name of several faces, in different videos."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fercli.core.errors import InputError
 from fercli.core.rows import Split, SplitRow
+from fercli.core.words import counted
 from fercli.labels.formats.csv import ITEM_WORDS, find_column, open_table
 from fercli.labels.matching import FaceIndex
 
@@ -56,7 +57,7 @@ def read_split_file(path: Path, faces: FaceIndex) -> SplitFile:
             raise InputError(f"{path}:{line}: '{face_id}' is in {both}", hint="Keep one of the two lines.")
     if not found:
         raise InputError(
-            f"{path}: none of its {len(unmatched)} items matches a face of this project",
+            f"{path}: none of its {counted(len(unmatched), 'item')} matches a face of this project",
             hint="Items are matched by face_id, file name or path (also of the files that were added).",
         )
     return SplitFile([found[key] for key in sorted(found, key=lambda key: (key[0], key[1] or 0))], unmatched)

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from fercli.core.errors import InputError
 from fercli.core.rows import SPLITS, Split, SplitRow
+from fercli.core.words import counted
 from fercli.labels.allocation import allocate_groups
 
 
@@ -83,12 +84,13 @@ def make_folds(
     """
     if num_folds < 2 or not 0 <= val_ratio < 1:
         raise InputError(
-            f"cannot make {num_folds} folds with a validation share of {val_ratio:g}", hint="Use at least 2 folds."
+            f"cannot make {counted(num_folds, 'fold')} with a validation share of {val_ratio:g}",
+            hint="Use at least 2 folds.",
         )
     table, names, group_of_face = _group_table(faces, stratify)
     if len(names) < num_folds:
         raise InputError(
-            f"{num_folds} folds need {num_folds} {faces.group_name}s, and there are {len(names)}",
+            f"{counted(num_folds, 'fold')} need {num_folds} {faces.group_name}s, and there are {len(names)}",
             hint=f"Use --kfold {len(names)} or less, or a finer --group.",
         )
     shares = np.full(num_folds, 1 / num_folds)

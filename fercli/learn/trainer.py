@@ -12,6 +12,7 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from fercli.core.errors import CheckError, ProjectError, UsageError
+from fercli.core.words import counted
 from fercli.data.loaders import balanced_weights, epoch_batches
 from fercli.learn.checkpoints import load_state
 from fercli.learn.device import apply_threads, ask_for_same_bits
@@ -138,7 +139,7 @@ class _Fit:
         standing, now = self.standing, self.steps_per_epoch
         before = (position - standing.step) // standing.epoch if standing.epoch else None
         if before not in (None, now) or standing.step > now:
-            told = f"{before} steps" if before else f"at least {standing.step} steps"
+            told = f"{counted(before, 'step')}" if before else f"at least {counted(standing.step, 'step')}"
             raise ProjectError(
                 f"the training cannot go on: an epoch had {told} when it stopped, and has {now} now",
                 hint="Restore the crops that are missing (see: fer check images), or train a new run without --resume.",
@@ -207,7 +208,10 @@ class _Fit:
         if standing.epoch >= self.plan.epochs:
             return "all epochs done"
         if self.job.val and self.plan.patience and standing.epochs_since_best >= self.plan.patience:
-            return f"no improvement in validation {self.plan.metric} for {self.plan.patience} epochs (early stopping)"
+            return (
+                f"no improvement in validation {self.plan.metric} for "
+                f"{counted(self.plan.patience, 'epoch')} (early stopping)"
+            )
         return ""
 
     def _validate(self, is_stopping: Callable[[], bool]) -> Validation | None:
@@ -250,7 +254,8 @@ class _Fit:
         orders = self._batches(0)
         if min(len(order) for order in orders) < self.world.size:
             raise UsageError(
-                f"a batch size of {self.plan.batch_size} is too small for {self.world.size} processes",
+                f"a batch size of {self.plan.batch_size} is too small for "
+                f"{counted(self.world.size, 'process', 'processes')}",
                 hint="Increase --batch-size, or use fewer processes.",
             )
         if min(len(self.world.share(order)) for order in orders) == 1:
@@ -276,7 +281,7 @@ class _Fit:
                 (size for size in sizes if num_faces // -(-num_faces // size) // self.world.size > 1), num_faces
             )
             raise UsageError(
-                f"{num_faces} faces in batches of {self.plan.batch_size} leave a batch of one face, "
+                f"{counted(num_faces, 'face')} in batches of {self.plan.batch_size} leave a batch of one face, "
                 f"over which the model cannot normalise",
                 hint=f"Set --batch-size {fits}.",
             ) from error

@@ -14,6 +14,7 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from fercli.core.errors import UsageError
+from fercli.core.words import counted
 
 Value = TypeVar("Value")
 
@@ -115,7 +116,7 @@ def _take_own_gpu() -> None:
     num_processes, num_gpus = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
     if num_processes > num_gpus:
         raise UsageError(
-            f"{num_processes} processes cannot share {num_gpus} GPUs",
+            f"{counted(num_processes, 'process', 'processes')} cannot share {num_gpus} GPUs",
             hint="Use one process per GPU, or --device cpu.",
         )
     torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))

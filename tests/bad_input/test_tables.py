@@ -105,7 +105,7 @@ def test_split_of_the_user_that_puts_a_person_on_two_sides_fails_the_check(proje
     rows = [f"{face(frame, 0)},{'train' if frame % 2 else 'test'}" for frame in range(6)]
     (tmp_path / "split.csv").write_text("face_id,split\n" + "\n".join(rows) + "\n", encoding="utf-8")
     refusal = refused(5, "split", "--from", tmp_path / "split.csv", "-p", project)
-    assert "data leakage: 1 subjects appear in more than one set, e.g. s001" in refusal.message
+    assert "data leakage: 1 subject appears in more than one set, e.g. s001" in refusal.message
     assert not (project / "manifests/splits/default.csv").exists()
 
 

@@ -19,7 +19,7 @@ def root(tmp_path: Path) -> Path:
 def test_counts_are_shown_as_tables(root: Path) -> None:
     code, out, _ = run_fer("stats", "--by", "split,class,subject", cwd=root)
     assert code == 0
-    for words in ("1 faces, 1 with a label", "s001", "labels: ok 1", "No face is labelled bored"):
+    for words in ("1 face, 1 with a label", "s001", "labels: ok 1", "No face is labelled bored"):
         assert words in out
 
 

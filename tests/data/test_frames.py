@@ -210,7 +210,7 @@ def test_unknown_table_is_named_with_the_known_ones(project: Project) -> None:
 def test_table_that_is_not_made_yet_names_its_command(project: Project) -> None:
     with pytest.raises(MissingStageError, match="'p' has no votes yet") as caught:
         fercli.frame(project, "votes")
-    assert caught.value.hint == "Run: fer labels import FILE"
+    assert caught.value.hint == "Run: fer labels import FILE (or label faces here: fer annotate)"
 
 
 def test_id_that_stands_there_twice_is_refused(project: Project) -> None:

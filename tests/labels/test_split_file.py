@@ -40,7 +40,7 @@ def test_folds_are_read(tmp_path: Path) -> None:
         ("face_id,split\nv/f000000-0,trian\n", r"csv:2: unknown set 'trian'"),
         ("face_id,split,fold\nv/f000000-0,train,a\n", r"csv:2: invalid fold number 'a'"),
         ("face_id,split\nv/f000000-0,train\nv/f000000-0,test\n", r"csv:3: 'v/f000000-0' is in train and in test"),
-        ("face_id,split\nx,train\n", "none of its 1 items matches a face"),
+        ("face_id,split\nx,train\n", "none of its 1 item matches a face"),
     ],
 )
 def test_file_that_is_no_split_is_refused_with_its_place(tmp_path: Path, text: str, message: str) -> None:

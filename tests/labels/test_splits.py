@@ -143,7 +143,7 @@ def test_more_folds_than_subjects_are_refused() -> None:
 
 
 def test_one_fold_is_refused() -> None:
-    with pytest.raises(InputError, match=r"cannot make 1 folds with a validation share of \S+"):
+    with pytest.raises(InputError, match=r"cannot make 1 fold with a validation share of \S+"):
         make_folds(classroom(6), 1)
 
 

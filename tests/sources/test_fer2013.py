@@ -85,7 +85,7 @@ def test_more_rows_than_a_batch_come_whole(tmp_path: Path) -> None:
         (f"3,{pixels(grey(1)).rpartition(' ')[0]} -1,Training", "a pixel lies outside 0..255"),
         (f"3,{pixels(grey(1)).rpartition(' ')[0]} x,Training", "a pixel value is not a whole number"),
         ("3,Training", "2 cells instead of 3"),
-        ("", "1 cells instead of 3"),
+        ("", "1 cell instead of 3"),
         ("3," + "1" * 200_000 + ",Training", "2 cells instead of 3"),
     ],
     ids=lambda value: str(value)[:18],

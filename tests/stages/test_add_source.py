@@ -180,7 +180,7 @@ def test_faces_with_votes_do_not_vanish_unasked(project: Project, csv: Path) -> 
     add_source(project, FER2013, csv)
     project.write_rows([Vote("fer2013/000045", "a1", "happy", "happy")], Vote)
     write_fer2013(csv, [(3, grey(n), "Training") for n in range(20)])
-    with pytest.raises(ProjectError, match="this would remove 1 faces that have votes: fer2013/000045"):
+    with pytest.raises(ProjectError, match="this would remove 1 face that has votes: fer2013/000045"):
         add_source(project, FER2013, csv)
     assert len(project.rows(Face)) == 46
     assert add_source(project, FER2013, csv, force=True).num_faces == 20
@@ -325,7 +325,7 @@ def test_names_give_subjects_and_map_gives_classes(tmp_path: Path) -> None:
     data = small_set(tmp_path / "d", "joyful/S010_1.png", "bored/S010_2.png", "bored/x.png")
     result = add_source(project, settings, data)
     assert (result.num_subjects, result.num_without_subject) == (1, 1)
-    assert any("1 faces have no subject" in warning for warning in result.warnings)
+    assert any("1 face has no subject" in warning for warning in result.warnings)
     assert [subject.subject_id for subject in project.rows(Subject)] == ["s010"]
     assert result.classes == {"happy": 1, "bored": 2}
 

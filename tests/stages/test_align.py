@@ -193,7 +193,7 @@ def test_face_with_votes_that_would_vanish_stops_the_run_and_nothing_changes(ali
     before = {
         path: path.read_bytes() for path in aligned.root.rglob("*") if path.is_file() and ".fer" not in path.parts
     }
-    with pytest.raises(CheckError, match="1 faces with votes would be lost") as caught:
+    with pytest.raises(CheckError, match="1 face with votes would be lost") as caught:
         align(aligned, dataclasses.replace(QUICK, max_faces=1, size=224))
     assert "--force" in caught.value.hint
     after = {path: path.read_bytes() for path in aligned.root.rglob("*") if path.is_file() and ".fer" not in path.parts}
@@ -210,7 +210,7 @@ def test_votes_that_would_be_lost_stop_it_before_it_looks(
     vote(aligned, small.face_id)
     monkeypatch.setattr(align_work, "run", None)
     for is_dry in (True, False):
-        with pytest.raises(CheckError, match=f"1 faces with votes would be lost .*{small.face_id}"):
+        with pytest.raises(CheckError, match=f"1 face with votes would be lost .*{small.face_id}"):
             align(aligned, dataclasses.replace(QUICK, **change), dry_run=is_dry)
 
 
@@ -219,7 +219,7 @@ def test_votes_on_frames_that_are_kept_no_longer_stop_it_before_it_looks(aligned
     lost = next(face.face_id for face in faces(aligned) if face.frame_id == first.frame_id)
     vote(aligned, lost)
     aligned.write_rows(aligned.rows(Frame)[1:], Frame)
-    with pytest.raises(CheckError, match=f"1 faces with votes would be lost .*{lost}"):
+    with pytest.raises(CheckError, match=f"1 face with votes would be lost .*{lost}"):
         align(aligned, QUICK, dry_run=True)
 
 

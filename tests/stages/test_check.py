@@ -103,7 +103,7 @@ def test_subject_on_two_sides_is_a_failed_check_even_where_somebody_edited_the_f
     )
     result = check_leakage(project, CheckLeakageSettings())
     assert result.subjects_across_splits == 1
-    assert "1 subjects appear in more than one set of split 'default', e.g. s00" in result.failed_checks[0]
+    assert "1 subject appears in more than one set of split 'default', e.g. s00" in result.failed_checks[0]
 
 
 def test_published_split_is_named_as_such(project: Project) -> None:
@@ -147,7 +147,7 @@ def test_identical_crops_with_different_labels_are_a_warning(project: Project) -
     copy_crop(project, face(0, 0), face(1, 0))
     result = check_images(project, CheckImagesSettings())
     assert (result.num_identical_groups, result.num_conflicting_groups) == (1, 1)
-    assert result.warnings == ("1 groups of byte-identical crops carry different labels.",)
+    assert result.warnings == ("Different labels on byte-identical crops: 1 group.",)
 
 
 def test_identical_crops_with_one_label_are_counted_and_no_conflict(project: Project) -> None:
@@ -205,7 +205,7 @@ def test_label_that_votes_do_not_give_is_found_and_fixed(project: Project) -> No
     project.write_rows([Label(rows[0].face_id, other, "ok", "majority", 3), *rows[1:]], Label)
     result = check_labels(project, CheckLabelsSettings())
     assert result.num_outdated == 1
-    assert result.failed_checks[0].startswith("1 labels are out of date with the votes")
+    assert result.failed_checks[0].startswith("1 label is out of date with the votes")
     assert check_labels(project, CheckLabelsSettings(fix=True)).num_fixed == 1
     assert check_labels(project, CheckLabelsSettings()).failed_checks == ()
 
@@ -236,7 +236,7 @@ def test_label_of_a_face_that_is_gone_and_of_no_class_are_failed_checks(project:
     assert result.num_foreign_votes > 0
     text = " ".join(result.failed_checks)
     assert "labels are not a class of this project: bored. Fix fer.toml." in text
-    assert "1 labels belong to removed or dropped faces" in text
+    assert "1 label belongs to removed or dropped faces" in text
 
 
 def test_agreement_below_the_bound_is_a_failed_check(project: Project) -> None:

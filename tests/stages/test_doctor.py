@@ -59,7 +59,7 @@ def test_damaged_table_is_a_finding(project: Project) -> None:
 
 def test_file_that_is_committed_and_waits_for_its_place_is_not_missed(project: Project) -> None:
     project.write_rows([Face("v/f000000-0", "v/f000000", "v", 0.0, path="faces/v/f000000-0.png")], Face)
-    assert "1 of 1 files are gone" in finding("faces files", project).detail
+    assert "1 of 1 file is gone" in finding("faces files", project).detail
     waiting = project.root / ".fer/running/align/faces/v/f000000-0.png"
     waiting.parent.mkdir(parents=True)
     waiting.write_bytes(b"crop")

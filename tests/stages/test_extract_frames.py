@@ -114,12 +114,12 @@ def test_frames_whose_faces_have_votes_do_not_vanish_without_force(project: Proj
     extract_frames(project, EVERY)
     vote_on(project, ["a/f000010", "a/f000000"])
     before = frame_ids(project), files(project)
-    with pytest.raises(CheckError, match=r"would remove frames of 1 faces that have votes: a/f000010-0"):
+    with pytest.raises(CheckError, match=r"would remove frames of 1 face that has votes: a/f000010-0"):
         extract_frames(project, ExtractFramesSettings(every_s=1.5))
     assert (frame_ids(project), files(project)) == before
     result = extract_frames(project, ExtractFramesSettings(every_s=1.5), force=True)
     assert "a/f000010" not in frame_ids(project)
-    assert any("1 faces that have votes lost their frame: a/f000010-0" in text for text in result.warnings)
+    assert any("1 face that has votes lost the frame: a/f000010-0" in text for text in result.warnings)
     assert len(project.rows(Vote)) == 2
 
 
@@ -133,7 +133,7 @@ def test_votes_that_would_lose_their_frame_stop_it_before_anything_is_decoded(
     vote_on(project, ["a/f000010"])
     monkeypatch.setattr(extraction, "run", None)
     for is_dry in (True, False):
-        with pytest.raises(CheckError, match=r"would remove frames of 1 faces that have votes: a/f000010-0"):
+        with pytest.raises(CheckError, match=r"would remove frames of 1 face that has votes: a/f000010-0"):
             extract_frames(project, ExtractFramesSettings(**words), dry_run=is_dry)
 
 
@@ -141,7 +141,7 @@ def test_votes_that_may_lose_their_frame_are_told_in_a_dry_run(project: Project)
     extract_frames(project, EVERY)
     vote_on(project, ["a/f000010"])
     plan = extract_frames(project, ExtractFramesSettings(every_s=1.0, sharpest=True), dry_run=True)
-    assert any("1 faces that have votes lie on frames that may be replaced" in text for text in plan.warnings)
+    assert any("1 face that has votes lies on a frame that may be replaced" in text for text in plan.warnings)
     assert extract_frames(project, ExtractFramesSettings(every_s=0.5), dry_run=True).plan
 
 

@@ -164,7 +164,7 @@ def test_faces_of_a_pack_go_out_as_pictures(tmp_path: Path) -> None:
 
 
 def test_dry_run_writes_nothing_and_export_before_faces_is_refused(project: Project, tmp_path: Path) -> None:
-    assert labels_export(project, LabelsExportSettings(), dry_run=True).plan == ("write 1 sheets of 6 images for csv",)
+    assert labels_export(project, LabelsExportSettings(), dry_run=True).plan == ("write 1 sheet of 6 images for csv",)
     assert not list((project.root / "exports").glob("*"))
     with pytest.raises(MissingStageError):
         labels_export(create_project(tmp_path / "q", name="q", classes=CLASSES), LabelsExportSettings())

@@ -35,7 +35,7 @@ def test_votes_become_rows_under_pseudonyms_and_labels_at_once(project: Project,
     assert label_of(project, face(0, 1)) == ("", "tie")
     assert label_of(project, face(0, 3)) == ("", "too_few")
     assert result.by_status == {"ok": 2, "tie": 1, "too_few": 1}
-    assert any("1 of 4 faces have no majority label (1 ties)" in warning for warning in result.warnings)
+    assert any("1 of 4 faces have no majority label (1 tie)" in warning for warning in result.warnings)
 
 
 def test_file_is_kept_byte_for_byte_with_its_digest_and_names_only_there(project: Project, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_later_file_adds_votes_and_replaces_those_of_the_same_annotator(project:
 
 def test_unmatched_items_are_failures_and_strict_refuses_them(project: Project, tmp_path: Path) -> None:
     path = write_votes(tmp_path / "v.csv", {face(0, 0): "hh", "lesson-9/f000000-0": "h"})
-    with pytest.raises(InputError, match="1 items are no face of this project: 'lesson-9/f000000-0'"):
+    with pytest.raises(InputError, match="1 item is no face of this project: 'lesson-9/f000000-0'"):
         labels_import(project, LabelsImportSettings(strict=True), [path])
     assert project.rows(Vote) == []
     result = labels_import(project, AUTO, [path])
@@ -91,7 +91,7 @@ def test_unmatched_items_are_tried_again_when_there_are_new_faces(project: Proje
     labels_import(project, AUTO, [path])
     again = labels_import(project, AUTO, [path])
     assert again.is_unchanged
-    assert "2 votes of 'v.csv' match no face of this project." in again.warnings
+    assert "'v.csv': 2 votes match no face of this project." in again.warnings
     project.write_rows([*project.rows(Face), Face("lesson-1/f000099-0", "", "lesson-1")], Face)
     assert labels_import(project, AUTO, [path]).num_new == 2
 
@@ -187,7 +187,7 @@ def test_import_goes_on_with_the_rule_of_the_last_vote(project: Project, tmp_pat
 def test_tie_rule_error_of_the_project_stops_the_import_and_changes_nothing(project: Project, tmp_path: Path) -> None:
     config = project.root / "fer.toml"
     config.write_text(config.read_text(encoding="utf-8") + '\n[labels-vote]\ntie = "error"\n', encoding="utf-8")
-    with pytest.raises(CheckError, match="1 faces have no majority"):
+    with pytest.raises(CheckError, match="1 face has no majority"):
         labels_import(open_project(project.root), AUTO, [write_votes(tmp_path / "1.csv", {face(0, 0): "hn"})])
     assert project.rows(Vote) == []
 

@@ -61,7 +61,7 @@ def test_tie_rules_reach_the_table(project: Project) -> None:
     assert face(0, 1) not in {label.face_id for label in project.rows(Label)}
     labels_vote(project, LabelsVoteSettings(tie="soft"))
     assert {label.rule for label in project.rows(Label) if label.status == "tie"} == {"majority+soft"}
-    with pytest.raises(CheckError, match="1 faces have no majority"):
+    with pytest.raises(CheckError, match="1 face has no majority"):
         labels_vote(project, LabelsVoteSettings(tie="error"))
 
 
@@ -73,7 +73,7 @@ def test_class_without_a_face_is_a_warning_with_numbers(project: Project) -> Non
 def test_vote_before_import_names_the_stage_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(MissingStageError) as caught:
         labels_vote(make_faces(tmp_path / "p"), LabelsVoteSettings())
-    assert caught.value.hint == "Run: fer labels import FILE"
+    assert caught.value.hint == "Run: fer labels import FILE (or label faces here: fer annotate)"
 
 
 def test_show_counts_faces_votes_and_agreement(project: Project) -> None:

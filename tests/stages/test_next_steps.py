@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fercli.core.people import has_matcher
 from fercli.core.project import Project, create_project, open_project
 from fercli.core.rows import Face, Label, SplitRow
 from fercli.core.tables import write_table
@@ -69,6 +70,24 @@ def voted(root: Path, *, num_subjects: int = 6, votes: dict[str, str] | None = N
 
 def without_subjects(project: Project, **changes: Any) -> Project:  # fields of Face
     project.write_rows([replace(row, subject_id="", **changes) for row in project.rows(Face)], Face)
+    return project
+
+
+def two_lessons(root: Path) -> Project:
+    """The same class filmed twice: nobody has said who of the one is who of the other."""
+    project = voted(root)
+    rows = project.rows(Face)
+    others = [replace(row, face_id=row.face_id.replace("lesson-1", "lesson-2"), frame_id="", video_id="lesson-2",
+                      subject_id=f"t{row.subject_id[1:]}") for row in rows]  # fmt: skip
+    for row, other in zip(rows, others, strict=True):
+        picture = np.random.default_rng(list(other.face_id.encode())).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+        write_png(root / f"faces/{other.face_id}.png", picture)
+        assert row.path
+    others = [replace(row, path=f"faces/{row.face_id}.png") for row in others]
+    labels = project.rows(Label)
+    twice = [replace(label, face_id=label.face_id.replace("lesson-1", "lesson-2")) for label in labels]
+    project.write_rows([*rows, *others], Face)
+    project.write_rows([*labels, *twice], Label)
     return project
 
 
@@ -132,6 +151,7 @@ STATES: dict[str, Callable[[Path], Project]] = {
     "labels of a film, no subjects": lambda root: without_subjects(voted(root), time_s=1.0),
     "labels of two subjects": lambda root: voted(root, num_subjects=2),
     "a dataset without subjects": of_dataset,
+    "two lessons of unmatched people": two_lessons,
     "split": lambda root: split_of(voted(root)),
     "split named otherwise": lambda root: split_of(voted(root), name="mine"),
     "two splits": lambda root: split_of(split_of(voted(root), name="mine"), name="yours"),
@@ -165,7 +185,7 @@ def states(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 @pytest.mark.parametrize("name", STATES)
 def test_what_is_proposed_is_accepted(states: Callable[[str], Path], name: str) -> None:
     root = states(name)
-    proposed = {}
+    proposed: dict[str, str] = {}
     for reader in (*READERS, *(["report"] if name in REPORTED else [])):
         code, said = answer(root, *reader.split())
         if code in (0, 5, 6) and (command := said["result"]["next_command"]):
@@ -183,6 +203,7 @@ def test_what_is_proposed_is_accepted(states: Callable[[str], Path], name: str) 
         ("labels, no subjects", "fer subjects assign CSV"),
         ("labels of a film, no subjects", "fer subjects track"),
         ("labels of two subjects", "fer add VIDEO"),
+        ("two lessons of unmatched people", "fer subjects match" if has_matcher() else "fer subjects assign CSV"),
         ("a dataset without subjects", "fer split --group none"),
         ("split", "fer train"),
         ("split named otherwise", "fer train --split-name mine"),
@@ -194,6 +215,11 @@ def test_what_is_proposed_is_accepted(states: Callable[[str], Path], name: str) 
 def test_after_labels_comes_what_is_missing(states: Callable[[str], Path], name: str, command: str) -> None:
     project = open_project(states(name))
     assert after_labels(project, project.rows(Label)) == command
+
+
+def test_split_that_was_accepted_with_unmatched_people_is_proposed_so_again(tmp_path: Path) -> None:
+    project = relabelled(split_of(two_lessons(tmp_path / "p"), accept_unknown_subjects=True))
+    assert after_labels(project, project.rows(Label)) == "fer split --accept-unknown-subjects"
 
 
 def test_try_out_is_evaluated_by_its_name(tmp_path: Path) -> None:

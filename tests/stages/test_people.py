@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fercli.core import people
 from fercli.core.errors import MissingStageError
 from fercli.core.people import people_doubt
 from fercli.core.project import Project, open_project
@@ -174,6 +175,14 @@ def test_new_video_makes_matched_people_unknown_again(project: Project) -> None:
     assert {subject.source for subject in project.rows(Subject)} == {"matched"}
     assert faces
     assert subjects
+
+
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_what_compares_faces_is_installed_first(monkeypatch: pytest.MonkeyPatch, is_installed: bool) -> None:
+    monkeypatch.setattr(people, "find_spec", lambda _: object() if is_installed else None)
+    said = people_doubt(["monday", "tuesday"])[0]
+    assert ("To find out: fer subjects match (" in said) is is_installed
+    assert ("To find out: pip install 'fercli[reid]' and then fer subjects match (" in said) is not is_installed
 
 
 def test_long_list_of_videos_is_cut() -> None:

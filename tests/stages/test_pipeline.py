@@ -51,17 +51,6 @@ def test_a_run_stops_where_only_a_person_can_go_on(project: Project) -> None:
         run_until(project, "split", built_in)
 
 
-def test_dry_run_says_what_would_be_done_and_what_it_would_wait_for(project: Project) -> None:
-    project.write_rows([Frame("v/f000000", "v", 0, 0.0, "frames/v/f000000.jpg")], Frame)
-    project.write_rows([Face("v/f000000-0", "v/f000000", "v", 0.0, left=1.0, top=1.0, width=9.0, height=9.0)], Face)
-    before = sorted(path.name for path in project.root.rglob("*"))
-    result = preview_until(project, "split", built_in)
-    assert result.is_dry_run
-    assert [line.partition(":")[0] for line in result.plan] == ["fer align", "fer subjects track"]
-    assert {step.words: step.state for step in result.steps}["split"] == "waiting"
-    assert sorted(path.name for path in project.root.rglob("*")) == before
-
-
 def test_an_unknown_stage_gets_a_suggestion(project: Project) -> None:
     with pytest.raises(UsageError, match="unknown stage 'trian'") as caught:
         run_until(project, "trian", built_in)

@@ -151,7 +151,7 @@ def test_own_split_that_leaks_a_subject_is_refused(project: Project, tmp_path: P
     path.write_text(
         path.read_text(encoding="utf-8").replace(f"{face(0, 0)},train", f"{face(0, 0)},test"), encoding="utf-8"
     )
-    with pytest.raises(CheckError, match=r"1 subjects appear in more than one set, e\.g\. s001"):
+    with pytest.raises(CheckError, match=r"1 subject appears in more than one set, e\.g\. s001"):
         split(project, SplitSettings(from_file=path))
 
 
@@ -216,7 +216,7 @@ def test_class_that_a_part_lacks_is_a_warning(project: Project) -> None:
 def test_split_before_labels_names_the_stage_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(MissingStageError) as caught:
         split(make_faces(tmp_path / "p"), SplitSettings())
-    assert caught.value.hint == "Run: fer labels import FILE"
+    assert caught.value.hint == "Run: fer labels import FILE (or label faces here: fer annotate)"
 
 
 def test_dry_run_writes_nothing(project: Project) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from fercli.core.words import counted
 from fercli.stages.labels.agreement import LabelsAgreementResult, LabelsAgreementSettings
 
 _NAMES = {
@@ -21,14 +22,15 @@ _MOST_PAIRS = 20
 def show_agreement(result: LabelsAgreementResult, settings: LabelsAgreementSettings, _: Any) -> bool:
     """Print the coefficients with their intervals, and each class or annotator where asked for."""
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{result.num_votes:,} votes on {result.num_faces:,} faces with two votes or more")
+    console.print(f"{counted(result.num_votes, 'vote')} on {counted(result.num_faces, 'face')} with two votes or more")
     console.print(_coefficients_table(result))
     reasons = {entry.get("why_no_interval", "") for entry in (*result.coefficients.values(), result.ceiling)}
     for reason in sorted(reasons - {""}):
         console.print(f"no confidence interval: {reason}")
     for annotator, entry in result.self_agreement.items():
         console.print(
-            f"{annotator} gave the same label to {entry['share']:.1%} of {entry['num_faces']:,} faces shown twice"
+            f"{annotator} gave the same label to {entry['share']:.1%} of "
+            f"{counted(entry['num_faces'], 'face')} shown twice"
         )
     if settings.by == "class":
         rows = [
@@ -49,7 +51,7 @@ def show_agreement(result: LabelsAgreementResult, settings: LabelsAgreementSetti
         ]
         console.print(_table(("pair", "faces in common", "Cohen"), rows))
         if len(result.pairs) > _MOST_PAIRS:
-            console.print(f"... and {len(result.pairs) - _MOST_PAIRS} more pairs (all with --json)")
+            console.print(f"... and {counted(len(result.pairs) - _MOST_PAIRS, 'more pair')} (all with --json)")
     return True
 
 

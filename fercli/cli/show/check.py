@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from fercli.core.words import counted
 from fercli.stages.check.all import CheckAllResult
 from fercli.stages.check.leakage import CheckLeakageResult
 
@@ -25,12 +26,14 @@ def show_all(result: CheckAllResult, *_: Any) -> bool:
     console = Console(highlight=False, soft_wrap=True)
     images, labels = result.images, result.labels
     console.print(
-        f"images: {images['num_faces']:,} faces, {images['num_missing']:,} crops missing, {images['num_unreadable']:,} "
-        f"unreadable, {images['num_blank']:,} blank, {images['num_identical_groups']:,} groups of duplicates"
+        f"images: {counted(images['num_faces'], 'face')}, {counted(images['num_missing'], 'crop')} "
+        f"missing, {images['num_unreadable']:,} "
+        f"unreadable, {images['num_blank']:,} blank, {counted(images['num_identical_groups'], 'group')} of duplicates"
     )
     if labels:
         console.print(
-            f"labels: {labels['num_labels']} labels, {labels['num_votes']} votes, {labels['num_outdated']} outdated, "
+            f"labels: {counted(labels['num_labels'], 'label')}, {counted(labels['num_votes'], 'vote')}, "
+            f"{labels['num_outdated']} outdated, "
             f"{labels['num_without_face']} without a face"
         )
     for counts in result.leakage.values():
@@ -42,15 +45,17 @@ def show_all(result: CheckAllResult, *_: Any) -> bool:
 
 def _leakage(console: Console, counts: Counts) -> None:
     published = ", official" if counts["is_published"] else ""
-    console.print(f"split '{counts['split']}'{published}: {counts['num_faces']:,} faces; shared between sets:")
-    people = f"{counts['subjects_across_splits']} subjects"
+    console.print(f"split '{counts['split']}'{published}: {counted(counts['num_faces'], 'face')}; shared between sets:")
+    people = counted(counts["subjects_across_splits"], "subject")
     if counts["unmatched_videos"]:
         people += " by the tracks of each video (across videos: not known)"
-    console.print(f"  {people}, {counts['videos_across_splits']} videos")
+    console.print(f"  {people}, {counted(counts['videos_across_splits'], 'video')}")
     parts = ", ".join(f"{parts} {number}" for parts, number in counts["identical_by_parts"].items())
-    console.print(f"  {counts['identical_across_splits']} identical images{f' ({parts})' if parts else ''}")
-    console.print(f"  {counts['near_across_splits']} near-duplicate images")
+    console.print(f"  {counted(counts['identical_across_splits'], 'identical image')}{f' ({parts})' if parts else ''}")
+    console.print(f"  {counted(counts['near_across_splits'], 'near-duplicate image')}")
     for copy in counts["examples"][:3]:
         console.print(f"    {copy['face_id']} ({copy['split']}) is {copy['copy_id']} ({copy['copy_split']})")
     if counts["new_split"]:
-        console.print(f"  {counts['num_dropped']} duplicate training faces removed in split '{counts['new_split']}'")
+        console.print(
+            f"  {counted(counts['num_dropped'], 'duplicate training face')} removed in split '{counts['new_split']}'"
+        )

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fercli.core.words import counted
 from fercli.reports.text_table import TextTable
 from fercli.stages.compare import CompareResult
 from fercli.stages.compare.words import best_of_models, difference_table, paper_table, score_table
@@ -20,7 +21,7 @@ def show_compare(result: CompareResult, *_: Any) -> bool:
         return False
     console = Console(highlight=False)
     same = " (up to date)" if result.is_unchanged else ""
-    console.print(f"[green]✓[/green] {len(result.runs)} runs compared{same}", soft_wrap=True)
+    console.print(f"[green]✓[/green] {counted(len(result.runs), 'run')} compared{same}", soft_wrap=True)
     scores = score_table(result)
     print_table(console, _part(scores, "Scores", 0, _NUM_SCORE_COLUMNS), with_notes=False)
     print_table(console, _part(scores, "F1 of each class", _NUM_SCORE_COLUMNS, len(scores.columns)))

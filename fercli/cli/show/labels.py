@@ -17,7 +17,7 @@ def show_labels(result: LabelsShowResult, *_: Any) -> bool:
     """Print where the labels stand: faces, classes, what became of the votes, agreement."""
     console = Console(highlight=False, soft_wrap=True)
     console.print(
-        f"{result.num_labelled:,} of {result.num_usable_faces:,} faces have a label; "
+        f"{result.num_labelled:,} of {counted(result.num_usable_faces, 'face has', 'faces have')} a label; "
         f"{counted(result.num_votes, 'vote')} by {counted(len(result.annotators), 'annotator')} "
         f"from {counted(result.num_imports, 'import')}"
     )

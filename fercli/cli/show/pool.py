@@ -5,6 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from fercli.core.words import counted
 from fercli.stages.pool import PoolResult
 
 _MEASURES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro-F1"}
@@ -17,7 +18,8 @@ def show_pool(result: PoolResult, *_: Any) -> bool:
     console = Console(highlight=False)
     same = " (up to date)" if result.is_unchanged else ""
     console.print(
-        f"[green]✓[/green] {len(result.members)} runs ({result.kind}), {result.split} set{same}", soft_wrap=True
+        f"[green]✓[/green] {counted(len(result.members), 'run')} ({result.kind}), {result.split} set{same}",
+        soft_wrap=True,
     )
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for place, name in enumerate(("run", "fold", "seed", "faces", *_MEASURES.values())):

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fercli.core.project import Project
+from fercli.core.words import counted
 from fercli.stages.split import SplitResult, SplitSettings
 
 
@@ -15,11 +16,15 @@ def show_split(result: SplitResult, settings: SplitSettings, project: Project) -
     if result.is_unchanged or result.is_dry_run:
         return False
     console = Console(highlight=False, soft_wrap=True)
-    folds = f" in {result.num_folds} folds (counts are sums over folds)" if result.num_folds else ""
-    console.print(f"[green]✓[/green] split '{result.name}': {result.num_faces:,} faces{folds}{_by(result)}")
+    folds = f" in {counted(result.num_folds, 'fold')} (counts are sums over folds)" if result.num_folds else ""
+    console.print(f"[green]✓[/green] split '{result.name}': {counted(result.num_faces, 'face')}{folds}{_by(result)}")
     console.print(_parts_table(result, project.classes))
-    left = f"; {result.num_left_out:,} labelled faces are not in any set" if result.num_left_out else ""
-    dropped = f"; {result.num_dropped:,} duplicate training faces removed" if result.num_dropped else ""
+    left = (
+        f"; {counted(result.num_left_out, 'labelled face is', 'labelled faces are')} not in any set"
+        if result.num_left_out
+        else ""
+    )
+    dropped = f"; {counted(result.num_dropped, 'duplicate training face')} removed" if result.num_dropped else ""
     people = "no subject or image is" if result.knows_subjects else "subjects are not assigned; no image is"
     if result.unmatched_videos:
         people = "people may be, as subjects are known only within one video; no image is"

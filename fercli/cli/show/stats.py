@@ -6,13 +6,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fercli.core.words import counted
 from fercli.stages.stats import StatsResult
 
 
 def show_stats(result: StatsResult, *_: Any) -> bool:
     """Print the counts of each table."""
     console = Console(highlight=False)
-    console.print(f"[green]✓[/green] {result.num_faces:,} faces, {result.num_labelled:,} with a label")
+    console.print(f"[green]✓[/green] {counted(result.num_faces, 'face')}, {result.num_labelled:,} with a label")
     for by, rows in result.tables.items():
         if by == "split" and "class" in result.tables:
             continue  # the same numbers, and a column a class is too wide for a screen

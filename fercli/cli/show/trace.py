@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fercli.core.rows import Face
+from fercli.core.words import counted
 from fercli.stages.trace import TraceResult
 
 
@@ -35,7 +36,7 @@ def _lines(result: TraceResult) -> list[tuple[str, str]]:
     lines.append(("subject", f"{face.subject_id or 'unknown'} {face.track_id}".rstrip()))
     lines += [("vote", f"{vote.annotator}: {vote.label}  ({vote.source})") for vote in result.votes]
     if label:
-        share = f", {label.agreement:.0%} of {label.num_votes} votes" if label.agreement is not None else ""
+        share = f", {label.agreement:.0%} of {counted(label.num_votes, 'vote')}" if label.agreement is not None else ""
         lines.append(("label", f"{label.label or 'none'} ({label.status}, {label.rule}{share})"))
     lines += [(f"split {name}", split) for name, split in result.splits.items()]
     for one in result.predictions:

@@ -189,8 +189,11 @@ def _read_wide(path: Path, table: Table) -> RawVotes:
                 continue
             _check_named(path, line, cells[item], name)
             votes.append(RawVote(cells[item], name, cells[place]))
-    reason = f"the header has {table.titles[item]}, no label column, and {len(names)} more columns, one per annotator"
-    holds = f"a CSV table with {len(names)} columns of votes, all empty"
+    reason = (
+        f"the header has {table.titles[item]}, no label column, and "
+        f"{counted(len(names), 'more column')}, one per annotator"
+    )
+    holds = f"a CSV table with {counted(len(names), 'column')} of votes, all empty"
     return RawVotes("csv-wide", reason, votes, num_skipped, notes=list(table.notes), holds=holds)
 
 
@@ -203,7 +206,9 @@ def _mark(cells: Sequence[str], place: int | None, kind: Any) -> Any:  # a Liter
 def _padded(path: Path, line: int, cells: list[str], width: int) -> list[str]:
     if any(cells[width:]):
         hint = "Put cells that contain the delimiter in quotation marks."
-        raise InputError(f"{path}:{line}: {len(cells)} cells in a table of {width} columns", hint=hint)
+        raise InputError(
+            f"{path}:{line}: {counted(len(cells), 'cell')} in a table of {counted(width, 'column')}", hint=hint
+        )
     return cells + [""] * (width - len(cells))
 
 

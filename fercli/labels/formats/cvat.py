@@ -194,9 +194,15 @@ class _Found:
     def _notes(self, chosen: Sequence[_Mark]) -> list[str]:
         notes = [f"{number:,} {what} were passed over" for what, number in self.passed_over.items()]
         if len(chosen) < len(self.marks):
-            notes.append(f"{len(self.marks) - len(chosen):,} other tags and boxes were passed over")
+            notes.append(
+                f"{counted(len(self.marks) - len(chosen), 'other tag or box was', 'other tags and boxes were')} "
+                "passed over"
+            )
         if self.num_filled_in:
-            notes.append(f"{self.num_filled_in:,} boxes lie between the frames that somebody marked: CVAT moved them")
+            notes.append(
+                f"{counted(self.num_filled_in, 'box lies', 'boxes lie')} between the frames that "
+                f"somebody marked: CVAT moved them"
+            )
         return notes
 
     def _holds(self) -> str:
@@ -288,7 +294,9 @@ def _open_xml(path: Path) -> Iterator[Readable]:
 def _member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     members = [member for member in archive.infolist() if PurePosixPath(member.filename).name == _XML_NAME]
     if len(members) != 1:
-        raise InputError(f"{path}: the zip contains {len(members)} files called {_XML_NAME} instead of one", hint=_HINT)
+        raise InputError(
+            f"{path}: the zip contains {counted(len(members), 'file')} called {_XML_NAME} instead of one", hint=_HINT
+        )
     parts = PurePosixPath(members[0].filename.replace("\\", "/")).parts
     if ".." in parts or members[0].filename.startswith("/"):
         raise InputError(f"{path}: the zip names a file outside itself: '{members[0].filename}'", hint=_HINT)

@@ -221,7 +221,7 @@ def _control_of(path: Path, tasks: Sequence[Json], control: str) -> tuple[str, s
     names = choices or sorted(name for name in kinds if name)
     if len(names) > 1:
         hint = f"Choose the one with the emotion: --field {names[0]}."
-        raise InputError(f"{path}: has {len(names)} choices: {', '.join(names)}", hint=hint)
+        raise InputError(f"{path}: has {counted(len(names), 'choice')}: {', '.join(names)}", hint=hint)
     return (names[0], kinds[names[0]]) if names else ("", "")
 
 
@@ -233,7 +233,7 @@ def _holds(tasks: Sequence[Json]) -> str:
         str(one.get("type")) for given in results if isinstance(given, list) for one in given if isinstance(one, dict)
     )
     parts = [counted(len(tasks), "task"), counted(len(annotations), "annotation")]
-    parts += [f"{number:,} answers of type {kind}" for kind, number in sorted(kinds.items())]
+    parts += [f"{counted(number, 'answer')} of type {kind}" for kind, number in sorted(kinds.items())]
     for name in ("predictions", "drafts"):
         number = sum(len(task[name]) for task in tasks if isinstance(task.get(name), list))
         parts += [f"{number:,} {name}, which are no votes"] if number else []

@@ -251,7 +251,7 @@ def _result_pictures(outcome: Outcome) -> tuple[Picture, ...]:
     said = f" Most frequent confusions: {'; '.join(worst)}." if worst else " No misclassifications."
     confusion = Picture(
         draw_confusion(outcome.matrix, classes),
-        f"Confusion matrix of {outcome.scores.num_faces} faces.{said}",
+        f"Confusion matrix of {counted(outcome.scores.num_faces, 'face')}.{said}",
         f"Confusion matrix (rows: true class, columns: predicted class; row percentage and count).{said}",
     )
     calibrated = outcome.calibration

@@ -12,7 +12,7 @@ from fercli.core.memory import fingerprint
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Frame, Video
-from fercli.core.settings import setting
+from fercli.core.settings import ANY, setting
 from fercli.core.stage import Argument, Inputs, Stage
 from fercli.vision.media import list_files, shown
 
@@ -75,15 +75,28 @@ class AddSettings:
     """How files come into the project, and what is known of them."""
 
     link: bool = setting(False, "Link to the files instead of copying them.", is_hidden=True)
-    session: str = setting("", "Record the lesson or session the files belong to.")
-    recorded_at: str = setting("", "Record when they were filmed, e.g. 2024-05-17T09:00.")
-    source: SourceName | None = setting(None, "Import PATH as this public dataset, or as class folders.")
-    name: str = setting(AddSourceSettings.name, "Name the dataset in face ids (default: the source name).")
-    votes: Path | None = setting(AddSourceSettings.votes, "Read the FERPlus votes (fer2013new.csv) from this file.")
-    mode: Literal["majority", "probability", "multi-target"] = setting(
-        AddSourceSettings.mode, "Derive labels from FERPlus votes with this rule."
+    session: str = setting("", "Record the lesson or session the files belong to.", only_with={"source": (None,)})
+    recorded_at: str = setting(
+        "", "Record when they were filmed, e.g. 2024-05-17T09:00.", only_with={"source": (None,)}
     )
-    seed: int = setting(AddSourceSettings.seed, "Set the random seed for a validation set drawn from train.", minimum=0)
+    source: SourceName | None = setting(None, "Import PATH as this public dataset, or as class folders.")
+    name: str = setting(
+        AddSourceSettings.name, "Name the dataset in face ids (default: the source name).", only_with={"source": ANY}
+    )
+    votes: Path | None = setting(
+        AddSourceSettings.votes,
+        "Read the FERPlus votes (fer2013new.csv) from this file.",
+        only_with={"source": ("ferplus",)},
+    )
+    mode: Literal["majority", "probability", "multi-target"] = setting(
+        AddSourceSettings.mode, "Derive labels from FERPlus votes with this rule.", only_with={"source": ("ferplus",)}
+    )
+    seed: int = setting(
+        AddSourceSettings.seed,
+        "Set the random seed for a validation set drawn from train.",
+        minimum=0,
+        only_with={"source": ANY},
+    )
     map: tuple[str, ...] = setting(
         AddSourceSettings.map, "Map words of the dataset to classes: joyful=happy,calm=neutral.", is_later=True
     )

@@ -112,12 +112,19 @@ def _passed_over(media: Media) -> tuple[str, ...]:
     """What in the folders was neither video nor picture, by suffix."""
     if not media.num_foreign:
         return ()
-    return (f"{media.num_foreign:,} files that are no videos or images were passed over: {media.passed_over()}.",)
+    return (
+        f"{counted(media.num_foreign, 'file that is no video or image', 'files that are no videos or images')} "
+        f"passed over: {media.passed_over()}.",
+    )
 
 
 def _lines(items: Sequence[MediaItem]) -> Iterator[str]:
     for item in items:
-        yield f"add {len(item.files)} images of '{item.name}'" if item.is_pictures else f"add video '{item.name}'"
+        yield (
+            f"add {counted(len(item.files), 'image')} of '{item.name}'"
+            if item.is_pictures
+            else f"add video '{item.name}'"
+        )
 
 
 @dataclass

@@ -13,6 +13,7 @@ from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Video, Vote
 from fercli.core.stage import Plan
+from fercli.core.words import counted
 from fercli.sources.items import SourceOptions
 from fercli.sources.registry import SOURCES, Source, differences
 from fercli.sources.storage import PictureStore
@@ -133,7 +134,8 @@ def _refuse_lost_votes(project: Project, name: str, face_ids: set[str]) -> None:
     if lost:
         more = f" and {len(lost) - _MAX_NAMED} more" if len(lost) > _MAX_NAMED else ""
         raise ProjectError(
-            f"this would remove {len(lost)} faces that have votes: {', '.join(lost[:_MAX_NAMED])}{more}",
+            f"this would remove {counted(len(lost), 'face that has', 'faces that have')} votes: "
+            f"{', '.join(lost[:_MAX_NAMED])}{more}",
             hint="Use another --name, or --force.",
         )
 
@@ -172,28 +174,34 @@ def _next_command(gathered: Gathered, written: Written) -> str:
 
 
 def _warnings(source: Source, options: SourceOptions, gathered: Gathered, written: Written) -> Iterator[str]:
-    counted = gathered.count_parts(only_labelled=source.counts_labelled)
+    here = gathered.count_parts(only_labelled=source.counts_labelled)
     published = source.published_counts(options)
-    if told := differences(counted, published):
+    if told := differences(here, published):
         yield f"The counts are not the published ones of {source.name}: {'; '.join(told)}."
     if source.remark:
         yield source.remark
     if written.identical_across_splits:
         yield (
-            f"The published split leaks: {written.identical_across_splits} pictures of val or test are byte-identical "
-            f"to one of an earlier part. It is kept as published, and fer eval also scores without them."
+            "The published split leaks: "
+            f"{counted(written.identical_across_splits, 'picture of val or test is', 'pictures of val or test are')} "
+            f"byte-identical to one of an earlier part. It is kept as published, and fer eval also scores without them."
         )
     if written.census.num_conflicting_groups:
-        yield f"{written.census.num_conflicting_groups} groups of byte-identical pictures carry different labels."
+        yield (
+            f"Different labels on byte-identical pictures: {counted(written.census.num_conflicting_groups, 'group')}."
+        )
     if gathered.num_constant:
-        yield f"{gathered.num_constant} pictures are blank: all their pixels have one value."
+        yield f"{counted(gathered.num_constant, 'picture is', 'pictures are')} blank: all their pixels have one value."
     if gathered.left_out:
         words = ", ".join(f"{word} {number:,}" for word, number in sorted(gathered.left_out.items()))
         yield f"Rows of no class of this project were left out: {words}."
     yield from _subject_warnings(source, options, gathered)
     num_open = sum(not item.emotion for item in gathered.items)
     if num_open:
-        yield f"{num_open:,} of {len(gathered.items):,} faces have no label: their votes decide for no class."
+        yield (
+            f"{num_open:,} of {counted(len(gathered.items), 'face has', 'faces have')} no label: their "
+            f"votes decide for no class."
+        )
     empty = [emotion for emotion, number in written.classes.items() if not number]
     if empty:
         yield f"No face has the label {', '.join(empty)}."
@@ -203,10 +211,14 @@ def _subject_warnings(source: Source, options: SourceOptions, gathered: Gathered
     num_nobody = sum(not item.subject for item in gathered.items) if options.subject_from else 0
     if num_nobody:
         first = next(item.where for item in gathered.items if not item.subject)
-        yield f"{num_nobody:,} faces have no subject: their names do not match the pattern, as '{first}'."
+        yield (
+            f"{counted(num_nobody, 'face has', 'faces have')} no subject: their names do not match the "
+            f"pattern, as '{first}'."
+        )
     num_inner = sum(item.origin.count("/") > 1 + bool(item.part) for item in gathered.items)
     if num_inner and source.name == "folder" and not options.subject_from:
         yield (
-            f"{num_inner:,} images lie in folders below the class folders, which were not read; "
+            f"{counted(num_inner, 'image lies', 'images lie')} in folders below the class folders, which "
+            f"were not read; "
             "if these are people: --subject-from folder."
         )

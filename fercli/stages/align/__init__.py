@@ -8,7 +8,7 @@ from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Frame, Label, Video
 from fercli.core.runs import Run
-from fercli.core.settings import option_name, setting
+from fercli.core.settings import ANY, option_name, setting
 from fercli.core.stage import Inputs, Stage
 
 # Settings of align, and the rules that they are. Its bounds on tilt and the like choose faces to learn from.
@@ -45,12 +45,14 @@ class AlignSettings:
         "arcface", "Align faces to the ArcFace template, or crop the plain box."
     )
     tracking: bool = setting(False, "Track faces between detections (fixed camera only).")
-    track_every: int = setting(5, "With --tracking, run the detector every N frames.", minimum=1)
+    track_every: int = setting(
+        5, "With --tracking, run the detector every N frames.", minimum=1, only_with={"tracking": ANY}
+    )
     realign: bool = setting(False, "Also align faces that were added as crops.")
     device: str = setting("auto", "Run on this device: auto, cpu, cuda, mps or openvino.")
     workers: int = setting(1, "Use this many processes.", minimum=1)
     engine: Literal["local", "ray"] = setting("local", "Run on this machine or on a Ray cluster.")
-    address: str = setting("", "Connect to the Ray cluster at HOST:PORT.")
+    address: str = setting("", "Connect to the Ray cluster at HOST:PORT.", only_with={"engine": ("ray",)})
     limit: int | None = setting(None, "Process only the first N frames.", minimum=1)
     draw: bool = setting(False, "Draw frames with the faces found, kept or dropped, to reports/align.", is_later=True)
 

@@ -8,6 +8,7 @@ from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import Face, Video
+from fercli.core.words import counted
 from fercli.stages.align import AlignResult, AlignSettings
 from fercli.stages.align.pictures import Pictures
 from fercli.stages.align.plan import AlignPlan, frame_tasks
@@ -60,7 +61,11 @@ def _result(
     in_frame: dict[str, list[Face]], drawn: Sequence[str], num_frames: int, failures: Sequence[Failure]
 ) -> AlignResult:
     shown = [face for item in drawn for face in in_frame.get(item, [])]
-    said = () if len(drawn) == num_frames else (f"{len(drawn):,} of {num_frames:,} frames are drawn; more: --limit N.",)
+    said = (
+        ()
+        if len(drawn) == num_frames
+        else (f"{len(drawn):,} of {counted(num_frames, 'frame is', 'frames are')} drawn; more: --limit N.",)
+    )
     return AlignResult(
         num_frames=num_frames,
         num_frames_done=len(drawn) - len(failures),

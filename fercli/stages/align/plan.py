@@ -104,9 +104,9 @@ def plan(project: Project, settings: AlignSettings, *, force: bool, progress: Pr
 
 def _lines(todo: Sequence[PictureTask], num_frames: int, changes: Sequence[str]) -> list[str]:
     num_todo = sum(task.given is None for task in todo)
-    lines = [f"detect faces in {num_todo:,} of {num_frames:,} frames"] if num_frames else []
+    lines = [f"detect faces in {num_todo:,} of {counted(num_frames, 'frame')}"] if num_frames else []
     if len(todo) > num_todo:
-        lines.append(f"align {len(todo) - num_todo:,} given crops")
+        lines.append(f"align {counted(len(todo) - num_todo, 'given crop')}")
     if changes:
         lines.append(f"process them again because settings changed: {', '.join(changes)}")
     return lines

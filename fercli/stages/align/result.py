@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from fercli.core.results import Failure
+from fercli.core.words import counted
 from fercli.stages.align import AlignResult
 from fercli.stages.align.merge import MergedFaces, Record
 from fercli.stages.align.plan import AlignPlan, is_realigned
@@ -45,7 +46,10 @@ def summarise(
 def _warnings(plan: AlignPlan, num_ok: int, num_dropped: int, lost: list[str]) -> tuple[str, ...]:
     said = []
     if plan.changes:
-        said.append(f"Settings changed ({', '.join(plan.changes)}), so {len(plan.todo)} pictures were done again.")
+        said.append(
+            f"Settings changed ({', '.join(plan.changes)}), so "
+            f"{counted(len(plan.todo), 'picture was', 'pictures were')} done again."
+        )
     if lost:
         said.append(
             f"Faces that have votes are gone ({len(lost)}), as --force allowed: {', '.join(lost[:MOST_NAMED])}."

@@ -9,6 +9,7 @@ import numpy as np
 from fercli.core.errors import CheckError
 from fercli.core.project import Project
 from fercli.core.rows import Face, Vote
+from fercli.core.words import counted
 from fercli.vision.cutting import CuttingRules, drop_reason
 from fercli.vision.detection import Detection
 
@@ -54,7 +55,7 @@ def refusal(lost: list[str]) -> CheckError:
     """The error of a run that would lose these faces."""
     named = ", ".join(lost[:MOST_NAMED]) + (", ..." if len(lost) > MOST_NAMED else "")
     return CheckError(
-        f"{len(lost)} faces with votes would be lost with these settings: {named}",
+        f"{counted(len(lost), 'face')} with votes would be lost with these settings: {named}",
         hint="Nothing was changed. Use the last settings, or give --force to lose them (their votes stay).",
     )
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fercli.core.results import StageResult
-from fercli.core.settings import setting
+from fercli.core.settings import ANY, setting
 from fercli.core.stage import Argument, Stage
 
 # Where the page is looked for first: what it could not send yet waits in the browser under this address.
@@ -21,13 +21,17 @@ class AnnotateSettings:
         None, "Show only faces with too few votes, or resolve ties yourself."
     )
     order: Literal["shuffled", "uncertain", "video"] = setting("shuffled", "Show the faces in this order.")
-    uncertainty: Literal["entropy", "margin"] = setting("entropy", "Measure uncertainty like this (uncertain).")
+    uncertainty: Literal["entropy", "margin"] = setting(
+        "entropy", "Measure uncertainty like this (uncertain).", only_with={"order": ("uncertain",)}
+    )
     blind: float = setting(
         0.0, "Show this fraction of the faces twice, unannounced.", aliases=("retest",), minimum=0, maximum=1
     )
     suggest: str = setting("", "Show predictions of this run ('latest': the newest) or baseline.")
-    suggest_when: Literal["before", "after"] = setting("after", "Show them before or after the annotator's own vote.")
-    run: str = setting("", "Order by the uncertainty of this run, or of baseline.")
+    suggest_when: Literal["before", "after"] = setting(
+        "after", "Show them before or after the annotator's own vote.", only_with={"suggest": ANY}
+    )
+    run: str = setting("", "Order by the uncertainty of this run, or of baseline.", only_with={"order": ("uncertain",)})
     review: bool = setting(False, "Open the review of disagreements instead.")
     host: str = setting(LOOPBACK, "Serve on this address; others can then open it, unencrypted.")
     port: int = setting(PORT, "Serve on this port, or on the next free one.", minimum=1, maximum=65_535)

@@ -8,6 +8,7 @@ from fercli.core.project import Project
 from fercli.core.rows import Prediction
 from fercli.core.runs import Run, list_runs
 from fercli.core.tables import read_table
+from fercli.core.words import counted
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def held_out(project: Project) -> HeldOut:
     if several:
         best = max(several, key=lambda name: len(folds[name]))
         rows = {row.face_id: row for run in folds[best].values() for row in _rows(run, "test")}
-        return HeldOut(rows, f"{len(folds[best])} folds of split '{best[1]}', {best[0]}")
+        return HeldOut(rows, f"{counted(len(folds[best]), 'fold')} of split '{best[1]}', {best[0]}")
     for run in reversed(runs):
         rows = {row.face_id: row for part in ("val", "test") for row in _rows(run, part)}
         if rows:

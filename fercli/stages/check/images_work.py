@@ -7,6 +7,7 @@ from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label
 from fercli.core.settings import plain_settings
+from fercli.core.words import counted
 from fercli.data.crops import CropError, CropFiles, image_digests
 from fercli.stages.check.images import CheckImagesResult, CheckImagesSettings
 
@@ -98,9 +99,11 @@ def _copies(project: Project, digests: dict[str, str]) -> tuple[int, int]:
 def _warnings(blank: list[str], num_conflicting: int) -> list[str]:
     sentences = []
     if blank:
-        sentences.append(f"{len(blank)} crops are blank: all their pixels have one value, e.g. {blank[0]}.")
+        sentences.append(
+            f"{counted(len(blank), 'crop is', 'crops are')} blank: all their pixels have one value, e.g. {blank[0]}."
+        )
     if num_conflicting:
-        sentences.append(f"{num_conflicting} groups of byte-identical crops carry different labels.")
+        sentences.append(f"Different labels on byte-identical crops: {counted(num_conflicting, 'group')}.")
     return sentences
 
 
@@ -110,7 +113,8 @@ def _failed(problems: dict[str, CropError]) -> list[str]:
     for face_id, error in problems.items():
         by_hint.setdefault(error.hint, []).append(f"{face_id} ({error.message})")
     return [
-        f"{len(names):,} crops are missing or unreadable: {', '.join(names[:_MOST_NAMED])}. {hint}. Or drop these "
+        f"{counted(len(names), 'crop is', 'crops are')} missing or unreadable: "
+        f"{', '.join(names[:_MOST_NAMED])}. {hint}. Or drop these "
         "faces: fer check images --fix"
         for hint, names in by_hint.items()
     ]

@@ -10,6 +10,7 @@ from fercli.core.project import Project
 from fercli.core.rows import Face, Label, Vote
 from fercli.core.settings import plain_settings
 from fercli.core.splits import stale_splits
+from fercli.core.words import counted
 from fercli.labels.agreement import measure_agreement
 from fercli.stages.check.labels import CheckLabelsResult, CheckLabelsSettings
 from fercli.stages.labels.vote import vote_settings
@@ -84,16 +85,23 @@ def _failed(result: CheckLabelsResult, foreign: list[str], settings: CheckLabels
     sentences = []
     if foreign:
         names = ", ".join(sorted(set(foreign))[:3])
-        sentences.append(f"{len(foreign):,} labels are not a class of this project: {names}. Fix fer.toml.")
+        sentences.append(
+            f"{counted(len(foreign), 'label is', 'labels are')} not a class of this project: {names}. Fix fer.toml."
+        )
     if result.num_foreign_votes:
-        sentences.append(f"{result.num_foreign_votes:,} votes are not for a class of this project. Fix fer.toml.")
+        sentences.append(
+            f"{counted(result.num_foreign_votes, 'vote is', 'votes are')} not for a class of this "
+            f"project. Fix fer.toml."
+        )
     if result.num_without_face:
         sentences.append(
-            f"{result.num_without_face:,} labels belong to removed or dropped faces. Use --fix to delete them."
+            f"{counted(result.num_without_face, 'label belongs', 'labels belong')} to removed or dropped "
+            f"faces. Use --fix to delete them."
         )
     if result.num_outdated:
         sentences.append(
-            f"{result.num_outdated:,} labels are out of date with the votes. Run: fer labels vote --force."
+            f"{counted(result.num_outdated, 'label is', 'labels are')} out of date with the votes. Run: "
+            f"fer labels vote --force."
         )
     if settings.minimum is not None and (result.krippendorff is None or result.krippendorff < settings.minimum):
         value = "not defined" if result.krippendorff is None else f"{result.krippendorff:.3f}"

@@ -14,6 +14,7 @@ from fercli.core.project import Project
 from fercli.core.rows import SPLITS, Face, Label, SplitRow
 from fercli.core.splits import choose_split, labels_mark, read_record, record_text
 from fercli.core.stage import Plan
+from fercli.core.words import counted
 from fercli.data.crops import CropError, CropFiles, image_digests
 from fercli.labels.leaks import CopiedImage, Leaks, find_leaks, without_copies
 from fercli.stages.check.leakage import CheckLeakageResult, CheckLeakageSettings
@@ -123,7 +124,8 @@ def _failed(result: CheckLeakageResult, leaks: Leaks) -> list[str]:
     if leaks.subjects:
         names = ", ".join(list(leaks.subjects)[:3])
         sentences.append(
-            f"{len(leaks.subjects)} subjects appear in more than one set of split '{result.split}', e.g. {names}.{kept}"
+            f"{counted(len(leaks.subjects), 'subject appears', 'subjects appear')} in more than one set "
+            f"of split '{result.split}', e.g. {names}.{kept}"
         )
     if leaks.identical:
         sentences.append(
@@ -137,7 +139,8 @@ def _warnings(result: CheckLeakageResult, *, knows_subjects: bool) -> list[str]:
     sentences = list(people_doubt(result.unmatched_videos))
     if result.videos_across_splits and not knows_subjects:
         sentences.append(
-            f"{result.videos_across_splits} videos appear in more than one set and their subjects are unknown, "
+            f"{counted(result.videos_across_splits, 'video appears', 'videos appear')} in more than one set, with "
+            f"subjects that are unknown, "
             "so the same person may be in train and test."
         )
     if not knows_subjects:

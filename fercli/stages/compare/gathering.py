@@ -78,7 +78,7 @@ def _check_classes(runs: Sequence[Run]) -> None:
 def _check_faces(
     by_id: Mapping[str, Mapping[str, Prediction]], everywhere: set[str], anywhere: set[str], alike: set[str]
 ) -> None:
-    hint = f"Compare on the {len(alike):,} faces that all runs have, with the same label: --common."
+    hint = f"Compare on the {counted(len(alike), 'face')} that all runs have, with the same label: --common."
     if everywhere != anywhere:
         numbers = ", ".join(f"{len(found):,} in '{name}'" for name, found in by_id.items())
         raise CheckError(

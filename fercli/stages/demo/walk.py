@@ -12,6 +12,7 @@ from fercli.core.results import Failure, StageResult
 from fercli.core.rows import Face, Label, Prediction
 from fercli.core.settings import Layer, resolve_settings
 from fercli.core.tables import read_table
+from fercli.core.words import counted
 from fercli.engine.local import LocalEngine
 from fercli.stages.add import AddSettings, add
 from fercli.stages.align import AlignSettings, align
@@ -99,7 +100,10 @@ class Walk:
         began = time.monotonic()
         engine = LocalEngine(self.settings.workers or count_processors())
         lessons, num_drawn = draw_lessons(self.project.root, self.material, engine=engine, progress=self.progress)
-        made = f"{self.material.num_subjects} pupils in {len(lessons)} lessons of {self.material.seconds:g} s"
+        made = (
+            f"{counted(self.material.num_subjects, 'pupil')} in {counted(len(lessons), 'lesson')} of "
+            f"{self.material.seconds:g} s"
+        )
         self._row("draw", made if num_drawn else f"{made}, rendered before", began)
         paths = [video_path(self.project.root, lesson) for lesson in lessons]
         self._stage("add", lambda: add(self.project, AddSettings(), paths, progress=self.progress))
@@ -111,7 +115,9 @@ class Walk:
         cutting = self._settings("align", AlignSettings)
         self._stage("align", lambda: align(self.project, cutting, progress=self.progress))
         found = compare_faces(self.project, lessons)
-        self._figure("align_recall", found.recall, f"{len(found.seen):,} of {found.num_true:,} rendered faces detected")
+        self._figure(
+            "align_recall", found.recall, f"{len(found.seen):,} of {counted(found.num_true, 'rendered face')} detected"
+        )
         self._figure(
             "align_precision", found.precision, f"{len(found.seen):,} of {found.num_faces:,} detections are correct"
         )
@@ -168,7 +174,10 @@ class Walk:
                 "that calling every face by the most frequent emotion reaches."
             )
         span = "" if judged.low is None else f", 95% interval {judged.low:.1%} to {judged.high:.1%}"
-        made = f"{judged.num_faces:,} faces of {judged.num_subjects} held-out pupils{span}; majority-class baseline"
+        made = (
+            f"{counted(judged.num_faces, 'face')} of "
+            f"{counted(judged.num_subjects, 'held-out pupil')}{span}; majority-class baseline"
+        )
         self._figure("model_accuracy", judged.accuracy, f"{made}: {judged.majority_rate:.1%}")
 
     def _explain(self) -> None:

@@ -11,6 +11,7 @@ from fercli.core.memory import fingerprint, recall, remember
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import CONFIG_NAME, Project, create_project, open_project
 from fercli.core.rows import Face, Label, Vote
+from fercli.core.words import counted
 from fercli.stages.demo import MATERIAL, DemoResult, DemoSettings, Material
 
 __all__ = ["DemoResult", "DemoSettings", "demo"]
@@ -101,7 +102,9 @@ def _mark(project: Project, settings: DemoSettings) -> str:
 
 
 def _plan(folder: Path, settings: DemoSettings) -> list[str]:
-    lines = [f"draw {settings.subjects} pupils and {settings.seconds:g} s of each lesson into {folder}/{MATERIAL}"]
+    lines = [
+        f"draw {counted(settings.subjects, 'pupil')} and {settings.seconds:g} s of each lesson into {folder}/{MATERIAL}"
+    ]
     if settings.annotate:
         return [*lines, "add, extract-frames, align, subjects, and open the labelling page"]
     lines.append("add, extract-frames, align, subjects, labels import, split")

@@ -10,6 +10,7 @@ from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Label, Prediction
 from fercli.core.runs import Run
+from fercli.core.words import counted
 from fercli.data.run_crops import CropChanges, check_crops, crop_changes
 from fercli.data.samples import run_samples
 from fercli.learn.predict import load_run_model, predict_probabilities
@@ -124,7 +125,8 @@ def _warnings(project: Project, run: Run, settings: EvalSettings, findings: Find
     without = findings.metrics["without_duplicates"]
     if without:
         yield (
-            f"{without['num_left_out']:,} of {findings.metrics['num_faces']:,} faces are byte-identical to faces in "
+            f"{without['num_left_out']:,} of "
+            f"{counted(findings.metrics['num_faces'], 'face is', 'faces are')} byte-identical to faces in "
             f"another set; accuracy without them is {without['accuracy']['value']:.2%}."
         )
     changed = _num_changed_labels(project, run, findings)

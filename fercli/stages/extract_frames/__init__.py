@@ -22,22 +22,47 @@ class ExtractFramesSettings:
         "every", "Select frames with this method."
     )
     every_s: float = setting(
-        2.0, "Keep one frame per interval of this length (every).", option="every", unit="s", minimum=0.001
+        2.0,
+        "Keep one frame per interval of this length (every).",
+        option="every",
+        unit="s",
+        minimum=0.001,
+        only_with={"method": ("every",)},
     )
-    sharpest: bool = setting(False, "Keep the sharpest frame of each interval (every).")
+    sharpest: bool = setting(
+        False, "Keep the sharpest frame of each interval (every).", only_with={"method": ("every",)}
+    )
     num: int = setting(
-        20, "Keep this many frames per video (uniform, kmeans).", option="num-frames", aliases=("num",), minimum=1
+        20,
+        "Keep this many frames per video (uniform, kmeans).",
+        option="num-frames",
+        aliases=("num",),
+        minimum=1,
+        only_with={"method": ("uniform", "kmeans")},
     )
     start_s: float = setting(0.0, "Start at this time in each video.", option="start", unit="s", minimum=0)
     end_s: float | None = setting(None, "Stop at this time in each video.", option="end", unit="s", minimum=0)
     change_threshold: float = setting(
-        8.0, "Keep frames that differ by this many grey levels (change).", minimum=0, maximum=255
+        8.0,
+        "Keep frames that differ by this many grey levels (change).",
+        minimum=0,
+        maximum=255,
+        only_with={"method": ("change",)},
     )
     scene_threshold: float = setting(
-        15.0, "Treat a jump of this many grey levels as a cut (scene).", minimum=0, maximum=255
+        15.0,
+        "Treat a jump of this many grey levels as a cut (scene).",
+        minimum=0,
+        maximum=255,
+        only_with={"method": ("scene",)},
     )
     min_gap_s: float = setting(
-        0.5, "Keep frames at least this far apart (change, scene).", option="min-gap", unit="s", minimum=0
+        0.5,
+        "Keep frames at least this far apart (change, scene).",
+        option="min-gap",
+        unit="s",
+        minimum=0,
+        only_with={"method": ("change", "scene")},
     )
     min_sharpness: float | None = setting(None, "Drop frames below this sharpness (default: off).", minimum=0)
     dedup: int | None = setting(
@@ -51,11 +76,11 @@ class ExtractFramesSettings:
     keep: bool = setting(
         True, "Save frames as files; otherwise align decodes the video again.", option="save-frames", aliases=("keep",)
     )
-    seed: int = setting(0, "Set the random seed for clustering (kmeans).", minimum=0)
+    seed: int = setting(0, "Set the random seed for clustering (kmeans).", minimum=0, only_with={"method": ("kmeans",)})
     limit: int | None = setting(None, "Keep at most this many frames per video.", minimum=1)
     workers: int = setting(1, "Process this many videos in parallel.", minimum=1)
     engine: Literal["local", "ray"] = setting("local", "Run on this machine or on a Ray cluster.")
-    address: str = setting("", "Connect to the Ray cluster at HOST:PORT.")
+    address: str = setting("", "Connect to the Ray cluster at HOST:PORT.", only_with={"engine": ("ray",)})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.rows import Frame, Video
 from fercli.core.stage import Plan
+from fercli.core.words import counted
 from fercli.stages.extract_frames import ExtractFramesSettings, deciding, rule_key
 from fercli.stages.extract_frames.voted import at_risk, is_foreseen, refusal, some_of, sure_to_go, voted_on
 from fercli.vision.media import PICTURES
@@ -78,7 +79,7 @@ def plan(
     warnings = [f"frames of {some_of(redone)} will be replaced (changed: {', '.join(changes)})"] if changes else []
     warnings += [f"frames.csv lost rows of {some_of(thinned)}; the frames are extracted again"] if thinned else []
     lines = [f"extract frames of '{video.video_id}' by '{settings.method}'" for video in todo]
-    lines += [f"replace {len(old[video_id])} frames of '{video_id}'" for video_id in redone]
+    lines += [f"replace {counted(len(old[video_id]), 'frame')} of '{video_id}'" for video_id in redone]
     if not force and (lost := voted_on(project, sure_to_go(project, settings, todo, old))):
         raise refusal(lost)
     if changes and not is_foreseen(settings):

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from fercli.core.errors import CheckError, MediaError
 from fercli.core.project import Project
 from fercli.core.rows import Face, Frame, Video, Vote
+from fercli.core.words import counted
 from fercli.engine import guard
 from fercli.stages.extract_frames import ExtractFramesSettings
 
@@ -48,7 +49,8 @@ def is_foreseen(settings: ExtractFramesSettings) -> bool:
 def refusal(lost: Sequence[str]) -> CheckError:
     """The error of a run that would take these faces' frames away."""
     return CheckError(
-        f"these settings would remove frames of {len(lost)} faces that have votes: {some_of(lost)}",
+        f"these settings would remove frames of {counted(len(lost), 'face that has', 'faces that have')} "
+        f"votes: {some_of(lost)}",
         hint="Nothing was changed. Use the previous settings, or --force to remove them (the votes are kept).",
     )
 
@@ -56,7 +58,8 @@ def refusal(lost: Sequence[str]) -> CheckError:
 def at_risk(voted: Sequence[str], *, force: bool) -> list[str]:
     """A sentence on faces with votes whose frames may or may not be chosen again."""
     end = " and lost, as --force allows" if force else "; if one is not chosen again, nothing is changed"
-    return [f"{len(voted)} faces that have votes lie on frames that may be replaced{end}"] if voted else []
+    said = counted(len(voted), "face that has votes lies on a frame", "faces that have votes lie on frames")
+    return [f"{said} that may be replaced{end}"] if voted else []
 
 
 def some_of(ids: Sequence[str]) -> str:

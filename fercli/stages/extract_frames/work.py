@@ -13,6 +13,7 @@ from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import Frame, Video
+from fercli.core.words import counted
 from fercli.engine.choose import choose_engine
 from fercli.engine.local import LOCAL, Engine
 from fercli.engine.parts import part_length, split_time
@@ -116,7 +117,11 @@ def fold(
     commit.items = plan.old_items | done
     warnings = [f"'{video.video_id}': {text}" for video in made for text in video.warnings]
     warnings += [f"no frame of '{video.video_id}' was kept" for video in made if not video.frames]
-    warnings += [f"{len(lost)} faces that have votes lost their frame: {some_of(lost)}"] if lost else []
+    warnings += (
+        [f"{counted(len(lost), 'face that has', 'faces that have')} votes lost the frame: {some_of(lost)}"]
+        if lost
+        else []
+    )
     return ExtractFramesResult(
         num_videos=len(made),
         num_frames=len(new),

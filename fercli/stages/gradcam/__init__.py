@@ -25,9 +25,11 @@ class GradcamSettings:
     layer: str = setting("", "Use this layer (default: the model's own).")
     list_layers: bool = setting(False, "List the layers that can be mapped and exit.")
     target: str = setting("pred", "Explain the predicted class, the true class or a named class.")
-    per_class: int = setting(2, "Show this many correct and incorrect faces per class.", minimum=1, maximum=20)
+    per_class: int = setting(
+        2, "Show this many correct and incorrect faces per class.", minimum=1, maximum=20, only_with={"images": (None,)}
+    )
     images: Path | None = setting(None, "Explain this image or folder instead.")
-    split: Literal["train", "val", "test"] = setting("test", "Use faces of this set.")
+    split: Literal["train", "val", "test"] = setting("test", "Use faces of this set.", only_with={"images": (None,)})
     checkpoint: str = setting("best", "Use the best or last checkpoint, or a .safetensors file.")
     accept_other_crops: bool = setting(
         False, "Explain faces even if the crops are not those of the training.", is_later=True

@@ -33,7 +33,9 @@ class LabelsExportSettings:
         minimum=0,
         maximum=1,
     )
-    part_size: int = setting(2000, "Put at most this many faces into one file (html).", minimum=1)
+    part_size: int = setting(
+        2000, "Put at most this many faces into one file (html).", minimum=1, only_with={"to": ("html",)}
+    )
     with_votes: bool = setting(False, "Include votes of earlier annotators.")
     name: str = setting("", "Name the folder in exports/.")
     seed: int = setting(0, "Set the random seed for order and repeats.", minimum=0)

@@ -17,6 +17,7 @@ from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import Face, Label, Vote
 from fercli.core.stage import Plan
+from fercli.core.words import counted
 from fercli.data.crops import CropError, CropFiles
 from fercli.labels.aggregate import is_open, is_short
 from fercli.labels.pseudonyms import ADJUDICATOR
@@ -109,7 +110,7 @@ def plan(project: Project, settings: LabelsExportSettings, *, force: bool, progr
     sheets = _sheets(settings, faces)
     num_items = len(sheets[0].items)
     return ExportPlan(
-        lines=(f"write {len(sheets)} sheets of {num_items:,} images for {settings.to}",),
+        lines=(f"write {counted(len(sheets), 'sheet')} of {counted(num_items, 'image')} for {settings.to}",),
         faces=faces,
         reads=project.digests((face.path for face in faces), "faces.csv"),
         sheets=sheets,

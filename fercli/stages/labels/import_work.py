@@ -18,6 +18,7 @@ from fercli.core.rows import Face, Label, Vote
 from fercli.core.settings import plain_settings
 from fercli.core.stage import Plan
 from fercli.core.tables import read_table
+from fercli.core.words import counted
 from fercli.labels.importing import merge_votes, under_one_name
 from fercli.labels.people import People
 from fercli.stages.labels.archive import (
@@ -255,14 +256,17 @@ def _unchanged(project: Project, digests: Iterable[str]) -> LabelsImportResult:
         counts = label_counts(project, labels, project.rows(Vote), vote_settings(project))
     last = {entry.sha256: entry for entry in read_imports(project) if not entry.removed_at}
     unmatched = {entry.name: entry.num_unmatched for digest in digests if (entry := last[digest]).num_unmatched}
-    notes = [f"{number:,} votes of '{name}' match no face of this project." for name, number in unmatched.items()]
+    notes = [
+        f"'{name}': {counted(number, 'vote matches', 'votes match')} no face of this project."
+        for name, number in unmatched.items()
+    ]
     new = {"is_unchanged": True, "failures": (), "warnings": (*notes, *counts["warnings"])}
     return LabelsImportResult(**counts | new)
 
 
 def _lines(readings: Sequence[Reading]) -> list[str]:
     return [
-        f"import {len(reading.matched.votes):,} votes from '{reading.path.name}' ({reading.raw.format}: "
+        f"import {counted(len(reading.matched.votes), 'vote')} from '{reading.path.name}' ({reading.raw.format}: "
         f"{reading.raw.reason})"
         for reading in readings
     ]

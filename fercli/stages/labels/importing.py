@@ -21,8 +21,14 @@ class LabelsImportSettings:
     )
     annotator: str = setting("", "Set the annotator if the file does not name one.")
     map: tuple[str, ...] = setting((), "Map words to classes: joyful=happy,calm=neutral.")
-    field: str = setting("", "Read this Label Studio control, if there are several.")
-    cvat_attribute: str = setting("", "Read this CVAT box attribute instead of tags.")
+    field: str = setting(
+        "",
+        "Read this Label Studio control, if there are several.",
+        only_with={"votes_format": ("auto", "label-studio")},
+    )
+    cvat_attribute: str = setting(
+        "", "Read this CVAT box attribute instead of tags.", only_with={"votes_format": ("auto", "cvat")}
+    )
     final: bool = setting(
         False, "Treat the votes as final (adjudicated) labels.", option="adjudicated", aliases=("final",)
     )

@@ -10,6 +10,7 @@ from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import Face, Frame
+from fercli.core.words import counted
 from fercli.labels.formats.rawvotes import RawVotes
 from fercli.labels.formats.registry import VotesHints, read_votes
 from fercli.labels.importing import MatchedVotes, adjudicated, match_votes
@@ -148,6 +149,12 @@ def _match(
     _check_matched(path.name, matched, raw, index, is_strict=settings.strict)
     if settings.annotator and not settings.final and people.key.get(settings.annotator) not in _voters(matched):
         notes.append("--annotator was not needed: the file names all its annotators")
+    for option, value, form in (
+        ("field", settings.field, "label-studio"),
+        ("cvat-attribute", settings.cvat_attribute, "cvat"),
+    ):
+        if value and not raw.format.startswith(form):
+            notes.append(f"--{option} had no effect: the file was read as {raw.format}")
     return Reading(path, digest, place, kept_path(path, place), raw, matched, renamed, notes)
 
 
@@ -196,7 +203,9 @@ def _check_matched(name: str, matched: MatchedVotes, raw: RawVotes, index: FaceI
     if not matched.votes and not matched.gold and not matched.conflicts:
         raise InputError(f"{name}: none of its items is a face of this project: {shown}", hint=hint)
     if is_strict:
-        raise InputError(f"{name}: {len(unmatched)} items are no face of this project: {shown}", hint=hint)
+        raise InputError(
+            f"{name}: {counted(len(unmatched), 'item is', 'items are')} no face of this project: {shown}", hint=hint
+        )
 
 
 def _amiss(matched: MatchedVotes, raw: RawVotes, index: FaceIndex) -> list[str]:
@@ -211,7 +220,9 @@ def _item_failures(reading: Reading, index: FaceIndex) -> list[Failure]:
     amiss = _amiss(reading.matched, reading.raw, index)
     failures = [Failure(f"{name}: {item}", index.why_not(item)) for item in amiss]
     if num_others := len(reading.matched.unmatched) - len(amiss):
-        reading.notes.append(f"{num_others:,} boxes lie on frames of the video that this project did not keep")
+        reading.notes.append(
+            f"{counted(num_others, 'box lies', 'boxes lie')} on frames of the video that this project did not keep"
+        )
     return failures + [
         Failure(f"{name}: {text}", "two labels at once")
         for text in (*reading.raw.conflicts, *reading.matched.conflicts)

@@ -15,6 +15,7 @@ from fercli.core.results import Failure
 from fercli.core.rows import Face
 from fercli.core.runs import Run
 from fercli.core.stage import Plan
+from fercli.core.words import counted
 from fercli.labels.matching import flat_name
 from fercli.labels.sheets import Sheet, Suggestions, label_studio_config, label_studio_tasks
 from fercli.stages.labels.export_work import chosen_faces, new_folder, tool_text, without, write_images
@@ -60,7 +61,9 @@ def plan(
     faces = chosen_faces(project, settings.only)
     if not faces:
         raise InputError(f"no face is left to export ({settings.only or 'all'})", hint="See: fer labels show")
-    return SuggestPlan(lines=(f"write {len(faces):,} tasks with suggestions of {run.run_id}",), run=run, faces=faces)
+    return SuggestPlan(
+        lines=(f"write {counted(len(faces), 'task')} with suggestions of {run.run_id}",), run=run, faces=faces
+    )
 
 
 def run(

@@ -9,6 +9,7 @@ from fercli.core.results import StageResult
 from fercli.core.rows import Label, Vote
 from fercli.core.settings import Layer, resolve_settings, setting
 from fercli.core.stage import Inputs, Stage
+from fercli.core.words import counted
 from fercli.stages.labels.waiting import bring_in
 from fercli.stages.next_steps import with_what_follows
 
@@ -76,7 +77,7 @@ def vote_settings(project: Project) -> LabelsVoteSettings:
 def rule_words(settings: LabelsVoteSettings) -> str:
     """The rule in words."""
     return (
-        f"{settings.method}, at least {settings.min_votes} votes, agreement {settings.min_agreement:g}, "
+        f"{settings.method}, at least {counted(settings.min_votes, 'vote')}, agreement {settings.min_agreement:g}, "
         f"ties {settings.tie}"
     )
 

@@ -14,6 +14,7 @@ from fercli.core.project import Project
 from fercli.core.rows import Label, Vote
 from fercli.core.stage import Plan
 from fercli.core.tables import table_text
+from fercli.core.words import counted
 from fercli.labels.aggregate import aggregate_votes
 from fercli.labels.summary import summarise_labels
 from fercli.stages.labels.vote import LabelsVoteResult, LabelsVoteSettings, rule_words
@@ -54,7 +55,7 @@ def plan(project: Project, settings: LabelsVoteSettings, *, force: bool, progres
     # `fer labels import` has decided by the same rule, as a rule.
     is_unchanged = not force and _is_written(project, labels)
     return VotePlan(
-        lines=(f"write {len(labels):,} labels by {rule_words(settings)}, {num_changed:,} of them changed",),
+        lines=(f"write {counted(len(labels), 'label')} by {rule_words(settings)}, {num_changed:,} of them changed",),
         counts=counts | {"num_changed": num_changed},
         known=replace(result, is_unchanged=True) if is_unchanged else None,
         labels=labels,
@@ -146,7 +147,8 @@ def _open_warning(labels: Sequence[Label]) -> tuple[str, ...]:
     if not num_open:
         return ()
     return (
-        f"{num_open:,} of {len(labels):,} faces have no majority label ({counts['tie']:,} ties). "
+        f"{num_open:,} of {counted(len(labels), 'face has', 'faces have')} no majority label "
+        f"({counted(counts['tie'], 'tie')}). "
         "Resolve them with an adjudicator: fer labels export --to csv --only ties.",
     )
 

@@ -39,7 +39,7 @@ class PredictSettings:
     ensemble: tuple[str, ...] = setting((), "Average the probabilities with those of these runs.", is_later=True)
     checkpoint: str = setting("best", "Use the best or last checkpoint, or a .safetensors file.")
     engine: Literal["local", "ray"] = setting("local", "Process videos on this machine or on a Ray cluster.")
-    address: str = setting("", "Connect to the Ray cluster at HOST:PORT.")
+    address: str = setting("", "Connect to the Ray cluster at HOST:PORT.", only_with={"engine": ("ray",)})
     device: str = setting("auto", "Run on auto, cpu, cuda or mps; openvino detects faces only.")
 
 

@@ -9,6 +9,7 @@ from fercli.core.rows import Face, Label, SplitRow, Subject, Video, Vote
 from fercli.core.rows import Frame as FrameRow
 from fercli.core.runs import Run
 from fercli.core.tables import read_table
+from fercli.core.words import counted
 from fercli.labels.agreement import Agreement
 from fercli.labels.annotators import AnnotatorReport
 from fercli.labels.leaks import find_leaks
@@ -144,7 +145,7 @@ def _contact_sheet(
     chosen = sorted(first)[:_MOST_SUBJECTS]
     pictures, problems = read_pictures(project, [first[name].path for name in chosen], reads)
     shown = [
-        SheetFace(picture, (names.get(name, name), f"{number[name]} faces"))
+        SheetFace(picture, (names.get(name, name), f"{counted(number[name], 'face')}"))
         for name, picture in zip(chosen, pictures, strict=True)
         if picture is not None
     ]

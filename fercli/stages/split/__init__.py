@@ -25,13 +25,15 @@ class SplitSettings:
     group: Literal["subject", "video", "session", "none"] = setting(
         "subject", "Keep all faces of a group in the same set."
     )
-    ratios: tuple[float, ...] = setting((0.7, 0.15, 0.15), "Set the proportions of train, val and test.")
+    ratios: tuple[float, ...] = setting(
+        (0.7, 0.15, 0.15), "Set the proportions of train, val and test.", only_with={"from_file": (None,)}
+    )
     kfold: int | None = setting(None, "Create this many cross-validation folds.", minimum=2)
     leave_one_out: bool = setting(
         False, "Use leave-one-group-out cross-validation.", option="leave-one-group-out", aliases=("leave-one-out",)
     )
-    stratify: bool = setting(True, "Preserve class proportions in every set.")
-    seed: int = setting(0, "Set the random seed.", minimum=0)
+    stratify: bool = setting(True, "Preserve class proportions in every set.", only_with={"from_file": (None,)})
+    seed: int = setting(0, "Set the random seed.", minimum=0, only_with={"from_file": (None,)})
     name: str = setting("default", "Name the split.")
     from_file: Path | None = setting(None, "Read the split from a CSV with columns face_id,split.", option="from")
     drop_duplicates: bool = setting(False, "Drop training faces duplicated in val or test.")

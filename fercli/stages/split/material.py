@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fercli.core.errors import InputError, MissingStageError
-from fercli.core.people import HOW_TO_MATCH, subject_sources, unmatched_videos
+from fercli.core.people import how_to_match, subject_sources, unmatched_videos
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, Video
 from fercli.core.splits import is_usable, labels_mark
+from fercli.core.words import counted
 from fercli.data.crops import image_digests
 from fercli.labels.splits import merge_groups
 
@@ -65,7 +66,9 @@ def gather_material(
     label_of = {label.face_id: label.label for label in labels if is_usable(label)}
     labelled = [face for face in faces if face.face_id in label_of]
     if not labelled:
-        raise InputError("no labelled faces", hint="Import votes with `fer labels import FILE`.")
+        raise InputError(
+            "no labelled faces", hint="Import votes with `fer labels import FILE`, or label with `fer annotate`."
+        )
     sessions = {video.video_id: video.session for video in project.rows(Video)} if group == "session" else {}
     groups = {face.face_id: _group_of(face, group, sessions) for face in labelled}
     known = {face_id: name for face_id, name in groups.items() if name}
@@ -115,9 +118,10 @@ def _no_groups(group: str) -> Exception:
 def _unmatched(videos: Sequence[str]) -> Exception:
     number, names = len(videos), ", ".join(videos[:3])
     return MissingStageError(
-        f"subjects are known only within one video, and {number} videos show such subjects ({names}"
+        f"subjects are known only within one video, and {counted(number, 'video shows', 'videos show')} "
+        f"such subjects ({names}"
         f"{', ...' if number > 3 else ''}): one person may be several subjects, in training and test",
-        hint=f"Run: {HOW_TO_MATCH}. To split anyway: fer split --accept-unknown-subjects",
+        hint=f"Run: {how_to_match()}. To split anyway: fer split --accept-unknown-subjects",
     )
 
 
@@ -133,7 +137,10 @@ def _joined(groups: Mapping[str, str], digests: Mapping[str, str]) -> tuple[dict
 def _warnings(group: str, num_without: int, num_joined: int) -> list[str]:
     sentences = []
     if num_without:
-        sentences.append(f"{num_without} labelled faces have no {group} and were excluded from the split.")
+        sentences.append(
+            f"{counted(num_without, 'labelled face has', 'labelled faces have')} no {group} and were "
+            f"excluded from the split."
+        )
     if num_joined and group != "none":
         sentences.append(
             f"{num_joined} {group}s share a byte-identical image with another {group} and stay in the same set."

@@ -15,6 +15,7 @@ from fercli.core.rows import MIN_UNITS, SPLITS, Face, Frame, Label, SplitRow
 from fercli.core.settings import changed_options, plain_settings
 from fercli.core.splits import groups_mark, read_record, record_text
 from fercli.core.stage import Plan
+from fercli.core.words import counted
 from fercli.labels.leaks import Leaks, find_leaks, without_copies
 from fercli.labels.matching import FaceIndex
 from fercli.labels.split_file import read_split_file
@@ -132,7 +133,8 @@ def _checked(rows: Sequence[SplitRow], material: Material) -> Leaks:
     if leaks.subjects:
         names = ", ".join(f"{name} ({' and '.join(sides)})" for name, sides in list(leaks.subjects.items())[:3])
         raise CheckError(
-            f"data leakage: {len(leaks.subjects)} subjects appear in more than one set, e.g. {names}",
+            f"data leakage: {counted(len(leaks.subjects), 'subject appears', 'subjects appear')} in more "
+            f"than one set, e.g. {names}",
             hint="Group by subject: fer split --group subject.",
         )
     if leaks.identical:
@@ -150,7 +152,7 @@ def _checked(rows: Sequence[SplitRow], material: Material) -> Leaks:
         )
     if leaks.videos and material.group in ("video", "session"):
         raise CheckError(
-            f"data leakage: {len(leaks.videos)} videos appear in more than one set",
+            f"data leakage: {counted(len(leaks.videos), 'video appears', 'videos appear')} in more than one set",
             hint="Group by video: fer split --group video.",
         )
     return leaks

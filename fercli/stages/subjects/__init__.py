@@ -13,7 +13,7 @@ from fercli.core.people import DECIDED
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Frame, Subject, Video
-from fercli.core.settings import setting
+from fercli.core.settings import ANY, setting
 from fercli.core.splits import groups_mark
 from fercli.core.stage import Argument, Inputs, Stage
 from fercli.core.tables import opened_table
@@ -52,7 +52,9 @@ class TrackSettings:
         "fixed", "Assume a fixed camera (one seat, one person) or a moving one."
     )
     join_sessions: bool = setting(False, "Keep each seat's subject across the videos of a session.")
-    across_sessions: bool = setting(False, "With --join-sessions, keep seats across sessions too.", is_later=True)
+    across_sessions: bool = setting(
+        False, "With --join-sessions, keep seats across sessions too.", is_later=True, only_with={"join_sessions": ANY}
+    )
     appearance: bool = setting(False, "Compare faces too where people walk (biometric).", is_later=True)
     max_missed: int = setting(5, "End a track after this many frames without a match.", minimum=0)
 

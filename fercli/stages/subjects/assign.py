@@ -63,7 +63,7 @@ def plan(project: Project, settings: None, table: Path, columns: str, *, force: 
     attached = read_column_table(table, wanted) if wanted else None
     names = header_of(table)[0]
     column, named = ("", {}) if attached and not _names_people(names) else read_assignments(table)
-    lines = [f"assign {len(named):,} values of {column} to subjects"] if named else []
+    lines = [f"assign {counted(len(named), 'value')} of {column} to subjects"] if named else []
     if attached:
         num_items = len({item for item, _ in attached.values})
         lines.append(f"attach {', '.join(wanted)} to {counted(num_items, attached.of)}")

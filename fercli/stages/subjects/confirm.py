@@ -84,7 +84,8 @@ def _rest(project: Project, faces: Sequence[Face], plan: ConfirmPlan) -> list[st
     left = sorted({face.subject_id for face in faces if face.is_usable and face.subject_id} - {*plan.names})
     left = [name for name in left if plan.sources[name] not in DECIDED]
     return [
-        f"{len(left)} subjects are matched to nobody: {listed(left)}. Those that are one person: fer subjects confirm "
+        f"{counted(len(left), 'subject is', 'subjects are')} matched to nobody: {listed(left)}. Those "
+        f"that are one person: fer subjects confirm "
         f"A=B. Where all others are different people: fer subjects confirm --distinct"
     ]
 

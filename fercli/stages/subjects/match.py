@@ -19,6 +19,7 @@ from fercli.stages.subjects import MatchResult
 from fercli.stages.subjects.appearance import looks_of
 from fercli.stages.subjects.proposals import SHEET, Proposal, put_proposals
 from fercli.stages.subjects.tables import listed, pictures_of
+from fercli.vision.appearance import check_weights
 from fercli.vision.images import png_bytes
 from fercli.vision.likeness import pair_alike
 from fercli.vision.sheets import SheetRow, contact_sheet
@@ -44,9 +45,10 @@ def plan(project: Project, settings: None, *, force: bool, progress: Progress) -
 
     Raises:
         MissingStageError: there are no faces.
-        InputError: no subject is known only within a video, or there is only one video.
+        InputError: no subject is known only within a video, there is only one video, or the network is not installed.
     """
     faces = project.required_rows(Face)
+    check_weights()
     sources = subject_sources(project, faces)
     of_subject: dict[str, list[Face]] = defaultdict(list)
     for face in sorted(faces, key=lambda face: (face.video_id, face.time_s or 0.0, face.face_id)):
@@ -65,7 +67,11 @@ def plan(project: Project, settings: None, *, force: bool, progress: Progress) -
             hint="Assign subjects first: fer subjects track. Fragments within a video: fer subjects merge KEEP OTHER",
         )
     number = sum(map(len, in_turn))
-    lines = (f"compare the faces of {number:,} subjects of {len(groups):,} videos or sessions as biometric data",)
+    lines = (
+        f"compare the faces of {counted(number, 'subject')} of "
+        f"{counted(len(groups), 'video or session', 'videos or sessions')} "
+        f"as biometric data",
+    )
     return MatchPlan(lines=lines, faces=of_subject, groups=in_turn)
 
 

@@ -10,6 +10,7 @@ from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face
 from fercli.core.stage import Plan
+from fercli.core.words import counted
 from fercli.stages.subjects import SubjectsResult
 from fercli.stages.subjects.names import put_names
 from fercli.stages.subjects.tables import Names, known_subject, put_subjects, unless_done
@@ -61,7 +62,7 @@ def plan(
         raise InputError(f"no face of subject '{subject}' would be left", hint="Leave one of its tracks out.")
     made = sorted(set(new.values()))
     return SplitSubjectPlan(
-        lines=(f"move {len(new):,} of {len(own):,} faces of {subject} to {', '.join(made)}",),
+        lines=(f"move {len(new):,} of {counted(len(own), 'face')} of {subject} to {', '.join(made)}",),
         words=_words(subject, parts),
         given=(subject, *parts),
         names=new,

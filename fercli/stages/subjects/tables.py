@@ -18,6 +18,7 @@ from fercli.core.rows import Attribute, Face, Label, Subject
 from fercli.core.settings import suggestion
 from fercli.core.splits import stale_splits
 from fercli.core.stage import Plan
+from fercli.core.words import counted
 from fercli.data.crops import CropError, CropFiles
 from fercli.stages.subjects import SubjectsResult
 from fercli.stages.subjects.columns import carried, with_values
@@ -193,8 +194,8 @@ def _put_sheets(
 
 def _note(subject: Subject) -> str:
     videos = subject.videos.split()
-    where = videos[0] if len(videos) == 1 else f"{len(videos)} videos"
-    return f"{subject.num_faces} faces, {where}"
+    where = videos[0] if len(videos) == 1 else counted(len(videos), "video")
+    return f"{counted(subject.num_faces, 'face')}, {where}"
 
 
 def pictures_of(

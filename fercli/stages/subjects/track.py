@@ -53,7 +53,8 @@ def _joined_sources(
 
 def _said(tracked: Tracked) -> list[str]:
     said = [
-        f"'{video}' has {number} views; who is in several of them is several subjects: fer subjects merge KEEP OTHER"
+        f"'{video}' has {counted(number, 'view')}; who is in several of them is several subjects: fer "
+        f"subjects merge KEEP OTHER"
         for video, number in sorted(tracked.views.items())
     ]
     if tracked.num_strays:

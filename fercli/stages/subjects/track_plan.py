@@ -7,6 +7,7 @@ from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Face
 from fercli.core.stage import Plan
+from fercli.core.words import counted
 from fercli.stages.subjects import TrackSettings, tracked_before
 
 
@@ -26,6 +27,6 @@ def plan(project: Project, settings: TrackSettings, *, force: bool, progress: Pr
     """
     faces = project.required_rows(Face)
     num_faces = sum(face.status == "ok" and face.time_s is not None for face in faces)
-    lines = (f"assign {num_faces:,} faces to tracks, seats and subjects",)
+    lines = (f"assign {counted(num_faces, 'face')} to tracks, seats and subjects",)
     known = None if force else tracked_before(project, settings)
     return TrackPlan(lines=lines, faces=faces, force=force, known=known)

@@ -16,6 +16,7 @@ from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.rows import Face, Label
 from fercli.core.settings import suggestion
+from fercli.core.words import counted
 from fercli.data.batches import RamCrops, SizedCrops, StreamedCrops
 from fercli.data.dataset import CropReader, load_crops, load_sized_crops, make_reader
 from fercli.data.samples import Samples, load_samples
@@ -128,7 +129,8 @@ def read_crops(
         raise InputError(f"no crop can be read; {face_id}: {first.message}", hint=first.hint) from first
     if len(train) < 2:
         raise InputError(
-            f"{len(prepared.train) - len(train)} of {len(prepared.train)} faces to train on are flat pictures",
+            f"{len(prepared.train) - len(train)} of {counted(len(prepared.train), 'face')} to train on "
+            f"are flat pictures",
             hint="See: fer check images",
         )
     failures = [Failure(face_id, error.told) for face_id, error in (train_failures | val_failures).items()]
@@ -193,7 +195,7 @@ def _check_enough(train: Samples, settings: TrainSettings) -> None:
     if len(train) < 2:
         reasons = ", ".join(f"{reason}: {number}" for reason, number in train.left_out.items()) or "the split has none"
         raise InputError(
-            f"split '{settings.split}' leaves {len(train)} faces to train on ({reasons})",
+            f"split '{settings.split}' leaves {counted(len(train), 'face')} to train on ({reasons})",
             hint="Label more faces (fer labels import), or split them anew (fer split).",
         )
     if len(set(train.targets.tolist())) < 2:
@@ -229,7 +231,10 @@ def _warnings(train: Samples, val: Samples, project: Project) -> list[str]:
         warnings.append(f"No val face is labelled {', '.join(absent)}; the best epoch is chosen without it.")
     shared = sorted({name for name in train.subject_ids if name} & {name for name in val.subject_ids if name})
     if shared:
-        warnings.append(f"{len(shared)} subjects are in train and in val; validation figures will be too good.")
+        warnings.append(
+            f"{counted(len(shared), 'subject is', 'subjects are')} in train and in val; validation "
+            f"figures will be too good."
+        )
     return warnings
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from fercli import __version__
 from fercli.core.runs import RunRecord, now, package_versions
+from fercli.core.words import counted
 from fercli.learn.device import Machine
 from fercli.learn.history import EpochRow
 from fercli.learn.trainer import FitResult
@@ -66,7 +67,8 @@ def model_card(record: RunRecord, prepared: Prepared) -> str:
         "",
         f"* Network: {spec.paper.title}, {spec.paper.authors}, {spec.paper.venue}",
         f"* Classes: {', '.join(record.classes)}",
-        f"* Trained on {len(train):,} faces of {_num(train.subject_ids)} subjects; chosen on {len(val):,} faces of "
+        f"* Trained on {counted(len(train), 'face')} of {_num(train.subject_ids)} subjects; chosen on "
+        f"{counted(len(val), 'face')} of "
         f"{_num(val.subject_ids)} {_others(train.subject_ids, val.subject_ids)}"
         + (f" (dataset: {record.data_set})" if record.data_set else ""),
         f"* Recipe: {plan.optimizer}, largest learning rate {plan.lr:g}, {plan.schedule}, batches of {plan.batch_size}",

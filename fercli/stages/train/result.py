@@ -7,6 +7,7 @@ from typing import Any
 from fercli.core.doubts import baseline_doubt
 from fercli.core.results import Failure, StageResult
 from fercli.core.runs import Run, RunRecord
+from fercli.core.words import counted
 from fercli.stages.next_steps import eval_command
 
 # What a score of a training compares.
@@ -91,4 +92,4 @@ def resume_command(folder: Path, record: RunRecord) -> str:
 
 def stopped_by_clock(run_id: str, epochs: int) -> Failure:
     """What a training says that its time limit ended."""
-    return Failure(run_id, f"stopped by the time limit after {epochs} epochs; the same command goes on")
+    return Failure(run_id, f"stopped by the time limit after {counted(epochs, 'epoch')}; the same command goes on")

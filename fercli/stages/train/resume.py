@@ -107,7 +107,8 @@ def check_processes(run: Run, num_here: int) -> None:
     num_before = run.record.decided.get("num_processes", num_here)
     if num_before != num_here:
         raise UsageError(
-            f"run '{run.run_id}' was begun in {num_before} processes, and goes on in as many, not in {num_here}",
+            f"run '{run.run_id}' was begun with --procs {num_before} and goes on in as many processes, "
+            f"not in {num_here}",
             hint=f"Give --procs {num_before}, or start as many with torchrun.",
         )
 

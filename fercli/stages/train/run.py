@@ -30,6 +30,7 @@ from fercli.core.runs import (
     sweep_run_folders,
 )
 from fercli.core.settings import plain_settings
+from fercli.core.words import counted
 from fercli.data.run_crops import CROPS_FILE, CropRow, crop_rows
 from fercli.data.seeding import derive_seed
 from fercli.learn.checkpoints import state_files
@@ -301,7 +302,10 @@ def _backbone_words(report: LoadReport | None, settings: TrainSettings) -> list[
     if report is None:
         return []
     name = settings.backbone_weights.name if settings.backbone_weights else ""
-    counts = f"{len(report.loaded)} entries loaded, {len(report.missing)} missing, {len(report.unexpected)} unexpected"
+    counts = (
+        f"{counted(len(report.loaded), 'entry', 'entries')} loaded, {len(report.missing)} missing, "
+        f"{len(report.unexpected)} unexpected"
+    )
     return [f"Backbone weights '{name}' ({report.layout}): {counts}.", *report.notes]
 
 

@@ -54,7 +54,7 @@ class TrainSettings:
         None, "Stop after this time; the same command resumes.", option="time-limit", unit="s", minimum=0.001
     )
     name: str = setting("", "Append this to the run name.")
-    seed: int = setting(0, "Set the random seed.", minimum=0)
+    seed: int = setting(0, "Set the random seed.", minimum=0, only_with={"seeds": ((),)})
     seeds: tuple[int, ...] = setting((), "Train once with each of these random seeds.", is_later=True)
     device: str = setting("auto", "Run on this device: auto, cpu, cuda or mps.")
     gpus: int | None = setting(None, "Train on this many GPUs of this machine.", minimum=1)

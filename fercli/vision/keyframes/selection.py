@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
+from fercli.core.words import counted
 from fercli.vision.keyframes.selectors import SELECTORS, Notes, SelectionRule
 from fercli.vision.keyframes.thumbnails import sampled
 from fercli.vision.quality import hamming, phash, sharpness
@@ -104,7 +105,10 @@ class Selection:
         num_dropped = self.drops.total()
         if num_dropped * 2 > self.num_chosen:
             counts = ", ".join(f"{count} {reason}" for reason, count in sorted(self.drops.items()))
-            yield f"more than half of the {self.num_chosen} selected frames were dropped by filters: {counts}"
+            yield (
+                f"more than half of the "
+                f"{counted(self.num_chosen, 'selected frame was', 'selected frames were')} dropped by filters: {counts}"
+            )
 
 
 def select_frames(reader: VideoReader, rule: SelectionRule) -> Selection:

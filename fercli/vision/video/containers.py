@@ -113,8 +113,8 @@ class Source:
         is_short = declared_s - end_s > min(_END_SLACK_S, declared_s * 0.1)
         # A camera that drops frames declares more of them than the file has, yet lasts as long as it says.
         if is_short and (num_frames is None or num_packets < num_frames):
-            declared = f"{num_frames} frames, " if num_frames else ""
-            found = f"{num_packets} frames, {end_s:.1f} s"
+            declared = f"{counted(num_frames, 'frame')}, " if num_frames else ""
+            found = f"{counted(num_packets, 'frame')}, {end_s:.1f} s"
             yield f"the file is truncated: it declares {declared}{declared_s:.1f} s but contains {found}"
 
 

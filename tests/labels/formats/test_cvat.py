@@ -197,7 +197,7 @@ def test_label_of_a_box_is_the_vote_where_no_tag_names_a_class(tmp_path: Path) -
     path = written(tmp_path, xml(image("f1.jpg", box("happy"), box("sad", left=20), tag("dark"))))
     raw = read_cvat(path, is_class=classes)
     assert raw.votes == [RawVote("f1.jpg@1,1,8,8", "anna", "happy"), RawVote("f1.jpg@20,1,8,8", "anna", "sad")]
-    assert raw.notes == ["1 other tags and boxes were passed over"]
+    assert raw.notes == ["1 other tag or box was passed over"]
 
 
 def test_attribute_of_a_tag_is_the_vote_when_asked_for_and_told_of_when_not(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_tracks_of_a_video_are_votes_on_the_faces_of_its_frames(tmp_path: Path) 
         RawVote("lesson-1/f000025@1,2,4,6", "anna", "sad"),
     ]
     assert raw.is_dense
-    assert any("1 boxes lie between" in note for note in raw.notes)
+    assert any("1 box lies between" in note for note in raw.notes)
 
 
 def test_video_that_is_not_named_is_refused_by_name(tmp_path: Path) -> None:
