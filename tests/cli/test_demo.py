@@ -1,42 +1,38 @@
 import json
 from pathlib import Path
 
-from fercli.cli.show.demo import _cells
+import pytest
+
+from fercli.cli.show.demo import _cells, show_demo
+from fercli.stages.demo.work import DemoResult
 from tests.cli.run import run_fer
 
 
-def test_demo_shows_every_stage_and_its_json_names_the_figures(tmp_path: Path) -> None:
-    words = (
-        "demo",
-        tmp_path / "d",
-        "--subjects",
-        4,
-        "--seconds",
-        "2s",
-        "--annotators",
-        2,
-        "--workers",
-        1,
-        "--keep-going",
+def test_demo_shows_every_stage_and_whether_it_was_done_before(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = (
+        {"stage": "align", "made": "9 faces kept", "seconds": 2.5},
+        {"stage": "", "made": "found", "value": 0.5, "bound": 0.9},
     )
-    code, out, _ = run_fer(*words)
-    assert code == 5
-    assert "each stage compared with the ground truth" in out
-    assert "check failed: model_accuracy" in out
-    code, out, _ = run_fer(*words, "--json")
-    told = json.loads(out)
-    assert code == 5
-    assert told["schema"] == "fer.demo/1"
-    assert not told["ok"]
-    assert told["result"]["is_unchanged"]
-    assert told["result"]["align_precision"] == 1.0
-    assert (tmp_path / "d" / told["outputs"][0]).is_file()
+    show_demo(DemoResult(root="d", rows=rows))
+    show_demo(DemoResult(root="d", rows=rows, is_unchanged=True))
+    said = capsys.readouterr().out
+    assert " ".join(said.split()).count("each stage compared with the ground truth") == 2
+    assert [line.split() for line in said.splitlines() if "faces" in line or "found" in line] == [
+        ["│", "align", "│", "9", "faces", "kept", "│", "│", "│", "2.5", "│"],
+        ["│", "│", "found", "│", "50.0%", "│", "90%", "│", "│"],
+    ] * 2
+    assert [line for line in said.splitlines() if line.startswith("demo: ")] == [
+        "demo: done",
+        "demo: done before, nothing has changed",
+    ]
 
 
 def test_dry_run_of_a_demo_only_plans(tmp_path: Path) -> None:
     code, out, _ = run_fer("demo", tmp_path / "d", "--dry-run")
     assert code == 0
     assert "draw 72 pupils" in out
+    told = json.loads(run_fer("demo", tmp_path / "d", "--dry-run", "--json")[1])
+    assert (told["schema"], told["ok"], told["result"]["is_dry_run"]) == ("fer.demo/1", True, True)
     assert not (tmp_path / "d").exists()
 
 

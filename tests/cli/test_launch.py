@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,21 +40,48 @@ def project(tmp_path: Path) -> Project:
     return drawn_project(tmp_path / "mine")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="gloo")
-def test_two_processes_make_one_run_whose_figures_one_process_finds_again(project: Project) -> None:
+def lose_first_crop(project: Project) -> str:
+    faces = project.rows(Face)
+    project.write_rows([replace(faces[0], path="faces/gone.png"), *faces[1:]], Face)
+    return faces[0].face_id
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A project whose run two processes made in one go, one of its crops gone, and what they said; leave it alone."""
+
+    project: Project
+    gone: str
+    code: int
+    told: dict[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        return self.project.root / "runs" / str(self.told["run"])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    project = drawn_project(tmp_path_factory.mktemp("trained") / "mine")
+    gone = lose_first_crop(project)
     code, out, _ = run_fer(*TOGETHER, "-p", project.root)
-    told = json.loads(out)["result"]
-    assert (code, told["status"], told["epochs"], told["is_unchanged"]) == (0, "finished", 2, False)
-    folder = project.root / "runs" / told["run"]
-    assert json.loads((folder / "run.json").read_text(encoding="utf-8"))["decided"]["num_processes"] == 2
-    loaded = load_run_model(folder, device="cpu", precision="fp32")
-    val = prepare(project, quick(split="default")).val
+    return Trained(project, gone, code, json.loads(out)["result"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gloo")
+def test_two_processes_make_one_run_whose_figures_one_process_finds_again(trained: Trained) -> None:
+    told = trained.told
+    # The face whose crop is gone is told as one process tells it.
+    assert (trained.code, [failure["item"] for failure in told["failures"]]) == (6, [trained.gone])
+    assert (told["status"], told["epochs"], told["is_unchanged"]) == ("finished", 2, False)
+    assert json.loads((trained.folder / "run.json").read_text(encoding="utf-8"))["decided"]["num_processes"] == 2
+    loaded = load_run_model(trained.folder, device="cpu", precision="fp32")
+    val = prepare(trained.project, quick(split="default")).val
     crops = load_crops(make_reader(val.root, val.paths, FORM))
     machine = Machine("cpu", "fp32", "", 1)
     found = validate(loaded.model, crops, val.targets, form=loaded.form, machine=machine, num_classes=2, batch_size=64)
     assert (found.accuracy, found.macro_f1) == (told["val_accuracy"], told["val_macro_f1"])
-    code, out, _ = run_fer(*TOGETHER, "-p", project.root)
-    assert json.loads(out)["result"]["is_unchanged"]
+    assert json.loads(run_fer(*TOGETHER, "-p", trained.project.root)[1])["result"]["is_unchanged"]
 
 
 @pytest.fixture(scope="module")
@@ -74,24 +102,15 @@ def stopped(tmp_path: Path, stopped_template: tuple[Project, str]) -> tuple[Proj
     return open_project(shutil.copytree(project.root, tmp_path / "stopped")), run
 
 
-def lose_first_crop(project: Project) -> str:
-    faces = project.rows(Face)
-    project.write_rows([replace(faces[0], path="faces/gone.png"), *faces[1:]], Face)
-    return faces[0].face_id
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo")
-def test_two_processes_go_on_with_what_two_processes_began(stopped: tuple[Project, str], project: Project) -> None:
+def test_two_processes_go_on_with_what_two_processes_began(stopped: tuple[Project, str], trained: Trained) -> None:
     begun, run = stopped
-    gone = lose_first_crop(project)
     code, out, _ = run_fer(*TOGETHER, "-p", begun.root)
     told = json.loads(out)["result"]
     assert (told["run"], told["status"], told["was_resumed"]) == (run, "finished", True), out
-    # The face whose crop is gone is told as one process tells it.
-    assert (code, [failure["item"] for failure in told["failures"]]) == (6, [gone])
-    run_fer(*TOGETHER, "-p", project.root)
-    found = [sorted((root / "runs").glob("*/checkpoints/last.safetensors")) for root in (begun.root, project.root)]
-    assert found[0][0].read_bytes() == found[1][0].read_bytes()
+    assert (code, [failure["item"] for failure in told["failures"]]) == (6, [trained.gone])
+    (found,) = (begun.root / "runs").glob("*/checkpoints/last.safetensors")
+    assert found.read_bytes() == (trained.folder / "checkpoints" / "last.safetensors").read_bytes()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo")

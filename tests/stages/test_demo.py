@@ -77,6 +77,20 @@ def test_finished_demo_says_so_at_once(result: DemoResult, folder: Path) -> None
     assert again == replace(result, is_unchanged=True)
 
 
+def test_command_line_shows_every_stage_and_its_json_names_the_figures(result: DemoResult, folder: Path) -> None:
+    words = ("demo", folder, "--subjects", 12, "--seconds", "3s", "--annotators", 3, "--workers", 1, "--keep-going")
+    code, out, _ = run_fer(*words)
+    assert code == 5
+    assert "each stage compared with the ground truth" in out
+    assert "check failed: model_accuracy" in out
+    code, out, _ = run_fer(*words, "--json")
+    told = json.loads(out)
+    assert (code, told["schema"], told["ok"]) == (5, "fer.demo/1", False)
+    assert told["result"]["is_unchanged"]
+    assert told["result"]["align_precision"] == result.align_precision
+    assert (folder / told["outputs"][0]).is_file()
+
+
 @pytest.mark.parametrize("command", [("extract-frames",), ("split",), ("train",), ("eval",)], ids=" ".join)
 def test_bare_commands_in_the_demo_mean_what_the_demo_meant(
     command: tuple[str, ...], result: DemoResult, folder: Path
