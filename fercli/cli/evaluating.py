@@ -10,6 +10,7 @@ from fercli.core.errors import UsageError
 from fercli.core.words import counted
 from fercli.stages.evaluate import EvalResult, EvalSettings
 from fercli.stages.evaluate import evaluate as evaluate_run
+from fercli.stages.groups import GroupsResult, asks_for_groups, groups
 from fercli.stages.pool import Pooling, PoolResult, pool
 
 
@@ -25,7 +26,7 @@ def evaluate(
     ensemble: Annotated[bool, typer.Option("--ensemble", help="Average the probabilities of these runs.")] = False,
     *,
     settings: EvalSettings,
-) -> EvalResult | PoolResult:
+) -> EvalResult | PoolResult | GroupsResult:
     """Options -> settings -> stage."""
     asked: list[Pooling] = [*["folds"] * folds, *["seeds"] * seeds, *["ensemble"] * ensemble]  # type: ignore[list-item]  # a list of str to mypy
     named = runs or []
@@ -37,9 +38,15 @@ def evaluate(
             hint="Average them with --ensemble, or compare them: fer compare RUN RUN",
         )
     how: dict[str, Any] = {"progress": call.progress, "force": call.force, "dry_run": call.dry_run}
-    result: EvalResult | PoolResult
+    if asked and asks_for_groups(settings):
+        raise UsageError(f"--by evaluates one run, not --{asked[0]}", hint="Leave one of the two out.")
+    result: EvalResult | PoolResult | GroupsResult
     if asked:
         result = pool(call.project, settings, asked[0], named, **how)
+    elif asks_for_groups(settings):
+        if not call.json and not call.dry_run:
+            show.show_own(evaluate_run(call.project, settings, *named, **how), settings, call.project)
+        result = groups(call.project, settings, *named, **how)
     else:
         result = evaluate_run(call.project, settings, *named, **how)
     if not call.json:

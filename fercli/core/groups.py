@@ -8,6 +8,7 @@ FACE_COLUMNS: dict[str, str] = {
     "brightness": "mean grey level of the crop, from 0 to 255",
     "agreement": "share of annotators who chose the label",
 }
-BUILT_IN_COLUMNS = ("subject", "video", "session", *FACE_COLUMNS)
+SUBJECT = "subject"
+BUILT_IN_COLUMNS = (SUBJECT, "video", "session", *FACE_COLUMNS)
 # `--by all`: every column that has values.
 ALL_COLUMNS = "all"

@@ -114,7 +114,7 @@ def test_the_human_ceiling_stands_beside_the_accuracy(done: Project) -> None:
 def test_a_second_call_does_nothing_whatever_is_shown(done: Project) -> None:
     before = (folder_of(done) / "metrics.json").stat().st_mtime_ns
     assert evaluate(done, EvalSettings()).is_unchanged
-    assert evaluate(done, EvalSettings(confusion=True, by="subject", calibration=True)).is_unchanged
+    assert evaluate(done, EvalSettings(confusion=True, by=("subject",), calibration=True)).is_unchanged
     assert (folder_of(done) / "metrics.json").stat().st_mtime_ns == before
 
 

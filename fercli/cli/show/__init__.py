@@ -13,6 +13,7 @@ _RENDERERS: dict[str, str] = {
     "CheckLeakageResult": "check:show_leakage",
     "CompareResult": "compare:show_compare",
     "EvalResult": "eval:show_scores",
+    "GroupsResult": "groups:show_groups",
     "GradcamResult": "gradcam:show_layers",
     "LabelsAgreementResult": "agreement:show_agreement",
     "LabelsImportResult": "labels:show_import",

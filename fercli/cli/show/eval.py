@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fercli.core.groups import SUBJECT
 from fercli.stages.evaluate import EvalResult, EvalSettings
 
 _MEASURES = (("accuracy", "accuracy"), ("balanced_accuracy", "balanced accuracy"), ("macro_f1", "macro-F1"))
@@ -29,7 +30,7 @@ def show_scores(result: EvalResult, settings: EvalSettings, _: Any) -> bool:
     if settings.confusion:
         console.print("rows: true class, columns: predicted class", style="dim", soft_wrap=True)
         console.print(_confusion_table(result, settings.normalize, console.width))
-    if settings.by == "subject":
+    if settings.by and SUBJECT in settings.by:
         console.print(
             _subject_table(result) if result.by_subject else "subjects of these faces are not assigned: fer subjects"
         )

@@ -45,8 +45,8 @@ def difference_table(
             MEASURES[one["score"]],
             points(one["value"]),
             NONE if one["low"] is None else f"{points(one['low'])} to {points(one['high'])}",
-            _p(one["p"]),
-            _p(one["p_holm"]),
+            p_words(one["p"]),
+            p_words(one["p_holm"]),
             one["test"] or NONE,
         )
         for one in differences
@@ -87,7 +87,8 @@ def points(value: float) -> str:
     return f"{100 * value:+.2f}"
 
 
-def _p(value: float | None) -> str:
+def p_words(value: float | None) -> str:
+    """A p-value, or a dash."""
     if value is None:
         return NONE
     return f"<{_LEAST_P:g}" if value < _LEAST_P else f"{value:.3f}"

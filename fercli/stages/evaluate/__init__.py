@@ -29,7 +29,7 @@ class EvalSettings:
     normalize: Literal["true", "pred", "none"] = setting(
         "true", "Normalise the confusion matrix by true or predicted class."
     )
-    by: Literal["subject"] | None = setting(None, "Show results per subject.")
+    by: tuple[str, ...] | None = setting(None, "Compare groups by columns: subject, face-size, blur, ... or all.")
     calibration: bool = setting(False, "Show calibration (expected calibration error).")
     checkpoint: str = setting("best", "Use the best or last checkpoint, or a .safetensors file.")
     test_time: Literal["none", "flip", "ten-crop"] = setting("none", "Use test-time augmentation.", option="tta")

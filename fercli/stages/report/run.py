@@ -33,6 +33,7 @@ from fercli.reports.sections.results import (
     result_section,
     training_section,
 )
+from fercli.stages.groups.page import group_tables
 
 _MOST_MISTAKES = 12
 # Frames of one subject look alike: a sheet of a single unlucky pupil would say little.
@@ -93,7 +94,11 @@ def run_sections(
     return [
         model_section(_spec(name), name, len(run.record.classes), config.get("model", {})),
         training_section(history_columns(run), _training_facts(run), best_epoch=_best_epoch(run)),
-        replace(results, warnings=(*crop_doubts, *results.warnings)),
+        replace(
+            results,
+            warnings=(*crop_doubts, *results.warnings),
+            tables=(*results.tables, *(group_tables(run, split) if outcome else ())),
+        ),
         cam_section(*_grid(run)),
         replace(last, warnings=(*last.warnings, *problems)),
     ]
