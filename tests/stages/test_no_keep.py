@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fercli.core.project import Project
+from fercli.core.project import Project, open_project
 from fercli.core.rows import Face, Frame
 from fercli.stages.align import AlignSettings, align
 from fercli.stages.extract_frames import ExtractFramesSettings, extract_frames
@@ -34,11 +35,19 @@ def project(tmp_path: Path, videos: list[Path]) -> Project:
     return filmed_project(tmp_path / "project", videos)
 
 
-@pytest.fixture
-def aligned(project: Project) -> Project:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, videos: list[Path]) -> Project:
+    """A project whose faces were found in one go; leave it alone."""
+    project = filmed_project(tmp_path_factory.mktemp("whole") / "project", videos)
     extract_frames(project, UNKEPT)
     align(project, QUICK)
     return project
+
+
+@pytest.fixture
+def aligned(whole: Project, tmp_path: Path) -> Project:
+    """A copy of it."""
+    return open_project(Path(shutil.copytree(whole.root, tmp_path / "aligned")))
 
 
 def test_rows_stand_where_files_do_not(project: Project) -> None:
