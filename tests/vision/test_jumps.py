@@ -11,6 +11,7 @@ from fercli.vision.video.reader import VideoReader
 from tests.vision.videos import coded, write_video
 
 FPS, NUM_FRAMES = 25, 100
+Seen = tuple[int, float, str]
 OPEN = {"x264-params": "keyint=12:bframes=3:open-gop=1:scenecut=0"}
 PYRAMID = {"preset": "medium", "x264-params": "keyint=15:bframes=5:b-pyramid=normal:scenecut=0"}
 LISTED_FIRST = {"movflags": "faststart", "x264-params": "keyint=10:bframes=3:scenecut=0"}
@@ -31,7 +32,7 @@ def jump(path: Path, time_s: float, next_place: int = 0) -> Landing | None:
         return Jumps(source).to(time_s, next_place)
 
 
-def seen(frame: DecodedFrame) -> tuple[int, float, str]:
+def seen(frame: DecodedFrame) -> Seen:
     return frame.index, frame.time_s, hashlib.sha256(frame.luma.tobytes()).hexdigest()
 
 
@@ -59,26 +60,31 @@ def test_file_that_does_not_list_its_packets_is_read_through(name: str, how: dic
     assert jump(film(tmp_path / name, **how), 3.3) is None
 
 
+FILMS: dict[str, dict[str, object]] = {
+    "plain.mp4": {},
+    "plain.mov": {"codec": "mpeg4"},
+    "open.mp4": {"options": OPEN},
+    "pyramid.mp4": {"options": PYRAMID, "key_every": 15},
+    "keys.mp4": {"key_every": 1},
+    "no-edits.mp4": {"options": LISTED_FIRST | {"use_editlist": "0"}},
+    "fragments.mp4": {"options": {"movflags": "frag_keyframe+empty_moov"}},
+    "matroska.mkv": {},
+}
+# Every distance from the key frame before; the last is a key frame in all of them.
+STARTS = (*range(0, NUM_FRAMES, 13), 60)
+
+
+@pytest.fixture(scope="module", params=FILMS)
+def filmed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Seen]]:
+    """A film, and its frames as they are when all are read."""
+    path = film(tmp_path_factory.mktemp("filmed") / request.param, **FILMS[request.param])
+    return path, [seen(frame) for frame in VideoReader(path)]
+
+
 @pytest.mark.parametrize("threads", [1, None])
-@pytest.mark.parametrize(
-    ("name", "how"),
-    [
-        ("plain.mp4", {}),
-        ("plain.mov", {"codec": "mpeg4"}),
-        ("open.mp4", {"options": OPEN}),
-        ("pyramid.mp4", {"options": PYRAMID, "key_every": 15}),
-        ("keys.mp4", {"key_every": 1}),
-        ("no-edits.mp4", {"options": LISTED_FIRST | {"use_editlist": "0"}}),
-        ("fragments.mp4", {"options": {"movflags": "frag_keyframe+empty_moov"}}),
-        ("matroska.mkv", {}),
-    ],
-)
-def test_frames_are_those_of_reading_through(
-    name: str, how: dict[str, object], threads: int | None, tmp_path: Path
-) -> None:
-    path = film(tmp_path / name, **how)
-    all_seen = [seen(frame) for frame in VideoReader(path)]
-    for start in range(0, NUM_FRAMES, 7):
+def test_frames_are_those_of_reading_through(filmed: tuple[Path, list[Seen]], threads: int | None) -> None:
+    path, all_seen = filmed
+    for start in STARTS:
         wanted = [place / FPS for place in (start, start + 1, start + 30, start + 31, start + 75) if place < NUM_FRAMES]
         reader = VideoReader(path, threads=threads)
         assert [seen(frame) for frame in reader.at(wanted)] == [all_seen[round(time_s * FPS)] for time_s in wanted]

@@ -358,15 +358,15 @@ def test_face_has_a_name_and_the_change_is_announced(project: Project, watched: 
 
 
 def test_next_face_is_there_in_less_than_fifty_milliseconds(tmp_path: Path, watched: Watched) -> None:
-    project = make_project(tmp_path / "mine", num_subjects=20, num_frames=26)
+    project = make_project(tmp_path / "mine", num_subjects=20, num_frames=6)
     with serving(project.root, "--annotator", "maria") as server:
         page = ready(watched.open(server.link))
-        for number in range(500):
+        for number in range(100):
             press(page, "123"[number % 3])
         timings: list[float] = page.evaluate("fer.timings")
         saved(page)
         server.stop()
-    assert len(timings) >= 499
+    assert len(timings) >= 99
     assert statistics.median(timings) < 50, sorted(timings)
 
 
