@@ -1,5 +1,7 @@
 """`fer eval`."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +14,8 @@ from fercli.stages.evaluate import EvalResult, EvalSettings
 from fercli.stages.evaluate import evaluate as evaluate_run
 from fercli.stages.groups import GroupsResult, asks_for_groups, groups
 from fercli.stages.pool import Pooling, PoolResult, pool
+from fercli.stages.transfer import MatrixResult, TransferResult
+from fercli.stages.transfer.matrix import score_on, transfer_matrix
 
 
 def evaluate(
@@ -24,24 +28,32 @@ def evaluate(
         bool, typer.Option("--seeds", help="Show how runs differ that only their seed tells apart.")
     ] = False,
     ensemble: Annotated[bool, typer.Option("--ensemble", help="Average the probabilities of these runs.")] = False,
+    on: Annotated[
+        list[Path] | None,
+        typer.Option("--on", metavar="PROJECT", help="Evaluate on the labels of another project (repeatable)."),
+    ] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="THEIRS=OURS,...", help="Match that project's classes with the run's."),
+    ] = None,
+    all_faces: Annotated[
+        bool, typer.Option("--all-faces", help="With --on, evaluate on all labelled faces, not the test set.")
+    ] = False,
     *,
     settings: EvalSettings,
-) -> EvalResult | PoolResult | GroupsResult:
+) -> EvalResult | PoolResult | GroupsResult | TransferResult | MatrixResult:
     """Options -> settings -> stage."""
     asked: list[Pooling] = [*["folds"] * folds, *["seeds"] * seeds, *["ensemble"] * ensemble]  # type: ignore[list-item]  # a list of str to mypy
     named = runs or []
-    if len(asked) > 1:
-        raise UsageError("--folds, --seeds and --ensemble are mutually exclusive", hint="Use only one of them.")
-    if not asked and len(named) > 1:
-        raise UsageError(
-            f"{counted(len(named), 'run is', 'runs are')} named",
-            hint="Average them with --ensemble, or compare them: fer compare RUN RUN",
-        )
+    _check_together(settings, asked, named, has_on=bool(on), has_more=bool(map_ or all_faces))
     how: dict[str, Any] = {"progress": call.progress, "force": call.force, "dry_run": call.dry_run}
-    if asked and asks_for_groups(settings):
-        raise UsageError(f"--by evaluates one run, not --{asked[0]}", hint="Leave one of the two out.")
-    result: EvalResult | PoolResult | GroupsResult
-    if asked:
+    result: EvalResult | PoolResult | GroupsResult | TransferResult | MatrixResult
+    if on and len(on) == 1 and len(named) < 2:
+        how |= {"given": map_ or [], "all_faces": all_faces}
+        result = score_on(call.project, settings, named[0] if named else "", on[0], **how)
+    elif on:
+        result = transfer_matrix(call.project, settings, named, on, map_ or [], all_faces=all_faces, **how)
+    elif asked:
         result = pool(call.project, settings, asked[0], named, **how)
     elif asks_for_groups(settings):
         if not call.json and not call.dry_run:
@@ -52,3 +64,22 @@ def evaluate(
     if not call.json:
         call.has_shown = show.show_own(result, settings, call.project)
     return result
+
+
+def _check_together(
+    settings: EvalSettings, asked: Sequence[Pooling], named: Sequence[str], *, has_on: bool, has_more: bool
+) -> None:
+    """Refuse what does not go together."""
+    if len(asked) > 1:
+        raise UsageError("--folds, --seeds and --ensemble are mutually exclusive", hint="Use only one of them.")
+    if has_more and not has_on:
+        raise UsageError("--map and --all-faces need --on", hint="fer eval RUN --on PROJECT")
+    if has_on and (asked or settings.by):
+        raise UsageError("--on does not go with --folds, --seeds, --ensemble or --by", hint="Leave one of them out.")
+    if asked and asks_for_groups(settings):
+        raise UsageError(f"--by evaluates one run, not --{asked[0]}", hint="Leave one of the two out.")
+    if not asked and not has_on and len(named) > 1:
+        raise UsageError(
+            f"{counted(len(named), 'run is', 'runs are')} named",
+            hint="Average them with --ensemble, or compare them: fer compare RUN RUN",
+        )

@@ -19,12 +19,14 @@ _RENDERERS: dict[str, str] = {
     "LabelsImportResult": "labels:show_import",
     "LabelsShowResult": "labels:show_labels",
     "MatchResult": "match:show_pairs",
+    "MatrixResult": "transfer:show_matrix",
     "PoolResult": "pool:show_pool",
     "RunsResult": "runs:show_runs",
     "SplitResult": "split:show_split",
     "StatsResult": "stats:show_stats",
     "StudyResult": "study:show_study",
     "TraceResult": "trace:show_trace",
+    "TransferResult": "transfer:show_transfer",
 }
 
 

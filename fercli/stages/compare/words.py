@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fercli.reports.score_words import MEASURES, NONE, p_words, points, scaled, with_interval
 from fercli.reports.text_table import TextTable
 from fercli.stages.compare import CompareResult
 
-MEASURES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro-F1"}
 SETS = {"fer2013": "FER2013", "ferplus": "FERPlus", "raf-db": "RAF-DB", "affectnet7": "AffectNet-7", "scfed": "SCFED"}
-NONE = "-"
-_LEAST_P = 0.001
 
 
 def score_table(result: CompareResult) -> TextTable:
@@ -71,32 +69,8 @@ def paper_table(reported: Sequence[Mapping[str, Any]], ours: Mapping[str, float]
     return TextTable("Reported by the SFER-MDFAE paper", columns, tuple(rows), notes)
 
 
-def with_interval(entry: Mapping[str, Any]) -> str:  # JSON values
-    """A score with its interval in brackets, where it has one."""
-    if entry["low"] is None:
-        return f"{entry['value']:.2%}"
-    return f"{entry['value']:.2%} [{entry['low']:.2%}, {entry['high']:.2%}]"
-
-
 def _percent(value: float | None) -> str:
     return NONE if value is None else f"{value:.2%}"
-
-
-def points(value: float) -> str:
-    """A difference of shares in percentage points."""
-    return f"{100 * value:+.2f}"
-
-
-def p_words(value: float | None) -> str:
-    """A p-value, or a dash."""
-    if value is None:
-        return NONE
-    return f"<{_LEAST_P:g}" if value < _LEAST_P else f"{value:.3f}"
-
-
-def scaled(value: float | None, unit: float, *, digits: int = 2) -> str:
-    """A number in another unit, or a dash."""
-    return NONE if value is None else f"{value / unit:,.{digits}f}"
 
 
 def best_of_models(result: CompareResult) -> dict[str, float]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fercli.core.words import counted
+from fercli.reports.score_words import MEASURES, NONE, p_words, points, with_interval
 from fercli.reports.text_table import TextTable
-from fercli.stages.compare.words import MEASURES, NONE, p_words, points, with_interval
 
 
 def column_tables(columns: Sequence[Mapping[str, Any]], unit: str) -> list[TextTable]:  # JSON

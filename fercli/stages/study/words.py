@@ -5,17 +5,9 @@ from typing import Any
 
 from fercli.core.rows import MIN_UNITS
 from fercli.core.words import counted
+from fercli.reports.score_words import MEASURES, NONE, points, scaled, with_interval
 from fercli.reports.text_table import TextTable
-from fercli.stages.compare.words import (
-    MEASURES,
-    NONE,
-    SETS,
-    difference_table,
-    paper_table,
-    points,
-    scaled,
-    with_interval,
-)
+from fercli.stages.compare.words import SETS, difference_table, paper_table
 from fercli.stages.study import StudyResult
 
 _ALPHA = 0.05
