@@ -67,7 +67,7 @@ def studied(root: Path, wrong: dict[str, list[set[int]]], num_subjects: int = NU
         trainings = tuple(TrainSettings(seed=seed) for seed in range(len(seeds)))
         variants.append(Variant(name, name, trainings, tuple({"settings": name} for _ in seeds)))
         found[name] = tuple(runs)
-    study = Study("sweep", "lr", "drf-msam", "default", tuple(variants), found)
+    study = Study("sweep", "lr", "drf-msam", "default", tuple(variants), "lr=1", found)
     return STAGES["sweep"](project, SweepSettings(), study)
 
 
@@ -209,9 +209,10 @@ def test_ablation_has_the_papers_variants_beside_the_full_model(plain: Project) 
 def test_a_sweep_takes_any_setting_and_combinations(plain: Project) -> None:
     values = {"lr": (0.1, 0.01), "augment.flip": (0, 0.5), "model.widths": ("[4, 4, 4, 8]",)}
     study = swept(plain, SweepSettings(values=values, against="lr=0.01, augment.flip=0, widths=[4, 4, 4, 8]"))
-    assert len(study.variants) == 4
-    first = study.variants[0].trainings[0]
-    assert (first.lr, first.augment["flip"]) == (0.01, "0")
+    assert [(one.trainings[0].lr, one.trainings[0].augment["flip"]) for one in study.variants] == [
+        (0.1, "0"), (0.1, "0.5"), (0.01, "0"), (0.01, "0.5"),
+    ]  # fmt: skip
+    assert study.against == study.variants[2].name
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
-"""Draw the variants of a study: their accuracies, and their differences to the first."""
+"""Draw the variants of a study: their accuracies, and their differences to one of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
 from fercli.reports.figures.canvas import BLUE, GREY, INK, VERMILION, house_style, new_figure
 from fercli.reports.figures.comparison import Drawing, drawing_of
@@ -24,7 +24,7 @@ class Point:
         high: of its interval.
         seeds: test accuracies of the single seeds.
         val: accuracy on the validation set.
-        gap: difference to the first variant.
+        gap: difference to the variant that all are compared to; None of itself.
         gap_low: of its interval.
         gap_high: of its interval.
     """
@@ -44,9 +44,9 @@ def draw_study(points: Sequence[Point], *, axis: str, against: str, unit: str) -
     """Draw accuracies above, differences below, variants side by side, as Figures 6 and 7 of the SFER-MDFAE paper.
 
     Args:
-        points: the first is the one to which differences are.
+        points: the variants, from left to right.
         axis: what distinguishes the variants.
-        against: the first one's name.
+        against: the name of the one to which differences are.
         unit: what intervals are over.
     """
     labels = [point.label for point in points]
@@ -66,7 +66,8 @@ def draw_study(points: Sequence[Point], *, axis: str, against: str, unit: str) -
 
 def _draw_scores(axes: Axes, points: Sequence[Point], unit: str) -> None:
     for place, point in enumerate(points):
-        names = (f"test, 95% CI over {unit}s", "test, each seed", "validation") if not place else ("", "", "")
+        test = "test" if point.low is None else f"test, 95% CI over {unit}s"
+        names = ("", "", "") if place else (test, "test, each seed", "validation")
         if len(point.seeds) > 1:
             places = [place + 0.14] * len(point.seeds)
             axes.plot(places, point.seeds, ".", color=GREY, markersize=4, label=names[1] or None)
@@ -77,7 +78,7 @@ def _draw_scores(axes: Axes, points: Sequence[Point], unit: str) -> None:
                 label=names[2] or None,
             )  # fmt: skip
     axes.set_ylabel("accuracy")
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol="%"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g}%"))
     axes.grid(axis="y")
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, columnspacing=1.2, handletextpad=0.3)
 

@@ -70,7 +70,8 @@ class Study:
         axis: what distinguishes the variants, as the axis of a figure says it.
         model: of the variants; several where they are swept.
         split: on which all of them are trained.
-        variants: the first is the one to which the others are compared.
+        variants: in the order in which tables and figure show them.
+        against: the name of the one to which the others are compared.
         found: the runs of each variant that is trained, in the order of its trainings.
         refused: of each other variant the reason.
         left_out: what else went wrong, such as crops that cannot be read.
@@ -81,6 +82,7 @@ class Study:
     model: str
     split: str
     variants: tuple[Variant, ...]
+    against: str
     found: dict[str, tuple[str, ...]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     left_out: tuple[Failure, ...] = ()
@@ -88,13 +90,21 @@ class Study:
     @property
     def mark(self) -> list[Any]:
         """All that decides what the trained variants are; not what has been trained of it."""
-        return [self.kind, *([one.name, one.refusal, *map(digest, one.fingerprints)] for one in self.variants)]
+        return [
+            self.kind,
+            self.against,
+            *([one.name, one.refusal, *map(digest, one.fingerprints)] for one in self.variants),
+        ]
 
     @property
     def folder(self) -> str:
         """The name of its folder in reports/: after its model, what is swept and, in short, its settings."""
         own = [[one.name, *(prints["settings"] for prints in one.fingerprints)] for one in self.variants]
-        words = [slug(self.model), slug(self.axis) if self.kind == "sweep" else "", digest([self.split, own])[:6]]
+        words = [
+            slug(self.model),
+            slug(self.axis) if self.kind == "sweep" else "",
+            digest([self.split, self.against, own])[:6],
+        ]
         return "-".join(filter(None, words))
 
 

@@ -70,9 +70,8 @@ def swept(project: Project, settings: SweepSettings) -> Study:
         parts = [f"{shown[key]}={value}" for key, value in zip(values, combination, strict=True)]
         label = combination[0] if len(values) == 1 else "\n".join(parts)
         changes[", ".join(parts)] = (label, dict(zip(values, combination, strict=True)))
-    first = _against(settings.against, {name: label for name, (label, _) in changes.items()})
-    ordered = {name: changes[name] for name in sorted(changes, key=lambda name: name != first)}
-    return _study(project, settings, "sweep", ", ".join(shown.values()), ordered)
+    against = _against(settings.against, {name: label for name, (label, _) in changes.items()})
+    return replace(_study(project, settings, "sweep", ", ".join(shown.values()), changes), against=against)
 
 
 def _against(wanted: str, labels: Mapping[str, str]) -> str:
@@ -122,7 +121,7 @@ def _study(
     if len(errors) == len(variants):
         raise errors[0]
     models = dict.fromkeys(one.model_name for variant in variants for one in variant.trainings)
-    return Study(kind, axis, "-".join(models), split, tuple(variants))
+    return Study(kind, axis, "-".join(models), split, tuple(variants), variants[0].name)
 
 
 def _changed(base: TrainSettings, change: Mapping[str, str]) -> TrainSettings:

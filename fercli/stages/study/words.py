@@ -145,7 +145,7 @@ def _notes(result: StudyResult) -> Iterator[str]:
 
 def _paper_table(result: StudyResult) -> TextTable:
     models = {one["model"] for one in result.reported}
-    full = next(one for one in result.variants if one["runs"])
+    full = next(one for one in result.variants if one["name"] == result.against)
     ours = dict.fromkeys(models, full["accuracy"]["value"])
     table = paper_table(result.reported, ours, "test")
     return TextTable(table.title, table.columns, table.rows, (*table.notes, _PAPER))

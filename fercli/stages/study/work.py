@@ -85,7 +85,8 @@ def run(project: Project, settings: StudySettings, plan: StudyPlan, *, progress:
     progress.start("comparing variants", len(runs))
     judged, classes, num_left_out = _judge(study, runs)
     standings, crops = crop_standings(project, [one for several in runs.values() for one in several], "test")
-    against = next(iter(runs))
+    # Where it is refused, another one stands in, which a warning says.
+    against = study.against if study.against in runs else next(iter(runs))
     units = resampling_units(judged[against].test[0])
     seeds = tuple(dict.fromkeys(one.seed for variant in study.variants for one in variant.trainings))
     folds = {one.fold for variant in study.variants for one in variant.trainings} - {None}
@@ -252,8 +253,8 @@ def _warnings(
         )
     every = [run for several in runs.values() for run in several]
     yield from people_doubt(tuple(sorted({video for run in every for video in unmatched_in_run(project, run)})))
-    if study.variants[0].name not in runs:
-        yield f"'{study.variants[0].name}' is refused, so the others are compared to '{next(iter(runs))}'."
+    if result.against != study.against:
+        yield f"'{study.against}' is refused, so the others are compared to '{result.against}'."
     if num_left_out:
         yield f"{counted(num_left_out, 'face')} left out: not all variants have them, or their labels differ."
     if any(run.is_tryout for run in every):
