@@ -198,7 +198,7 @@ def test_suggestions_come_from_it(project: Project) -> None:
     assert (found.run_id, len(found.rows)) == ("baseline", 9)
     told = list(found.warnings)
     assert told[:-1] == NOT_FINAL
-    assert told[-1].startswith("The crops of this project were not cut by fercli, so they may be framed otherwise than")
+    assert told[-1].startswith("The crops of this project were not cut by fercli, those of 'baseline' by other rules")
     assert predict_faces(project, "baseline", SILENT).warnings == found.warnings
     code, out, _ = run_fer("labels", "suggest", "baseline", "--json", cwd=project.root)
     result = json.loads(out)
