@@ -10,8 +10,8 @@ from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Label, Prediction
 from fercli.core.runs import Run
-from fercli.core.words import counted
 from fercli.core.splits import usual_split
+from fercli.core.words import counted
 from fercli.data.run_crops import CropChanges, check_crops, crop_changes
 from fercli.data.samples import run_samples
 from fercli.learn.predict import load_run_model, predict_probabilities
