@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
 
 import fercli
 from fercli.core.baseline import NAME
@@ -35,8 +34,9 @@ from fercli.core.tables import read_table
 from fercli.data.samples import Samples, run_samples
 from fercli.learn.checkpoints import load_checkpoint, save_checkpoint
 from fercli.learn.predict import LoadedModel, load_run_model, predict_probabilities
-from fercli.metrics.calibration import calibration
 from fercli.metrics.evaluation import calibration_of, evaluate, evaluation_record, without
+from fercli.metrics.intervals import resampling_units
+from fercli.metrics.temperature import fit_temperature
 from fercli.sources.ferplus import EMOTIONS, ferplus_labels, read_ferplus_votes
 from fercli.stages.align import RULE_OF, AlignSettings, align
 from fercli.stages.align.rules import recorded_rules
@@ -189,20 +189,13 @@ def record_of(source: Source, metrics: Mapping[str, Any]) -> RunRecord:
 
 
 def fitted_temperature(source: Source, folder: Path) -> tuple[float, float]:
-    """The calibration error on the validation set, and what the logits are divided by for the least cross-entropy.
-
-    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
-    """
-    samples = run_samples(source.project, source.run, "val")
-    probabilities = predict_probabilities(load_run_model(folder), samples)
-    logits = np.log(np.maximum(probabilities, 1e-12)).astype(np.float64)
-
-    def cross_entropy(temperature: float) -> float:
-        scaled = torch.from_numpy(logits / temperature)
-        return float(torch.nn.functional.cross_entropy(scaled, torch.from_numpy(samples.targets)))
-
-    found = minimize_scalar(cross_entropy, bounds=(0.1, 10.0), method="bounded")
-    return calibration(probabilities.astype(np.float64), samples.targets).ece, float(found.x)
+    """The calibration error on the validation set, and the temperature that is fitted on it."""
+    loaded = load_run_model(folder)
+    rows = predictions_of(loaded, run_samples(source.project, source.run, "val"), "val")
+    probabilities = np.array([[row.probabilities[name] for name in loaded.classes] for row in rows])
+    targets = np.array([loaded.classes.index(row.label) for row in rows])
+    fitted = fit_temperature(probabilities, targets, resampling_units(rows), generator=np.random.default_rng(0))
+    return calibration_of(rows, loaded.classes).ece, fitted.value.value
 
 
 def chosen_cut(source: Source, folder: Path) -> tuple[Record, list[Record]]:

@@ -355,7 +355,9 @@ def plain_training(job: Job, spec: ModelSpec, precision: str) -> Row:
     optimizer = torch.optim.Adam(model.parameters(), 1e-4)
     workers = 0 if job.is_small else min(8, os.cpu_count() or 1)
     crops = Crops(noise((steps + 3) * batch, form), form)
-    loader = DataLoader(crops, batch, shuffle=True, num_workers=workers, drop_last=True, pin_memory=workers > 0)
+    loader = DataLoader(
+        crops, batch, shuffle=True, num_workers=workers, drop_last=True, pin_memory=job.device.startswith("cuda")
+    )
     ends = []
     for images, targets in loader:
         optimizer.zero_grad()

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import shutil
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,9 @@ def test_weights_are_small_and_as_the_card_says() -> None:
 
 def test_package_has_its_own_licence_and_is_no_part_of_fercli() -> None:
     assert "MIT licence; the weights in this folder are not" in (PACKAGE / "LICENSE").read_text(encoding="utf-8")
-    assert 'packages = ["fercli"]' in (PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8")
+    targets = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]
+    assert targets["targets"]["wheel"]["packages"] == ["fercli"]
+    assert targets["targets"]["sdist"]["exclude"] == ["/baseline"]
 
 
 @pytest.mark.usefixtures("absent")
@@ -178,12 +181,24 @@ def test_eval_looks_again_when_the_split_changes(project: Project) -> None:
 
 
 @pytest.mark.usefixtures("installed")
+def test_of_several_splits_the_published_one_is_taken_and_named(project: Project) -> None:
+    rows, default = project.split_rows("default"), project.split_path("default")
+    write_table(project.split_path("official"), [SplitRow(row.face_id, "test") for row in rows[:4]], SplitRow)
+    default.rename(project.split_path("mine"))
+    result = json.loads(run_fer("eval", "baseline", "--json", cwd=project.root)[1])
+    project.split_path("mine").rename(default)
+    project.split_path("official").unlink()
+    assert result["result"]["num_faces"] == 4
+    assert "The project has several splits; the test set is that of 'official'." in result["warnings"]
+
+
+@pytest.mark.usefixtures("installed")
 def test_suggestions_come_from_it(project: Project) -> None:
     found = predict_faces(project, "baseline", SILENT)
     assert (found.run_id, len(found.rows)) == ("baseline", 9)
     told = list(found.warnings)
     assert told[:-1] == NOT_FINAL
-    assert told[-1].startswith("The crops of this project were not cut by fercli, so they may be framed otherwise than")
+    assert told[-1].startswith("The crops of this project were not cut by fercli, those of 'baseline' by other rules")
     assert predict_faces(project, "baseline", SILENT).warnings == found.warnings
     code, out, _ = run_fer("labels", "suggest", "baseline", "--json", cwd=project.root)
     result = json.loads(out)

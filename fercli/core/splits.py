@@ -36,6 +36,17 @@ def choose_split(project: Project, name: str = "") -> str:
     return chosen
 
 
+def usual_split(project: Project) -> str:
+    """As `choose_split` without a name, but of several splits without a "default" it is the published one.
+
+    Raises:
+        MissingStageError: there is none, or several and none of them is called "default" or "official".
+    """
+    known = project.splits()
+    is_published = len(known) > 1 and "default" not in known and "official" in known
+    return "official" if is_published else choose_split(project)
+
+
 def read_record(path: Path) -> Record:
     """What stands beside the split at `path`; empty where there is nothing readable."""
     try:

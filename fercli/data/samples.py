@@ -12,7 +12,7 @@ from fercli.core.errors import InputError, MissingStageError
 from fercli.core.project import Project
 from fercli.core.rows import Face, Label, Split, SplitRow
 from fercli.core.runs import Run
-from fercli.core.splits import check_fold, choose_split
+from fercli.core.splits import check_fold, usual_split
 from fercli.core.tables import read_table
 
 _LABELLED = ("ok", "adjudicated", "given")
@@ -175,7 +175,7 @@ def run_samples(project: Project, run: Run, split: str) -> Samples:
         run.record.classes,
         faces=project.required_rows(Face),
         labels=read_table(labels, Label) if labels.exists() else project.required_rows(Label),
-        split_rows=read_table(rows, SplitRow) if rows.exists() else project.split_rows(choose_split(project)),
+        split_rows=read_table(rows, SplitRow) if rows.exists() else project.split_rows(usual_split(project)),
     )
     part = samples.select([place for place, word in enumerate(samples.splits) if word == split])
     if not len(part):

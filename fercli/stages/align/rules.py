@@ -59,17 +59,18 @@ def rule_words(project: Project, run: Run) -> list[str]:
 
 def crop_words(project: Project, run: Run) -> list[str]:
     """A sentence where the project's crops, which are predicted as they are, were cut otherwise than those of a run."""
+    clause = crop_difference(project, run)
+    return [f"{clause[0].upper()}{clause[1:]}, so its predictions may be less accurate."] if clause else []
+
+
+def crop_difference(project: Project, run: Run) -> str:
+    """How the project's crops were, or may have been, cut otherwise than those of a run; empty where they were not."""
     if run.record.cutting is None or not (differing := _differing(recorded_rules(project), run)):
-        return []
+        return ""
+    before, now = differing
     if not told_rules(project):
-        return [
-            f"The crops of this project were not cut by fercli, so they may be framed otherwise than those of "
-            f"'{run.run_id}' ({differing[0]}), and its predictions less accurate."
-        ]
-    return [
-        f"The crops of this project are cut otherwise ({differing[1]}) than those of '{run.run_id}' ({differing[0]}), "
-        "so its predictions are less accurate."
-    ]
+        return f"the crops of this project were not cut by fercli, those of '{run.run_id}' by other rules ({before})"
+    return f"the crops of this project are cut otherwise ({now}) than those of '{run.run_id}' ({before})"
 
 
 def is_measured_on(run: Run, rules: Mapping[str, Any]) -> bool:  # JSON

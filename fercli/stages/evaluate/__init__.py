@@ -15,7 +15,7 @@ from fercli.core.results import StageResult
 from fercli.core.rows import Face, Label, Vote
 from fercli.core.runs import OTHER_CROPS, Run, checkpoint_word, eval_folder, find_own_run, own_checkpoint
 from fercli.core.settings import setting
-from fercli.core.splits import choose_split
+from fercli.core.splits import usual_split
 from fercli.core.stage import Argument, Inputs, Stage
 from fercli.stages.next_steps import run_words
 
@@ -107,7 +107,7 @@ def predictions_mark(project: Project, run: Run, settings: EvalSettings) -> str:
     weights = run.folder / "checkpoints" / f"{settings.checkpoint}.json" if named else Path(settings.checkpoint)
     own = [run.folder / name for name in ("split.csv", "labels.csv")]
     if run.home is not None:
-        own = [project.split_path(choose_split(project)), project.table_path(Label)]
+        own = [project.split_path(usual_split(project)), project.table_path(Label)]
     if settings.accept_other_crops:
         own.append(run.folder / "crops.csv")
     choices = dataclasses.replace(EvalSettings(), split=settings.split, checkpoint=settings.checkpoint)

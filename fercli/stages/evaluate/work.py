@@ -10,6 +10,7 @@ from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Label, Prediction
 from fercli.core.runs import Run
+from fercli.core.splits import usual_split
 from fercli.core.words import counted
 from fercli.data.run_crops import CropChanges, check_crops, crop_changes
 from fercli.data.samples import run_samples
@@ -137,6 +138,8 @@ def _warnings(project: Project, run: Run, settings: EvalSettings, findings: Find
 def _baseline_warnings(project: Project, run: Run, settings: EvalSettings, findings: Findings) -> Iterator[str]:
     """What scores of a model are worth that was trained on other data."""
     yield from [*state_words(run), *crop_words(project, run)]
+    if len(project.splits()) > 1:
+        yield f"The project has several splits; the {settings.split} set is that of '{usual_split(project)}'."
     trained_on = run.record.data_set
     is_same = findings.metrics["data_set"] in _SAME_IMAGES.get(trained_on, ())
     if is_same and settings.split != "test":

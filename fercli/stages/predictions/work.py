@@ -13,7 +13,7 @@ from fercli.data.dataset import load_sized_crops
 from fercli.learn.evaluate import predict_logits
 from fercli.learn.predict import LoadedModel, load_run_model
 from fercli.stages.align import align_command
-from fercli.stages.align.rules import crop_words, is_measured_on, recorded_rules
+from fercli.stages.align.rules import crop_difference, crop_words, is_measured_on, recorded_rules
 from fercli.stages.predictions import FacePredictions
 
 _BATCH = 128
@@ -28,7 +28,9 @@ def predict(project: Project, run: Run, progress: Progress) -> FacePredictions:
     """
     told = crop_words(project, run)
     if told and not is_measured_on(run, recorded_rules(project)):
-        raise ProjectError(told[0], hint=f"Cut them alike ({align_command(run)}), or name another run.")
+        raise ProjectError(
+            crop_difference(project, run), hint=f"Cut them alike ({align_command(run)}), or name another run."
+        )
     loaded = load_run_model(run.folder, classes=run.record.classes)
     faces = [face for face in project.required_rows(Face) if face.is_usable and face.path]
     read = _crops(project, faces, loaded, progress=progress)
