@@ -101,6 +101,10 @@ def test_what_is_noted_anew_of_a_known_video_is_told(project: Project, video: Pa
         "'lesson-1' was there already; its session was 'monday' and is 'tuesday' now",
         "'lesson-1' was there already; its recorded at was not noted and is '2024-05-17' now",
     )
+    assert add(project, AddSettings(session="friday"), [video], dry_run=True).plan == (
+        "keep 'Lesson 1.MP4', known as 'lesson-1'; its session was 'tuesday' and is 'friday' now",
+    )
+    assert add(project, AddSettings(session="tuesday", recorded_at="2024-05-17"), [video]).warnings == ()
     assert add(project, AddSettings(session="tuesday"), [video]).warnings == ()
 
 

@@ -1,7 +1,9 @@
 import json
 import typing
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,6 +105,17 @@ def test_a_second_call_does_nothing(project: Project, csv: Path) -> None:
     assert second.is_unchanged
     assert second.parts == first.parts
     assert (project.root / "faces" / "fer2013.npy").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"x" * 64)])
+def test_a_damaged_pack_is_made_again(project: Project, csv: Path, damage: Callable[[Path], Any]) -> None:
+    add_source(project, FER2013, csv)
+    pack = project.root / "faces" / "fer2013.npy"
+    before = pack.read_bytes()
+    damage(pack)
+    assert not add_source(project, FER2013, csv).is_unchanged
+    assert pack.read_bytes() == before
+    assert add_source(project, FER2013, csv).is_unchanged
 
 
 def test_a_changed_file_is_read_again(project: Project, csv: Path) -> None:

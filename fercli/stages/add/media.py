@@ -76,7 +76,7 @@ def plan(
             hint="Videos are MP4, MOV, MKV, AVI, WEBM, GIF...; images JPEG, PNG, BMP, WEBP, TIFF.",
         )
     return MediaPlan(
-        lines=tuple(_lines(media.items)),
+        lines=tuple(_lines(media.items, project, settings)),
         warnings=_passed_over(media),
         counts={"num_foreign": media.num_foreign},
         listing=listing,
@@ -105,7 +105,10 @@ def fold(
     outputs = tally.put(commit)
     tally.batch.commit_to(commit)
     result = tally.result(outputs, plan.media.num_foreign)
-    return replace(result, is_unchanged=is_unchanged, warnings=(*_passed_over(plan.media), *result.warnings))
+    passed_over = _passed_over(plan.media)
+    # What this call notes anew is no news to the same call made again.
+    commit.kept = replace(result, warnings=(*passed_over, *tally.warnings))
+    return replace(result, is_unchanged=is_unchanged, warnings=(*passed_over, *result.warnings))
 
 
 def _passed_over(media: Media) -> tuple[str, ...]:
@@ -118,13 +121,35 @@ def _passed_over(media: Media) -> tuple[str, ...]:
     )
 
 
-def _lines(items: Sequence[MediaItem]) -> Iterator[str]:
+def _lines(items: Sequence[MediaItem], project: Project, settings: AddSettings) -> Iterator[str]:
+    known = {video.sha256: video for video in project.rows(Video) if video.codec != PICTURES}
+    sizes = {video.bytes for video in known.values()}
     for item in items:
-        yield (
-            f"add {counted(len(item.files), 'image')} of '{item.name}'"
-            if item.is_pictures
-            else f"add video '{item.name}'"
-        )
+        if item.is_pictures:
+            yield f"add {counted(len(item.files), 'image')} of '{item.name}'"
+            continue
+        path = item.files[0]
+        # Only a file of a known size is read to see whether it is known.
+        is_like = bool(sizes) and path.is_file() and path.stat().st_size in sizes
+        video = known.get(sha256_of(path)) if is_like else None
+        if video is None:
+            yield f"add video '{item.name}'"
+        else:
+            yield "; ".join([f"keep '{item.name}', known as '{video.video_id}'", *_told(video, _noted(settings))])
+
+
+def _noted(settings: AddSettings) -> dict[str, str]:
+    """Fields of a video that this call notes."""
+    given = {"session": settings.session, "recorded_at": settings.recorded_at}
+    return {name: value for name, value in given.items() if value}
+
+
+def _told(old: Video, noted: Mapping[str, str]) -> Iterator[str]:
+    """What a call notes anew of a video that is known."""
+    for name, value in noted.items():
+        if getattr(old, name) != value:
+            was = f"was '{getattr(old, name)}'" if getattr(old, name) else "was not noted"
+            yield f"its {name.replace('_', ' ')} {was} and is '{value}' now"
 
 
 @dataclass
@@ -209,7 +234,8 @@ class _Tally:
 
     def _rows(self) -> list[Video]:
         ids = set(self.ids)
-        rows = [replace(video, **self._noted()) if video.video_id in ids else video for video in self.videos.values()]
+        noted: dict[str, Any] = dict(_noted(self.settings))
+        rows = [replace(video, **noted) if video.video_id in ids else video for video in self.videos.values()]
         return sorted(rows, key=lambda video: video.video_id)
 
     def _changes(self) -> Iterator[str]:
@@ -217,14 +243,8 @@ class _Tally:
         before = {video.video_id: video for video in self.project.rows(Video)}
         for video_id in dict.fromkeys(self.ids):
             old = before.get(video_id)
-            for name, value in self._noted().items() if old else ():
-                if getattr(old, name) != value:
-                    was = f"was '{getattr(old, name)}'" if getattr(old, name) else "was not noted"
-                    yield f"'{video_id}' was there already; its {name.replace('_', ' ')} {was} and is '{value}' now"
-
-    def _noted(self) -> dict[str, Any]:  # fields of Video
-        given = {"session": self.settings.session, "recorded_at": self.settings.recorded_at}
-        return {name: value for name, value in given.items() if value}
+            for told in _told(old, _noted(self.settings)) if old else ():
+                yield f"'{video_id}' was there already; {told}"
 
     def _note(self, record: Mapping[str, Any]) -> None:  # JSON of this module's own making
         video = Video(**record["video"])

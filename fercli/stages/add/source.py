@@ -7,6 +7,7 @@ from pathlib import Path
 from fercli.core.batch import Batch
 from fercli.core.commit import Commit
 from fercli.core.errors import InputError, ProjectError
+from fercli.core.files import sha256_of
 from fercli.core.memory import read_state
 from fercli.core.names import name_pattern, parse_map
 from fercli.core.progress import Progress
@@ -105,6 +106,9 @@ def fold(
         _refuse_lost_votes(project, plan.name, {gathered.face_id(item) for item in gathered.items})
     for path in _stale(project, plan.name, set(read.places)):
         commit.delete(path)
+    # A pack is one file, so a second call sees at once that it was damaged; many files would be read through.
+    pack = read.batch.room / "faces" / f"{plan.name}.npy"
+    commit.reads = {f"faces/{pack.name}": sha256_of(pack)} if pack.exists() else {}
     read.batch.commit_to(commit)
     written = put_source(project, commit, plan.source, gathered, read.places, seed=settings.seed)
     if plan.source.name == "ferplus":
