@@ -9,6 +9,7 @@ from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.runs import Run, digest
 from fercli.core.tables import read_table
+from fercli.core.words import counted
 from fercli.data.run_crops import CROPS_FILE, CropRow, PresentCrops
 from fercli.reports.score_words import MEASURES, with_interval
 from fercli.reports.tables import html_tables, latex_tables, markdown_tables, records_csv
@@ -121,7 +122,7 @@ def _shown(cell: Mapping[str, Any], key: str) -> str:
 
 def _faces_words(cells: Sequence[Mapping[str, Any]], name: str) -> str:
     found = dict.fromkeys(
-        f"{cell['num_faces']:,} {cell['faces']} faces in {cell['num_classes']} classes"
+        counted(cell["num_faces"], f"{cell['faces']} face") + f" in {counted(cell['num_classes'], 'class', 'classes')}"
         for cell in cells
         if cell["project"] == name
     )
