@@ -117,7 +117,7 @@ def test_two_processes_go_on_with_what_two_processes_began(stopped: tuple[Projec
 def test_one_process_does_not_go_on_with_what_two_began(stopped: tuple[Project, str]) -> None:
     begun, run = stopped
     code, out, _ = run_fer("train", "--resume", run, "--json", "-p", begun.root)
-    assert (code, "was begun in 2 processes, and goes on in as many, not in 1" in out) == (2, True), out
+    assert (code, "was begun with --procs 2 and goes on in as many processes, not in 1" in out) == (2, True), out
 
 
 def test_dry_run_starts_no_process(project: Project) -> None:
