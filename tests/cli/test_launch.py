@@ -135,7 +135,8 @@ def test_processes_that_began_no_run_are_not_told_by_an_older_one(project: Proje
         project.root / "runs" / stopped, dataclasses.replace(record, reason="interrupted", decided=begun_by_two)
     )
     (project.root / "faces" / "pack.npy").unlink()
-    code, _, err = run_fer(*TOGETHER, *(("--resume", stopped) if resumes else ()), "-p", project.root)
+    words = ("train", "--procs", "2", "--json", "--resume", stopped) if resumes else TOGETHER
+    code, _, err = run_fer(*words, "-p", project.root)
     assert (code, "fer: no crop can be read; set/000000" in err) == (4, True), err
     assert read_run(project.root / "runs" / stopped).record.reason == "interrupted"
 
