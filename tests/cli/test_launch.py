@@ -117,7 +117,7 @@ def test_two_processes_go_on_with_what_two_processes_began(stopped: tuple[Projec
 def test_one_process_does_not_go_on_with_what_two_began(stopped: tuple[Project, str]) -> None:
     begun, run = stopped
     code, out, _ = run_fer("train", "--resume", run, "--json", "-p", begun.root)
-    assert (code, "was begun in 2 processes, and goes on in as many, not in 1" in out) == (2, True), out
+    assert (code, "was begun with --procs 2 and goes on in as many processes, not in 1" in out) == (2, True), out
 
 
 def test_dry_run_starts_no_process(project: Project) -> None:
@@ -135,7 +135,8 @@ def test_processes_that_began_no_run_are_not_told_by_an_older_one(project: Proje
         project.root / "runs" / stopped, dataclasses.replace(record, reason="interrupted", decided=begun_by_two)
     )
     (project.root / "faces" / "pack.npy").unlink()
-    code, _, err = run_fer(*TOGETHER, *(("--resume", stopped) if resumes else ()), "-p", project.root)
+    words = ("train", "--procs", "2", "--json", "--resume", stopped) if resumes else TOGETHER
+    code, _, err = run_fer(*words, "-p", project.root)
     assert (code, "fer: no crop can be read; set/000000" in err) == (4, True), err
     assert read_run(project.root / "runs" / stopped).record.reason == "interrupted"
 

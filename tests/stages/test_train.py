@@ -448,7 +448,9 @@ def test_run_of_several_processes_is_not_gone_on_with_in_one(project: Project) -
     stopped = train(project, quick(time_limit_s=0.001))
     (run,) = list_runs(project.root)
     write_record(run.folder, replace(run.record, decided={**run.record.decided, "num_processes": 2}))
-    with pytest.raises(UsageError, match="was begun in 2 processes, and goes on in as many, not in 1") as caught:
+    with pytest.raises(
+        UsageError, match="was begun with --procs 2 and goes on in as many processes, not in 1"
+    ) as caught:
         train(project, TrainSettings(), resume=stopped.run)
     assert "--procs 2" in caught.value.hint
 
