@@ -15,7 +15,6 @@ from fercli.stages.evaluate import evaluate as evaluate_run
 from fercli.stages.groups import GroupsResult, asks_for_groups, groups
 from fercli.stages.pool import Pooling, PoolResult, pool
 from fercli.stages.transfer import MatrixResult, TransferResult
-from fercli.stages.transfer.matrix import score_on, transfer_matrix
 
 
 def evaluate(
@@ -48,11 +47,8 @@ def evaluate(
     _check_together(settings, asked, named, has_on=bool(on), has_more=bool(map_ or all_faces))
     how: dict[str, Any] = {"progress": call.progress, "force": call.force, "dry_run": call.dry_run}
     result: EvalResult | PoolResult | GroupsResult | TransferResult | MatrixResult
-    if on and len(on) == 1 and len(named) < 2:
-        how |= {"given": map_ or [], "all_faces": all_faces}
-        result = score_on(call.project, settings, named[0] if named else "", on[0], **how)
-    elif on:
-        result = transfer_matrix(call.project, settings, named, on, map_ or [], all_faces=all_faces, **how)
+    if on:
+        result = _on(call, settings, named, on, given=map_ or [], all_faces=all_faces)
     elif asked:
         result = pool(call.project, settings, asked[0], named, **how)
     elif asks_for_groups(settings):
@@ -64,6 +60,19 @@ def evaluate(
     if not call.json:
         call.has_shown = show.show_own(result, settings, call.project)
     return result
+
+
+def _on(
+    call: Call, settings: EvalSettings, named: Sequence[str], on: Sequence[Path], *, given: list[str], all_faces: bool
+) -> EvalResult | TransferResult | MatrixResult:
+    # Loads pandas and OpenCV, for which no other call that was done before need wait.
+    from fercli.stages.transfer.matrix import score_on, transfer_matrix
+
+    how: dict[str, Any] = {"progress": call.progress, "force": call.force, "dry_run": call.dry_run}
+    if len(on) == 1 and len(named) < 2:
+        run = named[0] if named else ""
+        return score_on(call.project, settings, run, on[0], given=given, all_faces=all_faces, **how)
+    return transfer_matrix(call.project, settings, named, on, given, all_faces=all_faces, **how)
 
 
 def _check_together(

@@ -17,6 +17,7 @@ from fercli.core.tables import read_table, write_table
 from fercli.stages.evaluate import EvalSettings, evaluate
 from fercli.stages.transfer import TransferResult, transfer
 from fercli.stages.transfer.matrix import score_on
+from fercli.stages.transfer.page import transfer_tables
 from fercli.vision.images import write_png
 from tests.cli.run import run_fer
 from tests.drawn import must, read_csv
@@ -87,7 +88,15 @@ def test_crops_of_the_training_are_counted_and_scores_without_them_are_given(bot
     share = np.mean([row.label == row.predicted for row in rest])
     assert result.without_seen is not None
     assert result.without_seen["accuracy"]["value"] == pytest.approx(share, abs=1e-12)
-    assert any("1 face of 12 have the same crop" in text for text in result.warnings)
+    assert any("1 of 12 faces has the same crop" in text for text in result.warnings)
+
+
+def test_the_report_shows_it_in_a_table_of_its_own(both: tuple[Project, Project]) -> None:
+    result = on(both)
+    (table,) = transfer_tables(find_run(both[0].root))
+    row = next(row for row in table.rows if row[:3] == ("theirs", "test", "12"))
+    assert row[3:5] == ("4", "1")
+    assert row[5].startswith(f"{result.accuracy['value']:.2%}")
 
 
 def test_all_faces_are_scored_where_asked_for_and_said(both: tuple[Project, Project]) -> None:

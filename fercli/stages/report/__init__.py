@@ -15,7 +15,16 @@ from fercli.core.splits import choose_split
 from fercli.core.stage import Argument, Inputs, Stage
 
 # Of a run's folder all that the page is made from; what `fer report` itself writes is not.
-_RUN_FILES = ("*.json", "*.toml", "*.csv", "eval/*/*.json", "eval/*/*.csv", "gradcam/grid.png", "gradcam/cases.csv")
+_RUN_FILES = (
+    "*.json",
+    "*.toml",
+    "*.csv",
+    "eval/*/*.json",
+    "eval/*/*.csv",
+    "on/*/metrics.json",
+    "gradcam/grid.png",
+    "gradcam/cases.csv",
+)
 
 
 @dataclass(frozen=True)

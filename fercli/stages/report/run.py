@@ -34,6 +34,7 @@ from fercli.reports.sections.results import (
     training_section,
 )
 from fercli.stages.groups.page import group_tables
+from fercli.stages.transfer.page import transfer_tables
 
 _MOST_MISTAKES = 12
 # Frames of one subject look alike: a sheet of a single unlucky pupil would say little.
@@ -97,7 +98,7 @@ def run_sections(
         replace(
             results,
             warnings=(*crop_doubts, *results.warnings),
-            tables=(*results.tables, *(group_tables(run, split) if outcome else ())),
+            tables=(*results.tables, *(group_tables(run, split) if outcome else ()), *transfer_tables(run)),
         ),
         cam_section(*_grid(run)),
         replace(last, warnings=(*last.warnings, *problems)),

@@ -108,7 +108,7 @@ def run(project: Project, settings: EvalSettings, plan: TransferPlan, *, progres
         num_seen=None if seen is None else len(seen),
         without_seen=without_seen and {name: without_seen[name] for name in shared[:4]},
         warnings=(
-            *baseline_doubt(plan.target.faces, record["accuracy"], record["majority_class"]),
+            *baseline_doubt("cross-dataset", record["accuracy"], record["majority_class"]),
             *plan.warnings,
             *_warnings(plan, rows, labels, seen, without_seen),
             *([f"No confidence interval: {reason}."] if (reason := record["interval"]["reason"]) else []),
@@ -242,7 +242,7 @@ def _mapping_rows(classes: ClassMap, labels: Counter[str]) -> Iterator[dict[str,
 
 def _mapping_words(classes: ClassMap) -> Iterator[str]:
     for theirs, word in classes.of_label.items():
-        yield f"{theirs} -> {word}" if word is not None else f"{theirs}: left out"
+        yield f"evaluate {theirs} as {word}" if word is not None else f"leave out {theirs}"
 
 
 def _warnings(
@@ -276,13 +276,14 @@ def _warnings(
         yield "The run does not record its crops; whether it was trained on faces of this project is not known."
     elif without_seen:
         yield (
-            f"{counted(len(seen), 'face')} of {len(rows):,} have the same crop as a face of the run's training or "
+            f"{len(seen):,} of {counted(len(rows), 'face')} {'has' if len(seen) == 1 else 'have'} the same crop as a "
+            "face of the run's training or "
             f"validation set; accuracy without them is {without_seen['accuracy']['value']:.2%}."
         )
     elif seen:
         yield "All of these faces have the same crop as a face of the run's training or validation set."
     else:
-        yield "None of these crops is in the run's training or validation set; people may be all the same."
+        yield "None of these crops is in the run's training or validation set; the same people may be in both."
 
 
 def _files(
