@@ -128,4 +128,4 @@ def split_seeds(variants: Sequence[Variant]) -> tuple[int, ...]:
 
 def budget_words(epochs: int, num_trainings: int) -> str:
     """How much is trained."""
-    return f"{counted(num_trainings, 'training')} of at most {counted(epochs, 'epoch')} each"
+    return f"{counted(num_trainings, 'training')} of at most {counted(epochs, 'epoch')}{' each' * (num_trainings > 1)}"

@@ -64,10 +64,12 @@ def conclusions_of(result: StudyResult) -> Iterator[str]:
     else:
         yield "One seed each: how much equal trainings differ by chance is not known. Add --seeds 0,1,2."
     if result.chosen:
-        best = next(one for one in trained if one["name"] == result.chosen)
+        scores = {one["name"]: one["val_accuracy"]["mean"] for one in trained if one["val_accuracy"]}
+        best = [name for name, score in scores.items() if score == scores[result.chosen]]
         yield (
-            f"Best on the validation set: {result.chosen} ({best['val_accuracy']['mean']:.1%}). Choose by validation "
-            "accuracy; the test set is shown for all variants, so choosing by it would make its score too good."
+            f"Best on the validation set: {', '.join(best)} ({scores[result.chosen]:.1%}{' each' * (len(best) > 1)}). "
+            "Choose by validation accuracy; the test set is shown for all variants, so choosing by it would make its "
+            "score too good."
         )
 
 
