@@ -9,6 +9,7 @@ from fercli.core.errors import MissingStageError
 from fercli.core.people import unmatched_in_run, unmatched_in_split, with_doubt
 from fercli.core.project import TABLES, Project
 from fercli.core.results import StageResult
+from fercli.core.rows import Attribute
 from fercli.core.runs import Run, find_own_run, list_runs
 from fercli.core.settings import setting
 from fercli.core.splits import choose_split
@@ -69,7 +70,9 @@ def _split_in_use(project: Project, name: str) -> str:
 
 
 def _inputs(project: Project, settings: ReportSettings, run: Run | None) -> Inputs:
-    files = [project.root / "fer.toml", *(project.table_path(row_type) for row_type in TABLES)]
+    # Projects of older versions have reports without it, which stand while nobody attaches a column.
+    tables = [row for row in TABLES if row is not Attribute or project.has(project.table_path(row))]
+    files = [project.root / "fer.toml", *map(project.table_path, tables)]
     files += sorted(project.split_path("x").parent.glob("[!.]*"))
     if run:
         files += sorted(path for pattern in _RUN_FILES for path in run.folder.glob(pattern))
