@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -32,6 +33,13 @@ def read_null() -> None:
 
 
 def leave() -> None:
+    os._exit(3)
+
+
+def die_at_first(mark: Path) -> str:
+    if mark.exists():
+        return "well"
+    mark.touch()
     os._exit(3)
 
 
