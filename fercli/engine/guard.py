@@ -182,9 +182,9 @@ class _Reader:
             elif kind in ("error", "odd", "memory"):
                 # After having run out of memory it may be in any state.
                 self.is_idle = kind != "memory"
-                error = value if kind == "error" else self._told(kind, value, name)
+                failure = value if kind == "error" else self._told(kind, value, name)
                 self._has_worked = True
-                raise error
+                raise failure
 
     def _next(self, name: str) -> tuple[Kind, Any]:
         """The next thing that it says."""
