@@ -61,12 +61,14 @@ class ReaderError(MediaError):
     """The reader died of a file, or had to be ended.
 
     Attributes:
-        reason: what happened to it, after which words such as "the decoder" can stand.
+        reason: what happened to it, after words such as "the decoder".
+        is_sure: whether a reader that has read something else before would have fared no better.
     """
 
-    def __init__(self, message: str, *, hint: str = "", reason: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", reason: str = "", is_sure: bool = True) -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+        self.is_sure = is_sure
 
 
 def call(function: str, *args: object, name: str) -> Any:  # what the function gives
@@ -91,10 +93,10 @@ def stream(function: str, *args: object, name: str, tell: Tell | None = None) ->
     return _answers(function, args, name, tell, is_stream=True)
 
 
-def reader_error(name: str, reason: str) -> ReaderError:
-    """What is said of a file at which the reader died; `reason` as in `ReaderError`."""
+def reader_error(name: str, reason: str, *, is_sure: bool = True) -> ReaderError:
+    """What is said of a file at which the reader died; see `ReaderError`."""
     hint = "Convert it with another program, or leave it out."
-    return ReaderError(f"cannot read '{name}': the decoder {reason}", hint=hint, reason=reason)
+    return ReaderError(f"cannot read '{name}': the decoder {reason}", hint=hint, reason=reason, is_sure=is_sure)
 
 
 def start_early(module: str) -> None:
@@ -106,17 +108,27 @@ def start_early(module: str) -> None:
 def _answers(
     function: str, args: tuple[object, ...], name: str, tell: Tell | None, *, is_stream: bool
 ) -> Generator[Any, None, None]:
+    request = is_stream, function, args
     try:
         reader = _idle.pop()
     except IndexError:
         reader = _Reader(function.partition(":")[0])
+    num_values = 0
     try:
-        yield from reader.run((is_stream, function, args), name, tell)
+        for value in reader.run(request, name, tell):
+            num_values += 1
+            yield value
+        return
+    except ReaderError as error:
+        if num_values or error.is_sure:
+            raise
     finally:
         if reader.is_idle and not _idle:
             _idle.append(reader)
         else:
             reader.end()
+    # What it had read before may have cost it its life; one that is new tells.
+    yield from _answers(function, args, name, tell, is_stream=is_stream)
 
 
 class _Reader:
@@ -125,6 +137,7 @@ class _Reader:
     def __init__(self, module: str) -> None:
         self.is_idle = True
         self._is_ready = False
+        self._has_worked = False
         # What a crashed library or a failed start said; a pipe would have to be emptied all the time.
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `end`
         is_windows = sys.platform == "win32"
@@ -159,6 +172,7 @@ class _Reader:
         while True:
             kind, value = self._next(name)
             if kind == "value":
+                self._has_worked = True
                 yield value
             elif kind == "beat" and tell and value is not None:
                 tell(value)
@@ -168,7 +182,9 @@ class _Reader:
             elif kind in ("error", "odd", "memory"):
                 # After having run out of memory it may be in any state.
                 self.is_idle = kind != "memory"
-                raise value if kind == "error" else self._told(kind, value, name)
+                failure = value if kind == "error" else self._told(kind, value, name)
+                self._has_worked = True
+                raise failure
 
     def _next(self, name: str) -> tuple[Kind, Any]:
         """The next thing that it says."""
@@ -192,7 +208,8 @@ class _Reader:
     def _told(self, kind: Kind, value: tuple[str, str], name: str) -> MediaError:
         words, trace = value
         if kind == "memory":
-            return reader_error(name, f"needs more than {MAX_BYTES / 1e9:.1f} GB of memory")
+            reason = f"needs more than {MAX_BYTES / 1e9:.1f} GB of memory"
+            return reader_error(name, reason, is_sure=not self._has_worked)
         error = MediaError(f"cannot read '{name}': {words}", hint="Convert it with another program, or leave it out.")
         error.add_note(trace)
         return error
@@ -204,7 +221,7 @@ class _Reader:
             self._process.kill()
             code = self._process.wait()
         if self._is_ready:
-            return reader_error(name, _reason(code))
+            return reader_error(name, _reason(code), is_sure=not self._has_worked)
         self._said.seek(0)
         lines = self._said.read().decode("utf-8", "replace").split("\n")
         last = next((line for line in reversed(lines) if line.strip()), f"it {_reason(code)}")

@@ -169,3 +169,18 @@ def test_reader_that_cannot_start_is_told_as_such(fresh: None, monkeypatch: pyte
     with pytest.raises(InputError, match="did not start: ModuleNotFoundError") as caught:
         call(deadly.pid_of_reader)
     assert not isinstance(caught.value, MediaError)  # or each file would be told as unreadable
+
+
+def test_file_is_tried_again_where_the_reader_had_read_another_before(tmp_path: Path) -> None:
+    """A decoder that one file has harmed may die at the next."""
+    assert call(deadly.pid_of_reader)
+    assert call(deadly.die_at_first, tmp_path / "was here") == "well"
+    (reader,) = guard._idle
+    reader._process.kill()
+    reader._process.wait()
+    assert call(deadly.pid_of_reader) != reader._process.pid
+
+
+def test_file_is_not_tried_again_in_a_fresh_reader(fresh: None, tmp_path: Path) -> None:
+    with pytest.raises(guard.ReaderError, match="ended by itself"):
+        call(deadly.die_at_first, tmp_path / "was here")

@@ -12,8 +12,12 @@ import numpy as np
 from PIL import Image
 
 from fercli.core.errors import MediaError
+from fercli.stages.add.reading import measure_image, measure_video
+from fercli.stages.extract_frames import ExtractFramesSettings
+from fercli.stages.extract_frames.choosing import choose
+from fercli.stages.extract_frames.worker import VideoTask
 from fercli.vision.images import image_size, read_image
-from fercli.vision.video.reader import VideoReader, probe_video, scan_video
+from fercli.vision.video.reader import VideoReader
 from tests.vision.videos import coded, write_video
 
 IMAGES = {"jpg": "JPEG", "png": "PNG", "gif": "GIF", "webp": "WEBP", "tiff": "TIFF", "bmp": "BMP"}
@@ -22,6 +26,7 @@ VIDEOS = {"mp4": "libx264", "avi": "mpeg4", "mkv": "libx264", "mov": "libx264", 
 _INTEGERS = (b"\x7f\xff\xff\xff", b"\x80\0\0\0", b"\0\0\0\1", b"\xff\xff\xff\xff")
 _HEAD = 400
 _MAX_FRAMES = 500
+_CHANGE = ExtractFramesSettings(method="change", limit=_MAX_FRAMES)
 
 
 def whole(form: str, folder: Path) -> bytes:
@@ -80,11 +85,13 @@ def main(form: str, folder: Path, first: int, num_files: int) -> None:
 def _read_image(path: Path) -> None:
     width, height = image_size(path)
     assert read_image(path).shape == (height, width, 3)
+    assert measure_image(path).size == (width, height)  # add
 
 
 def _read_video(path: Path) -> None:
-    probe_video(path)
-    scan_video(path)
+    measure_video(path, None)  # add
+    list(choose(path, VideoTask("damaged", path.name, 0.0, None), _CHANGE, None))  # extract-frames
+    # align and predict
     for number, _ in enumerate(VideoReader(path)):
         if number > _MAX_FRAMES:
             break

@@ -131,4 +131,4 @@ def test_what_is_passed_over_in_a_folder_is_counted_by_suffix(tmp_path: Path) ->
     result = add(project, AddSettings(), [folder])
     assert [video.video_id for video in project.rows(Video)] == ["00001"]
     told = [text for text in result.warnings if "passed over" in text]
-    assert told == ["5 files that are no videos or images were passed over: 2 .cpi, 1 .bdm, 1 .txt, 1 without suffix."]
+    assert told == ["5 files that are no videos or images passed over: 2 .cpi, 1 .bdm, 1 .txt, 1 without suffix."]

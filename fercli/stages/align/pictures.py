@@ -94,7 +94,14 @@ class Pictures:
         if self._read is None:
             tasks = [task for task in self._left if not task.place or task.place.video not in self._died_of]
             self._read = guard.stream(f"{__name__}:read_pictures", self._root, tasks, name="")
-        picture = next(self._read)
+        try:
+            picture = next(self._read)
+        except guard.ReaderError as error:
+            if error.is_sure:
+                raise
+            # What it had read before may have cost it its life; one that is new tells.
+            self._read = None
+            return self._next()
         if len(self._left) == 1:
             # So that the reader knows that this was the last one.
             next(self._read, None)
