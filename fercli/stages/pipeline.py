@@ -201,7 +201,7 @@ def _remedy(project: Project, step: Row, error: FerError) -> str:
     """The command that gets a stage what it waits for; empty where no command does."""
     if step.words == "split" and (labels := project.rows(Label)):
         following = after_labels(project, labels)
-        return "" if following.startswith("fer split") else following
+        return "" if following == "fer split" else following
     return command_in(error.hint)
 
 

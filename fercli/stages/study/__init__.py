@@ -156,6 +156,7 @@ def ablate(project: Project, settings: AblateSettings | None = None, **how: Any)
 
 def sweep(project: Project, settings: SweepSettings, **how: Any) -> StudyResult:
     """Train what is missing for each value of some settings, and compare them; for `how` see `conduct`."""
+    # For the same reason.
     from fercli.stages.study.variants import swept
 
     return conduct(project, settings, swept(project, settings), **how)
