@@ -44,6 +44,8 @@ def draw_risk_coverage(curves: Sequence[Curve], *, target: float | None = None) 
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol="%"))
         axes.grid(axis="both")
-        axes.set_title("accuracy and coverage (circles: thresholds of the validation set)", fontsize=9)
+        if any(curve.reached for curve in curves):
+            axes.plot([], [], "o", color=GREY, markersize=6, markerfacecolor="none", label="reached by the threshold")
+        axes.set_title("accuracy and coverage")
         axes.legend(loc="lower left")
         return png_bytes(figure)
