@@ -54,7 +54,8 @@ def certainty_of(run: Run, settings: PredictSettings) -> Certainty:
         return PLAIN
     classes = run.record.classes
     checkpoint = "" if settings.checkpoint == "best" else f" --checkpoint {settings.checkpoint}"
-    command = f"fer eval{run_words(run.folder)}{checkpoint}"
+    named = run_words(run.folder) if run.home is None else f" {run.run_id}"
+    command = f"fer eval{named}{checkpoint}"
     record, validation = read_fitted(run, checkpoint_word(settings.checkpoint), command, settings.checkpoint)
     temperature = float(record["value"]) if settings.calibrated else None
     words = [temperature_words(record)] if settings.calibrated else []
