@@ -52,8 +52,8 @@ def test_a_threshold_tells_both_sets() -> None:
     estimate = {"value": 0.5, "low": 0.4, "high": 0.6}
     assert threshold_words(doubt(CHOSEN, {"coverage": estimate, "accuracy": {"value": 0.9}}), "raw") == (
         "Probability of at least 0.812 for an accuracy of 90.0%: 92.5% of 40 accepted validation faces were correct "
-        "(at least 82.0% with 95% confidence, if faces were independent); here it accepts 50.0% (95% CI 40.0% to 60.0%) "
-        "of the faces, 90.0% correct."
+        "(at least 82.0% with 95% confidence, if faces were independent); here it accepts 50.0% (95% CI 40.0% to "
+        "60.0%) of the faces, 90.0% correct."
     )
 
 
