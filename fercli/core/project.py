@@ -1,6 +1,7 @@
 """The project folder: where things are, what fer.toml says, and its tables by their row type."""
 
 import dataclasses
+import json
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -63,6 +64,11 @@ class Project:
     def section(self, name: str) -> Mapping[str, object]:
         """The settings that fer.toml holds for one command."""
         return dict(self.config.get(name, {}))
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The classes that have an order, lowest first; none where `[project] order` is not set."""
+        return tuple(self.config.get("project", {}).get("order", ()))
 
     def table_path(self, row_type: type[Any]) -> Path:
         """Where the table of these rows lies."""
@@ -249,9 +255,16 @@ def open_project(root: Path) -> Project:
 
 
 def create_project(
-    root: Path, *, name: str, classes: Sequence[str], sections: Mapping[str, Mapping[str, object]] | None = None
+    root: Path,
+    *,
+    name: str,
+    classes: Sequence[str],
+    order: Sequence[str] = (),
+    sections: Mapping[str, Mapping[str, object]] | None = None,
 ) -> Project:
-    """Make the folder, its fer.toml and its empty rooms; `sections` are settings that fer.toml begins with.
+    """Make the folder, its fer.toml and its empty rooms.
+
+    `order` are the classes that have an order, lowest first; `sections` are settings that fer.toml begins with.
 
     Raises:
         ProjectError: a project is there already, with other classes; the same one is opened.
@@ -266,6 +279,12 @@ def create_project(
                 f"'{root}' is already a project, with classes {', '.join(project.classes)}",
                 hint=f"Edit the classes in {root / CONFIG_NAME}, or create the new project in another folder.",
             )
+        if order and project.order != tuple(order):
+            raise ProjectError(
+                f"'{root}' is already a project, with {_order_words(project.order)}",
+                hint=f"Set order = {json.dumps(list(order), ensure_ascii=False)} below [project] in "
+                f"{root / CONFIG_NAME}.",
+            )
         return project
     for folder in ("videos", "frames", "faces", "labels/imports", "manifests/splits", "runs", "reports", ".fer"):
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -273,7 +292,8 @@ def create_project(
     for left in root.glob(".fer~*.toml"):
         left.unlink(missing_ok=True)  # a kill while the file was written
     header = "# A fer project. Settings written here differ from the built-in ones: `fer config show --origin`.\n"
-    table = {"project": {"name": name, "classes": list(classes)}, **(sections or {})}
+    own = {"name": name, "classes": list(classes), **({"order": list(order)} if order else {})}
+    table = {"project": own, **(sections or {})}
     replace_text(root / CONFIG_NAME, header + tomli_w.dumps(table))
     sync_folder(root)
     sync_folder(root.parent)
@@ -313,6 +333,22 @@ def check_classes(classes: object, place: str, kind: type[FerError] = SettingsEr
         )
 
 
+def check_order(order: object, classes: Sequence[str], place: str) -> None:
+    """Raise SettingsError, with `place` in front, unless `order` is empty or names two classes or more, each once."""
+    example = f"For example: order = {json.dumps(list(classes), ensure_ascii=False)}, lowest first."
+    if not (isinstance(order, list | tuple) and all(isinstance(word, str) for word in order)):
+        raise SettingsError(f"{place}: order must be a list of classes", hint=example)
+    for word in order:
+        if word not in classes:
+            raise SettingsError(f"{place}: order names '{word}', which is not a class", hint=suggestion(word, classes))
+    if order and (len(set(order)) < len(order) or len(order) < 2):
+        raise SettingsError(f"{place}: order needs at least two classes, each once", hint=example)
+
+
+def _order_words(order: Sequence[str]) -> str:
+    return f"the order {' < '.join(order)}" if order else "classes without an order"
+
+
 def _check_harmless(classes: Sequence[str]) -> None:
     """Refuse names that a spreadsheet takes for a formula, or a terminal for an order."""
     for word in classes:
@@ -329,6 +365,7 @@ def _check_config(path: Path, config: Mapping[str, Any]) -> None:
             raise SettingsError(f"{path}: '{section}' is a section, not a value", hint=f"Write [{section}] above it.")
     classes = config.get("project", {}).get("classes")
     check_classes(classes, f"{path}: [project]")
+    check_order(config["project"].get("order", []), classes, f"{path}: [project]")
     aliases = config.get("labels", {}).get("aliases", {})
     if not isinstance(aliases, Mapping):
         raise SettingsError(

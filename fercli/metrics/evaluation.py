@@ -82,6 +82,14 @@ def calibration_of(predictions: Sequence[Prediction], emotions: Sequence[str]) -
     return calibration(_probabilities(predictions, emotions), targets)
 
 
+def arrays_of(
+    predictions: Sequence[Prediction], emotions: Sequence[str]
+) -> tuple[Float64[np.ndarray, "faces classes"], Int64[np.ndarray, " faces"]]:
+    """Probabilities and true classes of labelled rows, classes in the order of `emotions`."""
+    targets, _ = _classes(predictions, emotions)
+    return _probabilities(predictions, emotions), targets
+
+
 def evaluation_record(evaluation: Evaluation) -> dict[str, Any]:  # JSON values
     """The part of metrics.json that comes from the predictions alone."""
     first = next(iter(evaluation.intervals.values()))

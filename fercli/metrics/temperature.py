@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float64, Integer
 from scipy.optimize import brentq
+from scipy.special import logsumexp
+from scipy.stats import chi2
 
 from fercli.metrics.calibration import LEAST_LIKELIHOOD
 from fercli.metrics.intervals import Interval, Units, why_no_interval
@@ -19,6 +21,7 @@ from fercli.metrics.sums import interval_of_draws, resampled, sums_by_unit
 # A fit that ends here has no best temperature: the likelihood still rises beyond.
 LEAST, LARGEST = 0.05, 20.0
 _NUM_KNOTS = 200
+_HALF_CHI2 = float(chi2.ppf(0.95, 1)) / 2
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,15 @@ class Temperature:
     """A fitted temperature: above 1 the network was too sure of itself, below 1 not sure enough.
 
     `value` has its interval over resampled units; `is_at_edge` says that it is a bound of the search, not an optimum.
+    Between `likely_low` and `likely_high` lie the temperatures that a likelihood-ratio test at 5 % does not refuse. It
+    takes faces for independent, so the real doubt is no smaller; both ends stay in the bounds of the search.
     """
 
     value: Interval
     num_faces: int
     is_at_edge: bool
+    likely_low: float
+    likely_high: float
 
 
 def with_temperature(
@@ -81,7 +88,7 @@ def fit_temperature(
             brentq(lambda sharpness: _slopes(logits, targets, sharpness).sum(), flattest, sharpest, xtol=1e-15)
         )
     interval = _interval(value, logits, targets, units, generator=generator)
-    return Temperature(interval, len(targets), is_at_edge)
+    return Temperature(interval, len(targets), is_at_edge, *_likely(value, logits, targets))
 
 
 def _logits(probabilities: np.ndarray) -> np.ndarray:
@@ -94,6 +101,23 @@ def _slopes(logits: np.ndarray, targets: np.ndarray, sharpness: float) -> np.nda
     shares = np.exp(scaled - scaled.max(1, keepdims=True))
     means = (shares * logits).sum(1) / shares.sum(1)
     return np.asarray(logits[np.arange(len(targets)), targets] - means)
+
+
+def _likely(value: float, logits: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
+    """The temperatures whose likelihood is at most half a chi-square quantile below that of `value`.
+
+    Source: Wilks, Annals of Mathematical Statistics 9, 1938.
+    """
+
+    def spare(temperature: float) -> float:
+        rows = logits / temperature
+        return float((rows[np.arange(len(targets)), targets] - logsumexp(rows, axis=1)).sum()) + _HALF_CHI2 - best
+
+    best = 0.0
+    best = spare(value) - _HALF_CHI2
+    low = LEAST if spare(LEAST) >= 0 else float(brentq(spare, LEAST, value))
+    high = LARGEST if spare(LARGEST) >= 0 else float(brentq(spare, value, LARGEST))
+    return low, high
 
 
 def _interval(

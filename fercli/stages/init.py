@@ -6,7 +6,7 @@ from typing import Literal
 
 from fercli.core.emotions import PRESETS
 from fercli.core.errors import UsageError
-from fercli.core.project import check_classes, create_project
+from fercli.core.project import check_classes, check_order, create_project
 from fercli.core.results import StageResult
 from fercli.core.settings import setting
 
@@ -19,6 +19,7 @@ class InitSettings:
     preset: Literal["scfed", "sferd", "fer2013", "ferplus", "raf-db", "affectnet7", "affectnet8"] | None = setting(
         None, "Use the classes of a published dataset."
     )
+    order: tuple[str, ...] = setting((), "List the classes that have an order, lowest first.")
     name: str = setting("", "Name the project (default: the folder name).")
 
 
@@ -29,6 +30,7 @@ class InitResult(StageResult):
     root: str
     name: str
     classes: tuple[str, ...]
+    order: tuple[str, ...] = ()
 
 
 def init(folder: Path, settings: InitSettings, *, dry_run: bool = False) -> InitResult:
@@ -36,6 +38,7 @@ def init(folder: Path, settings: InitSettings, *, dry_run: bool = False) -> Init
 
     Raises:
         UsageError: neither or both of classes and preset are given, or the classes are too few.
+        SettingsError: the order names what is no class.
         ProjectError: the folder is a project with other classes.
     """
     if bool(settings.classes) == bool(settings.preset):
@@ -45,16 +48,21 @@ def init(folder: Path, settings: InitSettings, *, dry_run: bool = False) -> Init
         )
     classes = settings.classes or PRESETS[str(settings.preset)]
     check_classes(classes, "a project", UsageError)
+    check_order(settings.order, classes, "a project")
     was_there = (folder / "fer.toml").exists()
     name = settings.name or folder.resolve().name
     if dry_run and not was_there:
-        plan = (f"make a project in '{folder}' with the classes {', '.join(classes)}",)
-        return InitResult(root=str(folder.resolve()), name=name, classes=classes, is_dry_run=True, plan=plan)
-    project = create_project(folder, name=name, classes=classes)
+        ordered = (f"set their order: {' < '.join(settings.order)}",) if settings.order else ()
+        plan = (f"make a project in '{folder}' with the classes {', '.join(classes)}", *ordered)
+        return InitResult(
+            root=str(folder.resolve()), name=name, classes=classes, order=settings.order, is_dry_run=True, plan=plan
+        )
+    project = create_project(folder, name=name, classes=classes, order=settings.order)
     return InitResult(
         root=str(project.root),
         name=project.name,
         classes=project.classes,
+        order=project.order,
         outputs=() if was_there else ("fer.toml",),
         is_unchanged=was_there,
         next_command=f"cd {folder} && fer add VIDEO",

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.optimize import root_scalar
 from scipy.special import log_softmax, softmax
+from scipy.stats import chi2
 
 from fercli.metrics.intervals import Units
 from fercli.metrics.temperature import LEAST, fit_temperature, with_temperature
@@ -54,6 +55,19 @@ def test_an_overconfident_model_is_found_out_within_the_interval() -> None:
     assert value.high - value.low < 1.0
 
 
+def test_likely_temperatures_are_those_that_a_likelihood_ratio_test_keeps() -> None:
+    probabilities, targets, units = drawn(3, sureness=3.0)
+    fitted = fit_temperature(probabilities, targets, units, generator=np.random.default_rng(0))
+    logits = np.log(np.maximum(probabilities, 5e-7))
+
+    def likelihood(temperature: float) -> float:
+        return float(log_softmax(logits / temperature, axis=1)[np.arange(len(targets)), targets].sum())
+
+    for end in (fitted.likely_low, fitted.likely_high):
+        assert 2 * (likelihood(fitted.value.value) - likelihood(end)) == pytest.approx(chi2.ppf(0.95, 1))
+    assert fitted.likely_low < fitted.value.value < fitted.likely_high
+
+
 def test_scaling_undoes_what_made_the_model_too_sure() -> None:
     calm, sharp = drawn(1)[0], drawn(1, sureness=2.0)[0]
     np.testing.assert_allclose(with_temperature(sharp, 2.0), calm, atol=2e-3)  # what a table calls 0 is floored
@@ -68,7 +82,7 @@ def test_a_model_that_is_always_right_has_no_best_temperature() -> None:
         probabilities, np.array([0, 1]), units_of(np.array([0, 1])), generator=np.random.default_rng(0)
     )
     assert fitted.is_at_edge
-    assert fitted.value.value == LEAST
+    assert (fitted.value.value, fitted.likely_low) == (LEAST, LEAST)
     assert fitted.value.reason == "only 2 subjects; a confidence interval needs at least 5"
 
 

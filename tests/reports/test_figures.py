@@ -1,9 +1,11 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from fercli.metrics.calibration import Bin
+from fercli.reports.figures.doubt import Curve, draw_risk_coverage
 from fercli.reports.figures.scores import (
     draw_agreement,
     draw_class_counts,
@@ -20,6 +22,8 @@ LOSS: dict[str, list[float | None]] = {"train": [1.0, 0.5, 0.4], "val": [1.1, No
 BINS = [Bin(0.0, 0.5, 0, None, None), Bin(0.5, 1.0, 12, 0.8, 0.75)]
 AGREEMENT = np.array([[1.0, 0.6, np.nan], [0.6, 1.0, -0.1], [np.nan, -0.1, 1.0]])
 
+CURVE = Curve("as predicted", np.array([0.2, 0.6, 1.0]), np.array([1.0, 0.9, 0.7]), (0.5, 0.95))
+
 FIGURES: dict[str, Callable[[], bytes]] = {
     "confusion": lambda: draw_confusion(MATRIX, CLASSES, title="test"),
     "confusion by predicted": lambda: draw_confusion(MATRIX, CLASSES, normalize="pred"),
@@ -31,6 +35,8 @@ FIGURES: dict[str, Callable[[], bytes]] = {
     "curves without values": lambda: draw_curves([1, 2], {"train": [None, None]}, {}),
     "reliability": lambda: draw_reliability(BINS, ece=0.05),
     "reliability without faces": lambda: draw_reliability(BINS[:1]),
+    "accuracy and coverage": lambda: draw_risk_coverage([CURVE, replace(CURVE, reached=None)], target=0.9),
+    "accuracy and coverage of one face": lambda: draw_risk_coverage([Curve("one", np.ones(1), np.zeros(1))]),
     "class counts": lambda: draw_class_counts({"train": {"happy": 3}, "test": {"bored": 0}}, CLASSES),
     "class counts without groups": lambda: draw_class_counts({}, CLASSES),
     "agreement": lambda: draw_agreement(AGREEMENT, ("a1", "a2", "a3")),

@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from fercli.core.errors import MissingStageError
-from fercli.core.project import Project
+from fercli.core.errors import MissingStageError, UsageError
+from fercli.core.project import Project, open_project
 from fercli.core.rows import Face, Vote
+from fercli.labels.ordinal import measure_ordinal
 from fercli.metrics.intervals import units_of
 from fercli.stages.labels.agreement import LabelsAgreementSettings, labels_agreement
 from fercli.stages.labels.importing import LabelsImportSettings, labels_import
@@ -107,3 +108,39 @@ def test_report_and_command_agree_on_unit_and_interval(project: Project, unit: s
         facts.annotators.ceiling.low,
         facts.annotators.ceiling.high,
     )
+
+
+def with_order(project: Project, *order: str) -> Project:
+    path = project.root / "fer.toml"
+    text = path.read_text(encoding="utf-8").replace("[project]\n", f"[project]\norder = {list(order)}\n", 1)
+    path.write_text(text, encoding="utf-8")
+    return open_project(project.root)
+
+
+def test_classes_with_an_order_add_the_coefficients_of_an_order(project: Project) -> None:
+    ordered = with_order(project, *project.classes)
+    result = labels_agreement(ordered, LabelsAgreementSettings())
+    added = ("kappa_linear", "kappa_quadratic", "alpha_ordinal", "alpha_interval", "icc1", "icc2", "icc3")
+    assert [*result.coefficients] == ["fleiss", "krippendorff", "cohen", "percent", *added]
+    alone = labels_agreement(ordered, LabelsAgreementSettings(metric="ordinal"))
+    assert [*alone.coefficients] == [*added]
+    assert result.order == project.classes
+    votes = project.rows(Vote)
+    expected = measure_ordinal(votes, project.classes, project.classes)
+    assert result.coefficients["alpha_ordinal"]["value"] == expected.alphas["ordinal"].value
+    assert result.coefficients["alpha_ordinal"]["unit"] == "subject"
+    assert result.coefficients["icc2"] == {"value": expected.icc2, "num_complete": expected.num_complete}
+
+
+def test_votes_without_a_place_in_the_order_are_counted(project: Project) -> None:
+    result = labels_agreement(with_order(project, *project.classes[:2]), LabelsAgreementSettings(metric="ordinal"))
+    votes = project.rows(Vote)
+    number = sum(vote.label not in project.classes[:2] for vote in votes)
+    assert number > 0
+    assert any(words.startswith(f"{number} votes are for a class without a place") for words in result.warnings)
+
+
+def test_ordinal_agreement_without_an_order_says_where_to_set_it(project: Project) -> None:
+    with pytest.raises(UsageError, match="have no order") as error:
+        labels_agreement(project, LabelsAgreementSettings(metric="ordinal"))
+    assert "fer.toml" in (error.value.hint or "")

@@ -14,6 +14,13 @@ _NAMES = {
     "krippendorff": "Krippendorff's alpha",
     "cohen": "Cohen's kappa (mean over pairs)",
     "percent": "pairwise agreement",
+    "kappa_linear": "Cohen's kappa, linear weights (mean over pairs)",
+    "kappa_quadratic": "Cohen's kappa, quadratic weights (mean over pairs)",
+    "alpha_ordinal": "Krippendorff's alpha, ordinal",
+    "alpha_interval": "Krippendorff's alpha, interval",
+    "icc1": "ICC(1,1)",
+    "icc2": "ICC(2,1), absolute agreement",
+    "icc3": "ICC(3,1), consistency",
     "ceiling": "human ceiling",
 }
 _MOST_PAIRS = 20
@@ -24,6 +31,8 @@ def show_agreement(result: LabelsAgreementResult, settings: LabelsAgreementSetti
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"{counted(result.num_votes, 'vote')} on {counted(result.num_faces, 'face')} with two votes or more")
     console.print(_coefficients_table(result))
+    if "alpha_ordinal" in result.coefficients:
+        console.print(f"order: {' < '.join(result.order)}", markup=False)
     reasons = {entry.get("why_no_interval", "") for entry in (*result.coefficients.values(), result.ceiling)}
     for reason in sorted(reasons - {""}):
         console.print(f"no confidence interval: {reason}")
@@ -62,6 +71,8 @@ def _coefficients_table(result: LabelsAgreementResult) -> Table:
 
 
 def _interval(entry: dict[str, Any]) -> str:
+    if "num_complete" in entry:
+        return f"- ({counted(entry['num_complete'], 'face')} with all votes)"
     if "low" in entry:
         return f"{entry['low']:.3f} to {entry['high']:.3f} ({entry['num_units']})"
     return "-"

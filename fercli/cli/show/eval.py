@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fercli.cli.show.certainty import show_certainty
 from fercli.core.groups import SUBJECT
 from fercli.stages.evaluate import EvalResult, EvalSettings
 
@@ -34,8 +35,8 @@ def show_scores(result: EvalResult, settings: EvalSettings, _: Any) -> bool:
         console.print(
             _subject_table(result) if result.by_subject else "subjects of these faces are not assigned: fer subjects"
         )
-    if settings.calibration and result.calibration_error is not None:
-        console.print(f"expected calibration error {result.calibration_error:.3f} (reliability.png)")
+    if settings.calibration and result.doubt:
+        show_certainty(console, result.doubt, result.people)
     return True
 
 

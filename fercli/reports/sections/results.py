@@ -11,10 +11,12 @@ from fercli.core.rows import Prediction
 from fercli.core.words import counted
 from fercli.metrics.calibration import Calibration, calibration
 from fercli.metrics.confusion import confusion_matrix
+from fercli.metrics.evaluation import arrays_of
 from fercli.metrics.scores import Scores, scores_of
 from fercli.models.table.specs import ModelSpec
 from fercli.reports.figures.scores import draw_confusion, draw_curves, draw_reliability
 from fercli.reports.page import Mark, Missing, Picture, Score, Section, Table, count, percent, percent_range
+from fercli.reports.sections.certainty import certainty_pictures, certainty_tables, certainty_text
 
 # Measures of metrics.json, how readers call them, and what they mean.
 MEASURES = (
@@ -152,12 +154,17 @@ def result_section(outcome: Outcome | None) -> Section:
     return Section(
         "results",
         title,
-        text=_result_text(outcome),
+        text=(*_result_text(outcome), *certainty_text(outcome.metrics)),
         warnings=_absent_classes(outcome.scores),
         scores=tuple(Score(word, *_numbers(outcome, key)) for key, word, _ in MEASURES),
         marks=tuple(marks),
-        tables=(_score_table(outcome), _per_class_table(outcome.scores), *_subject_tables(outcome.predictions)),
-        pictures=_result_pictures(outcome),
+        tables=(
+            _score_table(outcome),
+            *certainty_tables(outcome.metrics),
+            _per_class_table(outcome.scores),
+            *_subject_tables(outcome.predictions),
+        ),
+        pictures=(*_result_pictures(outcome), *_certainty_pictures(outcome)),
     )
 
 
@@ -262,3 +269,9 @@ def _result_pictures(outcome: Outcome) -> tuple[Picture, ...]:
         "overconfident.",
     )
     return confusion, reliability
+
+
+def _certainty_pictures(outcome: Outcome) -> tuple[Picture, ...]:
+    classes = [entry.emotion for entry in outcome.scores.per_class]
+    probabilities, targets = arrays_of(outcome.predictions, classes)
+    return certainty_pictures(outcome.metrics, probabilities, targets)

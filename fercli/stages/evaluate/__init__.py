@@ -19,6 +19,9 @@ from fercli.core.splits import usual_split
 from fercli.core.stage import Argument, Inputs, Stage
 from fercli.stages.next_steps import run_words
 
+# Rises when metrics.json comes to hold more: what older versions wrote is then completed, from known predictions.
+_CONTENTS = 2
+
 
 @dataclass(frozen=True)
 class EvalSettings:
@@ -30,11 +33,14 @@ class EvalSettings:
         "true", "Normalise the confusion matrix by true or predicted class."
     )
     by: tuple[str, ...] | None = setting(None, "Compare groups by columns: subject, face-size, blur, ... or all.")
-    calibration: bool = setting(False, "Show calibration (expected calibration error).")
+    calibration: bool = setting(False, "Show calibration and confidence thresholds.")
     checkpoint: str = setting("best", "Use the best or last checkpoint, or a .safetensors file.")
     test_time: Literal["none", "flip", "ten-crop"] = setting("none", "Use test-time augmentation.", option="tta")
     accept_other_crops: bool = setting(
         False, "Evaluate even if the crops are not those of the training.", is_later=True
+    )
+    target_accuracy: float = setting(
+        0.9, "Choose a confidence threshold for this accuracy.", minimum=0, maximum=1, is_later=True
     )
     device: str = setting("auto", "Run on this device: auto, cpu, cuda or mps.")
     batch_size: int = setting(128, "Set the batch size.", minimum=1)
@@ -50,6 +56,8 @@ class EvalResult(StageResult):
         accuracy: value, low, high and unit of its interval; so the two below.
         majority_class: the most frequent true class and its share, which calling every face so would reach.
         human_ceiling: how often one annotator is the majority of the others, where there are votes.
+        people: model and annotators held against the same votes, by both rules of `labels.ceiling`.
+        doubt: calibration before and after a temperature, and thresholds, as in metrics.json.
         without_duplicates: the scores without faces that are byte-identical to one of an earlier part.
         matrix: the confusion matrix, rows true.
     """
@@ -65,6 +73,8 @@ class EvalResult(StageResult):
     macro_f1: dict[str, Any] = field(default_factory=dict)
     majority_class: dict[str, Any] = field(default_factory=dict)
     human_ceiling: dict[str, Any] | None = None
+    people: dict[str, dict[str, Any]] = field(default_factory=dict)
+    doubt: dict[str, Any] = field(default_factory=dict)
     without_duplicates: dict[str, Any] | None = None
     calibration_error: float | None = None
     per_class: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -89,6 +99,11 @@ def folder_of(run: Run, settings: EvalSettings) -> Path:
     return eval_folder(run, settings.split, variant_of(settings))
 
 
+def calibration_file(run: Run, variant: str, ending: str) -> Path:
+    """Where the temperature of a run's weights (json) and the predictions that it was fitted on (csv) lie."""
+    return (run.home or run.folder) / f"calibration{'-' if variant else ''}{variant}.{ending}"
+
+
 def _name(_: Project, settings: EvalSettings, run: Run) -> str:
     variant = variant_of(settings)
     return f"eval-{run.run_id}-{settings.split}{'-' if variant else ''}{variant}"
@@ -98,7 +113,7 @@ def _inputs(project: Project, settings: EvalSettings, run: Run) -> Inputs:
     tables = [project.table_path(Label), project.table_path(Vote), project.split_path("official").with_suffix(".json")]
     mark, unmatched = predictions_mark(project, run, settings), unmatched_in_run(project, run)
     # metrics.json says how far people are known; the predictions do not depend on it.
-    return Inputs(tables, [mark, *unmatched] if unmatched else mark)
+    return Inputs(tables, [mark, _CONTENTS, *unmatched])
 
 
 def predictions_mark(project: Project, run: Run, settings: EvalSettings) -> str:

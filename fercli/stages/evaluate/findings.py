@@ -33,6 +33,8 @@ from fercli.metrics.intervals import resampling_units
 from fercli.reports.figures.scores import draw_confusion, draw_reliability
 from fercli.sources.census import picture_digest
 from fercli.stages.evaluate import EvalSettings, folder_of, sets_of, variant_of
+from fercli.stages.evaluate.doubt import doubt_pictures, doubt_record, people_record
+from fercli.stages.evaluate.fitting import NOT_FITTED, Fitted, put_fitted
 from fercli.stages.train.prepare import data_set_of
 
 _EARLIER: dict[str, tuple[str, ...]] = {"train": (), "val": ("train",), "test": ("train", "val")}
@@ -50,6 +52,7 @@ class Findings:
     calibration: Calibration
     subjects: list[GroupScores]
     metrics: dict[str, Any]  # JSON values
+    fitted: Fitted
     unmatched_videos: tuple[str, ...] = ()
 
 
@@ -59,8 +62,12 @@ def find_out(
     settings: EvalSettings,
     predictions: list[Prediction],
     changes: CropChanges | None = None,
+    fitted: Fitted = NOT_FITTED,
 ) -> Findings:
-    """Compute all scores of predictions on one part, one row a face; `changes` of the crops since the training."""
+    """Compute all scores of predictions on one part, one row a face.
+
+    `changes` are those of the crops since the training, `fitted` what the validation faces say.
+    """
     classes = run.record.classes
     evaluation = evaluate(predictions, classes, seed=settings.seed)
     calibrated = calibration_of(predictions, classes)
@@ -80,10 +87,12 @@ def find_out(
         "crops": _crop_record(changes),
         **evaluation_record(evaluation),
         "calibration": {"ece": calibrated.ece, "brier": calibrated.brier, "nll": calibrated.nll},
+        "doubt": doubt_record(predictions, classes, fitted, target=settings.target_accuracy, seed=settings.seed),
         "human_ceiling": _ceiling(project, classes, predictions, settings.seed),
+        "people": people_record(project, classes, predictions, settings.seed),
         "without_duplicates": _without(predictions, classes, copies, settings.seed),
     }
-    return Findings(predictions, evaluation, calibrated, subjects, metrics, unmatched)
+    return Findings(predictions, evaluation, calibrated, subjects, metrics, fitted, unmatched)
 
 
 def _data_set(project: Project, run: Run, predictions: Sequence[Prediction]) -> str:
@@ -124,10 +133,14 @@ def put_files(
     pictures = {
         "confusion.png": draw_confusion(evaluation.matrix, classes, normalize=settings.normalize, title=title),
         "reliability.png": draw_reliability(calibrated.bins, ece=calibrated.ece),
+        **doubt_pictures(findings.predictions, classes, findings.metrics["doubt"]),
     }
+    if "reliability_calibrated.png" not in pictures and (old := folder / "reliability_calibrated.png").exists():
+        commit.delete(old)
     return (
         *(commit.text(folder / name, text) for name, text in texts.items()),
         *(commit.data(folder / name, picture) for name, picture in pictures.items()),
+        *put_fitted(run, settings, findings.fitted, commit),
     )
 
 

@@ -1,8 +1,9 @@
 """Plan `fer eval`: find the predictions of an earlier call that still hold, without loading torch."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
-from fercli.core.errors import InputError
+from fercli.core.errors import InputError, MissingStageError
 from fercli.core.memory import read_state
 from fercli.core.progress import Progress
 from fercli.core.project import Project
@@ -22,6 +23,7 @@ class EvalPlan(Plan):
     mark: str
     reads: dict[str, str]
     predictions: list[Prediction] | None
+    is_forced: bool = False
 
 
 def plan(project: Project, settings: EvalSettings, run: Run, *, force: bool, progress: Progress) -> EvalPlan:
@@ -35,6 +37,9 @@ def plan(project: Project, settings: EvalSettings, run: Run, *, force: bool, pro
         _check_classes(project, run)
     mark = predictions_mark(project, run, settings)
     reads = project.digests(run_samples(project, run, settings.split).paths, "faces.csv")
+    # The temperature is fitted on the validation faces.
+    with suppress(MissingStageError):
+        reads |= project.digests(run_samples(project, run, "val").paths, "faces.csv")
     return EvalPlan(
         lines=(f"evaluate run {run.run_id} ({settings.checkpoint}) on the {settings.split} faces",),
         counts={
@@ -46,6 +51,7 @@ def plan(project: Project, settings: EvalSettings, run: Run, *, force: bool, pro
         run=run,
         mark=mark,
         reads=reads,
+        is_forced=force,
         predictions=None if force else _known_predictions(project, run, settings, mark=mark, reads=reads),
     )
 

@@ -23,6 +23,7 @@ from fercli.stages.evaluate import (
     EvalSettings,
 )
 from fercli.stages.evaluate.findings import Findings, find_out, put_files
+from fercli.stages.evaluate.fitting import fit
 from fercli.stages.evaluate.plan import EvalPlan
 
 # Published datasets that consist of the images of a training.
@@ -39,7 +40,12 @@ def run(project: Project, settings: EvalSettings, plan: EvalPlan, *, progress: P
     """
     changes = _look_at_crops(project, plan.run, settings, progress)
     predictions = plan.predictions or _predict(project, plan.run, settings, progress)
-    return find_out(project, plan.run, settings, predictions, changes)
+
+    def predict(asked: EvalSettings) -> list[Prediction]:
+        return predictions if asked == settings else _predict(project, plan.run, asked, progress)
+
+    fitted = fit(project, plan.run, settings, predict, force=plan.is_forced, progress=progress)
+    return find_out(project, plan.run, settings, predictions, changes, fitted)
 
 
 def fold(
@@ -84,10 +90,10 @@ def _result(
 ) -> EvalResult:
     metrics = findings.metrics
     shared = ("num_faces", "accuracy", "balanced_accuracy", "macro_f1", "majority_class", "human_ceiling", "per_class")
+    more = ("people", "doubt", "without_duplicates")
     return EvalResult(
         **what,
-        **{name: metrics[name] for name in shared},
-        without_duplicates=metrics["without_duplicates"],
+        **{name: metrics[name] for name in (*shared, *more)},
         classes=findings.evaluation.emotions,
         calibration_error=findings.calibration.ece,
         by_subject=tuple(dataclasses.asdict(row) for row in findings.subjects),

@@ -15,7 +15,9 @@ Record = dict[str, Any]  # JSON values
 class LabelsAgreementSettings:
     """What is measured."""
 
-    metric: Literal["fleiss", "krippendorff", "cohen", "all"] = setting("all", "Report this agreement coefficient.")
+    metric: Literal["fleiss", "krippendorff", "cohen", "ordinal", "all"] = setting(
+        "all", "Report this agreement coefficient."
+    )
     by: Literal["class", "annotator"] | None = setting(None, "Break the results down by class or annotator.")
     minimum: float | None = setting(
         None, "Fail if the coefficient is below this.", option="fail-under", aliases=("min",)
@@ -32,7 +34,10 @@ class LabelsAgreementResult(StageResult):
         num_faces: faces with two votes or more.
         num_votes: votes on them.
         unit: what is resampled for the 95 % intervals: subject, else video, else face.
-        coefficients: by name (fleiss, krippendorff, cohen, percent): value, low, high, or why there is no interval.
+        coefficients: by name (fleiss, krippendorff, cohen, percent): value, low, high, or why there is no interval;
+            for classes with an order also kappa_linear, kappa_quadratic, alpha_ordinal, alpha_interval, icc1, icc2 and
+            icc3.
+        order: the classes that have an order, lowest first.
         ceiling: share of votes that are the majority of the others, in the same form.
         by_class: for each class kappa and alpha of the class (one vs. rest), and its ceiling.
         by_annotator: for each annotator votes, mean kappa with the others, share that is the majority of the others.
@@ -48,6 +53,7 @@ class LabelsAgreementResult(StageResult):
     num_faces: int = 0
     num_votes: int = 0
     unit: str = ""
+    order: tuple[str, ...] = ()
     coefficients: dict[str, Record] = field(default_factory=dict)
     ceiling: Record = field(default_factory=dict)
     by_class: dict[str, Record] = field(default_factory=dict)

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from fercli.core.errors import UsageError
 from fercli.core.progress import Progress
-from fercli.core.project import Project
+from fercli.core.project import CONFIG_NAME, Project
 from fercli.core.rows import Face, Label, Vote
 from fercli.core.words import counted
 from fercli.labels.agreement import Agreement, Estimate, measure_agreement
 from fercli.labels.annotators import AnnotatorReport, compare_annotators
+from fercli.labels.ordinal import OrdinalAgreement, measure_ordinal
 from fercli.metrics.intervals import units_of
 from fercli.reports.figures.agreement import draw_class_agreement
 from fercli.reports.figures.scores import draw_agreement
@@ -31,17 +33,26 @@ def call(
 
     Raises:
         MissingStageError: no votes have been imported.
+        UsageError: ordinal agreement of classes without an order.
     """
+    if settings.metric == "ordinal" and not project.order:
+        raise UsageError(
+            "the classes of this project have no order",
+            hint=f"Set order = [lowest, ..., highest] below [project] in {project.root / CONFIG_NAME}.",
+        )
     every_vote = project.required_rows(Vote)
     votes = _fair(every_vote)
     unit, agreement, people = measured(project, project.rows(Face), votes, settings.seed)
     coefficients = _coefficients(settings, agreement, people)
+    ordered = _ordered(project, votes, settings)
+    coefficients |= ordinal_records(ordered) if ordered else {}
     by_suggestion = _by_suggestion(votes, project.classes)
     return LabelsAgreementResult(
         outputs=_draw(project, agreement, people) if settings.plot and not dry_run else (),
         num_faces=agreement.num_faces,
         num_votes=agreement.num_votes,
         unit=unit,
+        order=project.order,
         coefficients=coefficients,
         ceiling=_record(people.ceiling),
         by_class=_by_class(agreement, people),
@@ -57,6 +68,7 @@ def call(
         has_equal_votes=agreement.has_equal_votes,
         warnings=(
             *_warnings(agreement, people, settings),
+            *(ordinal_warnings(ordered) if ordered else ()),
             *_order_warnings(len(every_vote) - len(votes), by_suggestion),
         ),
         failed_checks=tuple(_below(coefficients, settings.minimum)),
@@ -75,6 +87,45 @@ def measured(
     agreement = measure_agreement(votes, project.classes, **how, rng=np.random.default_rng(seed))
     people = compare_annotators(votes, project.classes, **how, rng=np.random.default_rng(seed))
     return unit, agreement, people
+
+
+def _ordered(project: Project, votes: Sequence[Vote], settings: LabelsAgreementSettings) -> OrdinalAgreement | None:
+    """Agreement in the order of the classes; None where they have none, or another coefficient is asked for."""
+    if not project.order or settings.metric not in ("ordinal", "all"):
+        return None
+    voted = {vote.face_id for vote in votes}
+    unit, unit_of_face = units_of([face for face in project.rows(Face) if face.face_id in voted])
+    how: Record = {"unit_name": unit, "unit_of_face": unit_of_face, "seed": settings.seed}
+    return measure_ordinal(votes, project.classes, project.order, **how)
+
+
+def ordinal_records(found: OrdinalAgreement) -> dict[str, Record]:
+    """The coefficients of ordered classes by name."""
+    return {
+        **{f"kappa_{name}": {"value": value} for name, value in found.kappas.items()},
+        **{f"alpha_{name}": _record(estimate) for name, estimate in found.alphas.items()},
+        "icc1": _record(found.icc1),
+        "icc2": {"value": found.icc2, "num_complete": found.num_complete},
+        "icc3": {"value": found.icc3, "num_complete": found.num_complete},
+    }
+
+
+def ordinal_warnings(found: OrdinalAgreement) -> list[str]:
+    """What was left out of the coefficients of ordered classes."""
+    sentences = []
+    if found.num_left_out:
+        sentences.append(
+            f"{counted(found.num_left_out, 'vote is', 'votes are')} for a class without a place in the order, or for "
+            "none; the coefficients of ordered classes leave them out."
+        )
+    if not found.num_annotators:
+        sentences.append("The votes are anonymous counts: weighted kappa, ICC(2,1) and ICC(3,1) need annotators.")
+    elif found.icc2 is None:
+        sentences.append(
+            f"ICC(2,1) and ICC(3,1) need faces that all {found.num_annotators} annotators voted on, and votes that "
+            f"differ; there {'is' if found.num_complete == 1 else 'are'} {counted(found.num_complete, 'such face')}."
+        )
+    return sentences
 
 
 def _fair(votes: Sequence[Vote]) -> list[Vote]:
@@ -116,6 +167,8 @@ def _coefficients(
     }
     if settings.metric == "all":
         return all_of_them
+    if settings.metric == "ordinal":
+        return {}
     return {settings.metric: all_of_them[settings.metric]}
 
 

@@ -11,12 +11,16 @@ from fercli.core.memory import read_state
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Video
-from fercli.core.runs import Run, digest, own_checkpoint
+from fercli.core.runs import Run, checkpoint_word, digest, own_checkpoint
 from fercli.core.settings import setting, suggestion
 from fercli.core.stage import Argument, Inputs, Stage
 from fercli.stages.align import rules_of
+from fercli.stages.evaluate import calibration_file
 from fercli.stages.predict.names import names_of, predict_folder
 from fercli.vision.media import Listing, content_of, find_media, list_files, shown
+
+# What a face is called whose probability is below the threshold of --target-accuracy.
+UNCERTAIN = "uncertain"
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,10 @@ class PredictSettings:
         None, "Use video stream N of each video (default: the one players show).", minimum=1, is_later=True
     )
     ensemble: tuple[str, ...] = setting((), "Average the probabilities with those of these runs.", is_later=True)
+    calibrated: bool = setting(False, "Use the temperature that `fer eval` fitted.", is_later=True)
+    target_accuracy: float | None = setting(
+        None, "Call faces uncertain below the threshold for this accuracy.", minimum=0, maximum=1, is_later=True
+    )
     checkpoint: str = setting("best", "Use the best or last checkpoint, or a .safetensors file.")
     engine: Literal["local", "ray"] = setting("local", "Process videos on this machine or on a Ray cluster.")
     address: str = setting("", "Connect to the Ray cluster at HOST:PORT.", only_with={"engine": ("ray",)})
@@ -51,7 +59,7 @@ class PredictResult(StageResult):
         num_looked_at: images, and frames of videos, in which faces were looked for.
         num_without_faces: of these.
         num_written_frames: frames of the annotated videos.
-        predicted: faces of each class.
+        predicted: faces of each class, and of `uncertain` where a threshold was asked for.
         num_foreign: files of other types in the folders, passed over.
         device: where this run looked for faces.
         network_device: where it judged them.
@@ -75,7 +83,7 @@ class FacePrediction:
 
     `frame` is its index in a video; `picture` the file of a picture. `predicted` is the class of this face alone,
     `shown` that of its track over half a second either way, and `shown_probability` its mean there, which an annotated
-    video shows.
+    video shows. Each is `uncertain` where its probability is below a threshold that was asked for.
     """
 
     face_id: str
@@ -114,6 +122,11 @@ def _settle(
     found = find_model(project.root, run)
     names = tuple(find_model(project.root, name).run_id for name in settings.ensemble)
     others = tuple(sorted({*names} - {found.run_id}))
+    if others and certainty_name(settings):
+        raise UsageError(
+            "an ensemble has no temperature and no threshold of its own",
+            hint="Predict with one run, or without --calibrated and --target-accuracy.",
+        )
     return replace(settings, checkpoint=own_checkpoint(found, settings.checkpoint), ensemble=others), (media, found)
 
 
@@ -134,6 +147,12 @@ def others_of(project: Project, settings: PredictSettings, run: Run) -> list[Run
     return others
 
 
+def certainty_name(settings: PredictSettings) -> str:
+    """What tells predictions with a temperature or a threshold from those without."""
+    target = "" if settings.target_accuracy is None else f"target-{settings.target_accuracy:g}"
+    return "-".join(filter(None, ("calibrated" * settings.calibrated, target)))
+
+
 def _inputs(project: Project, settings: PredictSettings, media: Sequence[str], run: Run) -> Inputs:
     named = settings.checkpoint in ("best", "last")
     weights = run.folder / "checkpoints" / f"{settings.checkpoint}.json" if named else Path(settings.checkpoint)
@@ -142,13 +161,16 @@ def _inputs(project: Project, settings: PredictSettings, media: Sequence[str], r
     names = item_names(project, settings, media, run)
     others = others_of(project, settings, run)
     files = [weights, *(one.folder / "checkpoints" / f"{settings.checkpoint}.json" for one in others)]
+    if certainty_name(settings):
+        variant = checkpoint_word(settings.checkpoint)
+        files += [calibration_file(run, variant, ending) for ending in ("json", "csv")]
     missing = [shown(path) for path in listing.missing]
     return Inputs(files, [content_of(listing, project.root), missing, rules_of(project, run), names])
 
 
 def folder_of(project: Project, settings: PredictSettings, run: Run) -> Path:
     """Where the predictions lie."""
-    return predict_folder(project, run, settings.checkpoint, settings.ensemble)
+    return predict_folder(project, run, settings.checkpoint, settings.ensemble, certainty_name(settings))
 
 
 def item_names(project: Project, settings: PredictSettings, media: Sequence[str], run: Run) -> list[str]:
@@ -195,8 +217,8 @@ predict: Stage[PredictResult] = Stage(
     ),
     settle=_settle,
     # Each set of media has its own memory: predicting one video forgets nothing of another.
-    name=lambda project, settings, media, run: (
-        f"{family_of(run)}-{digest(sorted(media))[:12]}{'-' if settings.ensemble else ''}{'-'.join(settings.ensemble)}"
+    name=lambda project, settings, media, run: "-".join(
+        filter(None, (family_of(run), digest(sorted(media))[:12], *settings.ensemble, certainty_name(settings)))
     ),
     is_long=True,
     batch=_mark,

@@ -14,7 +14,7 @@ from fercli.core.files import replace_text, slug, unused
 from fercli.core.progress import Progress
 from fercli.core.tables import write_table
 from fercli.reports.figures.canvas import class_labels, font_path
-from fercli.stages.predict import FacePrediction, PredictSettings
+from fercli.stages.predict import UNCERTAIN, FacePrediction, PredictSettings
 from fercli.stages.predict.frames import Frames, look_at_image, look_at_video
 from fercli.stages.predict.predictor import Prediction, Predictor
 from fercli.vision.annotate import COLORS, Mark, draw_marks
@@ -25,6 +25,7 @@ from fercli.vision.video.reader import VideoWriter
 SCHEMA = "fer.predictions/1"
 # Smaller pictures are drawn larger, so that the words find room.
 _LEAST_SIDE_PX = 240
+_GREY = (128, 128, 128)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,16 @@ def write_files(
 
 def _json(predictor: Predictor, prediction: Prediction, run: str) -> str:
     faces = [dataclasses.asdict(face) for face in prediction.faces]
-    values = {"schema": SCHEMA, "run": run, "classes": predictor.classes, "media": prediction.name, "faces": faces}
+    certainty = {"temperature": predictor.certainty.temperature, "threshold": predictor.certainty.threshold}
+    known = {name: value for name, value in certainty.items() if value is not None}
+    values = {
+        "schema": SCHEMA,
+        "run": run,
+        **known,
+        "classes": predictor.classes,
+        "media": prediction.name,
+        "faces": faces,
+    }
     return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -128,6 +138,9 @@ def _between(
 
 
 def _mark(face: FacePrediction, classes: tuple[str, ...]) -> Mark:
+    if face.shown == UNCERTAIN and UNCERTAIN not in classes:
+        text = f"{UNCERTAIN} {100 * face.shown_probability:.0f}%"
+        return Mark(face.left, face.top, face.width, face.height, text, _GREY)
     place = classes.index(face.shown)
     text = f"{class_labels(classes)[place]} {100 * face.shown_probability:.0f}%"
     color = COLORS[place % len(COLORS)]

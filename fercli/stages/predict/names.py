@@ -12,10 +12,15 @@ from fercli.vision.media import MediaItem
 SOURCES_FILE = "sources.json"
 
 
-def predict_folder(project: Project, run: Run, checkpoint: str, ensemble: Sequence[str] = ()) -> Path:
-    """Where the predictions of a run lie; weights other than its best, and ensembles, have a folder of their own."""
+def predict_folder(
+    project: Project, run: Run, checkpoint: str, ensemble: Sequence[str] = (), certainty: str = ""
+) -> Path:
+    """Where the predictions of a run lie.
+
+    Weights other than its best, ensembles, and a temperature or threshold (`certainty`) have a folder of their own.
+    """
     others = f"with-{digest(list(ensemble))[:6]}" if ensemble else ""
-    words = [run.run_id, checkpoint_word(checkpoint), others]
+    words = [run.run_id, checkpoint_word(checkpoint), others, certainty]
     return project.root / "exports" / "predict" / "-".join(filter(None, words))
 
 

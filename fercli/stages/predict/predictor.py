@@ -20,6 +20,7 @@ from fercli.learn.device import torch_threads
 from fercli.learn.predict import load_run_model, predict_probabilities
 from fercli.stages.align.rules import run_rules
 from fercli.stages.predict import FacePrediction, PredictSettings, others_of
+from fercli.stages.predict.certainty import certainty_of
 from fercli.stages.predict.frames import Frames, look_at_image, start_early
 from fercli.stages.predict.parts import PART_S, Looked, VideoPart, count_looks, look_on_cluster
 from fercli.stages.predict.tracks import steady, tracked
@@ -68,6 +69,7 @@ class Predictor:
 
     Attributes:
         run_id: of the run whose network judges.
+        certainty: its temperature and threshold, as asked for.
         device: where faces are looked for.
     """
 
@@ -86,6 +88,7 @@ class Predictor:
             load_run_model(one.folder, settings.checkpoint, device, classes=classes)
             for one in others_of(project, settings, run)
         ]
+        self.certainty = certainty_of(run, settings)
         self._rules = run_rules(project, run)
         self.device = choose_device(settings.device, is_shared=is_shared)
         # A device of its own works best on one picture after the other.
@@ -147,7 +150,7 @@ class Predictor:
         if not looked.times_s:
             where = " between --start and --end" if settings.start_s or settings.end_s is not None else ""
             raise MediaError(f"'{item.name}' has no frame{where}", hint="Open it in a player to see how long it is.")
-        by_frame = steady(tracked(looked.by_frame), looked.times_s, self.classes)
+        by_frame = steady(tracked(looked.by_frame), looked.times_s, self.classes, self.certainty)
         return Prediction(name, item, tuple(looked.times_s), by_frame, warnings=looked.warnings)
 
     def _look_at_pictures(self, item: MediaItem, name: str) -> Prediction:
@@ -188,10 +191,11 @@ class Predictor:
     ) -> None:
         rows = self._probabilities([crop for _, _, crop in waiting])
         for (place, face, _), row in zip(waiting, rows, strict=True):
-            shares = {name: round(float(share), 6) for name, share in zip(self.classes, row, strict=True)}
-            word = self.classes[int(row.argmax())]
+            shares = dict(zip(self.classes, self.certainty.shares(row), strict=True))
+            top = self.classes[int(row.argmax())]
+            word = self.certainty.word(top, shares[top])
             by_frame[place].append(
-                replace(face, predicted=word, shown=word, shown_probability=shares[word], probabilities=shares)
+                replace(face, predicted=word, shown=word, shown_probability=shares[top], probabilities=shares)
             )
 
     def _probabilities(self, crops: Sequence[np.ndarray]) -> Iterator[np.ndarray]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from fercli.stages.predict import FacePrediction
+from fercli.stages.predict.certainty import PLAIN, Certainty
 from fercli.vision.tracks import link_tracks
 
 # The word drawn on a face is that of its mean probabilities over this time, so that it does not flicker.
@@ -28,9 +29,15 @@ def tracked(by_frame: Sequence[Sequence[FacePrediction]]) -> list[list[FacePredi
 
 
 def steady(
-    by_frame: Sequence[Sequence[FacePrediction]], times_s: Sequence[float], classes: Sequence[str]
+    by_frame: Sequence[Sequence[FacePrediction]],
+    times_s: Sequence[float],
+    classes: Sequence[str],
+    certainty: Certainty = PLAIN,
 ) -> tuple[tuple[FacePrediction, ...], ...]:
-    """Each face with the class of its track's mean probabilities about that time."""
+    """Each face with the class of its track's mean probabilities about that time.
+
+    A threshold, chosen for single faces, is applied to the mean, which is seldom as high as its highest face.
+    """
     tracks: dict[str, list[tuple[float, FacePrediction]]] = defaultdict(list)
     for time_s, faces in zip(times_s, by_frame, strict=True):
         for face in faces:
@@ -43,7 +50,8 @@ def steady(
             near = [other.probabilities for _, other in seen[first:end]]
             means = {name: sum(shares[name] for shares in near) / len(near) for name in classes}
             word = max(means, key=means.__getitem__)
-            shown[face.face_id] = word, round(means[word], 6)
+            probability = round(means[word], 6)
+            shown[face.face_id] = certainty.word(word, probability), probability
     return tuple(tuple(_showing(face, *shown[face.face_id]) for face in faces) for faces in by_frame)
 
 

@@ -18,7 +18,16 @@ from fercli.core.runs import Run
 from fercli.core.stage import Plan
 from fercli.reports.figures.canvas import number_words
 from fercli.stages.align.rules import rule_words
-from fercli.stages.predict import PredictResult, PredictSettings, family_of, folder_of, item_names, listing_of
+from fercli.stages.predict import (
+    UNCERTAIN,
+    PredictResult,
+    PredictSettings,
+    family_of,
+    folder_of,
+    item_names,
+    listing_of,
+)
+from fercli.stages.predict.certainty import certainty_of
 from fercli.stages.predict.files import Written, write_files
 from fercli.stages.predict.names import SOURCES_FILE, read_sources, source_of
 from fercli.stages.predict.predictor import Prediction, Predictor
@@ -83,6 +92,7 @@ def plan(
         found=found,
         folder=folder_of(project, settings, run),
         names=item_names(project, settings, media, run),
+        warnings=certainty_of(run, settings).words,
         warnings_of_rules=state_words(run) + ([] if settings.cropped else rule_words(project, run)),
     )
 
@@ -123,7 +133,7 @@ def fold(
 ) -> PredictResult:
     """Give the files their places, and forget the calls whose files they replace."""
     drawn = number_words(made.predictor.classes) if "video" in settings.out else []
-    warnings = [*plan.warnings_of_rules, *drawn]
+    warnings = [*plan.warnings, *plan.warnings_of_rules, *drawn]
     result = _result(made, num_foreign=plan.found.num_foreign, warnings=warnings)
     sources = {name: source_of(project, item) for item, name in zip(plan.found.items, plan.names, strict=True)}
     sources = {**read_sources(plan.folder), **sources}
@@ -164,6 +174,7 @@ def _result(made: Predicted, *, num_foreign: int, warnings: Sequence[str]) -> Pr
     warnings = [*warnings, *(text for one in seen for text in one.warnings)]
     if num_faceless == num_looked_at:
         warnings.append("no face was found; use --cropped for images that are cropped faces")
+    words = [*predictor.classes, *[UNCERTAIN] * (predictor.certainty.threshold is not None)]
     unread = [Failure(*failure) for one in seen for failure in one.failures]
     return PredictResult(
         run=predictor.run_id,
@@ -172,7 +183,7 @@ def _result(made: Predicted, *, num_foreign: int, warnings: Sequence[str]) -> Pr
         num_without_faces=num_faceless,
         num_faces=counts.total(),
         num_written_frames=sum(one.num_written for one in seen),
-        predicted={emotion: counts[emotion] for emotion in predictor.classes},
+        predicted={word: counts[word] for word in words},
         num_foreign=num_foreign,
         device=predictor.device,
         network_device=predictor.network_device,
