@@ -193,7 +193,8 @@ def check_fold(rows: Iterable[SplitRow], fold: int | None) -> None:
     known = ", ".join(map(str, folds)) or "none"
     if fold is None and folds:
         raise InputError(
-            f"the split has {counted(len(folds), 'fold')}", hint=f"Train on each: `fer train --fold all`. Folds: {known}."
+            f"the split has {counted(len(folds), 'fold')}",
+            hint=f"Train on each: `fer train --fold all`. Folds: {known}.",
         )
     if fold is not None and fold not in folds:
         raise InputError(f"the split has no fold {fold}", hint=f"Folds: {known}. Make some with: fer split --kfold 5.")
