@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from fercli.core.baseline import state_words
@@ -14,6 +15,7 @@ from fercli.core.splits import usual_split
 from fercli.core.words import counted
 from fercli.data.run_crops import CropChanges, check_crops, crop_changes
 from fercli.data.samples import run_samples
+from fercli.learn.checkpoints import class_order_words
 from fercli.learn.predict import load_run_model, predict_probabilities
 from fercli.reports.figures.canvas import number_words
 from fercli.stages.align import align_command
@@ -103,6 +105,8 @@ def _warnings(project: Project, run: Run, settings: EvalSettings, findings: Find
     elif settings.split != "test":
         use = "trained on" if settings.split == "train" else "selected on"
         yield f"The model was {use} these faces, so {settings.split} scores do not generalise to new people."
+    if settings.checkpoint not in ("best", "last"):
+        yield from class_order_words(Path(settings.checkpoint), run.record.classes)
     crops = findings.metrics["crops"]
     if run.home is not None:
         pass  # it was trained on no crop of this project
