@@ -13,8 +13,12 @@ from fercli.stages.split import SplitResult, SplitSettings
 
 def show_split(result: SplitResult, settings: SplitSettings, project: Project) -> bool:
     """Print faces, groups and classes of each set."""
-    if result.is_unchanged or result.is_dry_run:
+    if result.is_dry_run:
         return False
+    if result.is_unchanged:
+        Console(highlight=False, soft_wrap=True).print(
+            "[green]✓[/green] split: nothing to do, inputs and settings are those of the last run"
+        )
     console = Console(highlight=False, soft_wrap=True)
     folds = f" in {counted(result.num_folds, 'fold')} (counts are sums over folds)" if result.num_folds else ""
     console.print(f"[green]✓[/green] split '{result.name}': {counted(result.num_faces, 'face')}{folds}{_by(result)}")
