@@ -27,7 +27,9 @@ def show_training(result: TrainResult, *_: Any) -> bool:
         best = f"accuracy {result.val_accuracy:.1%}, macro-F1 {_share(result.val_macro_f1)}"
         table.add_row("epochs", f"{result.epochs:,}, best: {result.best_epoch:,}")
         table.add_row("validation", f"{best} on {counted(result.num_val, 'face')}")
-    left_out = ", ".join(f"{number:,} {reason}" for reason, number in result.left_out.items())
+    left_out = ", ".join(
+        f"{number:,} {reason.removeprefix('label: ').replace('_', ' ')}" for reason, number in result.left_out.items()
+    )
     table.add_row("trained on", counted(result.num_train, "face") + f" (left out: {left_out})" * bool(left_out))
     table.add_row("time", f"{result.seconds:,.1f} s, {result.images_per_s:,.0f} images/s, {result.precision}")
     console.print(table)
