@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fercli.core.project import Project
-from fercli.stages.compare.words import scaled
+from fercli.reports.score_words import scaled
 from fercli.stages.train.series import train_series
 from tests.cli.run import run_fer
 from tests.stages.train_project import drawn_project, quick

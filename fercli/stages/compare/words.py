@@ -5,6 +5,7 @@ from typing import Any
 
 from fercli.reports.score_words import MEASURES, NONE, p_words, points, scaled, with_interval
 from fercli.core.words import counted
+from fercli.reports.score_words import MEASURES, NONE, p_words, points, scaled, with_interval
 from fercli.reports.text_table import TextTable
 from fercli.stages.compare import CompareResult
 
