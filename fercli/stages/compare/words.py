@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fercli.reports.score_words import MEASURES, NONE, p_words, points, scaled, with_interval
 from fercli.core.words import counted
 from fercli.reports.score_words import MEASURES, NONE, p_words, points, scaled, with_interval
 from fercli.reports.text_table import TextTable
