@@ -196,16 +196,16 @@ def _look(step: Row, project: Project, settings_of: SettingsOf) -> StepReport:
 
 
 def _command_of(project: Project, step: Row) -> str:
-    """The command that does a step; a training on the split in use names it, and its folds."""
+    """The command that does a step; a training on a split with folds names them."""
     following = after_labels(project, project.rows(Label)) if step.words == "train" else ""
-    return following if following.startswith("fer train") else f"fer {step.words}"
+    return following if "--fold" in following else f"fer {step.words}"
 
 
 def _remedy(project: Project, step: Row, error: FerError) -> str:
     """The command that gets a stage what it waits for; empty where no command does."""
-    if step.words == "split" and (labels := project.rows(Label)):
+    if step.words in ("split", "train") and (labels := project.rows(Label)):
         following = after_labels(project, labels)
-        return "" if following == "fer split" else following
+        return "" if following == f"fer {step.words}" else following
     return command_in(error.hint)
 
 
