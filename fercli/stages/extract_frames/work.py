@@ -58,8 +58,8 @@ def run(
         batch: holds what an interrupted run has finished.
         engine: where to work; the default uses `settings.workers` processes here.
     """
-    changed = project.places.changed_videos(plan.todo)
     todo = [video for video in plan.todo if not _is_finished(plan, video.video_id, batch)]
+    changed = project.places.changed_videos(todo)
     todo = [video for video in todo if video.video_id not in changed]
     meter = FrameMeter(progress, sum(map(num_frames_of, plan.todo)))
     meter.skip(sum(num_frames_of(video) for video in plan.todo if video not in todo))
