@@ -1,5 +1,6 @@
 """`fer eval`."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,6 +46,11 @@ def evaluate(
     asked: list[Pooling] = [*["folds"] * folds, *["seeds"] * seeds, *["ensemble"] * ensemble]  # type: ignore[list-item]  # a list of str to mypy
     named = runs or []
     _check_together(settings, asked, named, has_on=bool(on), has_more=bool(map_ or all_faces))
+    if seeds and any(re.fullmatch(r"[0-9]+(,[0-9]+)*", name) for name in named):
+        raise UsageError(
+            "--seeds takes no numbers here: it finds the runs that only their seed tells apart",
+            hint="Run: fer eval --seeds, or name one of these runs: fer eval RUN --seeds",
+        )
     how: dict[str, Any] = {"progress": call.progress, "force": call.force, "dry_run": call.dry_run}
     result: EvalResult | PoolResult | GroupsResult | TransferResult | MatrixResult
     if on:

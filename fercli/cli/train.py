@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from fercli.cli import show
 from fercli.cli.launch import is_launched, is_main_process, train_in_processes
 from fercli.cli.options import Call
 from fercli.core.errors import UsageError
@@ -23,7 +24,16 @@ def train(
     *,
     settings: TrainSettings,
 ) -> TrainResult | TrainSeriesResult:
-    """Options -> settings -> stage."""
+    """Options -> settings -> stage -> show."""
+    result = _trained(call, settings, resume, print_config=print_config)
+    if not call.json:
+        call.has_shown = show.show_own(result, settings, call.project)
+    return result
+
+
+def _trained(
+    call: Call, settings: TrainSettings, resume: str, *, print_config: bool
+) -> TrainResult | TrainSeriesResult:
     if is_series(settings):
         if resume or print_config or is_launched():
             raise UsageError(

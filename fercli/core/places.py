@@ -150,6 +150,21 @@ class Places:
         candidates += [f"{folder}/{place}" for folder in record.folders]
         return next((one for one in candidates if os.path.lexists(self._prefix + one)), place)
 
+    def changed_videos(self, videos: Iterable[Video]) -> list[str]:
+        """The ids of those of these videos whose file has other bytes than when it was added.
+
+        Raises:
+            TableError: as `inside`.
+        """
+        with FileDigests(self.root) as digests:
+            return [
+                video.video_id
+                for video in videos
+                if video.sha256
+                and (path := self.inside(video.path, "videos.csv")).is_file()
+                and (path.stat().st_size != video.bytes or digests.sha256(path) != video.sha256)
+            ]
+
     def _check_link(self, path: Path, place: str, table: str) -> None:
         target = os.path.realpath(path)
         if is_below(target, self._top) or (place, target) in self._trusted:

@@ -169,7 +169,7 @@ def image_digests(project: Project, faces: Iterable[Face], *, progress: Progress
         TableError: a path leads out of the project.
     """
     faces, files = list(faces), CropFiles(project.root)
-    progress.start("compare pictures", len(faces))
+    progress.start("comparing crops", len(faces))
     digests = {}
     for face in faces:
         try:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,21 @@ def load_checkpoint(path: Path) -> Checkpoint:
         return Checkpoint(safetensors.load(data), dict(entry["meta"]))
     except SafetensorError as error:
         raise InputError(f"'{path}' is not a safetensors file: {error}", hint=_hint(path)) from error
+
+
+def class_order_words(path: Path, wanted: Sequence[str]) -> tuple[str, ...]:
+    """A sentence where a checkpoint's classes come in another order than the wanted ones; else none.
+
+    Raises:
+        InputError: its note is missing or damaged.
+    """
+    own = _read_note(path).get("meta", {}).get("classes") or wanted
+    if list(own) == list(wanted) or sorted(own) != sorted(wanted):
+        return ()  # other classes are refused by whoever loads it
+    return (
+        f"The classes of checkpoint '{path.name}' come in another order ({', '.join(own)}): its outputs were matched "
+        f"to those of the run by name.",
+    )
 
 
 def save_state(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:

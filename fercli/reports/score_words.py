@@ -1,5 +1,6 @@
 """Write scores, differences, p-values and counts as the cells of tables have them."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,5 +29,10 @@ def p_words(value: float | None) -> str:
 
 
 def scaled(value: float | None, unit: float, *, digits: int = 2) -> str:
-    """A number in another unit, or a dash."""
-    return NONE if value is None else f"{value / unit:,.{digits}f}"
+    """A number in another unit, or a dash; a small one has three significant digits: no network has 0.00 million."""
+    if value is None:
+        return NONE
+    number = value / unit
+    if digits and 0 < number < 1:
+        digits = max(digits, 2 - math.floor(math.log10(number)))
+    return f"{number:,.{digits}f}"

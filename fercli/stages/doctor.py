@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fercli.core.batch import interrupted
-from fercli.core.digests import FileDigests
 from fercli.core.errors import FerError
 from fercli.core.project import Project
 from fercli.core.results import StageResult
@@ -187,17 +186,13 @@ def _files_of(project: Project, name: str, paths: list[str]) -> list[Finding]:
 
 def _changed_videos(project: Project, videos: list[Video]) -> list[Finding]:
     findings = []
-    with FileDigests(project.root) as digests:
-        for video in videos:
-            try:
-                path = project.inside(video.path, "videos.csv")
-            except FerError:
-                continue  # said already
-            if not path.is_file() or not video.sha256:
-                continue
-            if path.stat().st_size != video.bytes or digests.sha256(path) != video.sha256:
-                hint = "Add the new version under another name."
-                findings.append(Finding(f"video {video.video_id}", "problem", "file changed since it was added", hint))
+    for video in videos:
+        try:
+            changed = project.places.changed_videos([video])
+        except FerError:
+            continue  # said already
+        hint = "Add the new version under another name."
+        findings += [Finding(f"video {name}", "problem", "file changed since it was added", hint) for name in changed]
     return findings
 
 

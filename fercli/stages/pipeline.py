@@ -165,8 +165,6 @@ def _joined(parts: list[StageResult], steps: tuple[StepReport, ...]) -> RunResul
 def _next_command(steps: tuple[StepReport, ...]) -> str:
     """What goes on with the first step that is not done: that step, or what it waits for."""
     for step in steps:
-        if step.state == "to do":
-            return f"fer {step.words}"
         if step.remedy:
             return step.remedy
     return ""
@@ -194,14 +192,20 @@ def _look(step: Row, project: Project, settings_of: SettingsOf) -> StepReport:
         return StepReport(step.words, "failed", error.message, _remedy(project, step, error))
     if result.is_unchanged:
         return StepReport(step.words, "done", f"{len(result.failures)} failed" if result.failures else "")
-    return StepReport(step.words, "to do", "; ".join(result.plan))
+    return StepReport(step.words, "to do", "; ".join(result.plan), _command_of(project, step))
+
+
+def _command_of(project: Project, step: Row) -> str:
+    """The command that does a step; a training on a split with folds names them."""
+    following = after_labels(project, project.rows(Label)) if step.words == "train" else ""
+    return following if "--fold" in following else f"fer {step.words}"
 
 
 def _remedy(project: Project, step: Row, error: FerError) -> str:
     """The command that gets a stage what it waits for; empty where no command does."""
-    if step.words == "split" and (labels := project.rows(Label)):
+    if step.words in ("split", "train") and (labels := project.rows(Label)):
         following = after_labels(project, labels)
-        return "" if following == "fer split" else following
+        return "" if following == f"fer {step.words}" else following
     return command_in(error.hint)
 
 

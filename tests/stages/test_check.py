@@ -167,7 +167,7 @@ class _Meanwhile(SilentProgress):
         self.change = change
 
     def start(self, task: str, total: int | None = None) -> None:
-        if task == "compare pictures":
+        if task == "comparing crops":
             self.change()
 
 

@@ -395,7 +395,8 @@ def test_weights_whose_classes_come_in_another_order_are_mapped(trained: Project
     turned = {name: value.flip(0) if name in last else value for name, value in saved.tensors.items()}
     save_checkpoint(tmp_path / "turned.safetensors", turned, {**saved.meta, "classes": list(reversed(CLASSES))})
     evaluate(trained, EvalSettings())
-    evaluate(trained, EvalSettings(checkpoint=str(tmp_path / "turned.safetensors")))
+    told = evaluate(trained, EvalSettings(checkpoint=str(tmp_path / "turned.safetensors")))
+    assert any("another order (bored, neutral, happy)" in text for text in told.warnings)
     (foreign,) = folder_of(trained).parent.glob("test-turned-*")
     own, other = (read_table(place / "predictions.csv", Prediction) for place in (folder_of(trained), foreign))
     assert [row.label for row in own] == [row.label for row in other]

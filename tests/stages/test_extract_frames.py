@@ -1,6 +1,9 @@
+import hashlib
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +12,9 @@ import pytest
 
 from fercli.core.errors import CheckError, InputError, MissingStageError, UsageError
 from fercli.core.project import Project, create_project
-from fercli.core.rows import Face, Frame, Vote
+from fercli.core.rows import Face, Frame, Video, Vote
 from fercli.stages.add import AddSettings, add
+from fercli.stages.align import AlignSettings, align
 from fercli.stages.extract_frames import ExtractFramesSettings, extract_frames
 from fercli.stages.extract_frames import work as extraction
 from tests.stages.test_add import write_pictures
@@ -189,7 +193,12 @@ def test_lost_rows_come_back(lost: str, project: Project) -> None:
 
 
 def test_unreadable_video_does_not_stop_the_others(project: Project) -> None:
-    (project.root / "videos" / "a.mp4").write_bytes(b"no video")
+    data = b"no video"
+    (project.root / "videos" / "a.mp4").write_bytes(data)
+    first, second = project.rows(Video)
+    # As if it had been added like this: a file that has changed since is left out before it is opened.
+    noted = replace(first, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+    project.write_rows([noted, second], Video)
     result = extract_frames(project, EVERY)
     assert [failure.item for failure in result.failures] == ["a"]
     assert "cannot open video" in result.failures[0].reason
@@ -435,3 +444,26 @@ def test_frames_decoded_to_choose_from_are_counted(tmp_path: Path, method: str) 
     result = extract_frames(project, ExtractFramesSettings(method=method, num=3))  # type: ignore[arg-type]  # a method
     assert result.num_frames > 0
     assert result.num_frames <= result.num_decoded <= 3 * 40
+
+
+def test_a_video_that_changed_since_it_was_added_is_left_out_and_said(project: Project) -> None:
+    name = project.rows(Video)[0].video_id
+    extract_frames(project, EVERY)
+    shutil.copy(project.root / project.rows(Video)[1].path, project.root / project.rows(Video)[0].path)
+    again = extract_frames(project, EVERY)
+    assert again.is_unchanged
+    assert [text for text in again.warnings if name in text and "has changed since it was added" in text]
+    other = replace(EVERY, every_s=0.5)
+    plan = extract_frames(project, other, dry_run=True).plan
+    assert any(line.startswith(f"leave out '{name}'") for line in plan)
+    result = extract_frames(project, other)
+    assert [failure.item for failure in result.failures] == [name]
+    assert result.num_videos == 1
+
+
+def test_frames_of_a_video_that_changed_are_not_decoded_from_it_for_align(project: Project) -> None:
+    extract_frames(project, replace(EVERY, keep=False))
+    first, second = (project.root / video.path for video in project.rows(Video)[:2])
+    shutil.copy(second, first)
+    with pytest.raises(InputError, match="has changed since it was added"):
+        align(project, AlignSettings(), dry_run=True)

@@ -81,6 +81,17 @@ def test_second_call_does_nothing_until_something_changes(project: Project) -> N
     assert not report(project, ReportSettings()).is_unchanged
 
 
+def test_page_is_made_again_when_the_commands_that_made_the_project_change(project: Project) -> None:
+    report(project, ReportSettings())
+    line = {"time": "2026-01-01T00:00:00+00:00", "stage": "align", "settings": {"size": 96}, "counts": {}}
+    with (project.root / ".fer/journal.jsonl").open("a", encoding="utf-8") as log:
+        log.write(json.dumps(line) + "\n")
+    told = report(project, ReportSettings())
+    assert not told.is_unchanged
+    assert "fer align --size 96" in words_of(project, told.path)
+    assert report(project, ReportSettings()).is_unchanged
+
+
 def test_second_call_imports_nothing_heavy(project: Project) -> None:
     report(project, ReportSettings())
     code = (

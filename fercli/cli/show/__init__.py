@@ -10,6 +10,8 @@ from fercli.core.results import StageResult
 # its counts is left to say.
 _RENDERERS: dict[str, str] = {
     "CheckAllResult": "check:show_all",
+    "CheckImagesResult": "check:show_images",
+    "CheckLabelsResult": "check:show_labels",
     "CheckLeakageResult": "check:show_leakage",
     "CompareResult": "compare:show_compare",
     "EvalResult": "eval:show_scores",
@@ -18,6 +20,7 @@ _RENDERERS: dict[str, str] = {
     "LabelsAgreementResult": "agreement:show_agreement",
     "LabelsImportResult": "labels:show_import",
     "LabelsShowResult": "labels:show_labels",
+    "LabelsVoteResult": "labels:show_vote",
     "MatchResult": "match:show_pairs",
     "MatrixResult": "transfer:show_matrix",
     "PoolResult": "pool:show_pool",
@@ -25,6 +28,8 @@ _RENDERERS: dict[str, str] = {
     "SplitResult": "split:show_split",
     "StatsResult": "stats:show_stats",
     "StudyResult": "study:show_study",
+    "TrainResult": "train:show_training",
+    "TrainSeriesResult": "train:show_series",
     "TraceResult": "trace:show_trace",
     "TransferResult": "transfer:show_transfer",
 }

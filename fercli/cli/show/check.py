@@ -8,6 +8,8 @@ from rich.console import Console
 
 from fercli.core.words import counted
 from fercli.stages.check.all import CheckAllResult
+from fercli.stages.check.images import CheckImagesResult
+from fercli.stages.check.labels import CheckLabelsResult
 from fercli.stages.check.leakage import CheckLeakageResult
 
 Counts = Mapping[str, Any]  # the fields of a check's result
@@ -21,26 +23,62 @@ def show_leakage(result: CheckLeakageResult, *_: Any) -> bool:
     return True
 
 
+def show_images(result: CheckImagesResult, *_: Any) -> bool:
+    """Print what is wrong with the crops."""
+    if result.is_dry_run:
+        return False
+    console = Console(highlight=False, soft_wrap=True)
+    _images(console, asdict(result))
+    if result.num_conflicting_groups:
+        groups = counted(result.num_conflicting_groups, "group")
+        console.print(f"  {groups} of duplicates with different labels")
+    if result.blank:
+        console.print(f"  blank: {', '.join(result.blank)}", markup=False)
+    if result.num_fixed:
+        console.print(f"  {counted(result.num_fixed, 'face')} marked as dropped")
+    return True
+
+
+def show_labels(result: CheckLabelsResult, *_: Any) -> bool:
+    """Print how labels, votes and faces fit together."""
+    if result.is_dry_run:
+        return False
+    console = Console(highlight=False, soft_wrap=True)
+    _labels(console, asdict(result))
+    if result.krippendorff is not None:
+        console.print(f"  Krippendorff's alpha {result.krippendorff:.3f}")
+    if result.num_fixed:
+        console.print(f"  {counted(result.num_fixed, 'label')} recomputed or removed")
+    return True
+
+
 def show_all(result: CheckAllResult, *_: Any) -> bool:
     """Print the counts of every check."""
     console = Console(highlight=False, soft_wrap=True)
     images, labels = result.images, result.labels
-    console.print(
-        f"images: {counted(images['num_faces'], 'face')}, {counted(images['num_missing'], 'crop')} "
-        f"missing, {images['num_unreadable']:,} "
-        f"unreadable, {images['num_blank']:,} blank, {counted(images['num_identical_groups'], 'group')} of duplicates"
-    )
+    _images(console, images)
     if labels:
-        console.print(
-            f"labels: {counted(labels['num_labels'], 'label')}, {counted(labels['num_votes'], 'vote')}, "
-            f"{labels['num_outdated']} outdated, "
-            f"{labels['num_without_face']} without a face"
-        )
+        _labels(console, labels)
     for counts in result.leakage.values():
         _leakage(console, counts)
     for line in result.plan:
         console.print(f"would {line}")
     return True
+
+
+def _images(console: Console, counts: Counts) -> None:
+    console.print(
+        f"images: {counted(counts['num_faces'], 'face')}, {counted(counts['num_missing'], 'crop')} missing, "
+        f"{counts['num_unreadable']:,} unreadable, {counts['num_blank']:,} blank, "
+        f"{counted(counts['num_identical_groups'], 'group')} of duplicates"
+    )
+
+
+def _labels(console: Console, counts: Counts) -> None:
+    console.print(
+        f"labels: {counted(counts['num_labels'], 'label')}, {counted(counts['num_votes'], 'vote')}, "
+        f"{counts['num_outdated']:,} outdated, {counts['num_without_face']:,} without a face"
+    )
 
 
 def _leakage(console: Console, counts: Counts) -> None:

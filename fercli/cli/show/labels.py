@@ -10,7 +10,7 @@ from rich.text import Text
 from fercli.core.words import counted
 from fercli.stages.labels.importing import LabelsImportResult
 from fercli.stages.labels.show import LabelsShowResult
-from fercli.stages.labels.vote import LabelCounts
+from fercli.stages.labels.vote import LabelCounts, LabelsVoteResult
 
 
 def show_labels(result: LabelsShowResult, *_: Any) -> bool:
@@ -32,9 +32,15 @@ def show_labels(result: LabelsShowResult, *_: Any) -> bool:
 
 def show_import(result: LabelsImportResult, *settings_and_project: Any) -> bool:
     """Print how each file was read, what came in, and the labels that it gave."""
-    if result.is_unchanged or result.is_dry_run:
+    if result.is_dry_run:
         return False
     console = Console(highlight=False, soft_wrap=True)
+    if result.is_unchanged:
+        console.print("[green]✓[/green] labels import: nothing to do, these files were imported before")
+        for name, number in result.imports.items():
+            console.print(Text(f"  {name} is {number}"))
+        _show_counts(console, result, "")
+        return True
     for name, how in result.formats.items():
         form, _, reason = how.partition(": ")
         console.print(Text(f"{name}: read as {form}, because {reason}"))
@@ -52,6 +58,17 @@ def show_import(result: LabelsImportResult, *settings_and_project: Any) -> bool:
     console.print(f"{', '.join(parts)}, by {counted(len(result.annotators), 'annotator')}")
     for annotator, share in result.self_agreement.items():
         console.print(f"{annotator} gave the same label to {_percent(share)} of the faces shown twice")
+    _show_counts(console, result, "")
+    return True
+
+
+def show_vote(result: LabelsVoteResult, *_: Any) -> bool:
+    """Print the labels that the votes gave."""
+    if result.is_dry_run:
+        return False
+    console = Console(highlight=False, soft_wrap=True)
+    same = " (up to date)" if result.is_unchanged else f", {counted(result.num_changed, 'label')} changed"
+    console.print(f"[green]✓[/green] {result.num_labelled:,} of {counted(result.num_faces, 'face')} labelled{same}")
     _show_counts(console, result, "")
     return True
 

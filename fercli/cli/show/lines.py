@@ -47,6 +47,8 @@ def _show_head(console: Console, title: str, result: StageResult) -> None:
     for line in result.plan:
         _say(console, "  would", line)
     counts = own_fields(result)
+    if result.is_unchanged:
+        counts = {name: value for name, value in counts.items() if value not in (0, False)}
     if counts and not result.is_dry_run:
         console.print(_counts_table(counts))
 

@@ -14,7 +14,8 @@ _COLOURS = {"done": "green", "to do": "yellow", "waiting": "dim", "not needed": 
 
 def show_status(name: str, result: StatusResult) -> None:
     """Print rows, splits, runs and stages of the project `name`."""
-    counts = ", ".join(f"{count:,} {table}" for table, count in result.rows.items() if count) or "nothing added yet"
+    counted_rows = (counted(count, table.removesuffix("s"), table) for table, count in result.rows.items() if count)
+    counts = ", ".join(counted_rows) or "nothing added yet"
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"[bold]{name}[/bold]: {counts}")
     if result.splits:

@@ -13,11 +13,16 @@ from fercli.stages.split import SplitResult, SplitSettings
 
 def show_split(result: SplitResult, settings: SplitSettings, project: Project) -> bool:
     """Print faces, groups and classes of each set."""
-    if result.is_unchanged or result.is_dry_run:
+    if result.is_dry_run:
         return False
+    if result.is_unchanged:
+        Console(highlight=False, soft_wrap=True).print(
+            "[green]✓[/green] split: nothing to do, inputs and settings are those of the last run"
+        )
     console = Console(highlight=False, soft_wrap=True)
+    mark = "" if result.is_unchanged else "[green]✓[/green] "
     folds = f" in {counted(result.num_folds, 'fold')} (counts are sums over folds)" if result.num_folds else ""
-    console.print(f"[green]✓[/green] split '{result.name}': {counted(result.num_faces, 'face')}{folds}{_by(result)}")
+    console.print(f"{mark}split '{result.name}': {counted(result.num_faces, 'face')}{folds}{_by(result)}")
     console.print(_parts_table(result, project.classes))
     left = (
         f"; {counted(result.num_left_out, 'labelled face is', 'labelled faces are')} not in any set"

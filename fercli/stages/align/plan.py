@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fercli.core.digests import MISSING
-from fercli.core.errors import TableError
+from fercli.core.errors import InputError, TableError
 from fercli.core.memory import StageState, changed_settings, read_state
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
@@ -81,6 +81,7 @@ def plan(project: Project, settings: AlignSettings, *, force: bool, progress: Pr
     done = {item: key for item, key in state.items.items() if item not in lost} if state else {}
     todo = [task for task in tasks if force or done.get(task.item) != keys[task.item]]
     todo = whole_chunks(todo, tasks)
+    _check_videos(project, {task.video_id for task in todo if task.place}, videos)
     frame_ids = {frame.frame_id: frame for frame in frames}
     changes = _changes(state, settings, mark)
     going = sure_to_go(faces, settings_rules(settings), kept=frame_ids.keys(), todo={task.item for task in todo})
@@ -100,6 +101,15 @@ def plan(project: Project, settings: AlignSettings, *, force: bool, progress: Pr
         reads=reads,
         crop_reads=crop_reads | known_reads,
     )
+
+
+def _check_videos(project: Project, names: Collection[str], videos: Mapping[str, Video]) -> None:
+    """Refuse frames that are decoded from a video of other bytes than when they were chosen."""
+    if changed := project.places.changed_videos(videos[name] for name in sorted(names)):
+        raise InputError(
+            f"video '{changed[0]}' has changed since it was added, and its frames are not saved",
+            hint="Restore its file, or add the new version under another name.",
+        )
 
 
 def _lines(todo: Sequence[PictureTask], num_frames: int, changes: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from fercli.core.commit import Commit
 from fercli.core.errors import UsageError
 from fercli.core.people import people_doubt, subject_sources, unmatched_videos
-from fercli.core.progress import Progress
+from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
 from fercli.core.rows import SPLITS, Face, Label, SplitRow
 from fercli.core.splits import choose_split, labels_mark, read_record, record_text
@@ -55,7 +55,8 @@ def run(
     inside = {row.face_id for row in rows}
     faces = [face for face in project.required_rows(Face) if face.face_id in inside]
     commit.reads = project.digests((face.path for face in faces), "faces.csv")
-    digests = image_digests(project, faces, progress=progress)
+    # Looking for near duplicates reads the same files, and tells of it.
+    digests = image_digests(project, faces, progress=SILENT if settings.near else progress)
     leaks = find_leaks(
         rows,
         subjects={face.face_id: face.subject_id for face in faces},

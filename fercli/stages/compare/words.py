@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fercli.core.words import counted
 from fercli.reports.score_words import MEASURES, NONE, p_words, points, scaled, with_interval
 from fercli.reports.text_table import TextTable
 from fercli.stages.compare import CompareResult
@@ -19,7 +20,7 @@ def score_table(result: CompareResult) -> TextTable:
         scores = tuple(with_interval(one[name]) for name in MEASURES)
         marked = f"{scores[0]} ({'; '.join(one['notes'])})" if one["notes"] else scores[0]
         rows.append((one["run"], *costs, marked, *scores[1:], *(_percent(one["f1"][name]) for name in result.classes)))
-    notes = [f"{result.num_faces:,} {result.split} faces of {result.num_units:,} {result.unit}s."]
+    notes = [f"{counted(result.num_faces, f'{result.split} face')} of {counted(result.num_units, result.unit)}."]
     if any(one["accuracy"]["low"] is not None for one in result.runs):
         notes.append(f"95% CI in brackets: bootstrap over {result.unit}s.")
     notes.append("F1 of each class in per cent. Training times are of the machine of each run.")

@@ -30,7 +30,8 @@ from fercli.stages.compare import CompareResult, CompareSettings, compare_folder
 from fercli.stages.compare.gathering import Gathered, gather
 from fercli.stages.compare.words import best_of_models, difference_table, paper_table, score_table
 from fercli.stages.evaluate.crops import CropStanding, crop_standings
-from fercli.stages.report.run import history_columns, read_config
+from fercli.stages.report.files import read_config
+from fercli.stages.report.run import history_columns
 
 # Data sets of the SFER-MDFAE paper's Table 3.
 _PAPER_SETS = ("fer2013", "ferplus", "raf-db", "affectnet7", "scfed")

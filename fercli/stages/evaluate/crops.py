@@ -102,6 +102,9 @@ def crop_standings(project: Project, runs: Iterable[Run], split: str) -> tuple[l
     present = PresentCrops(project)
     standings, places = [], set()
     for run in runs:
+        if run.home is not None:  # it was trained on no crop of this project
+            standings.append(CropStanding(run, split, False, None, None))
+            continue
         has_score = read_headline(run, split) is not None
         changes = present.changes(run, [split])
         places |= set(present.places(run, split))

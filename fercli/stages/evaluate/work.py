@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from fercli.core.baseline import state_words
@@ -14,6 +15,7 @@ from fercli.core.splits import usual_split
 from fercli.core.words import counted
 from fercli.data.run_crops import CropChanges, check_crops, crop_changes
 from fercli.data.samples import run_samples
+from fercli.learn.checkpoints import class_order_words
 from fercli.learn.predict import load_run_model, predict_probabilities
 from fercli.reports.figures.canvas import number_words
 from fercli.stages.align import align_command
@@ -109,19 +111,10 @@ def _warnings(project: Project, run: Run, settings: EvalSettings, findings: Find
     elif settings.split != "test":
         use = "trained on" if settings.split == "train" else "selected on"
         yield f"The model was {use} these faces, so {settings.split} scores do not generalise to new people."
-    crops = findings.metrics["crops"]
-    if run.home is not None:
-        pass  # it was trained on no crop of this project
-    elif not crops["is_known"]:
-        yield "The run does not record its crops; whether the present ones are those it was trained with is not known."
-    elif settings.accept_other_crops:
-        num_other = crops["num_changed"] + crops["num_missing"]
-        yield (
-            f"{crops['num_changed']:,} of these faces have other crops than at the training, and "
-            f"{crops['num_missing']:,} are gone; the scores are marked."
-            if num_other
-            else "No crop has changed since the training; --accept-other-crops made no difference."
-        )
+    if settings.checkpoint not in ("best", "last"):
+        yield from class_order_words(Path(settings.checkpoint), run.record.classes)
+    if run.home is None:  # else it was trained on no crop of this project
+        yield from _crop_warnings(settings, findings.metrics["crops"])
     yield from number_words(run.record.classes)
     reason = findings.metrics["interval"]["reason"]
     if reason:
@@ -139,6 +132,20 @@ def _warnings(project: Project, run: Run, settings: EvalSettings, findings: Find
     changed = _num_changed_labels(project, run, findings)
     if changed:
         yield f"The labels of {changed} of these faces have changed since the run was trained; the run's own were used."
+
+
+def _crop_warnings(settings: EvalSettings, crops: Mapping[str, Any]) -> Iterator[str]:  # JSON values
+    """What must be known of the crops that were scored."""
+    if not crops["is_known"]:
+        yield "The run does not record its crops; whether the present ones are those it was trained with is not known."
+    elif settings.accept_other_crops:
+        num_other = crops["num_changed"] + crops["num_missing"]
+        yield (
+            f"{crops['num_changed']:,} of these faces have other crops than at the training, and "
+            f"{crops['num_missing']:,} are gone; the scores are marked."
+            if num_other
+            else "No crop has changed since the training; --accept-other-crops made no difference."
+        )
 
 
 def _baseline_warnings(project: Project, run: Run, settings: EvalSettings, findings: Findings) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from fercli.core.project import Project
@@ -106,6 +106,9 @@ class ExtractFramesResult(StageResult):
     num_frames_in_project: int = 0
 
 
+CHANGED = "the file has changed since it was added; restore it, or add the new version under another name"
+
+
 def rule_key(settings: ExtractFramesSettings) -> str:
     """A name for what decides on the frames of a video; settings of other methods do not count."""
     values = plain_settings(settings)
@@ -125,6 +128,16 @@ def deciding(settings: ExtractFramesSettings) -> tuple[str, ...]:
     return ("method", *own, "start_s", "end_s", "min_sharpness", "dedup", "limit", "keep")
 
 
+def _with_changed_videos(
+    project: Project, settings: ExtractFramesSettings, result: ExtractFramesResult, videos: Sequence[str]
+) -> ExtractFramesResult:
+    """What was kept of videos before, and which of them have changed since."""
+    told = [f"'{name}': {CHANGED}" for name in project.places.changed_videos(project.rows(Video))]
+    failed = {failure.item for failure in result.failures}
+    said = [text for text in told if text not in result.warnings and text.split("'")[1] not in failed]
+    return replace(result, warnings=(*result.warnings, *said))
+
+
 def _inputs(project: Project, settings: ExtractFramesSettings, videos: Sequence[str]) -> Inputs:
     return Inputs([project.table_path(Video), project.table_path(Frame)], sorted(videos), counted="frames")
 
@@ -135,6 +148,7 @@ extract_frames = Stage(
     result=ExtractFramesResult,
     work="fercli.stages.extract_frames.work",
     inputs=_inputs,
+    now=_with_changed_videos,
     not_identity=("workers", "engine", "address"),
     arguments=(Argument("videos", list[str], "Process only these videos.", "[VIDEO]...", default=()),),
     is_long=True,

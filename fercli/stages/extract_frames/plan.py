@@ -12,7 +12,7 @@ from fercli.core.project import Project
 from fercli.core.rows import Frame, Video
 from fercli.core.stage import Plan
 from fercli.core.words import counted
-from fercli.stages.extract_frames import ExtractFramesSettings, deciding, rule_key
+from fercli.stages.extract_frames import CHANGED, ExtractFramesSettings, deciding, rule_key
 from fercli.stages.extract_frames.voted import at_risk, is_foreseen, refusal, some_of, sure_to_go, voted_on
 from fercli.vision.media import PICTURES
 
@@ -78,7 +78,13 @@ def plan(
     changes = _changes(state, settings) if redone and state.fingerprint else []
     warnings = [f"frames of {some_of(redone)} will be replaced (changed: {', '.join(changes)})"] if changes else []
     warnings += [f"frames.csv lost rows of {some_of(thinned)}; the frames are extracted again"] if thinned else []
-    lines = [f"extract frames of '{video.video_id}' by '{settings.method}'" for video in todo]
+    changed = project.places.changed_videos(todo)
+    lines = [f"leave out '{video_id}': {CHANGED}" for video_id in changed]
+    lines += [
+        f"extract frames of '{video.video_id}' by '{settings.method}'"
+        for video in todo
+        if video.video_id not in changed
+    ]
     lines += [f"replace {counted(len(old[video_id]), 'frame')} of '{video_id}'" for video_id in redone]
     if not force and (lost := voted_on(project, sure_to_go(project, settings, todo, old))):
         raise refusal(lost)

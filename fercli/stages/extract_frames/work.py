@@ -17,7 +17,7 @@ from fercli.core.words import counted
 from fercli.engine.choose import choose_engine
 from fercli.engine.local import LOCAL, Engine
 from fercli.engine.parts import part_length, split_time
-from fercli.stages.extract_frames import ExtractFramesResult, ExtractFramesSettings
+from fercli.stages.extract_frames import CHANGED, ExtractFramesResult, ExtractFramesSettings
 from fercli.stages.extract_frames.meter import FrameMeter, num_frames_of
 from fercli.stages.extract_frames.plan import ExtractionPlan, item_key, plan
 from fercli.stages.extract_frames.voted import refusal, some_of, voted_on
@@ -59,6 +59,8 @@ def run(
         engine: where to work; the default uses `settings.workers` processes here.
     """
     todo = [video for video in plan.todo if not _is_finished(plan, video.video_id, batch)]
+    changed = project.places.changed_videos(todo)
+    todo = [video for video in todo if video.video_id not in changed]
     meter = FrameMeter(progress, sum(map(num_frames_of, plan.todo)))
     meter.skip(sum(num_frames_of(video) for video in plan.todo if video not in todo))
     is_here = engine is LOCAL and settings.engine == "local" and settings.workers == 1
@@ -71,7 +73,7 @@ def run(
     tasks = [_parts(video, settings) for video in todo]
     maker = _Maker(ExtractPlan(project.root, batch.room, settings, not is_here), tell)
     parts = engine.map_items(maker, [part for parts in tasks for part in parts])
-    failures = []
+    failures = [Failure(video_id, CHANGED) for video_id in changed]
     for video, made in zip(todo, _joined(parts, tasks), strict=True):
         if made.failure:
             failures.append(Failure(video.video_id, made.failure))

@@ -3,6 +3,7 @@
 import csv
 import io
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from fercli.core.project import Project
 from fercli.core.runs import Run
 from fercli.data.run_crops import check_crops, crop_changes
 from fercli.data.samples import Samples, run_samples
+from fercli.learn.checkpoints import class_order_words
 from fercli.learn.predict import LoadedModel, load_run_model, predict_probabilities
 from fercli.reports.figures.canvas import number_words
 from fercli.reports.figures.grids import CamCase, CamRow, draw_cam_grid
@@ -100,7 +102,7 @@ def _look_at_images(
     result = GradcamResult(
         **what_of(run, settings, settings.layer or loaded.spec.cam_layer),
         num_faces=seen.num_faces,
-        warnings=(*rule_words(project, run), *seen.warnings),
+        warnings=(*_order_words(run, settings), *rule_words(project, run), *seen.warnings),
         failures=seen.failures,
     )
     return Drawn(result, seen.files)
@@ -110,7 +112,7 @@ def _look_at_split(
     project: Project, run: Run, settings: GradcamSettings, loaded: LoadedModel, *, progress: Progress
 ) -> Drawn:
     samples = run_samples(project, run, settings.split)
-    warnings = _crop_words(project, run, settings, progress)
+    warnings = (*_order_words(run, settings), *_crop_words(project, run, settings, progress))
     probabilities = predict_probabilities(loaded, samples, progress=progress)
     cases = choose_cases(samples.targets, probabilities, settings.per_class, samples.subject_ids)
     crops, overlays = _draw_maps(project, samples, cases, settings, loaded=loaded)
@@ -131,6 +133,11 @@ def _look_at_split(
         warnings=(*warnings, *number_words(loaded.classes), *((blank,) if absent else ())),
     )
     return Drawn(result, files)
+
+
+def _order_words(run: Run, settings: GradcamSettings) -> tuple[str, ...]:
+    is_own = settings.checkpoint in ("best", "last")
+    return () if is_own else class_order_words(Path(settings.checkpoint), run.record.classes)
 
 
 def _crop_words(project: Project, run: Run, settings: GradcamSettings, progress: Progress) -> tuple[str, ...]:

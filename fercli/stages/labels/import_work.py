@@ -1,7 +1,7 @@
 """The work of `fer labels import`: votes are read, merged with those that are there, and decide labels."""
 
 import gc
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -110,7 +110,7 @@ def plan(
     todo = [path for path in _once(files, digests) if force or digests.get(path) not in known]
     if not todo:
         nothing = Readings([], [], People({}))
-        return ImportPlan(known=_unchanged(project, digests.values()), readings=nothing)
+        return ImportPlan(known=_unchanged(project, list(digests.values())), readings=nothing)
     with _collector_paused():
         readings = read_all(project, settings, todo, digests, progress=progress)
     notes = [note for reading in readings.read for note in notes_of(reading)]
@@ -245,7 +245,7 @@ def _keep_gold(project: Project, commit: Commit, readings: Sequence[Reading], pe
     return [commit.table(merge_votes(known, gold)[0], Vote, path)]
 
 
-def _unchanged(project: Project, digests: Iterable[str]) -> LabelsImportResult:
+def _unchanged(project: Project, digests: Collection[str]) -> LabelsImportResult:
     """The labels as they stand, and what still has no face in files that were imported before."""
     mark = fingerprint(LabelsImportSettings(), [project.table_path(Vote), project.table_path(Label)])
     known = recall(project.root, STAGE, mark, LabelsImportResult)
@@ -260,7 +260,9 @@ def _unchanged(project: Project, digests: Iterable[str]) -> LabelsImportResult:
         f"'{name}': {counted(number, 'vote matches', 'votes match')} no face of this project."
         for name, number in unmatched.items()
     ]
-    new = {"is_unchanged": True, "failures": (), "warnings": (*notes, *counts["warnings"])}
+    places = {entry.sha256: place for place, entry in reversed([*enumerate(read_imports(project))])}
+    names = {last[digest].name: import_name(places[digest]) for digest in digests}
+    new = {"is_unchanged": True, "failures": (), "imports": names, "warnings": (*notes, *counts["warnings"])}
     return LabelsImportResult(**counts | new)
 
 

@@ -16,6 +16,7 @@ from fercli.core.project import Project
 from fercli.core.results import Failure
 from fercli.core.runs import Run
 from fercli.core.stage import Plan
+from fercli.learn.checkpoints import class_order_words
 from fercli.reports.figures.canvas import number_words
 from fercli.stages.align.rules import rule_words
 from fercli.stages.predict import (
@@ -26,6 +27,7 @@ from fercli.stages.predict import (
     folder_of,
     item_names,
     listing_of,
+    others_of,
 )
 from fercli.stages.predict.certainty import certainty_of
 from fercli.stages.predict.files import Written, write_files
@@ -85,6 +87,9 @@ def plan(
         raise InputError(
             f"no images or videos found in {', '.join(media)}", hint="Name files, or folders that hold some."
         )
+    name = f"{settings.checkpoint}.safetensors"
+    others = [one.folder / "checkpoints" / name for one in others_of(project, settings, run)]
+    mapped = [text for path in others for text in class_order_words(path, run.record.classes)]
     return PredictPlan(
         lines=tuple(f"predict the faces of '{item.name}' with run {run.run_id}" for item in found.items),
         counts={"run": run.run_id, "num_foreign": found.num_foreign},
@@ -93,7 +98,7 @@ def plan(
         folder=folder_of(project, settings, run),
         names=item_names(project, settings, media, run),
         warnings=certainty_of(run, settings).words,
-        warnings_of_rules=state_words(run) + ([] if settings.cropped else rule_words(project, run)),
+        warnings_of_rules=[*state_words(run), *([] if settings.cropped else rule_words(project, run)), *mapped],
     )
 
 

@@ -1,5 +1,6 @@
 """`fer report`: write one HTML page with everything known of a project and a run."""
 
+import importlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,7 @@ from fercli.core.runs import Run, find_own_run, list_runs
 from fercli.core.settings import setting
 from fercli.core.splits import choose_split
 from fercli.core.stage import Argument, Inputs, Stage
+from fercli.stages.report.files import read_config
 
 # Of a run's folder all that the page is made from; what `fer report` itself writes is not.
 _RUN_FILES = (
@@ -76,7 +78,11 @@ def _inputs(project: Project, settings: ReportSettings, run: Run | None) -> Inpu
     files += sorted(project.split_path("x").parent.glob("[!.]*"))
     if run:
         files += sorted(path for pattern in _RUN_FILES for path in run.folder.glob(pattern))
-    return Inputs(files, [__version__, run.run_id if run else ""])
+    # The page shows the commands that made the project. What knows them knows this stage too, so it is loaded here.
+    recipe = importlib.import_module("fercli.stages.report.commands").recipe_of
+    split_name = str(read_config(run).get("train", {}).get("split") or "") if run else ""
+    commands = recipe(project, run, settings, split_name or settings.split_name).commands
+    return Inputs(files, [__version__, run.run_id if run else "", *commands])
 
 
 def _as_known_now(project: Project, settings: ReportSettings, known: ReportResult, run: Run | None) -> ReportResult:

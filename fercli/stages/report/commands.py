@@ -13,7 +13,7 @@ from fercli.core.settings import changed_options, plain_settings, plain_text, sh
 from fercli.core.stage import REQUIRED
 from fercli.stages.add import AddSettings, AddSourceSettings
 from fercli.stages.report import ReportSettings
-from fercli.stages.report.run import read_config, read_json
+from fercli.stages.report.files import read_config, read_json
 from fercli.stages.subjects.names import NAMES_PLACE, logged_names, shown_names
 from fercli.stages.table import TABLE, Row
 from fercli.stages.train import TrainSettings

@@ -21,7 +21,8 @@ from fercli.reports.sections.data import data_section, split_section
 from fercli.reports.sections.labels import label_section
 from fercli.stages.labels.agreement_work import measured
 from fercli.stages.report import ReportSettings
-from fercli.stages.report.run import read_config, read_json, read_pictures
+from fercli.stages.report.files import read_config, read_json
+from fercli.stages.report.run import read_pictures
 from fercli.stages.subjects.names import shown_names
 
 _MOST_SUBJECTS = 24

@@ -1,17 +1,13 @@
 """Write the sections of `fer report` on model, training, results, maps and errors."""
 
-import json
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from fercli.core.errors import FerError, ProjectError
-from fercli.core.files import check_plain, read_text
+from fercli.core.errors import FerError
+from fercli.core.files import check_plain
 from fercli.core.project import Project
 from fercli.core.rows import Face, Prediction
 from fercli.core.runs import Run, eval_folder, read_headline
@@ -34,6 +30,7 @@ from fercli.reports.sections.results import (
     training_section,
 )
 from fercli.stages.groups.page import group_tables
+from fercli.stages.report.files import read_config, read_json
 from fercli.stages.transfer.page import transfer_tables
 
 _MOST_MISTAKES = 12
@@ -146,30 +143,6 @@ def history_columns(run: Run) -> dict[str, list[float | None]]:
     path = run.folder / "metrics.csv"
     rows = read_table(path, EpochRow) if path.exists() else []
     return {column.name: [getattr(row, column.name) for row in rows] for column in fields(EpochRow)} if rows else {}
-
-
-def read_config(run: Run) -> dict[str, Any]:  # TOML
-    """The run's config.toml; empty when it has none.
-
-    Raises:
-        ProjectError: it is damaged.
-    """
-    path = run.folder / "config.toml"
-    try:
-        return tomllib.loads(read_text(path)) if path.exists() else {}
-    except OSError as error:
-        raise ProjectError(f"{path}: cannot be read: {error.strerror}", hint="Restore that file.") from error
-    except ValueError as error:
-        raise ProjectError(f"{path}: not valid TOML: {error}", hint="Correct that line.") from error
-
-
-def read_json(path: Path) -> dict[str, Any]:  # JSON
-    """A JSON object of the run; empty when it is missing or damaged, which the page then says by its gaps."""
-    try:
-        values = json.loads(read_text(path))
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}
 
 
 def _best_epoch(run: Run) -> int | None:
