@@ -105,6 +105,8 @@ class Stage(Generic[R]):
         work: the module that does the work, imported only when there is something to do.
         planning: the module of its `plan`, where a dry run would otherwise load torch; without it, that of the work.
         inputs: what a result depends on; None for a stage that looks afresh each time.
+        older: the inputs as a version before this one counted them, whose results stand while these are the same; None
+            where this call asks for what that version did not give.
         arguments: the words on the command line that are no settings.
         not_identity: settings that make no difference to the result.
         private: settings that may hold a person's name, and stand neither in the log nor in what is remembered.
@@ -137,6 +139,7 @@ class Stage(Generic[R]):
     work: str
     planning: str = ""
     inputs: Callable[..., Inputs] | None = None
+    older: Callable[..., Inputs | None] | None = None
     arguments: tuple[Argument, ...] = ()
     not_identity: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
@@ -282,7 +285,9 @@ class _Call(Generic[R]):
     def mark(self, commit: Commit | None = None) -> str:
         """One name for all that the result depends on, now or as `commit` will leave it."""
         assert self.stage.inputs is not None
-        inputs = self.stage.inputs(self.project, self.settings, *self.arguments)
+        return self._mark_of(self.stage.inputs(self.project, self.settings, *self.arguments), commit)
+
+    def _mark_of(self, inputs: Inputs, commit: Commit | None = None) -> str:
         extra = inputs.extra
         if inputs.counted:
             folder = self.project.root / inputs.counted
@@ -296,6 +301,9 @@ class _Call(Generic[R]):
         if self.stage.inputs is None:
             return None
         known = recall(self.project.root, self.name, self.mark(), self.stage.result)
+        if known is None and self.stage.older:
+            before = self.stage.older(self.project, self.settings, *self.arguments)
+            known = recall(self.project.root, self.name, self._mark_of(before), self.stage.result) if before else None
         return None if known and known.failures and self.stage.retries else known
 
     def plan(self) -> Plan:

@@ -1,4 +1,4 @@
-"""Class folders to items: <class>/*.jpg, or train|val|test/<class>/*.jpg (SCFED, SFERD and most sets on request)."""
+"""Read class folders: <class>/*.jpg, or train|val|test/<class>/*.jpg (SCFED, SFERD and most sets on request)."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass

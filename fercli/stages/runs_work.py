@@ -1,4 +1,4 @@
-"""The work of `fer runs`: run folders and their scores to a list, with what must be known of each score."""
+"""Do the work of `fer runs`: list run folders and their scores, with what must be known of each score."""
 
 from dataclasses import asdict
 from typing import Any

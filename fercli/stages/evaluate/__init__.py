@@ -19,7 +19,7 @@ from fercli.core.splits import usual_split
 from fercli.core.stage import Argument, Inputs, Stage
 from fercli.stages.next_steps import run_words
 
-# Rises when metrics.json comes to hold more: what older versions wrote is then completed, from known predictions.
+# Rises when metrics.json comes to hold more; see `_older_inputs`.
 _CONTENTS = 2
 
 
@@ -116,6 +116,13 @@ def _inputs(project: Project, settings: EvalSettings, run: Run) -> Inputs:
     return Inputs(tables, [mark, _CONTENTS, *unmatched])
 
 
+def _older_inputs(project: Project, settings: EvalSettings, run: Run) -> Inputs | None:
+    """Of versions that fitted no temperature: their scores stand, but they have nothing to show of that."""
+    if settings.calibration:
+        return None
+    return dataclasses.replace(_inputs(project, settings, run), extra=predictions_mark(project, run, settings))
+
+
 def predictions_mark(project: Project, run: Run, settings: EvalSettings) -> str:
     """What predictions.csv depends on; with another seed or normalisation it is taken as it is."""
     named = settings.checkpoint in ("best", "last")
@@ -151,6 +158,7 @@ evaluate = Stage(
     work="fercli.stages.evaluate.work",
     planning="fercli.stages.evaluate.plan",
     inputs=_inputs,
+    older=_older_inputs,
     # What is only shown makes no difference to what is computed and written.
     not_identity=("confusion", "by", "calibration"),
     arguments=(Argument("run", str, "Evaluate this run, or baseline (default: the latest).", "[RUN]", default=""),),

@@ -55,7 +55,7 @@ def certainty_of(run: Run, settings: PredictSettings) -> Certainty:
     classes = run.record.classes
     checkpoint = "" if settings.checkpoint == "best" else f" --checkpoint {settings.checkpoint}"
     named = run_words(run.folder) if run.home is None else f" {run.run_id}"
-    command = f"fer eval{named}{checkpoint}"
+    command = f"fer eval{named}{checkpoint} --calibration"
     record, validation = read_fitted(run, checkpoint_word(settings.checkpoint), command, settings.checkpoint)
     temperature = float(record["value"]) if settings.calibrated else None
     words = [temperature_words(record)] if settings.calibrated else []

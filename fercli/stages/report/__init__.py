@@ -72,17 +72,23 @@ def _split_in_use(project: Project, name: str) -> str:
 
 
 def _inputs(project: Project, settings: ReportSettings, run: Run | None) -> Inputs:
+    before = _older_inputs(project, settings, run)
+    # The page shows the commands that made the project. What knows them knows this stage too, so it is loaded here.
+    recipe = importlib.import_module("fercli.stages.report.commands").recipe_of
+    split_name = str(read_config(run).get("train", {}).get("split") or "") if run else ""
+    commands = recipe(project, run, settings, split_name or settings.split_name).commands
+    return replace(before, extra=[*before.extra, *commands])
+
+
+def _older_inputs(project: Project, settings: ReportSettings, run: Run | None) -> Inputs:
+    """Of versions that did not look at the commands."""
     # Projects of older versions have reports without it, which stand while nobody attaches a column.
     tables = [row for row in TABLES if row is not Attribute or project.has(project.table_path(row))]
     files = [project.root / "fer.toml", *map(project.table_path, tables)]
     files += sorted(project.split_path("x").parent.glob("[!.]*"))
     if run:
         files += sorted(path for pattern in _RUN_FILES for path in run.folder.glob(pattern))
-    # The page shows the commands that made the project. What knows them knows this stage too, so it is loaded here.
-    recipe = importlib.import_module("fercli.stages.report.commands").recipe_of
-    split_name = str(read_config(run).get("train", {}).get("split") or "") if run else ""
-    commands = recipe(project, run, settings, split_name or settings.split_name).commands
-    return Inputs(files, [__version__, run.run_id if run else "", *commands])
+    return Inputs(files, [__version__, run.run_id if run else ""])
 
 
 def _as_known_now(project: Project, settings: ReportSettings, known: ReportResult, run: Run | None) -> ReportResult:
@@ -103,6 +109,7 @@ report = Stage(
     work="fercli.stages.report.work",
     planning="fercli.stages.report.plan",
     inputs=_inputs,
+    older=_older_inputs,
     arguments=(Argument("run", str, "Report on this run (default: the latest).", "RUN", default=""),),
     settle=_settle,
     name=lambda project, settings, run: f"report-{run.run_id}" if run else "report",

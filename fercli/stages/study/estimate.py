@@ -1,4 +1,4 @@
-"""A study that is not trained yet to what a dry run says: which trainings are missing, and about how long they take."""
+"""Say for a dry run of a study which trainings are missing, and about how long they take."""
 
 import time
 from collections.abc import Sequence

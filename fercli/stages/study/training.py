@@ -1,4 +1,4 @@
-"""A study to its trained and evaluated runs: what is missing is trained, what is refused is noted, the rest goes on."""
+"""Train and evaluate the runs of a study: what is missing is trained, what is refused is noted, the rest goes on."""
 
 import time
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Settings of a study to its variants: which trainings there are, and what is compared with what."""
+"""Lay out the variants of a study: which trainings there are, and what is compared with what."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace

@@ -1,4 +1,4 @@
-"""A study to tables of words, and to sentences on what its data can show and what they cannot."""
+"""Write a study as tables, and as sentences on what its data can and cannot show."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The trained runs of a study to scores, differences, tables and a figure."""
+"""Compute the scores, differences, tables and figure of a study from its trained runs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace

@@ -1,4 +1,4 @@
-"""Crops to how they look, and frames to shots, read only when asked for: what tells people of one video apart."""
+"""Read crops and frames only when asked, to tell people of one video apart by their looks and find its shots."""
 
 import itertools
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The epochs of a training, its settings and its end to experiment trackers: TensorBoard and MLflow, on this machine.
+"""Log the settings, epochs and end of a training to experiment trackers on this machine: TensorBoard and MLflow.
 
 Nothing leaves the machine: TensorBoard reads files in the run's folder, MLflow a database in the project. No image, no
 face id and nobody's name is logged.
