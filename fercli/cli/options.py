@@ -140,9 +140,9 @@ def add_command(app: typer.Typer, row: Row) -> None:
 
     def run(**given: Any) -> None:  # the values of typer
         call = _make_call(row.alias_of or row.words, given)
-        call.options = {column.name: given.pop(column.name) for column in fields}
+        call.options = {column.name: _joined(given.pop(column.name)) for column in fields}
         for name, (_, column) in hidden.items():
-            value = given.pop(name)
+            value = _joined(given.pop(name))
             call.options[column.name] = value if call.options[column.name] is None else call.options[column.name]
         with make_progress(given.pop("progress")) as call.progress:
             extra = {"settings": _settings_of(call, function, settings_class)} if settings_class else {}
@@ -252,8 +252,15 @@ def _option_of(column: "dataclasses.Field[Any]", *, name: str = "", alias: str =
         hidden=bool(alias) or column.metadata["is_old"],
     )
     kind: Any = inner if inner in (int, float, bool, str, Path) and not column.metadata["unit"] else str
+    if typing.get_origin(inner) is tuple:
+        kind = list[str]  # given twice, both count
     annotation = Annotated[kind | None, option]
     return inspect.Parameter(name or column.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _joined(value: Any) -> Any:  # a value of typer
+    """A list option given several times, as if it had been given once."""
+    return (",".join(value) if value else None) if isinstance(value, list) else value
 
 
 def _hidden(alias: str) -> str:

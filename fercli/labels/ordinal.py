@@ -145,7 +145,7 @@ def alpha_sums(counts: Float[np.ndarray, "faces classes"]) -> Float[np.ndarray, 
     places = np.arange(counts.shape[1])
     pairs[:, places, places] -= counts
     share = np.where(number >= 2, 1 / np.maximum(number - 1, 1), 0.0)
-    return np.asarray((pairs * share[:, None, None]).reshape(len(counts), -1))
+    return np.asarray((pairs * share[:, None, None]).reshape(len(counts), counts.shape[1] ** 2))
 
 
 def icc1_sums(counts: Float[np.ndarray, "faces classes"]) -> Float[np.ndarray, "faces 6"]:

@@ -8,6 +8,7 @@ import pytest
 import typer
 
 from fercli.cli.app import build_app
+from fercli.core.project import open_project
 from fercli.stages.table import TABLE
 from tests.cli.run import run_fer
 
@@ -85,3 +86,11 @@ def test_help_says_a_default_once_and_durations_with_their_unit() -> None:
     words = " ".join(out.replace("│", " ").split())
     assert "Default: 2s." in words
     assert "(2.0)" not in words
+
+
+def test_a_list_given_in_parts_counts_as_a_whole(tmp_path: Path) -> None:
+    code, out, _ = run_fer("init", tmp_path / "p", "--classes", "a,b", "--classes", "c", "--order", "a", "--order", "c")
+    assert code == 0
+    assert open_project(tmp_path / "p").classes == ("a", "b", "c")
+    assert open_project(tmp_path / "p").order == ("a", "c")
+    assert "a, b, c" in out

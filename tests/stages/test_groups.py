@@ -148,6 +148,9 @@ def test_files_hold_what_is_shown_and_a_second_call_does_nothing(evaluated: Proj
     assert [(row["column"], row["group"]) for row in rows] == [
         ("glasses", "no"), ("glasses", "yes"), ("camera", "la"), ("camera", "le"),
     ]  # fmt: skip
+    caution = "'yes' has only 6 faces of 2 subjects, 'no' has only 12 faces of 4 subjects: no interval"
+    assert caution in (evaluated.root / EVAL / "groups.md").read_text(encoding="utf-8")
+    assert caution in group_tables(find_run(evaluated.root), "test")[0].note
     assert by(evaluated, "glasses", "camera").is_unchanged
     assert f"{EVAL}/groups.md" in result.outputs
     assert evaluate(evaluated, EvalSettings()).is_unchanged

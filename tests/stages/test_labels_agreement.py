@@ -144,3 +144,15 @@ def test_ordinal_agreement_without_an_order_says_where_to_set_it(project: Projec
     with pytest.raises(UsageError, match="have no order") as error:
         labels_agreement(project, LabelsAgreementSettings(metric="ordinal"))
     assert "fer.toml" in (error.value.hint or "")
+
+
+def test_one_annotator_cannot_disagree_in_an_order(tmp_path: Path) -> None:
+    project = make_faces(tmp_path / "p", num_subjects=6)
+    alone = {face_id: letters[0] for face_id, letters in all_votes(6).items()}
+    labels_import(project, LabelsImportSettings(), [write_votes(tmp_path / "votes.csv", alone)])
+    result = labels_agreement(with_order(project, *project.classes), LabelsAgreementSettings(metric="ordinal"))
+    assert {entry["value"] for entry in result.coefficients.values()} == {None}
+    assert result.warnings == (
+        "No face has two votes, so nobody can agree or disagree.",
+        "No face has two votes in the order, so the coefficients of ordered classes have no value.",
+    )

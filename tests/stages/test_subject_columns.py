@@ -65,7 +65,10 @@ def test_columns_of_videos_are_kept_beside_those_of_subjects(known: Project) -> 
     result = assign_subjects(known, table(known, "video_id,camera\nv1,left\nv2,right\nv9,left\n"), "camera")
     assert [row.item for row in known.rows(Attribute) if row.of == "video"] == ["v1", "v2"]
     assert [(one.item, one.reason) for one in result.failures] == [("v9", "no face is of this video")]
-    assert len(known.rows(Attribute)) == 5
+    result = assign_subjects(known, table(known, "video_id,light\nv1,dark\nv9,bright\n"), "light")
+    said = "\n".join(result.warnings)
+    assert "Column 'light' has 1 different value, of 1 video; 2 videos have none." in said
+    assert len(known.rows(Attribute)) == 6
 
 
 def test_a_new_value_takes_the_place_of_the_old_one(known: Project) -> None:

@@ -23,8 +23,8 @@ class GroupsResult(StageResult):
     Attributes:
         variant: of the evaluation, see `EvalResult`.
         unit: what is resampled and permuted.
-        columns: of each column what it is, its groups with scores and intervals, the differences with tests, and how
-            many faces have no value.
+        columns: of each column what it is, its groups with scores and intervals, the differences with tests, how many
+            faces have no value, and the cautions that belong to its table.
         detections: of each video or size, how many faces were found, kept and dropped, where that was asked for.
     """
 

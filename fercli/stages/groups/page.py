@@ -22,7 +22,7 @@ def group_tables(run: Run, split: str) -> tuple[Table, ...]:
         return ()
     if not is_of_these:
         return ()
-    found = column_tables(record["columns"], record["unit"])
+    found = column_tables(record["columns"], record["unit"], with_cautions=True)
     found += [detection_table(record["detections"])] if record["detections"] else []
     return tuple(map(_table, found))
 

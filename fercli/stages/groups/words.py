@@ -8,9 +8,17 @@ from fercli.reports.score_words import MEASURES, NONE, p_words, points, with_int
 from fercli.reports.text_table import TextTable
 
 
-def column_tables(columns: Sequence[Mapping[str, Any]], unit: str) -> list[TextTable]:  # JSON
-    """For each column the scores of its groups, and for all columns together those differences that have a test."""
-    tables = [_scores(column, unit) for column in columns]
+def column_tables(
+    columns: Sequence[Mapping[str, Any]], unit: str, *, with_cautions: bool = False
+) -> list[TextTable]:  # JSON
+    """For each column the scores of its groups, and for all columns together those differences that have a test.
+
+    Args:
+        columns: of a `GroupsResult`.
+        unit: what is resampled.
+        with_cautions: say below each table which groups are small, where no warning says so.
+    """
+    tables = [_scores(column, unit, with_cautions=with_cautions) for column in columns]
     differences = [(column["column"], one) for column in columns for one in column["differences"]]
     tested = {(column, one["group"]) for column, one in differences if one["p"] is not None}
     differences = [(column, one) for column, one in differences if (column, one["group"]) in tested]
@@ -33,7 +41,7 @@ def detection_table(detections: Sequence[Mapping[str, Any]]) -> TextTable:  # JS
     return TextTable("Faces found and dropped", ("group", "found", "kept", "dropped", "reasons"), rows, notes)
 
 
-def _scores(column: Mapping[str, Any], unit: str) -> TextTable:
+def _scores(column: Mapping[str, Any], unit: str, *, with_cautions: bool) -> TextTable:
     with_units = unit != "face"
     head = (column["column"], "faces", *([f"{unit}s"] if with_units else []), *MEASURES.values())
     rows = tuple(
@@ -48,6 +56,8 @@ def _scores(column: Mapping[str, Any], unit: str) -> TextTable:
     notes = [f"{column['column']}: {column['meaning']}{'; in thirds of the faces' if column['is_binned'] else ''}."]
     if column["num_unknown"]:
         notes.append(f"{counted(column['num_unknown'], 'face')} without a value left out.")
+    if with_cautions:
+        notes += column.get("cautions", [])  # files of before have none
     return TextTable(f"By {column['column']}", head, rows, tuple(notes))
 
 

@@ -77,9 +77,10 @@ def run(project: Project, settings: EvalSettings, plan: GroupsPlan, *, progress:
             warnings.append(_nothing_to_compare(column, groups))
             continue
         records.append(_record(column, groups, kind=units.kind, seed=settings.seed))
-        warnings += _small(column.name, groups, units.kind)
-    warnings += _correct(records, units.kind)
-    warnings += _least_p(records, units.kind)
+    _correct(records)
+    for record in records:
+        record["cautions"] += [*_untested(record, units.kind), *_least_p(record, units.kind)]
+        warnings += record["cautions"]
     detections = detections_of(project, wanted)
     result = GroupsResult(
         **plan.counts,
@@ -132,19 +133,20 @@ def _record(column: Column, groups: Sequence[Group], *, kind: UnitKind, seed: in
         "num_unknown": sum(name is None for name in column.group_of),
         "groups": scored,
         "differences": [asdict(one) for one in group_differences(groups, kind=kind, seed=seed)],
+        "cautions": list(_small(column.name, groups, kind)),
     }
 
 
-def _correct(records: Sequence[dict[str, Any]], kind: str) -> list[str]:
-    """Write p corrected for all differences of one score into the records, and say why some have no test."""
+def _correct(records: Sequence[dict[str, Any]]) -> None:
+    """Write p corrected for all differences of one score into the records."""
     for score in TESTED:
         found = [one for record in records for one in record["differences"] if one["score"] == score]
         for one, p in zip(found, holm([one["p"] for one in found]), strict=True):
             one["p_holm"] = p
-    return [sentence for record in records for sentence in _untested(record, kind)]
 
 
 def _untested(record: Mapping[str, Any], kind: str) -> Iterator[str]:
+    """Say why some differences have no test."""
     without = [one for one in record["differences"] if one["p"] is None]
     if not without:
         return
@@ -166,11 +168,7 @@ def _nothing_to_compare(column: Column, groups: Sequence[Group]) -> str:
 def _small(column: str, groups: Sequence[Group], kind: UnitKind) -> Iterator[str]:
     """Warn of small groups, the smallest first and with the strongest words."""
     small = sorted(
-        (
-            group
-            for group in groups
-            if (kind != "face" and len(group.units) < MIN_UNITS) or group.num_faces < _FEW_FACES
-        ),
+        (group for group in groups if _is_small(group, kind)),
         key=lambda group: (len(group.units), group.num_faces, group.name),
     )
     single = [group for group in small if kind != "face" and len(group.units) == 1]
@@ -201,19 +199,18 @@ def _listed(groups: Sequence[Group], kind: UnitKind) -> str:
     return ", ".join(names) + (f", and {counted(more, 'more group')} likewise" if more > 0 else "")
 
 
-def _least_p(records: Sequence[Mapping[str, Any]], kind: str) -> Iterator[str]:
+def _least_p(record: Mapping[str, Any], kind: str) -> Iterator[str]:
     """Say where a test cannot be significant, whatever the scores are."""
-    for record in records:
-        sizes = {one["group"]: one["num_units"] for one in record["groups"]}
-        least = []
-        for one in record["differences"]:
-            num = one["num_units"]
-            if one["p"] is None:
-                continue
-            is_paired = one["test"].startswith("paired")
-            least.append(2 / 2**num if is_paired else 1 / math.comb(num, sizes[one["group"]]))
-        if least and max(least) > _SMALL_P:
-            yield f"By {record['column']}, some p cannot be smaller than {max(least):.3f}: there are too few {kind}s."
+    sizes = {one["group"]: one["num_units"] for one in record["groups"]}
+    least = []
+    for one in record["differences"]:
+        num = one["num_units"]
+        if one["p"] is None:
+            continue
+        is_paired = one["test"].startswith("paired")
+        least.append(2 / 2**num if is_paired else 1 / math.comb(num, sizes[one["group"]]))
+    if least and max(least) > _SMALL_P:
+        yield f"By {record['column']}, some p cannot be smaller than {max(least):.3f}: there are too few {kind}s."
 
 
 def _files(result: GroupsResult, predictions: bytes) -> dict[str, bytes]:
@@ -222,7 +219,7 @@ def _files(result: GroupsResult, predictions: bytes) -> dict[str, bytes]:
         "num_faces": result.num_faces, "predictions": predictions_digest(predictions),
         "columns": result.columns, "detections": result.detections,
     }  # fmt: skip
-    tables = column_tables(result.columns, result.unit)
+    tables = column_tables(result.columns, result.unit, with_cautions=True)
     texts = {
         "groups.json": json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
         "groups.csv": records_csv([row for column in result.columns for row in _score_rows(column)]),

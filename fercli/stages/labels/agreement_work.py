@@ -118,7 +118,9 @@ def ordinal_warnings(found: OrdinalAgreement) -> list[str]:
             f"{counted(found.num_left_out, 'vote is', 'votes are')} for a class without a place in the order, or for "
             "none; the coefficients of ordered classes leave them out."
         )
-    if not found.num_annotators:
+    if not found.num_votes:
+        sentences.append("No face has two votes in the order, so the coefficients of ordered classes have no value.")
+    elif not found.num_annotators:
         sentences.append("The votes are anonymous counts: weighted kappa, ICC(2,1) and ICC(3,1) need annotators.")
     elif found.icc2 is None:
         sentences.append(

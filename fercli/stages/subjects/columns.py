@@ -146,8 +146,8 @@ def words_on(attributes: Sequence[Attribute], table: ColumnTable, faces: Iterabl
     items = {face.subject_id if table.of == "subject" else face.video_id for face in faces if face.is_usable} - {""}
     said = []
     for column in dict.fromkeys(column for _, column in table.values):
-        have = {row.item for row in attributes if (row.of, row.column) == (table.of, column)} & items
-        values = len({row.value for row in attributes if (row.of, row.column) == (table.of, column)})
+        rows = [row for row in attributes if (row.of, row.column) == (table.of, column) and row.item in items]
+        have, values = {row.item for row in rows}, len({row.value for row in rows})
         lacking = len(items) - len(have)
         rest = f"; {counted(lacking, table.of)} {'has' if lacking == 1 else 'have'} none" if lacking else ""
         said.append(
