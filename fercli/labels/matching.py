@@ -189,10 +189,13 @@ class FaceIndex:
 
     @cached_property
     def _by_row(self) -> dict[int, str]:
-        """Rows of the sets that faces came from; the empty string where several sets have such a row."""
+        """Rows of the tables that faces came in; the empty string where several tables have such a row.
+
+        A face that came as a file has only its place in the order of names, which is no row of anybody's table.
+        """
         rows: dict[int, str] = {}
         for face in self._faces:
-            if face.source_row is not None:
+            if face.source_row is not None and not face.origin:
                 rows[face.source_row] = "" if face.source_row in rows else face.face_id
         return rows
 

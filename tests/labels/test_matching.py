@@ -150,3 +150,9 @@ def test_picture_with_one_face_stands_for_it_and_one_with_two_does_not() -> None
     index = FaceIndex(faces, frames)
     assert index.find("portrait 0.jpg") == "photos/f000000-0"
     assert index.find("portrait 1.jpg") is None
+
+
+def test_row_of_a_table_is_no_place_in_a_folder() -> None:
+    faces = [Face("mine/000007", "", "", path="faces/mine.npy#7", source_row=7, origin="happy/x.png"), FACES[-1]]
+    assert FaceIndex(faces).find("row 7") == "fer2013/f000007-0"
+    assert FaceIndex(faces[:1]).find("row 7") is None

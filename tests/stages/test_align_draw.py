@@ -50,3 +50,11 @@ def test_limit_draws_some_and_says_so_and_older_drawings_go(project: Project) ->
 def test_without_faces_there_is_nothing_to_draw(tmp_path: Path) -> None:
     with pytest.raises(MissingStageError):
         align(make_lesson(tmp_path / "class"), DRAW)
+
+
+def test_frame_that_was_not_searched_yet_is_told_and_not_counted_as_without_faces(tmp_path: Path) -> None:
+    project = make_lesson(tmp_path / "class")
+    project.write_rows([Face("lesson-1/f000000-0", "lesson-1/f000000", "lesson-1", 0.0)], Face)
+    result = align(project, DRAW)
+    assert result.num_frames_without_faces == 0
+    assert "Faces were not searched for yet in 2 of 3 frames; search with: fer align" in result.warnings

@@ -1,7 +1,7 @@
 """Draw the boxes that `fer align` found on their frames, kept or dropped and why, to see what was missed."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from fercli.core.errors import MediaError
 from fercli.core.progress import Progress
@@ -54,27 +54,36 @@ def draw_frames(project: Project, settings: AlignSettings, plan: AlignPlan, *, p
         for path in (project.root / _FOLDER).glob("*.jpg"):
             if project.relative(path) not in outputs:
                 commit.delete(path)
-    return _result(in_frame, [task.item for task in tasks], len(frames), failures)
+    unseen = {frame.frame_id for frame in frames} - plan.done.keys() - in_frame.keys()
+    return _result(in_frame, [task.item for task in tasks], len(frames), unseen, failures=failures)
 
 
 def _result(
-    in_frame: dict[str, list[Face]], drawn: Sequence[str], num_frames: int, failures: Sequence[Failure]
+    in_frame: dict[str, list[Face]],
+    drawn: Sequence[str],
+    num_frames: int,
+    unseen: Collection[str],
+    *,
+    failures: Sequence[Failure],
 ) -> AlignResult:
     shown = [face for item in drawn for face in in_frame.get(item, [])]
-    said = (
-        ()
-        if len(drawn) == num_frames
-        else (f"{len(drawn):,} of {counted(num_frames, 'frame is', 'frames are')} drawn; more: --limit N.",)
-    )
+    said = []
+    if len(drawn) < num_frames:
+        said.append(f"{len(drawn):,} of {counted(num_frames, 'frame is', 'frames are')} drawn; more: --limit N.")
+    if unseen:
+        frames = counted(num_frames, "frame")
+        said.append(f"Faces were not searched for yet in {len(unseen):,} of {frames}; search with: fer align")
     return AlignResult(
         num_frames=num_frames,
         num_frames_done=len(drawn) - len(failures),
-        num_frames_without_faces=sum(not any(f.is_usable for f in in_frame.get(item, [])) for item in drawn),
+        num_frames_without_faces=sum(
+            item not in unseen and not any(face.is_usable for face in in_frame.get(item, [])) for item in drawn
+        ),
         num_faces=sum(face.status == "ok" for face in shown),
         dropped=dict(Counter(face.reason for face in shown if face.status == "dropped")),
         num_gone=sum(face.status == "gone" for face in shown),
         outputs=(_FOLDER,),
-        warnings=said,
+        warnings=tuple(said),
         failures=tuple(failures),
     )
 
