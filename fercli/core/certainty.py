@@ -83,7 +83,7 @@ def people_rows(people: Record) -> Iterator[tuple[str, ...]]:
     for name, words in RULES:
         if name in people:
             found = people[name]
-            number = f"{found['num_votes']:,} votes, {counted(found['num_faces'], 'face')}"
+            number = f"{counted(found['num_votes'], 'vote')}, {counted(found['num_faces'], 'face')}"
             yield words, _estimate(found["human"]), _estimate(found["model"]), _points(found["difference"]), number
 
 

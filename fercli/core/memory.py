@@ -82,14 +82,16 @@ def remember(
     items: Mapping[str, str] | None = None,
     words: Iterable[str] = (),
 ) -> None:
-    """Note a finished run of `stage` and its line in the project's log, as a part of what the run commits."""
+    """Note a finished run of `stage` and, unless it changed nothing, its line in the log, as part of what it commits."""
+    has_changed, result = not result.is_unchanged, dataclasses.replace(result, is_unchanged=False)
     values, plain = dataclasses.asdict(result), plain_settings(settings)
     state = StageState(mark, dict(items or {}), values, plain, dict(commit.reads))
     noted = json.loads(json.dumps(dataclasses.asdict(state), default=str))
     text = json.dumps(noted | {"digest": _digest_of(noted)})
     commit.text(_state_path(commit.root, stage), f"{text}\n")
     counts = {name: value for name, value in values.items() if isinstance(value, int)}
-    commit.log(stage, plain, counts, words)
+    if has_changed:
+        commit.log(stage, plain, counts, words)
 
 
 def read_state(project_root: Path, stage: str) -> StageState | None:

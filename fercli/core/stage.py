@@ -390,7 +390,7 @@ class _Call(Generic[R]):
             counts = {name: value for name, value in vars(result).items() if isinstance(value, int)}
             commit.log(self.name, plain_settings(settings), counts, told)
             return
-        kept = dataclasses.replace(commit.kept or result, is_unchanged=False)
+        kept = dataclasses.replace(commit.kept or result, is_unchanged=result.is_unchanged)
         mark = self.mark(commit)
         remember(commit, self.name, mark, settings, result=kept, items=commit.items, words=told)
 

@@ -236,7 +236,8 @@ def _holds(tasks: Sequence[Json]) -> str:
     parts += [f"{counted(number, 'answer')} of type {kind}" for kind, number in sorted(kinds.items())]
     for name in ("predictions", "drafts"):
         number = sum(len(task[name]) for task in tasks if isinstance(task.get(name), list))
-        parts += [f"{number:,} {name}, which are no votes"] if number else []
+        is_no_vote = "which is not a vote" if number == 1 else "which are not votes"
+        parts += [f"{counted(number, name.removesuffix('s'))}, {is_no_vote}"] if number else []
     return f"Label Studio's JSON with {', '.join(parts)}"
 
 

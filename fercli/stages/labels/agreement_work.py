@@ -123,10 +123,9 @@ def ordinal_warnings(found: OrdinalAgreement) -> list[str]:
     elif not found.num_annotators:
         sentences.append("The votes are anonymous counts: weighted kappa, ICC(2,1) and ICC(3,1) need annotators.")
     elif found.icc2 is None:
-        sentences.append(
-            f"ICC(2,1) and ICC(3,1) need faces that all {found.num_annotators} annotators voted on, and votes that "
-            f"differ; there {'is' if found.num_complete == 1 else 'are'} {counted(found.num_complete, 'such face')}."
-        )
+        wanted = f"faces that all of {counted(found.num_annotators, 'annotator')} voted on, and votes that differ"
+        there = f"there {'is' if found.num_complete == 1 else 'are'} {counted(found.num_complete, 'such face')}"
+        sentences.append(f"ICC(2,1) and ICC(3,1) need {wanted}; {there}.")
     return sentences
 
 

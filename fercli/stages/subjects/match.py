@@ -48,7 +48,6 @@ def plan(project: Project, settings: None, *, force: bool, progress: Progress) -
         InputError: no subject is known only within a video, there is only one video, or the network is not installed.
     """
     faces = project.required_rows(Face)
-    check_weights()
     sources = subject_sources(project, faces)
     of_subject: dict[str, list[Face]] = defaultdict(list)
     for face in sorted(faces, key=lambda face: (face.video_id, face.time_s or 0.0, face.face_id)):
@@ -66,6 +65,7 @@ def plan(project: Project, settings: None, *, force: bool, progress: Progress) -
             "no subjects of different videos to match",
             hint="Assign subjects first: fer subjects track. Fragments within a video: fer subjects merge KEEP OTHER",
         )
+    check_weights()
     number = sum(map(len, in_turn))
     lines = (
         f"compare the faces of {counted(number, 'subject')} of "

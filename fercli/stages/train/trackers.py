@@ -159,7 +159,10 @@ class _Mlflow:
         self._metric = Metric
         root = folder.parent.parent / "mlflow"
         if "?" in str(root):
-            raise SettingsError("MLflow cannot use a folder with '?' in its name")
+            raise SettingsError(
+                f"MLflow cannot use the folder '{root}': there is a '?' in its name",
+                hint="Rename the folder, or log to TensorBoard: --log tensorboard.",
+            )
         root.mkdir(exist_ok=True)
         # Said outright: MLFLOW_TRACKING_URI may name a server.
         uri = f"sqlite:///{(root / 'mlflow.db').absolute().as_posix()}"
