@@ -167,6 +167,9 @@ def test_eval_scores_it_on_the_projects_own_labels(project: Project) -> None:
     assert "The crops of this project were not cut by fercli" in " ".join((out + err).split())
     assert "gradcam" not in out + err
     assert "(up to date)" in run_fer("eval", "baseline", cwd=project.root)[1]
+    code, out, _ = run_fer("eval", "baseline", "--by", "brightness", "--json", cwd=project.root)
+    assert code == 0
+    assert "exports/baseline/eval/test/groups.json" in json.loads(out)["outputs"]
     assert digests(FILES) == before
 
 

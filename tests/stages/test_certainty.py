@@ -112,6 +112,14 @@ def test_the_same_call_is_known_and_another_target_predicts_nothing_again(projec
     assert result.doubt["temperature"]["value"] is not None
 
 
+def test_calibration_shown_on_the_faces_that_it_was_fitted_on_is_said_to_be(
+    project: Project, made: tuple[Project, EvalResult]
+) -> None:
+    words = "The temperature and the thresholds were fitted on these same faces"
+    assert any(words in one for one in evaluate(project, EvalSettings(split="val")).warnings)
+    assert not any(words in one for one in made[1].warnings)
+
+
 def test_without_validation_faces_nothing_is_fitted_and_the_reason_is_given(project: Project) -> None:
     path = project.root / RUN / "split.csv"
     write_table(path, [row for row in read_table(path, SplitRow) if row.split != "val"], SplitRow)

@@ -10,7 +10,7 @@ import pytest
 from fercli.core.commit import log_lines
 from fercli.core.files import replace_text
 from fercli.core.memory import remember
-from fercli.core.project import Project
+from fercli.core.project import Project, create_project
 from fercli.core.results import StageResult
 from fercli.core.rows import Face, Label
 from fercli.core.runs import Run, RunRecord
@@ -163,6 +163,8 @@ def test_of_several_runs_and_splits_those_of_this_run_are_told(project: Project)
         ("train", TrainSettings(epochs=9), {"run": "r2"}),
         ("eval-r0-test", EvalSettings(), {}),
         ("eval-r1-test", EvalSettings(confusion=True), {}),
+        ("eval-groups-r0-test", EvalSettings(by=("video",)), {}),
+        ("eval-groups-r1-test", EvalSettings(by=("glasses", "camera")), {}),
     ):
         with project.commit() as commit:
             commit.log(name, plain_settings(settings), counts)
@@ -170,7 +172,13 @@ def test_of_several_runs_and_splits_those_of_this_run_are_told(project: Project)
         "fer split --name mine",
         "fer train --model sfer-mdfae --epochs 3 --split-name mine",
         "fer eval --confusion",
+        "fer eval --by glasses,camera",
     ]
+
+
+def test_order_of_the_classes_is_told(tmp_path: Path) -> None:
+    project = create_project(tmp_path / "p", name="p", classes=("low", "high", "none"), order=("low", "high"))
+    assert recipe(project).commands[0] == "fer init . --classes low,high,none --order low,high"
 
 
 def test_run_that_was_resumed_is_trained_once(project: Project) -> None:

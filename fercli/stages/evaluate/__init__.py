@@ -83,8 +83,13 @@ class EvalResult(StageResult):
 
 
 def _settle(project: Project, settings: EvalSettings, run: str = "") -> tuple[EvalSettings, tuple[Run]]:
-    found = find_model(project.root, run) if run == BASELINE else find_own_run(project.root, run)
+    found = evaluated_run(project, run)
     return dataclasses.replace(settings, checkpoint=own_checkpoint(found, settings.checkpoint)), (found,)
+
+
+def evaluated_run(project: Project, text: str) -> Run:
+    """The run of this project, or the baseline, that `text` names."""
+    return find_model(project.root, text) if text == BASELINE else find_own_run(project.root, text)
 
 
 def variant_of(settings: EvalSettings) -> str:

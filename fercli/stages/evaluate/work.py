@@ -111,6 +111,8 @@ def _warnings(project: Project, run: Run, settings: EvalSettings, findings: Find
     elif settings.split != "test":
         use = "trained on" if settings.split == "train" else "selected on"
         yield f"The model was {use} these faces, so {settings.split} scores do not generalise to new people."
+    if settings.split == "val" and "calibrated" in findings.metrics["doubt"]:
+        yield "The temperature and the thresholds were fitted on these same faces: on new faces they may do less well."
     if settings.checkpoint not in ("best", "last"):
         yield from class_order_words(Path(settings.checkpoint), run.record.classes)
     if run.home is None:  # else it was trained on no crop of this project

@@ -10,10 +10,10 @@ from fercli.core.people import unmatched_in_run, with_doubt
 from fercli.core.project import Project
 from fercli.core.results import StageResult
 from fercli.core.rows import Attribute, Face, Label, Video
-from fercli.core.runs import Run, find_own_run, own_checkpoint
+from fercli.core.runs import Run, own_checkpoint
 from fercli.core.settings import suggestion
 from fercli.core.stage import Argument, Inputs, Stage
-from fercli.stages.evaluate import EvalSettings, predictions_mark, sets_of, variant_of
+from fercli.stages.evaluate import EvalSettings, evaluated_run, predictions_mark, sets_of, variant_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ def _settle(project: Project, settings: EvalSettings, run: str = "") -> tuple[Ev
     Raises:
         UsageError: one does not exist.
     """
-    found, known = find_own_run(project.root, run), known_columns(project)
+    found, known = evaluated_run(project, run), known_columns(project)
     wanted = list(dict.fromkeys(settings.by or ()))
     for column in wanted:
         if column not in (*known, ALL_COLUMNS):
@@ -85,7 +85,7 @@ groups: Stage[GroupsResult] = Stage(
     work="fercli.stages.groups.work",
     inputs=_inputs,
     not_identity=("confusion", "calibration", "normalize"),
-    arguments=(Argument("run", str, "Evaluate this run (default: the latest).", "[RUN]", default=""),),
+    arguments=(Argument("run", str, "Evaluate this run, or baseline (default: the latest).", "[RUN]", default=""),),
     settle=_settle,
     name=_name,
     is_long=True,

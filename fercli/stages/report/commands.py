@@ -53,7 +53,8 @@ def recipe_of(project: Project, run: Run | None, settings: ReportSettings, split
         given = config if row.words == "train" and config else line["settings"]
         commands.append(f"fer {row.words}{_arguments(row, words)}{_options(row, given)}")
     report = next(row for row in TABLE if row.words == "report")
-    first = f"fer init . --classes {shell_word(list(project.classes))}"
+    order = f" --order {shell_word(list(project.order))}" if project.order else ""
+    first = f"fer init . --classes {shell_word(list(project.classes))}{order}"
     last = f"fer report{_options(report, plain_settings(settings))}"
     # A second `undo` undoes another step.
     once = (one for command, own in itertools.groupby(commands) for one in (own if command == _UNDO else [command]))
@@ -85,7 +86,7 @@ def _wanted(run: Run | None, settings: ReportSettings, split_name: str) -> dict[
     return {
         "split": (f"split-{split_name}", f"split-{source}"),
         "check leakage": (f"check-leakage-{source}",) if source != split_name else (),
-        "eval": (f"eval-{run_id}-{settings.split}",),
+        "eval": (f"eval-{run_id}-{settings.split}", f"eval-groups-{run_id}-{settings.split}"),
         "gradcam": (f"gradcam-{run_id}",),
         "report": (),
     }
