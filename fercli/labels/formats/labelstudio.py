@@ -88,6 +88,8 @@ def read_label_studio(path: Path, *, control: str = "", annotator: str = "") -> 
     tasks = load_tasks(path)
     if any("annotations" in task or "completions" in task for task in tasks):
         return _read_tasks(path, tasks, control, annotator)
+    if not tasks:
+        raise InputError(f"{path}: holds no tasks: an empty list", hint="Export it when people have voted.")
     return _read_flat(path, tasks, "label-studio-json-min", control, annotator=annotator)
 
 
