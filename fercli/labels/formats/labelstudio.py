@@ -238,7 +238,8 @@ def _holds(tasks: Sequence[Json]) -> str:
     parts += [f"{counted(number, 'answer')} of type {kind}" for kind, number in sorted(kinds.items())]
     for name in ("predictions", "drafts"):
         number = sum(len(task[name]) for task in tasks if isinstance(task.get(name), list))
-        parts += [f"{number:,} {name}, which are no votes"] if number else []
+        words = f"{counted(number, name.removesuffix('s'))}, which {'is no vote' if number == 1 else 'are no votes'}"
+        parts += [words] if number else []
     return f"Label Studio's JSON with {', '.join(parts)}"
 
 

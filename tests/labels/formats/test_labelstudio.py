@@ -197,7 +197,7 @@ def test_what_holds_no_votes_says_what_it_holds(tmp_path: Path) -> None:
     raw = read_label_studio(written(tmp_path, tasks))
     assert raw.votes == []
     assert raw.holds == (
-        "Label Studio's JSON with 2 tasks, 1 annotation, 1 answers of type rating, 1 predictions, which are no votes"
+        "Label Studio's JSON with 2 tasks, 1 annotation, 1 answer of type rating, 1 prediction, which is no vote"
     )
 
 
