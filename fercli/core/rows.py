@@ -21,6 +21,9 @@ def later(default: Any) -> Any:  # a dataclass field, which takes the type of it
     return field(default=default, metadata={"is_later": True})
 
 
+PICTURES = "pictures"  # stands in the column codec of a folder of images
+
+
 @dataclass(frozen=True, slots=True)
 class Video:
     """One row of videos.csv; a folder of pictures is a video without time. `origin` is the path as it was given.

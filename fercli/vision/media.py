@@ -12,7 +12,6 @@ from fercli.core.digests import FileDigests
 from fercli.core.errors import InputError
 from fercli.core.kinds import kind_of
 
-PICTURES = "pictures"  # stands in the column codec of a folder of images
 # What a project makes itself; `fer add .` inside one must not take it for new.
 _MOST_NAMED = 8
 _ADDRESS = re.compile(r"^[a-z][a-z0-9+.-]+:[/\\]", re.IGNORECASE)

@@ -22,6 +22,12 @@ def test_import_says_how_the_file_was_read_and_what_is_next(project: Project, tm
     assert "fer split" in out
 
 
+def test_import_of_a_single_vote_is_one_vote(project: Project, tmp_path: Path) -> None:
+    path = write_votes(tmp_path / "votes.csv", {face(0, 0): "h"})
+    _, out, _ = run_fer("labels", "import", path, "-p", project.root)
+    assert "\n1 vote, 1 new, by 1 annotator" in out
+
+
 def test_json_of_an_import_has_counts_by_name(project: Project, tmp_path: Path) -> None:
     path = write_votes(tmp_path / "votes.csv", {face(0, 0): "hhh"})
     code, out, _ = run_fer("labels", "import", path, "-p", project.root, "--json")

@@ -10,10 +10,9 @@ from fercli.core.commit import log_lines
 from fercli.core.errors import InputError, MediaError, UsageError
 from fercli.core.files import sha256_of
 from fercli.core.project import Project, create_project
-from fercli.core.rows import Face, Frame, Video
+from fercli.core.rows import PICTURES, Face, Frame, Video
 from fercli.stages.add import AddResult, AddSettings, AddSourceResult
 from fercli.stages.add import add as add_any
-from fercli.vision.media import PICTURES
 from tests.vision.videos import coded, pattern, write_video
 
 COPY = AddSettings()

@@ -237,7 +237,8 @@ def test_pictures_of_several_sizes_keep_their_files(tmp_path: Path) -> None:
     project = project_of(tmp_path, "scfed")
     folder = write_class_folders(tmp_path / "mine", ["happy"])
     write_class_folders(folder, ["tired"], side=33)
-    add_source(project, AddSourceSettings(source="folder"), folder)
+    result = add_source(project, AddSourceSettings(source="folder"), folder)
+    assert result.published_parts == {}
     paths = [face.path for face in project.rows(Face)]
     assert paths == [f"faces/mine/000/{n:06d}.png" for n in range(4)]
     np.testing.assert_array_equal(read_image(project.root / paths[2]), colour(0, side=33))

@@ -6,7 +6,7 @@ import pytest
 
 from fercli.core.errors import MissingStageError, UsageError
 from fercli.core.project import Project, create_project
-from fercli.core.rows import Face, Frame, Label, SplitRow, Vote
+from fercli.core.rows import PICTURES, Face, Frame, Label, SplitRow, Video, Vote
 from fercli.core.runs import RunRecord, list_runs, write_record
 from fercli.core.stage import Stage
 from fercli.core.tables import write_table
@@ -42,6 +42,14 @@ def test_faces_that_came_as_crops_need_no_video_stage(project: Project) -> None:
     states = {step.words: step.state for step in status(project, built_in).steps}
     video_steps = ("extract-frames", "align", "subjects track", "labels vote")
     assert {states[words] for words in video_steps} == {"not needed"}
+
+
+def test_images_are_frames_already(project: Project) -> None:
+    project.write_rows([Video("photos", "images/photos", "0" * 64, 1, 64, 64, codec=PICTURES)], Video)
+    project.write_rows([Frame("photos/f000000", "photos", 0, None, "images/photos/a.jpg")], Frame)
+    result = status(project, built_in)
+    assert (result.steps[0].state, result.steps[0].detail) == ("not needed", "the project has images only")
+    assert result.next_command == "fer align"
 
 
 def test_a_run_stops_where_only_a_person_can_go_on(project: Project) -> None:

@@ -45,7 +45,6 @@ def show_import(result: LabelsImportResult, *settings_and_project: Any) -> bool:
         form, _, reason = how.partition(": ")
         console.print(Text(f"{name}: read as {form}, because {reason}"))
     counts = {
-        "votes": result.num_votes,
         "new": result.num_new,
         "changed": result.num_changed,
         "overwritten": result.num_overwritten,
@@ -54,7 +53,7 @@ def show_import(result: LabelsImportResult, *settings_and_project: Any) -> bool:
         "in conflict": result.num_conflicts,
         "final (adjudicated)": result.num_gold,
     }
-    parts = [f"{number:,} {word}" for word, number in counts.items() if number or word == "votes"]
+    parts = [counted(result.num_votes, "vote"), *(f"{number:,} {word}" for word, number in counts.items() if number)]
     console.print(f"{', '.join(parts)}, by {counted(len(result.annotators), 'annotator')}")
     for annotator, share in result.self_agreement.items():
         console.print(f"{annotator} gave the same label to {_percent(share)} of the faces shown twice")

@@ -88,6 +88,8 @@ def read_label_studio(path: Path, *, control: str = "", annotator: str = "") -> 
     tasks = load_tasks(path)
     if any("annotations" in task or "completions" in task for task in tasks):
         return _read_tasks(path, tasks, control, annotator)
+    if not tasks:
+        raise InputError(f"{path}: holds no tasks: an empty list", hint="Export it when people have voted.")
     return _read_flat(path, tasks, "label-studio-json-min", control, annotator=annotator)
 
 
@@ -236,8 +238,10 @@ def _holds(tasks: Sequence[Json]) -> str:
     parts += [f"{counted(number, 'answer')} of type {kind}" for kind, number in sorted(kinds.items())]
     for name in ("predictions", "drafts"):
         number = sum(len(task[name]) for task in tasks if isinstance(task.get(name), list))
-        is_no_vote = "which is not a vote" if number == 1 else "which are not votes"
-        parts += [f"{counted(number, name.removesuffix('s'))}, {is_no_vote}"] if number else []
+        words = (
+            f"{counted(number, name.removesuffix('s'))}, which {'is not a vote' if number == 1 else 'are not votes'}"
+        )
+        parts += [words] if number else []
     return f"Label Studio's JSON with {', '.join(parts)}"
 
 

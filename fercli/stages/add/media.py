@@ -16,13 +16,13 @@ from fercli.core.places import LINKS, digest_of_all
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.results import Failure
-from fercli.core.rows import Face, Frame, Link, Video
+from fercli.core.rows import PICTURES, Face, Frame, Link, Video
 from fercli.core.stage import Plan
 from fercli.core.words import counted
 from fercli.engine import guard
 from fercli.stages.add import AddResult, AddSettings
 from fercli.stages.extract_frames.voted import voted_on
-from fercli.vision.media import PICTURES, Listing, Media, MediaItem, find_media, list_files, shown
+from fercli.vision.media import Listing, Media, MediaItem, find_media, list_files, shown
 
 # What is run there may die of a file; see `engine/guard.py`.
 _READING = "fercli.stages.add.reading"

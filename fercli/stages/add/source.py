@@ -150,7 +150,7 @@ def _result(source: Source, options: SourceOptions, gathered: Gathered, written:
         num_faces=len(gathered.items),
         num_labelled=sum(1 for item in gathered.items if item.emotion),
         classes=written.classes,
-        published_parts=gathered.count_parts(only_labelled=False),
+        published_parts={part: n for part, n in gathered.count_parts(only_labelled=False).items() if part},
         split=written.split,
         parts=written.parts,
         num_constant=gathered.num_constant,

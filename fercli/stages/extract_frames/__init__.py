@@ -8,7 +8,7 @@ from typing import Literal
 
 from fercli.core.project import Project
 from fercli.core.results import StageResult
-from fercli.core.rows import Frame, Video
+from fercli.core.rows import PICTURES, Frame, Video
 from fercli.core.settings import plain_settings, setting
 from fercli.core.stage import Argument, Inputs, Stage
 from fercli.stages.align import came_as_crops
@@ -142,6 +142,13 @@ def _inputs(project: Project, settings: ExtractFramesSettings, videos: Sequence[
     return Inputs([project.table_path(Video), project.table_path(Frame)], sorted(videos), counted="frames")
 
 
+def _need_no_frames(project: Project) -> str:
+    """Why there is no video to take frames from; empty where there is one, or nothing at all."""
+    videos = project.rows(Video)
+    has_images_only = bool(videos) and all(video.codec == PICTURES for video in videos)
+    return came_as_crops(project) or ("the project has images only" if has_images_only else "")
+
+
 extract_frames = Stage(
     words="extract-frames",
     settings=ExtractFramesSettings,
@@ -155,5 +162,5 @@ extract_frames = Stage(
     batch=lambda _, settings, videos: rule_key(settings),
     retries=True,
     told=lambda _, settings, videos: sorted(videos),
-    skip=came_as_crops,
+    skip=_need_no_frames,
 )

@@ -9,12 +9,11 @@ from fercli.core.errors import InputError, UsageError
 from fercli.core.memory import StageState, changed_settings, read_state
 from fercli.core.progress import SILENT, Progress
 from fercli.core.project import Project
-from fercli.core.rows import Frame, Video
+from fercli.core.rows import PICTURES, Frame, Video
 from fercli.core.stage import Plan
 from fercli.core.words import counted
 from fercli.stages.extract_frames import CHANGED, ExtractFramesSettings, deciding, rule_key
 from fercli.stages.extract_frames.voted import at_risk, is_foreseen, refusal, some_of, sure_to_go, voted_on
-from fercli.vision.media import PICTURES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,7 +79,7 @@ def gather_material(
         raise _unmatched(unmatched)
     reads = project.digests((face.path for face in labelled), "faces.csv")
     digests = image_digests(project, labelled, progress=progress)
-    joined, num_joined = _joined(known, digests)
+    joined = _joined(known, digests)
     return Material(
         faces,
         {face.face_id: label_of[face.face_id] for face in labelled},
@@ -91,7 +91,7 @@ def gather_material(
         labels_mark(labels),
         group,
         unmatched,
-        () if is_given else tuple(_warnings(group, len(labelled) - len(known), num_joined)),
+        () if is_given else tuple(_warnings(group, len(labelled) - len(known), known, joined)),
     )
 
 
@@ -125,24 +125,29 @@ def _unmatched(videos: Sequence[str]) -> Exception:
     )
 
 
-def _joined(groups: Mapping[str, str], digests: Mapping[str, str]) -> tuple[dict[str, str], int]:
-    """The groups with those joined that share a picture, and how many groups that took away."""
+def _joined(groups: Mapping[str, str], digests: Mapping[str, str]) -> dict[str, str]:
+    """The groups with those joined that share a picture."""
     face_ids = list(groups)
     merged = merge_groups(
         [groups[face_id] for face_id in face_ids], identical=[digests[face_id] for face_id in face_ids]
     )
-    return dict(zip(face_ids, merged, strict=True)), len(set(groups.values())) - len(set(merged))
+    return dict(zip(face_ids, merged, strict=True))
 
 
-def _warnings(group: str, num_without: int, num_joined: int) -> list[str]:
+def _warnings(group: str, num_without: int, known: Mapping[str, str], joined: Mapping[str, str]) -> list[str]:
     sentences = []
+    members: dict[str, set[str]] = {}
+    for face_id, name in joined.items():
+        members.setdefault(name, set()).add(known[face_id])
+    sharing = [len(names) for names in members.values() if len(names) > 1]
     if num_without:
         sentences.append(
             f"{counted(num_without, 'labelled face has', 'labelled faces have')} no {group} and were "
             f"excluded from the split."
         )
-    if num_joined and group != "none":
+    if sharing and group != "none":
         sentences.append(
-            f"{num_joined} {group}s share a byte-identical image with another {group} and stay in the same set."
+            f"{sum(sharing):,} {group}s share byte-identical images: they stay in the same set and count as "
+            f"{len(sharing):,}."
         )
     return sentences

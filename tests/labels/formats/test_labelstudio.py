@@ -110,11 +110,12 @@ def test_csv_export_with_other_data_needs_a_field(tmp_path: Path) -> None:
     [
         ('[{"data": ', "not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
+        ("[]", "holds no tasks"),
         ("[1, 2]", "not a list of Label Studio tasks"),
         ([task(annotation("happy", who=None))], "annotation 7 has no annotator"),
         ([{"data": {"text": "hello"}, "annotations": []}], "task 1 has no image"),
     ],
-    ids=["cut off", "nested without end", "other JSON", "no annotator", "no picture"],
+    ids=["cut off", "nested without end", "empty list", "other JSON", "no annotator", "no picture"],
 )
 def test_file_that_is_no_export_is_refused(tmp_path: Path, content: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
