@@ -82,7 +82,7 @@ def remember(
     items: Mapping[str, str] | None = None,
     words: Iterable[str] = (),
 ) -> None:
-    """Note a finished run of `stage` and, unless it changed nothing, its line in the log, as part of what it commits."""
+    """Note a finished run of `stage` and, unless it changed nothing, its line in the log, as part of its commit."""
     has_changed, result = not result.is_unchanged, dataclasses.replace(result, is_unchanged=False)
     values, plain = dataclasses.asdict(result), plain_settings(settings)
     state = StageState(mark, dict(items or {}), values, plain, dict(commit.reads))
