@@ -157,3 +157,15 @@ def test_option_that_a_method_has_no_use_for_is_refused(tmp_path: Path, settings
     labels_import(project, LabelsImportSettings(), [write_votes(tmp_path / "v.csv", all_votes())])
     with pytest.raises(UsageError, match="--method ferplus has no use for --"):
         labels_vote(project, settings)
+
+
+def test_votes_on_faces_that_a_dataset_labelled_say_what_they_replace(tmp_path: Path) -> None:
+    project = make_faces(tmp_path / "p", num_frames=3)
+    given = [Label(row.face_id, "happy", "given", "dataset", 0) for row in project.rows(Face)]
+    project.write_rows(given, Label)
+    votes = {face(0, 0): "nnn", face(1, 0): "h", face(2, 0): "hhh"}
+    result = labels_import(project, LabelsImportSettings(), [write_votes(tmp_path / "v.csv", votes)])
+    assert (
+        "Votes replace the dataset's own label on 3 faces (left without a label: 1; with another one: 1). "
+        "To take them back: fer labels remove."
+    ) in result.warnings

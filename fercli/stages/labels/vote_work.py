@@ -12,6 +12,7 @@ from fercli.core.files import input_digest
 from fercli.core.progress import Progress
 from fercli.core.project import Project
 from fercli.core.rows import Label, Vote
+from fercli.core.splits import is_usable
 from fercli.core.stage import Plan
 from fercli.core.tables import table_text
 from fercli.core.words import counted
@@ -129,7 +130,11 @@ def label_counts(
         "num_dissenting": summary.num_dissenting,
         "outvoted": {tally.label: tally.num_outvoted for tally in summary.classes if tally.num_outvoted},
         "mean_agreement": summary.mean_agreement,
-        "warnings": (*_open_warning(labels), *(_sentence(warning) for warning in summary.warnings)),
+        "warnings": (
+            *_given_warning(project.rows(Label), labels),
+            *_open_warning(labels),
+            *(_sentence(warning) for warning in summary.warnings),
+        ),
     }
 
 
@@ -139,6 +144,20 @@ def _rules_in_use(labels: Sequence[Label], settings: LabelsVoteSettings) -> str:
     if labels and not rules:
         return "the labels came with the dataset"
     return rule_words(settings) if rules in ([], [settings.method]) else ", ".join(rules)
+
+
+def _given_warning(before: Sequence[Label], labels: Sequence[Label]) -> tuple[str, ...]:
+    """What votes do to labels that came with a dataset: they take their place, also where they decide nothing."""
+    given = {label.face_id: label.label for label in before if label.status == "given"}
+    voted = [label for label in labels if label.face_id in given and label.status != "given"]
+    num_lost = sum(not is_usable(label) for label in voted)
+    num_other = sum(is_usable(label) and label.label != given[label.face_id] for label in voted)
+    if not (num_lost or num_other):
+        return ()
+    return (
+        f"Votes replace the dataset's own label on {counted(len(voted), 'face')} (left without a label: {num_lost:,}; "
+        f"with another one: {num_other:,}). To take them back: fer labels remove.",
+    )
 
 
 def _open_warning(labels: Sequence[Label]) -> tuple[str, ...]:
