@@ -8,10 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from fercli.core.errors import InputError
-from fercli.core.runs import RECORD_FILE, Run, find_run, list_runs, read_run
+from fercli.core.runs import BASELINE, RECORD_FILE, Run, find_run, list_runs, read_run
 
 # What `fer predict --model` and the like call it; also the name of the folder in the package, hence its run id.
-NAME = "baseline"
+NAME = BASELINE
 PACKAGE = "fercli_baseline"
 HOW_TO_GET = "In a checkout of fercli, run: pip install ./baseline"
 

@@ -24,6 +24,8 @@ SCHEMA = "fer.run/1"
 # The variant of an evaluation on other crops than those of the training (--accept-other-crops).
 OTHER_CROPS = "other-crops"
 RECORD_FILE = "run.json"
+# What the weights of a package of their own are called in place of a run; see `core.baseline`.
+BASELINE = "baseline"
 _PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "safetensors")
 _MEND = "Restore it, or delete the run folder."
 
@@ -264,6 +266,11 @@ def find_run(project_root: Path, text: str = "") -> Run:
     if len(found) == 1:
         return found[0]
     known = ", ".join(run.run_id for run in (found or runs)) or "none"
+    if text == BASELINE and not found:
+        raise InputError(
+            "the baseline is not a run of this project",
+            hint="It works with predict --model, eval, labels suggest and annotate --suggest.",
+        )
     what = f"'{text}' matches several runs" if found else f"run '{text}' not found"
     raise InputError(what, hint=f"Available runs: {known}.")
 

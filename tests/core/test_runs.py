@@ -204,3 +204,9 @@ def test_runs_of_older_versions_come_before_those_that_are_numbered(tmp_path: Pa
     new = make_run(tmp_path, "b", "finished", "2024-05-06T12:00:00")
     write_record(new, replace(read_run(new).record, ended=1))
     assert newest_finished(tmp_path).folder == new
+
+
+def test_baseline_is_told_from_a_run_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the baseline is not a run of this project") as caught:
+        find_run(tmp_path, "baseline")
+    assert "predict --model" in caught.value.hint

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from fercli.metrics.calibration import Bin
+from fercli.metrics.confusion import Normalization
+from fercli.reports.figures.canvas import new_figure
 from fercli.reports.figures.doubt import Curve, draw_risk_coverage
 from fercli.reports.figures.scores import (
     draw_agreement,
@@ -12,6 +14,7 @@ from fercli.reports.figures.scores import (
     draw_confusion,
     draw_curves,
     draw_reliability,
+    fill_confusion,
 )
 from tests.reports.pictures import read_png
 
@@ -71,6 +74,16 @@ def test_confusion_puts_the_true_class_into_rows() -> None:
     rows, columns = is_blue.nonzero()
     assert rows.mean() < picture.shape[0] / 2
     assert columns.mean() > picture.shape[1] / 2
+
+
+@pytest.mark.parametrize(
+    ("normalize", "shown"),
+    [("true", ["50%", "50%", "-", "-"]), ("pred", ["100%", "100%", "0%", "0%"]), ("none", [])],
+)
+def test_confusion_gives_no_share_of_no_faces(normalize: Normalization, shown: list[str]) -> None:
+    axes = new_figure(2, 2).add_subplot()
+    fill_confusion(axes, np.array([[2, 2], [0, 0]]), ["a", "b"], normalize=normalize, title="")
+    assert [text.get_text() for text in axes.texts if not text.get_text().isdigit()] == shown
 
 
 def test_best_epoch_is_marked_in_both_panels() -> None:

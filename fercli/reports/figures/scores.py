@@ -71,8 +71,11 @@ def fill_confusion(
     shares = normalize_confusion(matrix, "true" if normalize == "none" else normalize)
     levels = matrix / max(1, matrix.max()) if normalize == "none" else shares
     axes.imshow(levels, cmap="Blues", vmin=0, vmax=1)
+    totals = matrix.sum(axis=0 if normalize == "pred" else 1)
     for row, column in np.ndindex(*matrix.shape):
-        share = None if normalize == "none" else float(shares[row, column])
+        # Of no faces at all there is no share.
+        has_share = totals[column if normalize == "pred" else row] > 0
+        share = "" if normalize == "none" else f"{shares[row, column]:.0%}" if has_share else "-"
         _write_cell(axes, row, column, int(matrix[row, column]), share=share, level=float(levels[row, column]))
     _name_axes(axes, matrix, labels, title)
 
@@ -210,14 +213,13 @@ def draw_agreement(
         return png_bytes(figure)
 
 
-def _write_cell(axes: Axes, row: int, column: int, count: int, *, share: float | None, level: float) -> None:
+def _write_cell(axes: Axes, row: int, column: int, count: int, *, share: str, level: float) -> None:
     colour = ink_on(matplotlib.colormaps["Blues"](level))
-    if share is None:
+    if not share:
         axes.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=10)
         return
     weight = "bold" if row == column else "normal"
-    text = f"{100 * share:.0f}%"
-    axes.text(column, row - 0.1, text, ha="center", va="center", color=colour, fontsize=10, fontweight=weight)
+    axes.text(column, row - 0.1, share, ha="center", va="center", color=colour, fontsize=10, fontweight=weight)
     axes.text(column, row + 0.24, f"{count}", ha="center", va="center", color=colour, fontsize=7.5)
 
 
