@@ -7,6 +7,7 @@ from fercli.core.commit import log_lines
 from fercli.core.errors import CheckError, InputError, MissingStageError, ProjectError, UsageError
 from fercli.core.project import Project, create_project, open_project
 from fercli.core.rows import Face, Label, Vote
+from fercli.stages.labels.archive import read_imports
 from fercli.stages.labels.importing import LabelsImportSettings, labels_import
 from fercli.stages.labels.vote import LabelsVoteSettings, labels_vote
 from tests.stages.voted import CLASSES, face, make_faces, write_votes
@@ -246,3 +247,37 @@ def test_log_tells_the_numbers_of_the_files_that_came_in(project: Project, tmp_p
     assert told == [["import-1"], ["import-2", "import-3"], ["import-4"]]
     log = (project.root / ".fer/journal.jsonl").read_text(encoding="utf-8")
     assert not [name for name in ("anna", "ben", "cleo", "dora") if name in log]
+
+
+def write_anonymous(path: Path, labels: dict[str, str]) -> Path:
+    lines = [f"{face_id},{label}" for face_id, label in labels.items()]
+    path.write_text("\n".join(["face_id,label", *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_two_people_who_agree_on_every_face_are_two(tmp_path: Path) -> None:
+    project = make_faces(tmp_path / "p", num_frames=2)
+    labels = {face(0, 0): "happy", face(1, 0): "bored"}
+    files = [write_anonymous(tmp_path / f"{name}.csv", labels) for name in ("ann", "ben")]
+    result = labels_import(project, AUTO, files)
+    assert (result.num_new, result.imports) == (4, {"ann.csv": "import-1", "ben.csv": "import-2"})
+    assert {vote.annotator for vote in project.rows(Vote)} == {"a1", "a2"}
+    again = labels_import(project, AUTO, files)
+    assert again.is_unchanged
+    assert again.imports == {"ann.csv": "import-1", "ben.csv": "import-2"}
+
+
+def test_one_who_comes_later_with_the_same_votes_is_another(tmp_path: Path) -> None:
+    project = make_faces(tmp_path / "p", num_frames=2)
+    labels = {face(0, 0): "happy", face(1, 0): "bored"}
+    for number, name in enumerate(("ann", "ben"), start=1):
+        result = labels_import(project, AUTO, [write_anonymous(tmp_path / f"{name}.csv", labels)])
+        assert (result.num_new, result.imports) == (2, {f"{name}.csv": f"import-{number}"})
+
+
+def test_a_copy_of_a_file_that_names_its_annotators_is_read_once(tmp_path: Path) -> None:
+    project = make_faces(tmp_path / "p", num_frames=2)
+    files = [write_votes(tmp_path / f"{name}.csv", {face(0, 0): "hh"}) for name in ("one", "copy")]
+    assert labels_import(project, AUTO, files).num_new == 2
+    assert len(read_imports(project)) == 1
+    assert labels_import(project, AUTO, files).is_unchanged

@@ -1,7 +1,7 @@
 """The work of `fer labels import`: votes are read, merged with those that are there, and decide labels."""
 
 import gc
-from collections.abc import Collection, Container, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -65,12 +65,12 @@ def _digests(files: Sequence[Path]) -> dict[Path, str]:
     return digests
 
 
-def _known(project: Project, settings: LabelsImportSettings) -> set[str]:
+def _known(project: Project, settings: LabelsImportSettings) -> set[tuple[str, str]]:
     """The files that were imported with these settings and have nothing left to match."""
     mark = _mark(project, settings)
     faces_mark = sha256_of(project.table_path(Face))
     return {
-        entry.sha256
+        entry.key
         for entry in read_imports(project)
         if not entry.removed_at and entry.mark == mark and (not entry.num_unmatched or entry.faces_mark == faces_mark)
     }
@@ -107,10 +107,11 @@ def plan(
     project.require(Face)
     digests = {path: content_digest(path) for path in files} if len(files) == 1 else _digests(files)
     known = _known(project, settings)
-    todo = [path for path in _once(files, digests) if force or digests.get(path) not in known]
+    todo = [path for path in _once(files, digests) if force or _key_in(known, path, digests) is None]
     if not todo:
         nothing = Readings([], [], People({}))
-        return ImportPlan(known=_unchanged(project, list(digests.values())), readings=nothing)
+        keys = [key for path in digests if (key := _key_in(known, path, digests))]
+        return ImportPlan(known=_unchanged(project, keys), readings=nothing)
     with _collector_paused():
         readings = read_all(project, settings, todo, digests, progress=progress)
     notes = [note for reading in readings.read for note in notes_of(reading)]
@@ -120,11 +121,17 @@ def plan(
 
 
 def _once(files: Sequence[Path], digests: dict[Path, str]) -> list[Path]:
-    """The files without those that hold the same as one before."""
+    """The files without those of the same name that hold the same as one before."""
     first: dict[object, Path] = {}
     for path in files:
-        first.setdefault(digests.get(path, path), path)
+        first.setdefault((digests.get(path, path), path.stem), path)
     return list(first.values())
+
+
+def _key_in(known: Container[tuple[str, str]], path: Path, digests: Mapping[Path, str]) -> tuple[str, str] | None:
+    """By which key a file was imported before; its name counts where it stood for the annotator."""
+    digest = digests.get(path, "")
+    return next((key for key in ((digest, ""), (digest, path.stem)) if key in known), None)
 
 
 def run(
@@ -231,8 +238,8 @@ def _note(project: Project, commit: Commit, settings: LabelsImportSettings, read
             )
         )  # fmt: skip
     put_imports(project, commit, entries)
-    digests = [entry.sha256 for entry in entries]
-    return [f"import-{digests.index(reading.digest) + 1}" for reading in readings]
+    keys = [entry.key for entry in entries]
+    return [import_name(keys.index(entry.key)) for entry in entries[len(entries) - len(readings) :]]
 
 
 def _keep_gold(project: Project, commit: Commit, readings: Sequence[Reading], people: People) -> list[str]:
@@ -245,7 +252,7 @@ def _keep_gold(project: Project, commit: Commit, readings: Sequence[Reading], pe
     return [commit.table(merge_votes(known, gold)[0], Vote, path)]
 
 
-def _unchanged(project: Project, digests: Collection[str]) -> LabelsImportResult:
+def _unchanged(project: Project, keys: Collection[tuple[str, str]]) -> LabelsImportResult:
     """The labels as they stand, and what still has no face in files that were imported before."""
     mark = fingerprint(LabelsImportSettings(), [project.table_path(Vote), project.table_path(Label)])
     known = recall(project.root, STAGE, mark, LabelsImportResult)
@@ -254,14 +261,14 @@ def _unchanged(project: Project, digests: Collection[str]) -> LabelsImportResult
     else:
         labels = project.rows(Label)
         counts = label_counts(project, labels, project.rows(Vote), vote_settings(project))
-    last = {entry.sha256: entry for entry in read_imports(project) if not entry.removed_at}
-    unmatched = {entry.name: entry.num_unmatched for digest in digests if (entry := last[digest]).num_unmatched}
+    last = {entry.key: entry for entry in read_imports(project) if not entry.removed_at}
+    unmatched = {entry.name: entry.num_unmatched for key in keys if (entry := last[key]).num_unmatched}
     notes = [
         f"'{name}': {counted(number, 'vote matches', 'votes match')} no face of this project."
         for name, number in unmatched.items()
     ]
-    places = {entry.sha256: place for place, entry in reversed([*enumerate(read_imports(project))])}
-    names = {last[digest].name: import_name(places[digest]) for digest in digests}
+    places = {entry.key: place for place, entry in reversed([*enumerate(read_imports(project))])}
+    names = {last[key].name: import_name(places[key]) for key in keys}
     new = {"is_unchanged": True, "failures": (), "imports": names, "warnings": (*notes, *counts["warnings"])}
     return LabelsImportResult(**counts | new)
 

@@ -78,6 +78,8 @@ def read_all(
             digest = digests.get(path) or content_digest(path)
             raw = read_raw(path, settings, vocabulary)
             _check_guess(path, digest, raw, imports, readings)
+            if not raw.guessed and any(one.digest == digest for one in readings):
+                continue  # the same file under another name
             place = len(imports) + len(readings)
             reading = _match(path, digest, place, raw, settings, index, vocabulary, people)
         except InputError as error:
