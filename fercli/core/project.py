@@ -119,16 +119,10 @@ class Project:
         if is_empty or not self.has(self.table_path(row_type)):
             noun = TABLES[row_type].removesuffix(".csv")
             state = "is empty" if is_empty else "is missing"
-            first = self._first_missing(row_type)
             raise MissingStageError(
                 f"'{self.name}' has no {noun} yet: manifests/{TABLES[row_type]} {state}",
-                hint=f"Run: {MAKERS[first]}" + (_OR_LABEL if first in (Vote, Label) else ""),
+                hint=f"Run: {MAKERS[row_type]}" + (_OR_LABEL if row_type in (Vote, Label) else ""),
             )
-
-    def _first_missing(self, row_type: type[Any]) -> type[Any]:
-        """The first table on the way to this one that has not been made; crops that were added need no frames."""
-        way = () if self.has(self.table_path(Face)) else (Video, Frame, Face)
-        return next((one for one in (*way, row_type) if not self.has(self.table_path(one))), row_type)
 
     def write_rows(self, rows: Iterable[Any], row_type: type[Any]) -> str:
         """Replace a table; its path relative to the project comes back."""

@@ -204,7 +204,7 @@ def test_import_before_faces_names_the_stage_that_is_missing(tmp_path: Path) -> 
     project = create_project(tmp_path / "p", name="p", classes=CLASSES)
     with pytest.raises(MissingStageError) as caught:
         labels_import(project, AUTO, [write_votes(tmp_path / "v.csv", {face(0, 0): "hh"})])
-    assert caught.value.hint == "Run: fer add VIDEO"
+    assert caught.value.hint == "Run: fer align"
 
 
 def test_import_of_nothing_is_a_usage_error(project: Project) -> None:

@@ -63,4 +63,4 @@ def test_an_unknown_face_gets_a_suggestion(project: Project) -> None:
 def test_without_faces_the_missing_stage_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingStageError, match="no faces") as caught:
         trace(create_project(tmp_path, name="mine", classes=CLASSES), "v/f1-0")
-    assert caught.value.hint == "Run: fer add VIDEO"
+    assert caught.value.hint == "Run: fer align"
