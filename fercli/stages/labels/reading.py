@@ -236,5 +236,5 @@ def notes_of(reading: Reading) -> list[str]:
     notes = [*reading.raw.notes, *reading.notes]
     if reading.raw.guessed:
         word = next(iter(_voters(reading.matched)), "nobody")
-        notes.append(f"names no annotator; the file's name stands for one ({word}): is it one person?")
+        notes.append(f"names no annotator; the file's name stands for one ({word}), else use --annotator")
     return [f"{reading.path.name}: {note.removeprefix(reading.path.name + ': ')}." for note in notes]
